@@ -1,0 +1,49 @@
+"""Who sees what: the viewer of a request, and the one door to rows.
+
+Every statement on a table starts with `visible()`. It refuses nothing and decides nothing else: it adds the tenant
+predicate, so that a row of another account is indistinguishable from one that does not exist. A test holds that no
+other module starts a SELECT, UPDATE or DELETE of its own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import BigInteger, ColumnElement, Select, bindparam, select
+
+from db import tables as t
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+ACCOUNT = "account_id"
+
+
+@dataclass(frozen=True, slots=True)
+class Viewer:
+    """The authenticated caller: one account, one actor of it, and what the token allows.
+
+    `actor_id` is a user's id of that account, or an application's.
+    """
+
+    account_id: int
+    actor_type: t.CreatorType
+    actor_id: int
+    scopes: frozenset[str]
+
+
+def tenant(table: type[t.Table]) -> ColumnElement[bool] | None:
+    """The predicate that keeps `table` to the account bound as `:account_id`; none for applications, which are shared."""
+    if table is t.Application:
+        return None
+    column: Any = t.Account.id if table is t.Account else table.account_id  # type: ignore[attr-defined]
+    return column == bindparam(ACCOUNT, type_=BigInteger)
+
+
+def visible(table: type[t.Table], *columns: Any) -> Select[Any]:
+    """A SELECT of `columns` (all of them where none is given) over the rows of `table` in the account `:account_id`."""
+    chosen: Sequence[Any] = columns or tuple(table.__table__.columns)  # type: ignore[attr-defined]
+    statement = select(*chosen).select_from(table)
+    predicate = tenant(table)
+    return statement if predicate is None else statement.where(predicate)

@@ -1,0 +1,36 @@
+"""All tables, to be imported as one name: `from db import tables as t`."""
+
+from db.tables.account import Account
+from db.tables.actor import Application, User
+from db.tables.base import Table, TenantTable
+from db.tables.booking import Booking, Inquiry
+from db.tables.conversation import Conversation, ConversationBooking
+from db.tables.enums import BookingStatus, Channel, CreatorType, MemberType, MessageOrigin, MessageVisibility
+from db.tables.message import Message, Participant
+from db.tables.person import Client, Host
+from db.tables.rental import Rental
+from db.tables.source import Source
+
+__all__ = [
+    "Account",
+    "Application",
+    "Booking",
+    "BookingStatus",
+    "Channel",
+    "Client",
+    "Conversation",
+    "ConversationBooking",
+    "CreatorType",
+    "Host",
+    "Inquiry",
+    "MemberType",
+    "Message",
+    "MessageOrigin",
+    "MessageVisibility",
+    "Participant",
+    "Rental",
+    "Source",
+    "Table",
+    "TenantTable",
+    "User",
+]

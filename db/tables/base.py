@@ -1,0 +1,81 @@
+"""What the tables share: tenant keys, timestamps, and foreign keys that cannot cross an account.
+
+A tenant table's primary key is `(account_id, id)`, and each of its foreign keys carries `account_id` too, so that a link
+to another account's record cannot be stored, not even by a bug. Relationships are not declared here (`db.relations` is
+where rows meet): a lazy load cannot be written by accident.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, ClassVar
+
+from sqlalchemy import BigInteger, Enum, ForeignKeyConstraint, Index, MetaData, Sequence
+from sqlalchemy.dialects.postgresql import TIMESTAMP
+from sqlmodel import Field, SQLModel
+
+NAMES = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+
+class Timestamp(TIMESTAMP):
+    """A moment, in milliseconds: what the DateTime scalar can show is what is stored and compared."""
+
+    cache_ok = True
+
+    def __init__(self) -> None:
+        super().__init__(timezone=True, precision=3)
+
+
+class Table(SQLModel):
+    """The root of all tables, with the one metadata that migrations are checked against."""
+
+    metadata: ClassVar[MetaData] = MetaData(naming_convention=NAMES)
+
+
+class TenantTable(Table):
+    """A table whose rows belong to one account each."""
+
+    account_id: int = Field(primary_key=True, sa_type=BigInteger, foreign_key="accounts.id")
+
+
+class Stamped(SQLModel):
+    """When a row was made and when it last changed. `updated_at` never moves backwards."""
+
+    created_at: datetime = Field(sa_type=Timestamp)
+    updated_at: datetime = Field(sa_type=Timestamp)
+
+
+# One sequence for the ids of all tables. (An identity column would be put first in the primary key by SQLAlchemy, where
+# the account belongs; and an import has one sequence to move past the ids it brought.)
+ROW_IDS = Sequence("row_ids", metadata=Table.metadata, data_type=BigInteger)
+
+
+def row_id() -> Any:
+    """The id column: the REST API's integer where a row was imported, else the next of the sequence."""
+    return Field(
+        default=None,
+        primary_key=True,
+        sa_type=BigInteger,
+        sa_column_kwargs={"server_default": ROW_IDS.next_value(), "autoincrement": False},
+    )
+
+
+def enum_type(values: type[StrEnum]) -> Any:
+    """The column type of a closed set: text with a CHECK, so that a new value is a plain migration."""
+    return Enum(values, native_enum=False, create_constraint=True, length=32, name=values.__name__.lower())
+
+
+def reference(column: str, table: str) -> ForeignKeyConstraint:
+    """A foreign key to another table of the same account. A null in `column` refers to nothing."""
+    return ForeignKeyConstraint(["account_id", column], [f"{table}.account_id", f"{table}.id"])
+
+
+def lookup(*columns: str) -> Index:
+    """The index that leads from an account (and a parent) to rows in the order of `columns`."""
+    return Index(None, "account_id", *columns)

@@ -1,0 +1,70 @@
+"""Bookings, and the inquiries that may come before them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+
+from sqlalchemy import BigInteger, Numeric
+from sqlmodel import Field
+
+from db.tables.base import Stamped, TenantTable, Timestamp, enum_type, lookup, reference, row_id
+from db.tables.enums import BookingStatus
+
+
+class Booking(TenantTable, Stamped, table=True):
+    """A stay in a rental. Its conversations are in `conversation_bookings`."""
+
+    __tablename__ = "bookings"
+    __table_args__ = (
+        reference("client_id", "clients"),
+        reference("rental_id", "rentals"),
+        reference("source_id", "sources"),
+        lookup("reference", "id"),
+        lookup("status", "id"),
+    )
+
+    id: int | None = row_id()
+    reference: str
+    external_reference: str | None = None
+    status: BookingStatus = Field(sa_type=enum_type(BookingStatus))
+    start_at: datetime = Field(sa_type=Timestamp)
+    end_at: datetime = Field(sa_type=Timestamp)
+    adults: int | None = None
+    children: int | None = None
+    currency: str | None = None
+    # Without a scale, so that a price keeps the digits it came with.
+    final_price: Decimal | None = Field(default=None, sa_type=Numeric)
+    notes: str | None = None
+    client_id: int | None = Field(default=None, sa_type=BigInteger)
+    rental_id: int | None = Field(default=None, sa_type=BigInteger)
+    source_id: int | None = Field(default=None, sa_type=BigInteger)
+    canceled_at: datetime | None = Field(default=None, sa_type=Timestamp)
+
+
+class Inquiry(TenantTable, Stamped, table=True):
+    """A question about a stay. It has at most one conversation."""
+
+    __tablename__ = "inquiries"
+    __table_args__ = (
+        reference("conversation_id", "conversations"),
+        reference("booking_id", "bookings"),
+        reference("rental_id", "rentals"),
+        reference("source_id", "sources"),
+        lookup("conversation_id", "id"),
+    )
+
+    id: int | None = row_id()
+    firstname: str
+    lastname: str
+    email: str
+    phone: str | None = None
+    message: str | None = None
+    adults: int | None = None
+    children: int | None = None
+    start_at: datetime | None = Field(default=None, sa_type=Timestamp)
+    end_at: datetime | None = Field(default=None, sa_type=Timestamp)
+    conversation_id: int | None = Field(default=None, sa_type=BigInteger)
+    booking_id: int | None = Field(default=None, sa_type=BigInteger)
+    rental_id: int | None = Field(default=None, sa_type=BigInteger)
+    source_id: int | None = Field(default=None, sa_type=BigInteger)

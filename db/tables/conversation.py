@@ -1,0 +1,70 @@
+"""The threads of the inbox, and which bookings they are about."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import BigInteger, Index, text
+from sqlmodel import Field
+
+from db.tables.base import Stamped, TenantTable, Timestamp, enum_type, lookup, reference, row_id
+from db.tables.creation import Created, creator_keys
+from db.tables.enums import Channel
+
+
+def _nulls_last(column: str) -> tuple[Index, Index]:
+    """The two indexes of a nullable order: an infinite stand-in for null keeps it last in either direction.
+
+    A row comparison on a column that is never null is one range of the index, however deep the page (`db.page`).
+    """
+    return tuple(
+        Index(
+            f"ix_conversations_{column}_{direction}",
+            "account_id",
+            text(f"coalesce({column}, '{infinity}'::timestamptz)"),
+            "id",
+        )
+        for direction, infinity in (("asc", "infinity"), ("desc", "-infinity"))
+    )  # type: ignore[return-value]
+
+
+class Conversation(TenantTable, Stamped, Created, table=True):
+    """A thread. Its state is two timestamps, `closed_at` and `marked_as_spam_at`; it is never deleted."""
+
+    __tablename__ = "conversations"
+    __table_args__ = (
+        *creator_keys(),
+        reference("assignee_id", "hosts"),
+        reference("source_id", "sources"),
+        lookup("assignee_id", "id"),
+        lookup("source_id", "id"),
+        lookup("created_at", "id"),
+        lookup("updated_at", "id"),
+        *_nulls_last("last_message_at"),
+        *_nulls_last("deadline_response_at"),
+    )
+
+    id: int | None = row_id()
+    subject: str | None = Field(default=None, max_length=255)
+    assignee_id: int | None = Field(default=None, sa_type=BigInteger)
+    source_id: int | None = Field(default=None, sa_type=BigInteger)
+    default_channel: Channel | None = Field(default=None, sa_type=enum_type(Channel))
+    closed_at: datetime | None = Field(default=None, sa_type=Timestamp)
+    deadline_response_at: datetime | None = Field(default=None, sa_type=Timestamp)
+    last_message_at: datetime | None = Field(default=None, sa_type=Timestamp)
+    marked_as_spam_at: datetime | None = Field(default=None, sa_type=Timestamp)
+    read_at: datetime | None = Field(default=None, sa_type=Timestamp)
+
+
+class ConversationBooking(TenantTable, table=True):
+    """A conversation is about a booking. Both are of the row's account; the pair is the key."""
+
+    __tablename__ = "conversation_bookings"
+    __table_args__ = (
+        reference("conversation_id", "conversations"),
+        reference("booking_id", "bookings"),
+        lookup("booking_id", "conversation_id"),
+    )
+
+    conversation_id: int = Field(primary_key=True, sa_type=BigInteger)
+    booking_id: int = Field(primary_key=True, sa_type=BigInteger)

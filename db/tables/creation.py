@@ -1,0 +1,41 @@
+"""Who created a record: a user or an application.
+
+The type and the id are what the record came with. The two foreign keys say whether that actor is known here; an
+imported record may name one that is not, and then keeps the name without the link.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKeyConstraint
+from sqlalchemy.schema import SchemaItem
+from sqlmodel import Field, SQLModel
+
+from db.tables.base import enum_type, reference
+from db.tables.enums import CreatorType
+
+
+class Created(SQLModel):
+    """The columns of a polymorphic creator."""
+
+    created_by_type: CreatorType | None = Field(default=None, sa_type=enum_type(CreatorType))
+    created_by_id: int | None = Field(default=None, sa_type=BigInteger)
+    created_by_user_id: int | None = Field(default=None, sa_type=BigInteger)
+    created_by_application_id: int | None = Field(default=None, sa_type=BigInteger)
+
+
+def creator_keys() -> tuple[SchemaItem, ...]:
+    """The keys and checks that hold the four columns together."""
+    return (
+        reference("created_by_user_id", "users"),
+        ForeignKeyConstraint(["created_by_application_id"], ["applications.id"]),
+        CheckConstraint("(created_by_type IS NULL) = (created_by_id IS NULL)", name="creator"),
+        CheckConstraint(
+            "created_by_user_id IS NULL OR (created_by_type = 'USER' AND created_by_user_id = created_by_id)",
+            name="creator_user",
+        ),
+        CheckConstraint(
+            "created_by_application_id IS NULL"
+            " OR (created_by_type = 'APPLICATION' AND created_by_application_id = created_by_id)",
+            name="creator_application",
+        ),
+    )

@@ -1,0 +1,67 @@
+"""Who takes part in a conversation, and what they wrote."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKeyConstraint, UniqueConstraint
+from sqlmodel import Field
+
+from db.tables.base import Stamped, TenantTable, Timestamp, enum_type, lookup, reference, row_id
+from db.tables.creation import Created, creator_keys
+from db.tables.enums import Channel, MemberType, MessageOrigin, MessageVisibility
+
+
+class Participant(TenantTable, Stamped, table=True):
+    """A host or a client inside one conversation. The same member may stand in it more than once.
+
+    `member_type` and `member_id` are what the record came with; `client_id` or `host_id` links the member where it is
+    known here (an imported participant may name one that is not).
+    """
+
+    __tablename__ = "participants"
+    __table_args__ = (
+        reference("conversation_id", "conversations"),
+        reference("client_id", "clients"),
+        reference("host_id", "hosts"),
+        # What a message's sender refers to, a participant of that very conversation; and the index of a conversation's
+        # participants.
+        UniqueConstraint("account_id", "conversation_id", "id", name="uq_participants_conversation"),
+        CheckConstraint(
+            "client_id IS NULL OR (member_type = 'CLIENT' AND client_id = member_id)", name="member_client"
+        ),
+        CheckConstraint("host_id IS NULL OR (member_type = 'HOST' AND host_id = member_id)", name="member_host"),
+    )
+
+    id: int | None = row_id()
+    conversation_id: int = Field(sa_type=BigInteger)
+    member_type: MemberType = Field(sa_type=enum_type(MemberType))
+    member_id: int = Field(sa_type=BigInteger)
+    client_id: int | None = Field(default=None, sa_type=BigInteger)
+    host_id: int | None = Field(default=None, sa_type=BigInteger)
+    read_at: datetime | None = Field(default=None, sa_type=Timestamp)
+    last_message_sent_at: datetime | None = Field(default=None, sa_type=Timestamp)
+
+
+class Message(TenantTable, Stamped, Created, table=True):
+    """What a participant wrote. Its sender takes part in its conversation, which the key holds."""
+
+    __tablename__ = "messages"
+    __table_args__ = (
+        *creator_keys(),
+        reference("conversation_id", "conversations"),
+        ForeignKeyConstraint(
+            ["account_id", "conversation_id", "sender_id"],
+            ["participants.account_id", "participants.conversation_id", "participants.id"],
+        ),
+        lookup("conversation_id", "sent_at", "id"),
+    )
+
+    id: int | None = row_id()
+    conversation_id: int = Field(sa_type=BigInteger)
+    sender_id: int = Field(sa_type=BigInteger)
+    content: str
+    channel: Channel | None = Field(default=None, sa_type=enum_type(Channel))
+    origin: MessageOrigin = Field(sa_type=enum_type(MessageOrigin))
+    visibility: MessageVisibility = Field(sa_type=enum_type(MessageVisibility))
+    sent_at: datetime = Field(sa_type=Timestamp)

@@ -1,0 +1,38 @@
+"""The people of a conversation: hosts of the account and clients, who travel."""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger
+from sqlmodel import Field
+
+from db.tables.base import Stamped, TenantTable, lookup, reference, row_id
+
+
+class Host(TenantTable, Stamped, table=True):
+    """An account's person as the inbox knows them. The login (`user_id`) can be missing."""
+
+    __tablename__ = "hosts"
+    __table_args__ = (
+        reference("user_id", "users"),
+        reference("source_id", "sources"),
+        lookup("user_id"),
+    )
+
+    id: int | None = row_id()
+    firstname: str
+    lastname: str
+    email: str | None = None
+    user_id: int | None = Field(default=None, sa_type=BigInteger)
+    source_id: int | None = Field(default=None, sa_type=BigInteger)
+
+
+class Client(TenantTable, Stamped, table=True):
+    """A traveller."""
+
+    __tablename__ = "clients"
+
+    id: int | None = row_id()
+    fullname: str
+    email: str | None = None
+    phone: str | None = None
+    preferred_locale: str | None = None

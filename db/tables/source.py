@@ -1,0 +1,15 @@
+"""Where business comes from."""
+
+from __future__ import annotations
+
+from db.tables.base import Stamped, TenantTable, row_id
+
+
+class Source(TenantTable, Stamped, table=True):
+    """A source of bookings. `internal` ones are read-only for API clients."""
+
+    __tablename__ = "sources"
+
+    id: int | None = row_id()
+    name: str
+    internal: bool = False

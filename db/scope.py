@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import BigInteger, ColumnElement, Select, bindparam, select
+from sqlalchemy import BigInteger, ColumnElement, Delete, Select, bindparam, delete, select
 
 from db import tables as t
 
@@ -34,11 +34,12 @@ class Viewer:
 
 
 def tenant(table: type[t.Table]) -> ColumnElement[bool] | None:
-    """The predicate that keeps `table` to the account bound as `:account_id`; none for applications, which are shared."""
+    """The predicate that keeps `table` to the account bound as `:account_id`. Applications are shared and have none."""
     if table is t.Application:
         return None
     column: Any = t.Account.id if table is t.Account else table.account_id  # type: ignore[attr-defined]
-    return column == bindparam(ACCOUNT, type_=BigInteger)
+    predicate: ColumnElement[bool] = column == bindparam(ACCOUNT, type_=BigInteger)
+    return predicate
 
 
 def visible(table: type[t.Table], *columns: Any) -> Select[Any]:
@@ -47,3 +48,10 @@ def visible(table: type[t.Table], *columns: Any) -> Select[Any]:
     statement = select(*chosen).select_from(table)
     predicate = tenant(table)
     return statement if predicate is None else statement.where(predicate)
+
+
+def visible_for_removal(table: type[t.TenantTable]) -> Delete:
+    """A DELETE over the rows of `table` in the account `:account_id`."""
+    predicate = tenant(table)
+    assert predicate is not None  # noqa: S101  # tenant tables have one, by their type
+    return delete(table).where(predicate)

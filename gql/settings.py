@@ -21,7 +21,9 @@ class Settings(BaseSettings):
         description="PostgreSQL 14 or newer, `postgresql://…`; without it, the embedded server",
     )
     data: Path = Field(default=Path(".data"), description="Folder of the embedded server and the demo's key")
-    pool_size: int = Field(default=10, ge=1, description="Connections for reading, and as many for writing, per process")
+    pool_size: int = Field(
+        default=10, ge=1, description="Connections for reading, and as many for writing, per process"
+    )
     jwt_secret: SecretStr | None = Field(default=None, description="Key of HS256 tokens, 32 bytes or more")
     jwks: str | None = Field(default=None, description="JWKS of RS256 and ES256 tokens: a file or an https URL")
     jwt_audience: str = Field(default="inbox-graphql", description="The `aud` that a token must have")

@@ -1,0 +1,206 @@
+"""Given records into rows, one kind at a time and each step over all of its records at once.
+
+A kind is joined when those that it refers to are written already, so that one look at a table answers whether a record
+is anywhere: among the given ones or stored by an earlier import. Every join is within an account. What could not be
+joined is written to `leftovers`, with nothing refused that can be kept without it.
+"""
+
+from __future__ import annotations
+
+import asyncpg
+
+from db.bookingsync.kind import Kind, Polymorph
+from db.bookingsync.report import Fate
+from db.bookingsync.staging import fill
+
+# A conversation (or rental) of the given files goes before a stored one: an export belongs together, and a stored one
+# of another account may have the same id.
+_ADOPT = """
+UPDATE given_$kind g SET account_id = o.account_id
+FROM (
+    SELECT id, min(account_id) AS account_id FROM (
+        SELECT id, account_id FROM given_$owners
+        UNION
+        SELECT o.id, o.account_id FROM $owners o JOIN (SELECT DISTINCT $column AS id FROM given_$kind) named USING (id)
+        WHERE NOT EXISTS (SELECT FROM given_$owners n WHERE n.id = o.id)
+    ) candidates
+    GROUP BY id HAVING count(*) = 1
+) o
+WHERE o.id = g.$column
+"""
+_UNADOPTED = """
+WITH aside AS (DELETE FROM given_$kind WHERE account_id IS NULL RETURNING id, file, place, $column AS owner)
+INSERT INTO leftovers
+SELECT '$kind', id, '$fate', file, place, CASE
+    WHEN owner IS NULL THEN 'names no $label'
+    WHEN EXISTS (SELECT FROM given_$owners o WHERE o.id = owner) OR EXISTS (SELECT FROM $owners o WHERE o.id = owner)
+        THEN format('$label %s is in several accounts: import one account at a time', owner)
+    ELSE format('$label %s is nowhere', owner) END
+FROM aside
+"""
+# The same record may stand in several pages. Where two of the same age differ, their content decides, so that the order
+# of the files does not.
+_SUPERSEDED = """
+DELETE FROM given_$kind a USING given_$kind b
+WHERE a.ctid <> b.ctid AND $same AND ($rank_a) < ($rank_b)
+"""
+_RANK = "{0}.updated_at, to_jsonb({0}) - '{{file,place}}'::text[], {0}.file, {0}.place"
+_RANK_UNSTAMPED = "{0}.file, {0}.place"
+
+# From the comparison of ages to the end of the import, nobody else changes the rows that it is about.
+_HOLD = """
+SELECT count(*) FROM (
+    SELECT FROM $kind t JOIN given_$kind g ON $same ORDER BY $key FOR NO KEY UPDATE OF t
+) held
+"""
+_COUNT = "SELECT count(*) FROM given_$kind"
+_STALE = "DELETE FROM given_$kind g USING $kind t WHERE $same AND t.updated_at > g.updated_at"
+
+_MOVED = """
+WITH aside AS (
+    DELETE FROM given_participants g USING participants t
+    WHERE t.account_id = g.account_id AND t.id = g.id AND t.conversation_id <> g.conversation_id
+    RETURNING g.id, g.file, g.place, format('conversation %s has this participant already', t.conversation_id) AS text
+)
+INSERT INTO leftovers SELECT 'participants', id, '$fate', file, place, text FROM aside
+"""
+_UNSENT = """
+WITH aside AS (
+    DELETE FROM given_messages g WHERE NOT EXISTS (
+        SELECT FROM participants p
+        WHERE p.account_id = g.account_id AND p.conversation_id = g.conversation_id AND p.id = g.sender_id
+    ) RETURNING id, file, place, CASE
+        WHEN sender_id IS NULL THEN 'names no sender'
+        ELSE format('sender %s is nowhere in conversation %s', sender_id, conversation_id) END AS text
+)
+INSERT INTO leftovers SELECT 'messages', id, '$fate', file, place, text FROM aside
+"""
+
+_LOST = """
+WITH lost AS (
+    SELECT file, place, id, $column AS named FROM given_$kind g
+    WHERE $column IS NOT NULL
+    AND NOT EXISTS (SELECT FROM $target o WHERE o.account_id = g.account_id AND o.id = g.$column)
+), listed AS (
+    INSERT INTO leftovers
+    SELECT '$kind', id, '$fate', file, place, format('$label %s is nowhere: left empty', named) FROM lost
+)
+UPDATE given_$kind g SET $column = NULL FROM lost WHERE g.file = lost.file AND g.place = lost.place
+"""
+_LINK = """
+UPDATE given_$kind g SET $link = $id_column
+WHERE $type_column = '$type' AND EXISTS (SELECT FROM $target o WHERE o.id = g.$id_column $same_account)
+"""
+_UNLINKED = """
+INSERT INTO leftovers
+SELECT '$kind', id, '$fate', file, place,
+    format('$label %s %s is nowhere: kept by its id', lower($type_column), $id_column)
+FROM given_$kind WHERE $id_column IS NOT NULL AND num_nonnulls($links) = 0
+"""
+
+_UPSERT = """
+WITH written AS (
+    INSERT INTO $kind AS t ($columns) SELECT $columns FROM given_$kind ORDER BY $key
+    ON CONFLICT ($key) DO UPDATE SET ($values) = ROW($excluded) WHERE $newer
+    RETURNING $account AS account_id, id
+)
+INSERT INTO changed SELECT '$kind', account_id, id FROM written
+"""
+# The very record that is stored: what it refers to may have come since.
+_COMPLETE = """
+WITH completed AS (
+    UPDATE $kind t SET $values FROM given_$kind g
+    WHERE $same AND t.updated_at = g.updated_at AND ($missing)
+    RETURNING t.account_id, t.id
+)
+INSERT INTO changed SELECT '$kind', account_id, id FROM completed ON CONFLICT DO NOTHING
+"""
+
+
+def same_record(kind: Kind, one: str, other: str) -> str:
+    """The predicate that two aliases are of one record."""
+    return " AND ".join(f"{one}.{column} = {other}.{column}" for column in kind.key)
+
+
+async def adopt(connection: asyncpg.Connection, kind: Kind) -> None:
+    """Give records without an account that of their owner; keep those aside that have none, or could have several."""
+    if kind.owner is None:
+        return
+    column, owners = kind.owner
+    names = {"kind": kind.name, "column": column, "owners": owners}
+    await connection.execute(fill(_ADOPT, **names))
+    await connection.execute(fill(_UNADOPTED, **names, label=column.removesuffix("_id"), fate=Fate.KEPT_ASIDE))
+
+
+async def join(connection: asyncpg.Connection, kind: Kind) -> int:
+    """Write the given records of a kind. Returns how many of them are stored now: new, changed or as they were.
+
+    Afterwards the given table holds those that are not older than what was stored.
+    """
+    older = await _drop_older(connection, kind)
+    await _keep_aside(connection, kind)
+    for column, target in kind.optional.items():
+        names = {"kind": kind.name, "column": column, "target": target}
+        await connection.execute(fill(_LOST, **names, label=column.removesuffix("_id"), fate=Fate.NOT_LINKED))
+    if kind.polymorph:
+        await _link(connection, kind, kind.polymorph)
+    await _write(connection, kind)
+    current: int = await connection.fetchval(fill(_COUNT, kind=kind.name))
+    return older + current
+
+
+async def _drop_older(connection: asyncpg.Connection, kind: Kind) -> int:
+    """Leave one record per key, and none that is older than the stored one. Returns how many were older."""
+    rank = _RANK if kind.stamped else _RANK_UNSTAMPED
+    ranks = {"rank_a": rank.format("a"), "rank_b": rank.format("b")}
+    await connection.execute(fill(_SUPERSEDED, kind=kind.name, same=same_record(kind, "a", "b"), **ranks))
+    key = ", ".join(f"t.{column}" for column in kind.key)
+    await connection.execute(fill(_HOLD, kind=kind.name, same=same_record(kind, "t", "g"), key=key))
+    if not kind.stamped:
+        return 0
+    status = await connection.execute(fill(_STALE, kind=kind.name, same=same_record(kind, "t", "g")))
+    return int(status.removeprefix("DELETE "))
+
+
+async def _keep_aside(connection: asyncpg.Connection, kind: Kind) -> None:
+    """Keep messages aside without a sender in their conversation, and participants that would leave theirs.
+
+    A participant does not move: its messages would stand in a conversation without their sender.
+    """
+    statement = {"participants": _MOVED, "messages": _UNSENT}.get(kind.name)
+    if statement:
+        await connection.execute(fill(statement, fate=Fate.KEPT_ASIDE))
+
+
+async def _link(connection: asyncpg.Connection, kind: Kind, polymorph: Polymorph) -> None:
+    """Link polymorphic references where the record is there, and list them where it is not."""
+    names = {"kind": kind.name, "type_column": polymorph.type_column, "id_column": polymorph.id_column}
+    for type_, (link, target) in polymorph.links.items():
+        same = "" if target == "applications" else "AND o.account_id = g.account_id"
+        await connection.execute(fill(_LINK, **names, type=type_, link=link, target=target, same_account=same))
+    links = ", ".join(link for link, _ in polymorph.links.values())
+    label = polymorph.id_column.removesuffix("_id")
+    await connection.execute(fill(_UNLINKED, **names, links=links, label=label, fate=Fate.NOT_LINKED))
+
+
+async def _write(connection: asyncpg.Connection, kind: Kind) -> None:
+    """Insert what is new, replace what is older, and complete what is the same."""
+    values = [column for column in kind.columns if column not in kind.key]
+    excluded = ", ".join(f"excluded.{column}" for column in values)
+    stored = ", ".join(f"t.{column}" for column in values)
+    newer = "excluded.updated_at > t.updated_at" if kind.stamped else f"ROW({stored}) IS DISTINCT FROM ROW({excluded})"
+    names = {
+        "kind": kind.name,
+        "key": ", ".join(kind.key),
+        "columns": ", ".join(kind.columns),
+        "values": ", ".join(values),
+        "excluded": excluded,
+        "newer": newer,
+        "account": f"t.{kind.key[0]}",
+    }
+    await connection.execute(fill(_UPSERT, **names))
+    if kind.optional:
+        filled = ", ".join(f"{column} = coalesce(t.{column}, g.{column})" for column in kind.optional)
+        missing = " OR ".join(f"(t.{column} IS NULL AND g.{column} IS NOT NULL)" for column in kind.optional)
+        same = same_record(kind, "t", "g")
+        await connection.execute(fill(_COMPLETE, kind=kind.name, values=filled, missing=missing, same=same))

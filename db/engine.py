@@ -1,0 +1,191 @@
+"""Connections: a snapshot to read an operation from, and a transaction to write in.
+
+Reads go through asyncpg with statements compiled once; a snapshot is one connection inside one read-only transaction,
+so that an answer is of one moment. Writes go through a SQLModel session, one transaction each. Nothing here decides
+what is read or written.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import asyncpg
+from sqlalchemy.dialects.postgresql.asyncpg import dialect as asyncpg_dialect
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+if TYPE_CHECKING:
+    from sqlalchemy import Select
+
+    from db import tables as t
+
+_DIALECT = asyncpg_dialect()  # type: ignore[no-untyped-call]
+_BEGIN = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+
+
+class Row(asyncpg.Record):  # type: ignore[misc]  # asyncpg ships no types
+    """A row of a SELECT, its columns as attributes. Rows of a table are of the subclass `row_type(table)`."""
+
+    table: type[t.Table]
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return self[name]
+        except KeyError:
+            raise AttributeError(name) from None
+
+
+@cache
+def row_type(table: type[t.Table]) -> type[Row]:
+    """The class of `table`'s rows: how a GraphQL union or interface knows what it holds."""
+    return type(f"{table.__name__}Row", (Row,), {"table": table})
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Statement:
+    """A SELECT as asyncpg takes it: the text, the names of its parameters in order, and the class of its rows."""
+
+    sql: str
+    names: tuple[str, ...]
+    record_class: type[Row]
+
+    @classmethod
+    def of(cls, select: Select[Any], table: type[t.Table]) -> Statement:
+        """Compile `select`, whose rows become rows of `table`. Costs a millisecond: call it once per statement."""
+        compiled = select.compile(dialect=_DIALECT)
+        return cls(str(compiled), tuple(compiled.positiontup or ()), row_type(table))
+
+
+class SnapshotClosedError(RuntimeError):
+    """A statement was asked for after its operation had ended."""
+
+
+class Snapshot:
+    """The database at one moment. Takes a connection with its first statement and keeps it until closed.
+
+    Statements run one after the other, as a connection has one at a time. Closing cancels what still runs, so that a
+    connection never goes back to the pool in the middle of a statement.
+    """
+
+    def __init__(self, pool: asyncpg.Pool[Row]) -> None:
+        self._pool = pool
+        self._connection: Any = None
+        self._turn = asyncio.Lock()
+        self._running: set[asyncio.Task[Any]] = set()
+        self._closed = False
+
+    async def fetch(self, statement: Statement, parameters: Mapping[str, Any]) -> list[Any]:
+        """The rows of `statement`. Raises what asyncpg raises, and `SnapshotClosedError` after the end."""
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101  # asyncpg runs in tasks only
+        self._running.add(task)
+        try:
+            async with self._turn:
+                connection = await self._open()
+                values = [parameters[name] for name in statement.names]
+                return await connection.fetch(statement.sql, *values, record_class=statement.record_class)  # type: ignore[no-any-return]
+        finally:
+            self._running.discard(task)
+
+    async def _open(self) -> Any:
+        if self._closed:
+            raise SnapshotClosedError("the operation has ended")
+        if self._connection is None:
+            self._connection = await self._pool.acquire()
+            await self._connection.execute(_BEGIN)
+        return self._connection
+
+    async def close(self) -> None:
+        """End the transaction and give the connection back. Safe to call twice."""
+        self._closed = True
+        current = asyncio.current_task()
+        running = [task for task in self._running if task is not current]
+        for task in running:
+            task.cancel()
+        if running:
+            await asyncio.wait(running)
+        connection, self._connection = self._connection, None
+        if connection is None:
+            return
+        try:
+            if not connection.is_closed():
+                await connection.execute("ROLLBACK")
+        finally:
+            await self._pool.release(connection)
+
+
+class Database:
+    """The two pools of a process. Made without connecting; `start()` connects."""
+
+    def __init__(self, dsn: str, *, pool_size: int = 10) -> None:
+        self._dsn = dsn
+        self._size = pool_size
+        self._pool: asyncpg.Pool[Row] | None = None
+        self._engine: AsyncEngine | None = None
+
+    @property
+    def pool(self) -> asyncpg.Pool[Row]:
+        """The pool for reading. Raises RuntimeError before `start()`."""
+        if self._pool is None:
+            raise RuntimeError("the database was not started")
+        return self._pool
+
+    async def start(self) -> None:
+        """Open the pools. Raises OSError or asyncpg.PostgresError where the server cannot be reached."""
+        self._pool = await asyncpg.create_pool(
+            self._dsn,
+            min_size=1,
+            max_size=self._size,
+            init=_learn_arrays,
+            reset=_no_reset,
+            statement_cache_size=1_000,
+            max_cached_statement_lifetime=0,
+            record_class=Row,
+        )
+        # asyncpg parses the DSN in both pools, so that it means the same in both.
+        self._engine = create_async_engine(
+            "postgresql+asyncpg://",
+            async_creator=lambda: asyncpg.connect(self._dsn),
+            pool_size=self._size,
+            max_overflow=0,
+            pool_pre_ping=True,
+        )
+
+    async def stop(self) -> None:
+        """Close the pools. What was checked out is waited for."""
+        if self._engine is not None:
+            await self._engine.dispose()
+        if self._pool is not None:
+            await self._pool.close()
+        self._pool = self._engine = None
+
+    @asynccontextmanager
+    async def snapshot(self) -> AsyncIterator[Snapshot]:
+        """A snapshot that ends with the block."""
+        snapshot = Snapshot(self.pool)
+        try:
+            yield snapshot
+        finally:
+            await asyncio.shield(snapshot.close())
+
+    @asynccontextmanager
+    async def write(self) -> AsyncIterator[AsyncSession]:
+        """A session in one transaction: committed when the block ends, rolled back when it raises."""
+        if self._engine is None:
+            raise RuntimeError("the database was not started")
+        async with AsyncSession(self._engine, expire_on_commit=False) as session, session.begin():
+            yield session
+
+
+async def _learn_arrays(connection: Any) -> None:
+    """Let asyncpg look up the array types now, and not in the middle of a connection's first operation."""
+    await connection.fetch("SELECT $1::bigint[], $2::varchar[]", [], [])
+
+
+async def _no_reset(_connection: Any) -> None:
+    """Every use of a connection ends its transaction itself, so there is nothing to reset between two."""

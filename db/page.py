@@ -1,0 +1,117 @@
+"""Keyset pages: which rows come next, told from the last row seen. Pure: nothing here talks to a database.
+
+An order is one expression that is never null, then the id, both in one direction. A position in it is therefore a
+pair, and "what comes after" is one row comparison, which PostgreSQL answers with one range of an index, however deep
+the page. Null sorts last in either direction, by way of an infinite stand-in that the indexes share
+(`db.tables.conversation`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import BigInteger, ColumnElement, bindparam, func, literal_column, tuple_
+
+from db.tables.base import Timestamp
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+MAX_SIZE = 100
+DEFAULT_SIZE = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """A row's place in an order: the value of the order's column (none where it orders by id alone) and the id."""
+
+    value: datetime | None
+    id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What part of an order is asked for: at most `size` rows from its start, or from its end where `backward`.
+
+    `after` and `before` narrow the order to what lies strictly between them.
+    """
+
+    size: int = DEFAULT_SIZE
+    backward: bool = False
+    after: Position | None = None
+    before: Position | None = None
+
+    @property
+    def bounded(self) -> bool:
+        """Whether a cursor was given, so that there may be rows outside of it."""
+        return self.after is not None or self.before is not None
+
+    @property
+    def shape(self) -> tuple[bool, bool, bool]:
+        """What of the page changes its statement, and not only its parameters."""
+        return self.backward, self.after is not None, self.before is not None
+
+    def parameters(self) -> dict[str, Any]:
+        """The values bound by `beyond()`, and the limit: one row more than asked for tells whether there are more."""
+        bound: dict[str, Any] = {"limit": self.size + 1}
+        for side, position in (("after", self.after), ("before", self.before)):
+            if position is not None:
+                bound[f"{side}_value"] = position.value
+                bound[f"{side}_id"] = position.id
+        return bound
+
+
+FIRST_PAGE = Page()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Order:
+    """A total order over a table's rows, by `column` and then by id. Without a column, by id alone.
+
+    `name` distinguishes it from the other orders of the same connection, and cursors carry it. Only timestamps have
+    stand-ins for null, so a nullable column of another type cannot be an order.
+    """
+
+    name: str
+    column: Any = None
+    descending: bool = False
+
+    def keys(self, id_column: Any) -> list[ColumnElement[Any]]:
+        """The expressions to compare and sort by, of which none is null."""
+        return [id_column] if self.column is None else [self._never_null(self.column), id_column]
+
+    def sort(self, id_column: Any, *, backward: bool) -> list[ColumnElement[Any]]:
+        """The ORDER BY, reversed where the page is read from its end."""
+        down = self.descending != backward
+        return [key.desc() if down else key.asc() for key in self.keys(id_column)]
+
+    def beyond(self, side: str, id_column: Any, *, inside: bool = True) -> ColumnElement[bool]:
+        """Rows on the inner side of the cursor `side` ("after" or "before"), or else the cursor's row and beyond."""
+        keys = self.keys(id_column)
+        bound: list[ColumnElement[Any]] = [bindparam(f"{side}_id", type_=BigInteger)]
+        if self.column is not None:
+            bound.insert(0, self._never_null(bindparam(f"{side}_value", type_=Timestamp())))
+        rows, position = _row(keys), _row(bound)
+        upward = (side == "after") != self.descending
+        if inside:
+            return rows > position if upward else rows < position
+        return rows <= position if upward else rows >= position
+
+    def position(self, row: Any) -> Position:
+        """Where `row` stands."""
+        return Position(None if self.column is None else getattr(row, self.column.key), row.id)
+
+    def _never_null(self, expression: Any) -> ColumnElement[Any]:
+        if not self.column.expression.nullable:
+            return expression  # type: ignore[no-any-return]
+        infinity = "'-infinity'" if self.descending else "'infinity'"
+        return func.coalesce(expression, literal_column(f"{infinity}::timestamptz"))
+
+
+BY_ID = Order("id")
+
+
+def _row(keys: Sequence[ColumnElement[Any]]) -> ColumnElement[Any]:
+    return keys[0] if len(keys) == 1 else tuple_(*keys)

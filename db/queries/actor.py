@@ -1,0 +1,33 @@
+"""Whether the account and actor that a token names are there."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import BigInteger, bindparam
+
+from db import tables as t
+from db.engine import Database, Statement
+from db.scope import ACCOUNT, Viewer, visible
+
+_ACTORS: dict[t.CreatorType, type[t.Table]] = {
+    t.CreatorType.USER: t.User,
+    t.CreatorType.APPLICATION: t.Application,
+}
+
+
+def _statement(table: Any) -> Statement:
+    actor = visible(table, table.id).where(table.id == bindparam("id", type_=BigInteger)).exists()
+    return Statement.of(visible(t.Account, t.Account.id).where(actor), t.Account)
+
+
+_STATEMENTS = {kind: _statement(table) for kind, table in _ACTORS.items()}
+
+
+async def exists(database: Database, viewer: Viewer) -> bool:
+    """Whether `viewer`'s account is there and has its actor."""
+    async with database.snapshot() as snapshot:
+        rows = await snapshot.fetch(
+            _STATEMENTS[viewer.actor_type], {ACCOUNT: viewer.account_id, "id": viewer.actor_id}
+        )
+    return bool(rows)

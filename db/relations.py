@@ -1,0 +1,231 @@
+"""Relations: how rows lead to rows. Each is loaded for many parents at once, in one statement.
+
+A relation is declared from columns, where it is exposed; tables and keys follow from the foreign keys. Pages are
+limited per parent in SQL (`LATERAL … LIMIT`), so that a parent with a million children costs no more than its page.
+Nothing here knows how rows are shown, nor keeps them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache, lru_cache
+from typing import Any
+
+from sqlalchemy import BigInteger, Select, and_, bindparam, func, select, true
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.types import TypeEngine
+
+from db import tables as t
+from db.criterion import Clause, Term, conditions
+from db.engine import Snapshot, Statement
+from db.page import BY_ID, FIRST_PAGE, Order, Page
+from db.scope import ACCOUNT, visible
+
+_KEYS = "keys"
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Which children of each parent: a page of an order, of the rows that meet all terms. Hashable."""
+
+    page: Page = FIRST_PAGE
+    order: Order = BY_ID
+    where: tuple[Term, ...] = ()
+
+    def parameters(self) -> dict[str, Any]:
+        """The values of the page and of the terms."""
+        return self.page.parameters() | filter_parameters(self.where)
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """A page of one parent's children, in the order asked for, and whether there are rows on either side of it."""
+
+    rows: list[Any]
+    has_next: bool
+    has_previous: bool
+
+
+def filter_parameters(where: Sequence[Term]) -> dict[str, Any]:
+    """The values of terms, under the names that their places give them."""
+    return {_place(place): term.value for place, term in enumerate(where) if term.clause.type is not None}
+
+
+def _place(place: int) -> str:
+    return f"term_{place}"
+
+
+def _term(place: int, type_: TypeEngine[Any]) -> Any:
+    return bindparam(_place(place), type_=type_)
+
+
+def _keys() -> Any:
+    return bindparam(_KEYS, type_=ARRAY(BigInteger))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ById:
+    """The rows of a table by their ids, within the account. Made by `by_id()`, one a table."""
+
+    table: type[t.Table]
+
+    async def load(self, snapshot: Snapshot, account_id: int, ids: Sequence[int]) -> list[Any | None]:
+        """A row for each id, none where the account has no such row."""
+        rows = await snapshot.fetch(_by_id_statement(self.table), {ACCOUNT: account_id, _KEYS: ids})
+        found = {row.id: row for row in rows}
+        return [found.get(id_) for id_ in ids]
+
+
+@cache
+def by_id(table: type[t.Table]) -> ById:
+    """The relation from ids to the rows of `table`: shared by all that refer to it, so that a row is read once."""
+    return ById(table)
+
+
+@cache
+def _by_id_statement(table: type[t.Table]) -> Statement:
+    column: Any = table.id  # type: ignore[attr-defined]
+    return Statement.of(visible(table).where(column == func.any(_keys())), table)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class One:
+    """A row leads to at most one other: its column `key` holds the other's id."""
+
+    key: str
+    target: type[t.Table]
+
+    @classmethod
+    def along(cls, column: Any) -> One:
+        """The relation that the foreign key `column` makes."""
+        return cls(column.key, _referred(column))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Many:
+    """A row leads to the rows of `target` whose `parent` column holds its id, or which a link table joins to it.
+
+    With a link table, `parent` and `child` are its two columns; without, `child` is the target's id.
+    """
+
+    target: type[t.Table]
+    parent: Any
+    child: Any
+
+    @classmethod
+    def along(cls, column: Any) -> Many:
+        """The foreign key `column`, from its other end."""
+        return cls(column.class_, column, column.class_.id)
+
+    @classmethod
+    def through(cls, parent: Any, child: Any) -> Many:
+        """Along two foreign keys of one link table."""
+        return cls(_referred(child), parent, child)
+
+    @property
+    def linked(self) -> bool:
+        """Whether a link table is in between."""
+        return self.child.class_ is not self.target
+
+    async def load(self, snapshot: Snapshot, account_id: int, parents: Sequence[int], window: Window) -> list[Slice]:
+        """A slice for each parent. `parents` are distinct."""
+        page = window.page
+        statement = _page_statement(self, window.order, page.shape, tuple(term.clause for term in window.where))
+        rows = await snapshot.fetch(statement, {ACCOUNT: account_id, _KEYS: parents, **window.parameters()})
+        return list(_slices(rows, len(parents), page))
+
+    async def count(
+        self, snapshot: Snapshot, account_id: int, parents: Sequence[int], where: tuple[Term, ...]
+    ) -> list[int]:
+        """How many children each parent has that meet all of `where`."""
+        statement = _count_statement(self, tuple(term.clause for term in where))
+        rows = await snapshot.fetch(statement, {ACCOUNT: account_id, _KEYS: parents, **filter_parameters(where)})
+        counts: Mapping[int, int] = {row.parent: row.total for row in rows}
+        return [counts.get(parent, 0) for parent in parents]
+
+    def select(self, clauses: Sequence[Clause], *columns: Any) -> Select[Any]:
+        """The children in the account that meet `clauses`, of every parent."""
+        statement = visible(self.target, *columns)
+        if self.linked:
+            link = self.child.class_
+            statement = statement.join(
+                link,
+                and_(link.account_id == self.target.account_id, self.child == self.target.id),  # type: ignore[attr-defined]
+            )
+        return statement.where(*conditions(clauses, _term))
+
+
+@lru_cache(maxsize=4_096)
+def _page_statement(many: Many, order: Order, shape: tuple[bool, bool, bool], clauses: tuple[Clause, ...]) -> Statement:
+    """The rows of all parents' pages: the parent's position, the child's columns, and what lies beyond the cursors.
+
+    The order of a parent's rows is that of the LATERAL subquery: with its LIMIT it can only be joined by a nested loop,
+    which keeps it. Sorting once more would cost as much again.
+    """
+    backward, after, before = shape
+    parent = func.unnest(_keys()).table_valued("key", with_ordinality="position").render_derived(name="parent")
+    children = many.select(clauses).where(many.parent == parent.c.key).correlate(parent)
+    sides = [side for side, given in (("after", after), ("before", before)) if given]
+
+    page = children.where(*(order.beyond(side, many.child) for side in sides))
+    row = page.order_by(*order.sort(many.child, backward=backward)).limit(bindparam("limit")).lateral("row")
+    if not sides:
+        # Nothing lies beyond, and a parent without children needs no row to say so.
+        return Statement.of(select(parent.c.position, *row.c).select_from(parent.join(row, true())), many.target)
+    ends = select(
+        *(
+            children.where(order.beyond(side, many.child, inside=False)).exists().label(f"beyond_{side}")
+            for side in sides
+        )
+    ).lateral("ends")
+    source = parent.join(ends, true()).join(row, true(), isouter=True)
+    return Statement.of(select(parent.c.position, *ends.c, *row.c).select_from(source), many.target)
+
+
+@lru_cache(maxsize=4_096)
+def _count_statement(many: Many, clauses: tuple[Clause, ...]) -> Statement:
+    parent = many.parent.label("parent")
+    total = func.count().label("total")
+    # Without conditions on the target the link table alone knows the number.
+    rows = many.select(clauses, parent, total) if clauses else visible(many.parent.class_, parent, total)
+    return Statement.of(rows.where(many.parent == func.any(_keys())).group_by(many.parent), many.target)
+
+
+def _slices(rows: Sequence[Any], parents: int, page: Page) -> Iterator[Slice]:
+    """Cut the rows of `_page_statement` into a slice for each of so many parents."""
+    grouped: list[list[Any]] = [[] for _ in range(parents)]
+    beyond_after, beyond_before = [False] * parents, [False] * parents
+    for row in rows:
+        place = row.position - 1
+        if page.after is not None:
+            beyond_after[place] = row.beyond_after
+        if page.before is not None:
+            beyond_before[place] = row.beyond_before
+        if row.id is not None:
+            grouped[place].append(row)
+    for group, earlier, later in zip(grouped, beyond_after, beyond_before, strict=True):
+        more = len(group) > page.size
+        shown = group[: page.size]
+        if page.backward:
+            shown.reverse()
+        yield Slice(
+            shown,
+            has_next=later or (more and not page.backward),
+            has_previous=earlier or (more and page.backward),
+        )
+
+
+@cache
+def _classes() -> dict[Any, type[t.Table]]:
+    """The class of each table."""
+    return {table.__table__: table for name in t.__all__ if hasattr(table := getattr(t, name), "__table__")}
+
+
+def _referred(column: Any) -> type[t.Table]:
+    """The table that the foreign key `column` refers to. Raises ValueError where it is none."""
+    for key in column.expression.foreign_keys:
+        # A composite key begins with what narrows it, the account first, and ends with the column that refers.
+        if key.constraint.column_keys[-1] == column.key:
+            return _classes()[key.column.table]
+    raise ValueError(f"{column} is not a foreign key")

@@ -1,0 +1,57 @@
+"""Chance with a memory of its seed: the few draws that the seed makes, each by way of `random()`.
+
+Python keeps the sequence of `random()` for a seed across versions and platforms; it promises less for its other draws.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect
+from collections.abc import Mapping, Sequence
+from itertools import accumulate
+from random import Random
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+class Dice:
+    """Draws that are the same for the same seed."""
+
+    __slots__ = ("_random",)
+
+    def __init__(self, seed: str) -> None:
+        self._random = Random(seed).random  # noqa: S311 - invented people need no cryptographic randomness
+
+    def chance(self, probability: float) -> bool:
+        """Whether something happens whose probability is between 0 and 1."""
+        return self._random() < probability
+
+    def below(self, limit: int) -> int:
+        """Draw a whole number from 0 up to and without `limit`, which is 1 or more; 0 for 0."""
+        return int(self._random() * limit)
+
+    def pick(self, values: Sequence[T]) -> T:
+        """Draw one of `values`, of which there is one at least."""
+        return values[int(self._random() * len(values))]
+
+    def sample(self, values: Sequence[T], count: int) -> list[T]:
+        """Draw `count` different places of `values`, in the order drawn; there are that many."""
+        left = list(values)
+        for place in range(count):
+            other = place + int(self._random() * (len(left) - place))
+            left[place], left[other] = left[other], left[place]
+        return left[:count]
+
+
+class Shares:
+    """A draw among whole numbers with shares, given as number: weight."""
+
+    __slots__ = ("_bounds", "_numbers")
+
+    def __init__(self, weights: Mapping[int, int]) -> None:
+        self._numbers = tuple(weights)
+        self._bounds = tuple(accumulate(weights.values()))
+
+    def draw(self, dice: Dice) -> int:
+        """Draw one of the numbers."""
+        return self._numbers[bisect(self._bounds, dice.below(self._bounds[-1]))]

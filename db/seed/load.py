@@ -1,0 +1,93 @@
+"""Copies a seed into the database: all of it or, where anything fails, nothing.
+
+Ids start at 1 in every table, so it refuses a database that has an account or an application; it deletes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+
+import asyncpg
+
+from db.seed.dice import Dice
+from db.seed.rows import COLUMNS, DAY, MINUTE, Rows, milliseconds_of
+from db.seed.tenant import add_applications, add_tenant
+from db.seed.thread import Desk
+
+MOMENT = datetime(2026, 11, 1, 12, tzinfo=UTC)
+
+# Conversations that are made and copied at a time: memory stays the same however many there are in all.
+BATCH = 1_000
+# Conversations lie this far back at most, and this far at least, so that each has had the time to begin.
+_SPAN = 400 * DAY
+_YOUNGEST = 10 * MINUTE
+
+
+class SeedError(Exception):
+    """The seed cannot be made as asked; nothing was changed."""
+
+
+async def seed(  # noqa: PLR0913 - each is an option of the command
+    connection: asyncpg.Connection,
+    *,
+    accounts: int = 2,
+    conversations: int = 1_000,
+    seed: int = 1,
+    now: datetime = MOMENT,
+    progress: Callable[[int, int], None] | None = None,
+) -> dict[str, int]:
+    """Fill a migrated database without accounts, in one transaction; return the number of rows by table.
+
+    Each of the accounts 1 to `accounts` gets that many `conversations`, the newest a few minutes before `now`. The rows
+    depend on the numbers, `seed` and `now` alone. `progress` is told the conversations copied so far and those in all.
+    Raises SeedError where `accounts` is below 1, `conversations` below 0, `now` without a time zone, or the database
+    has an account or an application already.
+    """
+    if accounts < 1 or conversations < 0:
+        raise SeedError("A seed needs at least one account, and no fewer than zero conversations.")
+    if now.tzinfo is None:
+        raise SeedError("The moment of a seed needs a time zone.")
+    rows = Rows()
+    counts = dict.fromkeys(COLUMNS, 0)
+    async with connection.transaction():
+        await _refuse_data(connection)
+        for done in _batches(rows, accounts, conversations, seed, milliseconds_of(now)):
+            for table, records in rows.take().items():
+                if records:
+                    await connection.copy_records_to_table(table, records=records, columns=COLUMNS[table])
+                    counts[table] += len(records)
+            if progress:
+                progress(done, accounts * conversations)
+        await _move_sequence_past(connection, max(rows.last_id.values()))
+    return counts
+
+
+def _batches(rows: Rows, accounts: int, conversations: int, seed: int, now: int) -> Iterator[int]:
+    """Fill `rows` batch after batch, for the caller to take; yield the number of conversations made so far."""
+    add_applications(rows)
+    for account in range(accounts):
+        # An account's own dice keep its rows the same however many accounts come after it.
+        dice = Dice(f"{seed}/{account}")
+        desk = Desk(rows, dice, add_tenant(rows, dice, now - _SPAN, conversations), now)
+        for start in range(0, conversations, BATCH):
+            end = min(start + BATCH, conversations)
+            for place in range(start, end):
+                # The square puts more of them into the last days than into the first: an inbox looks busy.
+                back = 1 - (place + dice.below(1_000) / 1_000) / conversations
+                desk.converse(now - _YOUNGEST - int(back * back * (_SPAN - _YOUNGEST)))
+            desk.forget()
+            yield account * conversations + end
+    if not conversations:
+        yield 0
+
+
+async def _refuse_data(connection: asyncpg.Connection) -> None:
+    # The lock holds off whoever else would add the first account, another seed above all, until this one is committed.
+    await connection.execute("LOCK TABLE accounts, applications IN SHARE ROW EXCLUSIVE MODE")
+    if await connection.fetchval("SELECT EXISTS (SELECT FROM accounts) OR EXISTS (SELECT FROM applications)"):
+        raise SeedError("The database has accounts or applications already; a seed needs an empty one.")
+
+
+async def _move_sequence_past(connection: asyncpg.Connection, last_id: int) -> None:
+    await connection.execute("SELECT setval('row_ids', greatest($1, last_value)) FROM row_ids", last_id)

@@ -1,0 +1,40 @@
+"""What a request carries: the viewer, the database at one moment, and the loaders over it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from db.engine import Database, Snapshot
+from db.scope import Viewer
+
+if TYPE_CHECKING:
+    from aiodataloader import DataLoader
+
+
+@dataclass(slots=True)
+class Context:
+    """One request's. Made without work; the snapshot connects when something is read, loaders are made when used."""
+
+    viewer: Viewer
+    database: Database
+    loaders: dict[Any, DataLoader[Any, Any]] = field(default_factory=dict)
+    _snapshot: Snapshot | None = None
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """The moment that this operation reads."""
+        if self._snapshot is None:
+            self._snapshot = Snapshot(self.database.pool)
+        return self._snapshot
+
+    async def renew(self) -> None:
+        """Let what follows read a later moment: after a write, whose outcome it must show."""
+        self.loaders.clear()
+        await self.close()
+
+    async def close(self) -> None:
+        """Give the connection back."""
+        snapshot, self._snapshot = self._snapshot, None
+        if snapshot is not None:
+            await snapshot.close()

@@ -1,0 +1,79 @@
+"""What goes wrong, as clients see it: codes, refusals, user errors, and the mask over everything else.
+
+Only what was raised on purpose keeps its message. Anything else is answered with `INTERNAL_SERVER_ERROR` and an id that
+the log has too, so that nothing internal reaches a client.
+"""
+
+from __future__ import annotations
+
+import uuid
+from enum import StrEnum
+from typing import Any
+
+import strawberry
+import structlog
+from graphql import GraphQLError
+
+from db.problem import ProblemCode
+
+_log = structlog.stdlib.get_logger("inbox")
+
+
+class Code(StrEnum):
+    """`extensions.code` of every error."""
+
+    GRAPHQL_PARSE_FAILED = "GRAPHQL_PARSE_FAILED"
+    GRAPHQL_VALIDATION_FAILED = "GRAPHQL_VALIDATION_FAILED"
+    BAD_USER_INPUT = "BAD_USER_INPUT"
+    UNAUTHENTICATED = "UNAUTHENTICATED"
+    FORBIDDEN = "FORBIDDEN"
+    OPERATION_TOO_COMPLEX = "OPERATION_TOO_COMPLEX"
+    TIMEOUT = "TIMEOUT"
+    INTERNAL_SERVER_ERROR = "INTERNAL_SERVER_ERROR"
+
+
+class Refused(GraphQLError):  # noqa: N818
+    """A request, or a field of it, that is not carried out, with a message for the client."""
+
+    def __init__(self, message: str, code: Code = Code.BAD_USER_INPUT, **extensions: Any) -> None:
+        super().__init__(message, extensions={"code": code, **extensions})
+
+
+UserErrorCode = strawberry.enum(ProblemCode, name="UserErrorCode", description=ProblemCode.__doc__)
+
+
+@strawberry.type(description="Why a mutation changed nothing: something that the person at the keyboard can mend.")
+class UserError:
+    """Resolved from `db.problem.Problem`."""
+
+    message: str
+    path: list[str] = strawberry.field(description='Where in the arguments, such as `["input", "bookingIds", "1"]`.')
+    code: UserErrorCode
+
+
+def show(error: GraphQLError) -> dict[str, Any]:
+    """`error` as it goes into a response. What was not raised on purpose is logged and masked."""
+    if "code" in (error.extensions or {}):
+        return dict(error.formatted)
+    cause = error.original_error
+    if isinstance(cause, GraphQLError) and cause.nodes:
+        # graphql-core refused an argument while executing: a variable was left out or null.
+        return {**error.formatted, "extensions": {"code": Code.BAD_USER_INPUT}}
+    masked = mask(cause or error)
+    return {**masked, **{key: value for key, value in error.formatted.items() if key in {"locations", "path"}}}
+
+
+def show_request_error(error: GraphQLError, code: Code) -> dict[str, Any]:
+    """`error` of a request that was not executed, with `code` where it has none of its own."""
+    shown = dict(error.formatted)
+    return {**shown, "extensions": {"code": code, **(error.extensions or {})}}
+
+
+def mask(error: BaseException) -> dict[str, Any]:
+    """Log `error` under a new id, and answer with that id alone."""
+    error_id = uuid.uuid4().hex
+    _log.error("internal error", error_id=error_id, exc_info=error)
+    return {
+        "message": "Internal server error",
+        "extensions": {"code": Code.INTERNAL_SERVER_ERROR, "id": error_id},
+    }

@@ -1,0 +1,149 @@
+"""Declarations that become fields: `one`, `either`, `many`, `through`.
+
+A type declares a relation in one line, from the columns that make it. The line feeds the resolver and its arguments, the
+loaders, and the tests that walk all relations.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import strawberry
+from strawberry.annotation import StrawberryAnnotation
+from strawberry.types.arguments import StrawberryArgument
+from strawberry.types.field import StrawberryField
+
+from db.criterion import Criterion, Term
+from db.page import BY_ID, Order
+from db.relations import Many, One, Window
+from db.scope import Viewer
+from gql.connection import PendingConnection, read_page
+from gql.context import Context
+from gql.filters import read_filter
+from gql.loaders import load_row
+
+
+class RelationField(StrawberryField):
+    """A field that leads to other rows. Strawberry calls `get_result` with the arguments converted."""
+
+    @property
+    def is_basic_field(self) -> bool:
+        """False: resolving needs the context."""
+        return False
+
+
+class OneField(RelationField):
+    """Leads to at most one row, along the first of `ones` whose key is set."""
+
+    ones: tuple[One, ...] = ()
+
+    def get_result(self, source: Any, info: Any, args: list[Any], kwargs: dict[str, Any]) -> Awaitable[Any] | None:  # noqa: ARG002
+        """The row, from the loader of its table."""
+        for one in self.ones:
+            id_ = getattr(source, one.key)
+            if id_ is not None:
+                return load_row(info.context, one.target, id_)
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Narrowing:
+    """An argument that narrows or orders a connection: its type, its meaning, and how its value is read."""
+
+    annotation: Any
+    description: str
+    terms: Callable[[Any, Viewer], tuple[Term, ...]] | None = None
+    order: Callable[[Any], Order] | None = None
+
+
+def narrowed(annotation: Any, criterion: Criterion, description: str) -> Narrowing:
+    """An argument that asks for rows meeting `criterion`."""
+    return Narrowing(
+        annotation | None,
+        description,
+        terms=lambda value, _viewer: () if value is None else (criterion(value),),
+    )
+
+
+def filtered(annotation: Any) -> Narrowing:
+    """An argument `filter` of a filter input's type."""
+    return Narrowing(annotation | None, "Only these.", terms=read_filter)
+
+
+def ordered(annotation: Any, order: Callable[[Any], Order]) -> Narrowing:
+    """An argument `orderBy` of an order input's type."""
+    return Narrowing(annotation | None, "In this order.", order=order)
+
+
+_PAGING: dict[str, tuple[Any, str]] = {
+    "first": (int | None, "So many from the start, 1 to 100; 20 where neither first nor last is given."),
+    "after": (str | None, "Only what comes after this cursor."),
+    "last": (int | None, "So many from the end, 1 to 100."),
+    "before": (str | None, "Only what comes before this cursor."),
+}
+
+
+class ManyField(RelationField):
+    """Leads to a connection. At the root, where there is no source, the parent is the viewer's account."""
+
+    many: Many
+    order: Order = BY_ID
+    narrowings: Mapping[str, Narrowing]
+
+    def get_result(self, source: Any, info: Any, args: list[Any], kwargs: dict[str, Any]) -> PendingConnection:  # noqa: ARG002
+        """The connection, of which nothing is loaded yet."""
+        context: Context = info.context
+        order, where = self.order, ()
+        for name, narrowing in self.narrowings.items():
+            if narrowing.order is not None:
+                order = narrowing.order(kwargs.get(name))
+            if narrowing.terms is not None:
+                where += narrowing.terms(kwargs.get(name), context.viewer)
+        place = f"{info._raw_info.parent_type.name}.{info.field_name}"  # noqa: SLF001
+        page = read_page(place, order, *(kwargs.get(name) for name in _PAGING))
+        parent = context.viewer.account_id if source is None else source.id
+        return PendingConnection(context, self.many, Window(page, order, where), parent, place)
+
+
+def one(column: Any, *, description: str | None = None) -> Any:
+    """To the row that the foreign key `column` refers to."""
+    return either(column, description=description)
+
+
+def either(*columns: Any, description: str | None = None) -> Any:
+    """To the row that one of several foreign keys refers to, of which at most one is set: a union."""
+    field = OneField(python_name=None, description=description)
+    field.ones = tuple(One.along(column) for column in columns)
+    return field
+
+
+def many(column: Any, *, order: Order = BY_ID, description: str | None = None, **narrowings: Narrowing) -> Any:
+    """To the rows whose foreign key `column` refers to this one. `narrowings` are arguments beyond the page's."""
+    return _connection(Many.along(column), order, description, narrowings)
+
+
+def through(parent: Any, child: Any, *, description: str | None = None) -> Any:
+    """To the rows that a link table joins to this one: `parent` and `child` are its foreign keys."""
+    return _connection(Many.through(parent, child), BY_ID, description, {})
+
+
+def _connection(relation: Many, order: Order, description: str | None, narrowings: Mapping[str, Narrowing]) -> Any:
+    field = ManyField(python_name=None, description=description)
+    field.many, field.order, field.narrowings = relation, order, narrowings
+    described = {
+        **_PAGING,
+        **{name: (narrowing.annotation, narrowing.description) for name, narrowing in narrowings.items()},
+    }
+    field.arguments = [
+        StrawberryArgument(
+            python_name=name,
+            graphql_name=None,
+            type_annotation=StrawberryAnnotation(annotation),
+            description=text,
+            default=strawberry.UNSET,
+        )
+        for name, (annotation, text) in described.items()
+    ]
+    return field

@@ -1,0 +1,163 @@
+"""GraphiQL in the browser, without any network but this server.
+
+The page, its script and its style lie beside this module; React, GraphiQL and its explorer come out of the installed
+package `graphene-django-graphiql-static`, and only if each file has the SHA-256 written down here.
+
+It refuses: files that changed, anything inline but one known style, any host but our own, being framed, being cached.
+The page's script (page.js) keeps what a person types, but never a token, in the browser's storage.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import string
+from functools import cache
+from importlib.resources import files
+from pathlib import PurePath
+from typing import Final
+
+import orjson
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from gql.settings import Settings
+
+_VENDOR: Final = "graphene_django_graphiql_static"
+
+# In the order in which the page loads them: each script uses those before it.
+_VENDOR_SHA256: Final = {
+    "react.production.min.js": "229bbf4d0e7488209564152c6723497f1ac3934136ca1684233d2fa88fa4146f",
+    "react-dom.production.min.js": "9db33292007ab6c38527b39d5663e976a305564e19b2a5a8713ea2b2c00f505d",
+    "graphiql.min.js": "c564de05b95d184e2c5ba5ceaf2635821f6bf92f2d5777b74d91004ff6b591d1",
+    "graphiql-plugin-explorer.umd.js": "de152e8415dd5e57c28fa45378490916d121fe4506f9308301216914f2ebcef1",
+    "graphiql.min.css": "c6cd4b83f01c5e1ff4975d77bc957184dce6dec0155fbf9cc4d9190eba8a7b9d",
+    "style.css": "7c0d0b3d496e90c351e8be123d2785a834d86aff107568d0da7af9e7d6659f55",
+}
+_OWN_NAMES: Final = ("page.js", "page.css", "icon.svg")
+_MEDIA_TYPES: Final = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
+_LINKS: Final = {
+    ".js": '<script src="{}" defer></script>',
+    ".css": '<link rel="stylesheet" href="{}">',
+    ".svg": '<link rel="icon" href="{}">',
+}
+
+# GraphiQL's dialogs put one `<style>` into the page, which stops the body from scrolling. With page.css, where the body
+# never scrolls, its text is always the same, so that its hash can be allowed instead of every inline style.
+_DIALOG_STYLE: Final = "'sha256-Y/huXlwoYkVyQlxwSVcCi1RCDGDCSVBzDt0hYP9qlTc='"
+_POLICY: Final = "; ".join((
+    "default-src 'none'",
+    "script-src 'self'",
+    f"style-src 'self' {_DIALOG_STYLE}",
+    "connect-src 'self'",
+    "font-src data:",
+    "img-src 'self' data:",
+    "base-uri 'none'",
+    "form-action 'none'",
+    "frame-ancestors 'none'",
+))  # fmt: skip
+_PAGE_HEADERS: Final = {
+    "Content-Security-Policy": _POLICY,
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    # The demo's page carries a token.
+    "Cache-Control": "no-store",
+}
+_ASSET_HEADERS: Final = {
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "X-Content-Type-Options": "nosniff",
+    # The path has the content's hash: another content is another path.
+    "Cache-Control": "public, max-age=31536000, immutable",
+}
+
+# The tabs of a first visit, left to right. GraphiQL shows no variables in the first one before it was left once, so
+# that one has to do without. What a mutation is about is the reader's choice, out of an answer of the first tab.
+_EXAMPLES: Final[tuple[tuple[str, dict[str, object] | None], ...]] = (
+    ("open_conversations", None),
+    ("one_conversation", {"databaseId": 1}),
+    ("next_page", {"first": 5, "after": None}),
+    ("close_conversation", {"input": {"conversationId": "a conversation's id", "closed": True}}),
+    ("connect_bookings", {"input": {"conversationId": "a conversation's id", "bookingIds": ["a booking's id"]}}),
+)
+
+
+def graphiql_routes(settings: Settings) -> list[BaseRoute]:
+    """Routes below `/graphiql/` for the files that the page loads; none where GraphiQL is off.
+
+    Reads the files now, and keeps them (1.6 MB). RuntimeError if one of the package is not the one known here.
+    """
+    if not settings.graphiql:
+        return []
+    contents = {_path(name, sha256): _vendor(name, sha256) for name, sha256 in _VENDOR_SHA256.items()}
+    contents |= {_path(name, _sha256(_own(name))): _own(name) for name in _OWN_NAMES}
+
+    async def serve(request: Request) -> Response:
+        name: str = request.path_params["name"]
+        content = contents.get(_path(name, request.path_params["digest"]))
+        if content is None:
+            return Response(status_code=404)
+        return Response(content, media_type=_MEDIA_TYPES[PurePath(name).suffix], headers=_ASSET_HEADERS)
+
+    return [Route("/graphiql/{digest}/{name}", serve, name="graphiql")]
+
+
+def graphiql_page(token: str | None) -> Response:
+    """Return the page: the examples in tabs, and `token` as a bearer token in the headers of each, if there is one."""
+    headers = None if token is None else _pretty({"Authorization": f"Bearer {token}"})
+    start = orjson.dumps({"tabs": _tabs(), "headers": headers}).decode()
+    # Nothing but `<` can end a script element or open a comment in it.
+    html = _template().substitute(links=_links(), start=start.replace("<", "\\u003c"))
+    return Response(html, media_type="text/html", headers=_PAGE_HEADERS)
+
+
+def _vendor(name: str, sha256: str) -> bytes:
+    content = files(_VENDOR).joinpath("static", _VENDOR, name).read_bytes()
+    found = _sha256(content)
+    if found != sha256:
+        raise RuntimeError(
+            f"GraphiQL is not served: {name} of the package graphene-django-graphiql-static has the SHA-256 {found} "
+            f"instead of {sha256}. Install version 0.8 of it again."
+        )
+    return content
+
+
+def _own(name: str) -> bytes:
+    return files(__name__).joinpath(name).read_bytes()
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def _path(name: str, sha256: str) -> str:
+    """Relative to the page, so that a proxy may put a prefix before both."""
+    return f"graphiql/{sha256}/{name}"
+
+
+@cache
+def _links() -> str:
+    hashes = _VENDOR_SHA256 | {name: _sha256(_own(name)) for name in _OWN_NAMES}
+    return "\n".join(_LINKS[PurePath(name).suffix].format(_path(name, sha256)) for name, sha256 in hashes.items())
+
+
+@cache
+def _template() -> string.Template:
+    return string.Template(_own("page.html").decode())
+
+
+@cache
+def _tabs() -> tuple[dict[str, str | None], ...]:
+    return tuple(
+        {
+            "query": _own(f"examples/{name}.graphql").decode(),
+            "variables": None if variables is None else _pretty(variables),
+        }
+        for name, variables in _EXAMPLES
+    )
+
+
+def _pretty(value: object) -> str:
+    return orjson.dumps(value, option=orjson.OPT_INDENT_2).decode()

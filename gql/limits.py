@@ -1,0 +1,74 @@
+"""What a document needs and how much it asks for, told from the document alone.
+
+One walk, memoised by fragment, so that its time is linear in the document however often fragments are shared. It knows
+nothing of who asks.
+"""
+
+from __future__ import annotations
+
+from graphql import (
+    FieldNode,
+    FragmentDefinitionNode,
+    FragmentSpreadNode,
+    GraphQLCompositeType,
+    GraphQLSchema,
+    InlineFragmentNode,
+    OperationDefinitionNode,
+    SelectionSetNode,
+    get_named_type,
+    is_composite_type,
+)
+from strawberry.schema.schema_converter import GraphQLCoreConverter
+
+from gql.node import required_scopes
+
+_NONE: frozenset[str] = frozenset()
+
+
+class ScopeWalk:
+    """The scopes that operations of one valid document need."""
+
+    def __init__(self, schema: GraphQLSchema, fragments: dict[str, FragmentDefinitionNode]) -> None:
+        self._schema = schema
+        self._fragments = fragments
+        self._of_fragment: dict[str, frozenset[str]] = {}
+
+    def of(self, operation: OperationDefinitionNode) -> frozenset[str]:
+        """Every scope that some selected field or type requires, even one that `@skip` leaves out."""
+        root = self._schema.get_root_type(operation.operation)
+        return _NONE if root is None else self._of_selections(operation.selection_set, root)
+
+    def _of_selections(self, selections: SelectionSetNode | None, parent: GraphQLCompositeType) -> frozenset[str]:
+        needed = _required(parent)
+        for selection in selections.selections if selections else ():
+            if isinstance(selection, FieldNode):
+                needed |= self._of_field(selection, parent)
+            elif isinstance(selection, FragmentSpreadNode):
+                needed |= self._of_spread(selection.name.value)
+            elif isinstance(selection, InlineFragmentNode):
+                condition = selection.type_condition
+                type_ = self._schema.get_type(condition.name.value) if condition else parent
+                if is_composite_type(type_):
+                    needed |= self._of_selections(selection.selection_set, type_)
+        return needed
+
+    def _of_field(self, field: FieldNode, parent: GraphQLCompositeType) -> frozenset[str]:
+        definition = self._schema.get_field(parent, field.name.value)
+        if definition is None:
+            return _NONE
+        needed = _required(definition)
+        type_ = get_named_type(definition.type)
+        return needed | self._of_selections(field.selection_set, type_) if is_composite_type(type_) else needed
+
+    def _of_spread(self, name: str) -> frozenset[str]:
+        if name not in self._of_fragment:
+            fragment = self._fragments[name]
+            type_ = self._schema.get_type(fragment.type_condition.name.value)
+            assert is_composite_type(type_)  # noqa: S101  # the document is valid
+            self._of_fragment[name] = self._of_selections(fragment.selection_set, type_)
+        return self._of_fragment[name]
+
+
+def _required(element: object) -> frozenset[str]:
+    definition = getattr(element, "extensions", {}).get(GraphQLCoreConverter.DEFINITION_BACKREF)
+    return _NONE if definition is None else required_scopes(definition)

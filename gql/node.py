@@ -1,0 +1,156 @@
+"""Nodes: the types that stand for rows, and their global ids.
+
+An id names the type, the account and the number. It is opaque to clients, never changes, and is accepted only in the
+very form in which it was given out. The id of another account's node is well-formed and leads nowhere.
+"""
+
+from __future__ import annotations
+
+import binascii
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar, dataclass_transform
+
+import strawberry
+from strawberry.schema_directive import Location
+from strawberry.types.field import StrawberryField
+
+from db import tables as t
+from db.engine import row_type
+from db.scope import Viewer
+from gql.errors import Refused
+from gql.scalars import BigInt
+
+# What another account's ids become: ids start at 1, so it costs what any unknown id costs, and finds nothing.
+NOWHERE = 0
+
+NODE_TABLES: dict[str, type[t.Table]] = {
+    table.__name__: table
+    for table in (
+        t.Account,
+        t.Application,
+        t.Booking,
+        t.Client,
+        t.Conversation,
+        t.Host,
+        t.Inquiry,
+        t.Message,
+        t.Participant,
+        t.Rental,
+        t.Source,
+        t.User,
+    )
+}
+
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True)
+class GlobalId:
+    """A decoded id. `account` is 0 for what belongs to no account."""
+
+    table: type[t.Table]
+    account: int
+    id: int
+
+    def seen_by(self, viewer: Viewer) -> int:
+        """The number to look up for `viewer`: `NOWHERE` where the node is another account's."""
+        return self.id if self.account in {0, viewer.account_id} else NOWHERE
+
+
+def encode_id(table: type[t.Table], account: int, id_: int) -> str:
+    """The global id of a row; `account` is 0 for accounts and applications."""
+    return urlsafe_b64encode(f"{table.__name__}:{account}:{id_}".encode()).decode().rstrip("=")
+
+
+def decode_id(text: str, table: type[t.Table] | None = None) -> GlobalId:
+    """The row that an id names. Raises `Refused` for a malformed id, and for one of another table than `table`."""
+    try:
+        name, account, id_ = urlsafe_b64decode(text + "=" * (-len(text) % 4)).decode("ascii").split(":")
+        found = GlobalId(NODE_TABLES[name], int(account), int(id_))
+    except (ValueError, KeyError, binascii.Error):
+        raise Refused(f"{_glance(text)} is not an id") from None
+    tenant = issubclass(found.table, t.TenantTable)
+    if encode_id(found.table, found.account, found.id) != text or not (
+        0 < found.id < 1 << 63 and (0 < found.account < 1 << 63 if tenant else found.account == 0)
+    ):
+        raise Refused(f"{_glance(text)} is not an id")
+    if table is not None and found.table is not table:
+        raise Refused(f"{_glance(text)} is the id of a {name}, not of a {table.__name__}")
+    return found
+
+
+def _glance(text: str) -> str:
+    return f'"{text}"' if len(text) <= 50 and text.isprintable() else "What was given"  # noqa: PLR2004
+
+
+@strawberry.schema_directive(
+    locations=[Location.FIELD_DEFINITION, Location.OBJECT],
+    description="A document that selects this is refused unless the token has all of these scopes.",
+)
+class RequiresScopes:
+    """What the token must allow."""
+
+    scopes: list[str]
+
+
+def required_scopes(definition: Any) -> frozenset[str]:
+    """What the directive on a Strawberry type or field requires; for a connection or edge, what its node requires."""
+    own = {scope for item in definition.directives or () if isinstance(item, RequiresScopes) for scope in item.scopes}
+    nodes = (getattr(definition, "type_var_map", None) or {}).values()
+    return frozenset(own).union(*(required_scopes(node.__strawberry_definition__) for node in nodes))
+
+
+class ComputedField(StrawberryField):
+    """A field computed from columns of its row. `columns` says which, and `compute` takes their values."""
+
+    columns: tuple[str, ...] = ()
+    compute: Callable[..., Any] = staticmethod(lambda value: value)
+
+    def get_result(self, source: Any, info: Any, args: list[Any], kwargs: dict[str, Any]) -> Any:  # noqa: ARG002
+        """Strawberry's hook: called without `info`, as for every field without a resolver."""
+        return self.compute(*(getattr(source, column) for column in self.columns))
+
+
+def computed(compute: Callable[..., Any], *columns: Any, description: str | None = None) -> Any:
+    """A field whose value `compute` makes of the values of `columns`."""
+    field = ComputedField(python_name=None, description=description)
+    field.compute = compute
+    field.columns = tuple(column.key for column in columns)
+    return field
+
+
+class _IdField(StrawberryField):
+    """`id` of any node: every row knows its table."""
+
+    def get_result(self, source: Any, info: Any, args: list[Any], kwargs: dict[str, Any]) -> Any:  # noqa: ARG002
+        return encode_id(source.table, source.get("account_id", 0), source.id)
+
+
+@strawberry.interface(description="Something with a global id.")
+class Node:
+    """What all rows have in common."""
+
+    id: strawberry.ID = _IdField(python_name=None, description="Opaque, global, and never changes.")  # type: ignore[assignment]
+
+
+@dataclass_transform(kw_only_default=True)
+def node(table: type[t.Table], *, scopes: Sequence[str] = ()) -> Callable[[type[_T]], type[_T]]:
+    """Declare the class to be the node of `table`'s rows, described by its docstring, and selected only with `scopes`.
+
+    `databaseId` comes with it. The class's name is the table's.
+    """
+    row = row_type(table)
+
+    def declare(cls: type[_T]) -> type[_T]:
+        cls.__annotations__ = {"database_id": BigInt, **cls.__annotations__}
+        cls.database_id = computed(int, table.id, description="The number that the REST API knows it by.")  # type: ignore[attr-defined]
+        cls.is_type_of = classmethod(lambda _cls, source, _info: isinstance(source, row))  # type: ignore[attr-defined]
+        return strawberry.type(
+            cls,
+            description=cls.__doc__,
+            directives=[RequiresScopes(scopes=list(scopes))] if scopes else [],
+        )
+
+    return declare

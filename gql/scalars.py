@@ -1,0 +1,81 @@
+"""The scalars of the API, each with its range checked. They decide nothing about the values' meaning."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any, NewType
+
+import strawberry
+from graphql import GraphQLError
+from strawberry.types.scalar import ScalarDefinition
+
+BigInt = NewType("BigInt", int)
+
+_INT64 = 1 << 63
+# RFC 3339, with the fraction optional on the way in: the REST API's times have none.
+_DATE_TIME = re.compile(
+    r"(\d{4}-\d\d-\d\d)[Tt](\d\d:\d\d:\d\d)(\.\d{3})?(?:([Zz])|([+-](?:[01]\d|2[0-3]):[0-5]\d))", re.ASCII
+)
+
+
+def show_date_time(value: datetime) -> str:
+    """In UTC with exactly three digits of fraction, as the scalar's specification has it."""
+    return value.astimezone(UTC).isoformat(timespec="milliseconds")[:-6] + "Z"
+
+
+def read_date_time(value: Any) -> datetime:
+    """A moment in UTC. Raises GraphQLError for what is not a date-time string with an offset."""
+    match = _DATE_TIME.fullmatch(value) if isinstance(value, str) else None
+    if match is None or match[5] == "-00:00":
+        raise GraphQLError(
+            f"DateTime cannot represent {_quoted(value)}: give RFC 3339 such as 2026-05-04T09:30:00.000Z"
+        )
+    day, time, fraction, _, offset = match.groups()
+    try:
+        return datetime.fromisoformat(f"{day}T{time}{fraction or ''}{offset or '+00:00'}").astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise GraphQLError(f"DateTime cannot represent {_quoted(value)}: there is no such moment") from None
+
+
+def read_big_int(value: Any) -> int:
+    """A whole number of 64 bits, from an Int or digits. Raises GraphQLError for anything else."""
+    if isinstance(value, str) and re.fullmatch(r"-?\d{1,19}", value, re.ASCII):
+        value = int(value)
+    if isinstance(value, bool) or not isinstance(value, int) or not -_INT64 <= value < _INT64:
+        raise GraphQLError(f"BigInt cannot represent {_quoted(value)}: give a whole number of at most 64 bits")
+    return value
+
+
+def read_decimal(value: Any) -> Decimal:
+    """An exact number from a string. Raises GraphQLError for anything else."""
+    if not isinstance(value, str) or not re.fullmatch(r"-?\d{1,30}(\.\d{1,30})?", value, re.ASCII):
+        raise GraphQLError(f"Decimal cannot represent {_quoted(value)}: give digits as a string")
+    return Decimal(value)
+
+
+def _quoted(value: Any) -> str:
+    """`value` for a message: never more than a glance of it."""
+    text = repr(value) if isinstance(value, str) else str(value)
+    return text if len(text) <= 50 else f"{text[:50]}…"  # noqa: PLR2004
+
+
+SCALARS: dict[Any, ScalarDefinition] = {
+    datetime: strawberry.scalar(
+        name="DateTime",
+        description="A moment in UTC with milliseconds. On the way in any offset is fine, and the fraction optional.",
+        specified_by_url="https://scalars.graphql.org/andimarek/date-time.html",
+        serialize=show_date_time,
+        parse_value=read_date_time,
+    ),
+    Decimal: strawberry.scalar(
+        name="Decimal", description="An exact number, as a string.", serialize=str, parse_value=read_decimal
+    ),
+    BigInt: strawberry.scalar(
+        name="BigInt",
+        description="A whole number of 64 bits, as a string. Input may be an Int or digits.",
+        serialize=str,
+        parse_value=read_big_int,
+    ),
+}

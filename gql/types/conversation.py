@@ -1,0 +1,70 @@
+"""The conversation in the API."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from db import tables as t
+from db.queries import message
+from gql.connection import Connection
+from gql.fields import either, many, narrowed, one, through
+from gql.node import Node, computed, node
+from gql.scalars import BigInt
+from gql.enums import Channel, CreatorType, MessageVisibility
+
+if TYPE_CHECKING:
+    from gql.types.account import Account
+    from gql.types.actor import Creator
+    from gql.types.booking import Booking, Inquiry
+    from gql.types.message import Message, Participant
+    from gql.types.person import Host
+    from gql.types.source import Source
+
+
+def _is_set(moment: datetime | None) -> bool:
+    return moment is not None
+
+
+def _is_read(read_at: datetime | None, last_message_at: datetime | None) -> bool:
+    return read_at is not None and (last_message_at is None or last_message_at <= read_at)
+
+
+@node(t.Conversation, scopes=["inbox_read"])
+class Conversation(Node):
+    """A thread of the inbox."""
+
+    account: Account = one(t.Conversation.account_id)
+    assignee: Host | None = one(t.Conversation.assignee_id, description="Who is responsible for it.")
+    source: Source | None = one(t.Conversation.source_id)
+    created_by: Creator | None = either(t.Conversation.created_by_user_id, t.Conversation.created_by_application_id)
+    created_by_id: BigInt | None
+    created_by_type: CreatorType | None
+    default_channel: Channel | None
+    subject: str | None
+    created_at: datetime
+    updated_at: datetime
+    closed_at: datetime | None
+    deadline_response_at: datetime | None
+    last_message_at: datetime | None
+    marked_as_spam_at: datetime | None
+    read_at: datetime | None
+    closed: bool = computed(_is_set, t.Conversation.closed_at)
+    marked_as_spam: bool = computed(_is_set, t.Conversation.marked_as_spam_at)
+    read: bool = computed(
+        _is_read,
+        t.Conversation.read_at,
+        t.Conversation.last_message_at,
+        description="Whether it was read and no message is newer.",
+    )
+    bookings: Connection[Booking] = through(t.ConversationBooking.conversation_id, t.ConversationBooking.booking_id)
+    inquiries: Connection[Inquiry] = many(t.Inquiry.conversation_id)
+    messages: Connection[Message] = many(
+        t.Message.conversation_id,
+        order=message.OLDEST_FIRST,
+        visibility=narrowed(
+            MessageVisibility, message.FILTERS["visibility"], "Only notes among hosts, or only what the guest sees."
+        ),
+        description="The oldest first.",
+    )
+    participants: Connection[Participant] = many(t.Participant.conversation_id)

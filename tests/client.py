@@ -1,0 +1,96 @@
+"""A client that speaks GraphQL over HTTP to an application in the same process, as a front end would."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+import httpx
+
+from gql.auth import SCOPES, mint
+from gql.settings import Settings
+
+SECRET = "a key for tests that is long enough"
+
+
+def make_settings(dsn: str, **overrides: Any) -> Settings:
+    """The settings of a test's application."""
+    return Settings(**({"database_url": dsn, "jwt_secret": SECRET, "pool_size": 4} | overrides))
+
+
+@dataclass
+class Statements:
+    """The SQL that ran since the last look, without what opens and ends transactions."""
+
+    sql: list[str] = field(default_factory=list)
+
+    def add(self, sql: str) -> None:
+        """Remember a statement, unless it is asyncpg's own look at the types of a new connection."""
+        if not any(mark in sql for mark in ("typeinfo_tree", "'jit'", "$1::bigint[], $2::varchar[]")) and sql.split(
+            None, 1
+        )[0].upper() not in {"BEGIN", "BEGIN;", "COMMIT", "COMMIT;", "ROLLBACK", "ROLLBACK;"}:
+            self.sql.append(sql)
+
+    def take(self) -> list[str]:
+        """What ran, forgetting it."""
+        taken, self.sql = self.sql, []
+        return taken
+
+
+@dataclass
+class Client:
+    """One viewer's client. Use `as_` for another viewer of the same application."""
+
+    http: httpx.AsyncClient
+    settings: Settings
+    statements: Statements
+    account: int = 1
+    subject: str = "user:1"
+    scopes: frozenset[str] = SCOPES
+
+    def as_(self, account: int, subject: str = "user:1", scopes: Iterable[str] = SCOPES) -> Client:
+        """The same application for another viewer."""
+        return Client(self.http, self.settings, self.statements, account, subject, frozenset(scopes))
+
+    @property
+    def token(self) -> str:
+        """A token for an hour."""
+        return mint(
+            self.settings,
+            account=self.account,
+            subject=self.subject,
+            scopes=sorted(self.scopes),
+            expires_in=timedelta(hours=1),
+        )
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """What every request sends."""
+        return {"Authorization": f"Bearer {self.token}"}
+
+    async def post(self, document: str, /, **variables: Any) -> httpx.Response:
+        """The response to a document."""
+        body = json.dumps({"query": document, "variables": variables})
+        return await self.http.post(
+            "/graphql", content=body, headers=self.headers | {"Content-Type": "application/json"}
+        )
+
+    async def answer(self, document: str, /, **variables: Any) -> dict[str, Any]:
+        """The whole answer to a document: data, errors and all."""
+        answer: dict[str, Any] = (await self.post(document, **variables)).json()
+        return answer
+
+    async def data(self, document: str, /, **variables: Any) -> Any:
+        """The data of an answer that has no errors."""
+        answer = await self.answer(document, **variables)
+        assert "errors" not in answer, answer["errors"]
+        return answer["data"]
+
+    async def error(self, document: str, /, **variables: Any) -> tuple[str, str]:
+        """Code and message of an answer's only error."""
+        answer = await self.answer(document, **variables)
+        (error,) = answer["errors"]
+        return error["extensions"]["code"], error["message"]

@@ -1,0 +1,192 @@
+"""What tests share: an embedded PostgreSQL for the run, a fresh database a test, and applications over them."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import socket
+import threading
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+import asyncpg
+import httpx
+import pytest
+import uvicorn
+from sqlalchemy import event
+from sqlalchemy.engine import Engine
+
+from db.embedded import embedded
+from db.migration import migrate
+from db.seed import seed
+from gql.app import create_app
+from tests.client import Client, Statements, make_settings
+
+NOW = datetime(2026, 5, 4, 9, 30, tzinfo=UTC)
+
+_names = itertools.count()
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    """What the server runs on."""
+    return "asyncio"
+
+
+@pytest.fixture(scope="session")
+def server_dsn(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The maintenance database of an embedded server that forgets on a crash, as nothing here outlives the run."""
+    with embedded(tmp_path_factory.mktemp("server")) as dsn:
+        run(dsn, "ALTER SYSTEM SET fsync = off", "ALTER SYSTEM SET synchronous_commit = off", "SELECT pg_reload_conf()")
+        yield dsn
+
+
+@pytest.fixture(scope="session")
+def template(server_dsn: str) -> str:
+    """The name of a migrated, empty database to copy."""
+    run(server_dsn, "CREATE DATABASE template_inbox")
+    migrate(database_dsn(server_dsn, "template_inbox"))
+    return "template_inbox"
+
+
+@pytest.fixture(scope="session")
+def create_database(server_dsn: str) -> Callable[[str], str]:
+    """Makes a copy of a database and returns its DSN."""
+
+    def create(template: str) -> str:
+        name = f"inbox_{next(_names)}"
+        run(server_dsn, f"CREATE DATABASE {name} TEMPLATE {template}")
+        return database_dsn(server_dsn, name)
+
+    return create
+
+
+@pytest.fixture
+def dsn(template: str, create_database: Callable[[str], str]) -> str:
+    """A fresh, migrated, empty database."""
+    return create_database(template)
+
+
+@pytest.fixture(scope="session")
+def seeded_dsn(template: str, create_database: Callable[[str], str]) -> str:
+    """A database with two accounts of 120 conversations each. Tests only read it."""
+    dsn = create_database(template)
+
+    async def fill() -> None:
+        connection = await asyncpg.connect(dsn)
+        await seed(connection, accounts=2, conversations=120, seed=7, now=NOW)
+        await connection.execute("ANALYZE")
+        await connection.close()
+
+    asyncio.run(fill())
+    return dsn
+
+
+@pytest.fixture
+async def connection(dsn: str) -> AsyncIterator[asyncpg.Connection]:
+    """A connection to the test's database, to arrange and to check."""
+    connection = await asyncpg.connect(dsn)
+    yield connection
+    await connection.close()
+
+
+@pytest.fixture
+def statements() -> Iterator[Statements]:
+    """Every statement that the process runs while the test does."""
+    recorded = Statements()
+    with _recording(recorded):
+        yield recorded
+
+
+@pytest.fixture
+async def client(dsn: str, statements: Statements) -> AsyncIterator[Client]:
+    """A client of an application over the test's database."""
+    async with serving(dsn, statements) as client:
+        yield client
+
+
+@pytest.fixture
+async def reader(seeded_dsn: str, statements: Statements) -> AsyncIterator[Client]:
+    """A client of an application over the seeded database."""
+    async with serving(seeded_dsn, statements) as client:
+        yield client
+
+
+@asynccontextmanager
+async def serving(dsn: str, statements: Statements, **overrides: Any) -> AsyncIterator[Client]:
+    """A client of an application in this process."""
+    settings = make_settings(dsn, **overrides)
+    app = create_app(settings)
+    async with app.router.lifespan_context(app):
+        transport = httpx.ASGITransport(app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://inbox") as http:
+            yield Client(http, settings, statements)
+
+
+@dataclass(frozen=True)
+class LiveServer:
+    """A real server on a port of this machine, with GraphiQL."""
+
+    url: str
+    token: str
+
+
+@pytest.fixture
+def live_server(seeded_dsn: str) -> Iterator[LiveServer]:
+    """Uvicorn in a thread, over the seeded database."""
+    settings = make_settings(seeded_dsn, graphiql=True)
+    token = Client(httpx.AsyncClient(), settings, Statements()).token
+    listener = socket.create_server(("127.0.0.1", 0))
+    server = uvicorn.Server(uvicorn.Config(create_app(settings, token=token), log_config=None))
+    thread = threading.Thread(target=server.run, args=([listener],))
+    thread.start()
+    while not server.started and thread.is_alive():
+        time.sleep(0.01)
+    try:
+        yield LiveServer(f"http://127.0.0.1:{listener.getsockname()[1]}", token)
+    finally:
+        server.should_exit = True
+        thread.join()
+
+
+def database_dsn(dsn: str, name: str) -> str:
+    """`dsn` with another database."""
+    return urlsplit(dsn)._replace(path=f"/{name}").geturl()
+
+
+def run(dsn: str, *statements: str) -> None:
+    """Execute statements on a connection of their own."""
+
+    async def execute() -> None:
+        connection = await asyncpg.connect(dsn)
+        for statement in statements:
+            await connection.execute(statement)
+        await connection.close()
+
+    asyncio.run(execute())
+
+
+@contextmanager
+def _recording(statements: Statements) -> Iterator[None]:
+    """Hear of reads from asyncpg's query loggers, and of writes from SQLAlchemy's events."""
+    make = asyncpg.connection.Connection.__init__
+
+    def make_and_listen(self: Any, *args: Any, **kwargs: Any) -> None:
+        make(self, *args, **kwargs)
+        self.add_query_logger(lambda record: statements.add(record.query))
+
+    def hear(_connection: Any, _cursor: Any, sql: str, *_rest: Any) -> None:
+        statements.add(sql)
+
+    event.listen(Engine, "before_cursor_execute", hear)
+    asyncpg.connection.Connection.__init__ = make_and_listen
+    try:
+        yield
+    finally:
+        asyncpg.connection.Connection.__init__ = make
+        event.remove(Engine, "before_cursor_execute", hear)

@@ -1,0 +1,52 @@
+"""Rows for a test: each function stores one, with what the test does not name filled in."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import asyncpg
+
+MOMENT = datetime(2026, 5, 4, 9, 30, tzinfo=UTC)
+_STAMPS = {"created_at": MOMENT, "updated_at": MOMENT}
+
+_DEFAULTS: dict[str, dict[str, Any]] = {
+    "accounts": {"business_name": "Villas", "time_zone": "UTC", **_STAMPS},
+    "applications": {"name": "Airbnb"},
+    "users": {"name": "Uma"},
+    "hosts": {"firstname": "Hugo", "lastname": "Host", **_STAMPS},
+    "clients": {"fullname": "Clara Client", **_STAMPS},
+    "sources": {"name": "Website", "internal": False, **_STAMPS},
+    "rentals": {"name": "Villa Mar", **_STAMPS},
+    "bookings": {"reference": "REF", "status": "BOOKED", "start_at": MOMENT, "end_at": MOMENT, **_STAMPS},
+    "inquiries": {"firstname": "Ina", "lastname": "Inquirer", "email": "ina@example.com", **_STAMPS},
+    "conversations": _STAMPS,
+    "participants": _STAMPS,
+    "messages": {
+        "content": "Hello",
+        "origin": "EMAIL",
+        "visibility": "EXTERNAL",
+        "sent_at": MOMENT,
+        **_STAMPS,
+    },
+    "conversation_bookings": {},
+}
+
+
+async def store(connection: asyncpg.Connection, table: str, **values: Any) -> int | None:
+    """Insert a row and return its id, where the table has one."""
+    row = _DEFAULTS[table] | values
+    columns = ", ".join(row)
+    places = ", ".join(f"${place}" for place in range(1, len(row) + 1))
+    returning = "" if table == "conversation_bookings" else "RETURNING id"
+    return await connection.fetchval(  # type: ignore[no-any-return]
+        f"INSERT INTO {table} ({columns}) VALUES ({places}) {returning}",  # noqa: S608  # names are the test's own
+        *row.values(),
+    )
+
+
+async def store_account(connection: asyncpg.Connection, account: int = 1) -> None:
+    """An account with a user, its host, and the shared application: ids are all `account`'s number."""
+    await store(connection, "accounts", id=account, business_name=f"Villas {account}")
+    await store(connection, "users", account_id=account, id=1, name=f"Uma {account}")
+    await store(connection, "hosts", account_id=account, id=1, user_id=1)

@@ -1,0 +1,144 @@
+"""Reading pages: what a file or a record may not be, and that the mistake is named with its position."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from db.bookingsync.page import Given, find_files, read_page
+from db.bookingsync.report import Fate, Leftover
+
+COMPLETE = Path(__file__).parent / "exports" / "complete"
+
+
+def good(kind: str) -> dict[str, Any]:
+    """A record of the complete export."""
+    [array] = [
+        page[kind] for page in map(json.loads, (file.read_text() for file in COMPLETE.iterdir())) if kind in page
+    ]
+    first: dict[str, Any] = array[0]
+    return first
+
+
+def read(file: Path, content: bytes) -> list[Given | Leftover]:
+    """What a file with `content` has."""
+    file.write_bytes(content)
+    return list(read_page(file))
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "page.json"
+
+
+@pytest.mark.parametrize(
+    ("content", "where", "text"),
+    [
+        (b'{"hosts": [\n {"id" 1}]}', ": line 2 column 8", "is not JSON: unexpected character"),
+        (b"", ": line 1 column 1", "is not JSON: "),
+        (b'{"hosts": ["\xff"]}', ": line 1 column 1", "is not JSON: "),
+        (b"[" * 5000, ": line 1 column 1026", "is not JSON: depth"),
+        (b"[]", "", "is not an object"),
+        (b"null", "", "is not an object"),
+        (b'{"meta": {}}', "", "has no records"),
+        (b'{"hosts": {"id": 1}}', "", "'hosts' is not an array"),
+    ],
+)
+def test_a_file_that_is_no_page_is_named(file: Path, content: bytes, where: str, text: str) -> None:
+    [left] = read(file, content)
+    assert isinstance(left, Leftover)
+    assert (left.id, left.what, left.where) == (None, Fate.MALFORMED, f"{file}{where}")
+    assert left.text.startswith(text)
+
+
+@pytest.mark.parametrize(
+    ("kind", "fields", "text"),
+    [
+        ("rentals", {"id": None}, "id: Input should be a valid integer"),
+        ("rentals", {"id": 0}, "id: Input should be greater than or equal to 1"),
+        ("rentals", {"id": -1}, "id: Input should be greater than or equal to 1"),
+        ("rentals", {"id": 2**63}, "id: Input should be less than or equal to 9223372036854775807"),
+        ("rentals", {"id": 10**30}, "id: Input should be a valid integer"),
+        ("rentals", {"id": "7"}, "id: Input should be a valid integer"),
+        ("rentals", {"id": True}, "id: Input should be a valid integer"),
+        ("rentals", {"name": None}, "name: Input should be a valid string"),
+        ("rentals", {"name": {"en": "Boathouse"}}, "name: Input should be a valid string"),
+        ("rentals", {"name": "Boat\x00house"}, "name: has a NUL character"),
+        ("rentals", {"updated_at": None}, "updated_at: is not a time"),
+        ("rentals", {"updated_at": "yesterday, Tuesday"}, "updated_at: Input should be a valid datetime"),
+        ("rentals", {"updated_at": 1557215040}, "updated_at: is not a time"),
+        ("rentals", {"updated_at": "1557215040"}, "updated_at: is not a time"),
+        ("rentals", {"updated_at": "2019-05-01"}, "updated_at: is not a time"),
+        ("rentals", {"updated_at": "2019-05-01T08:00:00"}, "updated_at: Input should have timezone info"),
+        ("rentals", {"updated_at": "2019-02-30T08:00:00Z"}, "updated_at: Input should be a valid datetime"),
+        ("rentals", {"updated_at": "0001-01-01T00:00:00+14:00"}, "updated_at: is beyond the years"),
+        ("rentals", {"links": {}}, "links.account: Field required"),
+        ("rentals", {"links": None}, "links.account: Field required"),
+        ("sources", {"internal": "no"}, "internal: Input should be a valid boolean"),
+        ("bookings", {"status": "Maybe"}, "status: 'Maybe' is not one of BOOKED, "),
+        ("bookings", {"status": ["Booked"]}, "status: ['Booked'] is not one of BOOKED, "),
+        ("bookings", {"adults": -1}, "adults: Input should be greater than or equal to 0"),
+        ("bookings", {"adults": 2**31}, "adults: Input should be less than or equal to 2147483647"),
+        ("bookings", {"final_price": "1e400000"}, "final_price: "),
+        ("bookings", {"final_price": "NaN"}, "final_price: Input should be a finite number"),
+        ("bookings", {"final_price": "cheap"}, "final_price: "),
+        ("bookings", {"reference": "R" * 256}, "reference: "),
+        ("clients", {"emails": "ada@guest.example"}, "emails: is not a list"),
+        ("clients", {"emails": [{"email": "a\x00"}]}, "emails: has a NUL character"),
+        ("clients", {"phones": ["+47 1"]}, "phones: is not a list"),
+        ("conversations", {"subject": "S" * 256}, "subject: "),
+        ("conversations", {"links": {"account": 1, "created_by": {"id": 7}}}, "links.created_by: is not a link"),
+        ("conversations", {"links": {"account": 1, "created_by": 7}}, "links.created_by: is not a link"),
+        ("conversations", {"links": {"account": 1, "bookings": ["4"]}}, "links.bookings.0: Input should be"),
+        ("participants", {"links": {"member": {"id": 1, "type": "Pet"}}}, "links.member: 'Pet' is not one of CLIENT"),
+        ("participants", {"links": {"member": None}}, "links.member: "),
+        ("messages", {"origin": None}, "origin: "),
+    ],
+)
+def test_a_malformed_record_is_named_and_the_next_is_read(
+    file: Path, kind: str, fields: dict[str, Any], text: str
+) -> None:
+    [left, given] = read(file, json.dumps({kind: [good(kind) | fields, good(kind)]}).encode())
+    assert isinstance(left, Leftover)
+    assert (left.kind, left.what, left.where) == (kind, Fate.MALFORMED, f"{file}: {kind}[0]")
+    assert left.text.startswith(text)
+    assert isinstance(given, Given)
+    assert given.place == 1
+
+
+def test_each_mistake_of_a_record_is_named_once_with_its_id(file: Path) -> None:
+    mistakes = {"id": 7, "name": 1, "links": {"account": "1"}}
+    [left] = read(file, json.dumps({"rentals": [good("rentals") | mistakes]}).encode())
+    assert isinstance(left, Leftover)
+    assert left.id == 7
+    assert left.text == "links.account: Input should be a valid integer; name: Input should be a valid string"
+
+
+@pytest.mark.parametrize("entry", [None, 7, "rental", []])
+def test_a_record_that_is_no_object_is_named(file: Path, entry: object) -> None:
+    [left] = read(file, json.dumps({"rentals": [entry]}).encode())
+    assert isinstance(left, Leftover)
+    assert (left.id, left.what, left.where) == (None, Fate.MALFORMED, f"{file}: rentals[0]")
+
+
+def test_a_kind_that_the_inbox_does_not_have_is_named_once_a_file(file: Path) -> None:
+    found = read(file, json.dumps({"reviews": [{"id": 1}, {"id": 2}], "rentals": [good("rentals")]}).encode())
+    assert [(item.kind, item.what) for item in found if isinstance(item, Leftover)] == [("reviews", Fate.SKIPPED)]
+    assert len(found) == 2
+
+
+def test_a_byte_order_mark_is_no_mistake(file: Path) -> None:
+    [given] = read(file, b"\xef\xbb\xbf" + json.dumps({"rentals": [good("rentals")]}).encode())
+    assert isinstance(given, Given)
+
+
+def test_folders_stand_for_their_json_files_and_no_file_is_read_twice(tmp_path: Path) -> None:
+    (tmp_path / "below").mkdir()
+    names = ["b.json", "below/c.json", "a.json", "notes.txt"]
+    for name in names:
+        (tmp_path / name).touch()
+    found = find_files([tmp_path / "b.json", tmp_path, tmp_path / "below", tmp_path / "missing"])
+    assert [str(file.relative_to(tmp_path)) for file in found] == ["b.json", "a.json", "below/c.json", "missing"]

@@ -1,0 +1,192 @@
+"""A database gets to the tables of this version, once, however often and from wherever it is asked for."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+from urllib.parse import urlsplit
+
+import asyncpg
+import pytest
+from sqlalchemy import Connection, text
+
+from db.migration import LOCK, UnknownRevisionError, applied, connected, downgrade, drift, head, migrate, pending
+from db.tables import Table
+
+# What PostgreSQL knows of the tables, but for the order of columns. `alembic_version` is Alembic's own.
+CATALOG = {
+    "relations": """
+        SELECT relname, relkind FROM pg_class WHERE relnamespace = 'public'::regnamespace
+        AND relname NOT LIKE 'alembic_version%'""",
+    "columns": """
+        SELECT attrelid::regclass::text, attname, format_type(atttypid, atttypmod), attnotnull, attidentity,
+               attgenerated, attcollation::regcollation::text, pg_get_expr(adbin, adrelid)
+        FROM pg_attribute JOIN pg_class ON pg_class.oid = attrelid
+        LEFT JOIN pg_attrdef ON adrelid = attrelid AND adnum = attnum
+        WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p') AND attnum > 0 AND NOT attisdropped
+        AND relname <> 'alembic_version'""",
+    "constraints": """
+        SELECT conrelid::regclass::text, conname, convalidated, pg_get_constraintdef(oid) FROM pg_constraint
+        WHERE connamespace = 'public'::regnamespace AND conrelid <> coalesce(to_regclass('alembic_version'), 0)""",
+    "indexes": """
+        SELECT tablename, indexdef FROM pg_indexes WHERE schemaname = 'public' AND tablename <> 'alembic_version'""",
+    "sequences": """
+        SELECT sequencename, data_type::text, start_value, min_value, max_value, increment_by, cycle, cache_size
+        FROM pg_sequences WHERE schemaname = 'public'""",
+    "triggers": "SELECT pg_get_triggerdef(oid) FROM pg_trigger WHERE NOT tgisinternal",
+    "functions": "SELECT pg_get_functiondef(oid) FROM pg_proc WHERE pronamespace = 'public'::regnamespace",
+    "types": """
+        SELECT typname, typtype FROM pg_type WHERE typnamespace = 'public'::regnamespace AND typtype IN ('e', 'd')""",
+}
+
+
+@pytest.fixture
+def empty(server_dsn: str) -> Iterator[str]:
+    """The DSN of a database without a table."""
+    name = f"migration_{uuid.uuid4().hex}"
+    _execute(server_dsn, f"CREATE DATABASE {name}")
+    yield urlsplit(server_dsn)._replace(path=f"/{name}").geturl()
+    _execute(server_dsn, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def _execute(dsn: str, statement: str) -> None:
+    async def run() -> None:
+        connection = await asyncpg.connect(dsn)
+        try:
+            await connection.execute(statement)
+        finally:
+            await connection.close()
+
+    asyncio.run(run())
+
+
+def _rows(dsn: str, statement: str) -> Sequence[Any]:
+    return connected(dsn, lambda connection: connection.execute(text(statement)).all())
+
+
+def _catalog(dsn: str) -> dict[str, set[Any]]:
+    return {kind: {tuple(row) for row in _rows(dsn, statement)} for kind, statement in CATALOG.items()}
+
+
+def _create_all(connection: Connection) -> None:
+    Table.metadata.create_all(connection)
+    connection.commit()
+
+
+def test_an_empty_database_is_brought_to_the_newest_revision_once(empty: str) -> None:
+    missing = pending(empty)
+    assert missing[-1] == head()
+    assert migrate(empty) == missing
+    assert pending(empty) == []
+    assert migrate(empty) == []
+
+
+def test_back_to_the_start_leaves_nothing_and_forward_again_works(empty: str) -> None:
+    before = _catalog(empty)
+    revisions = migrate(empty)
+    migrated = _catalog(empty)
+    downgrade(empty, "base")
+    assert _catalog(empty) == before
+    assert pending(empty) == revisions
+    migrate(empty)
+    assert _catalog(empty) == migrated
+
+
+def test_alembic_sees_no_difference_to_the_tables(empty: str) -> None:
+    migrate(empty)
+    assert drift(empty) == []
+    _execute(empty, "ALTER TABLE rentals DROP COLUMN city")
+    assert [(change[0], change[3].name) for change in drift(empty)] == [("add_column", "city")]
+
+
+def test_postgresql_sees_no_difference_to_the_tables(empty: str) -> None:
+    """Alembic compares no checks, no sequences, and of an index's expression only the letters."""
+    migrate(empty)
+    migrated = _catalog(empty)
+    _execute(empty, "DROP SCHEMA public CASCADE; CREATE SCHEMA public")
+    connected(empty, _create_all)
+    declared = _catalog(empty)
+    for kind in CATALOG:
+        assert migrated[kind] == declared[kind], kind
+
+
+def test_two_machines_at_once_apply_each_revision_once(empty: str) -> None:
+    revisions = pending(empty)
+    program = [sys.executable, "-c", "import sys; from db.migration import migrate; print(migrate(sys.argv[1]))", empty]
+
+    def run_two(connection: Connection) -> list[subprocess.Popen[str]]:
+        connection.execute(text(f"SELECT pg_advisory_lock({LOCK})"))
+        connection.commit()
+        machines = [subprocess.Popen(program, stdout=subprocess.PIPE, text=True) for _ in range(2)]  # noqa: S603
+        # Both are at the door before it opens.
+        there = text(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND backend_type = 'client backend'"
+        )
+        deadline = time.monotonic() + 30
+        while connection.scalar(there) != 1 + len(machines):
+            assert time.monotonic() < deadline
+            connection.commit()
+            time.sleep(0.02)
+        return machines
+
+    outputs = [machine.communicate(timeout=60)[0] for machine in connected(empty, run_two)]
+    assert sorted(outputs) == sorted([f"{revisions}\n", "[]\n"])
+    assert pending(empty) == []
+
+
+@pytest.mark.anyio
+async def test_it_waits_while_another_migrates(empty: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    other = await asyncpg.connect(empty)
+    await other.execute(f"SELECT pg_advisory_lock({LOCK})")
+    loop = asyncio.get_running_loop()
+    seen = []
+
+    async def finish() -> None:
+        seen.append(await applied(other))
+        await other.execute(f"SELECT pg_advisory_unlock({LOCK})")
+
+    def sleep(_seconds: float) -> None:
+        asyncio.run_coroutine_threadsafe(finish(), loop).result()
+
+    monkeypatch.setattr("db.migration.time", SimpleNamespace(sleep=sleep))
+    try:
+        revisions = await asyncio.to_thread(migrate, empty)
+        assert seen == [None]
+        assert revisions[-1] == await applied(other) == head()
+    finally:
+        await other.close()
+
+
+def test_a_database_of_a_newer_version_is_refused_and_left_alone(empty: str) -> None:
+    migrate(empty)
+    _execute(empty, "UPDATE alembic_version SET version_num = '9999'")
+    before = _catalog(empty)
+    for operation in (pending, migrate, lambda dsn: downgrade(dsn, "base")):
+        with pytest.raises(UnknownRevisionError, match=r"9999.*does not know"):
+            operation(empty)
+    assert _catalog(empty) == before
+
+
+def test_the_working_directory_does_not_matter(empty: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert migrate(empty)[-1] == head()
+
+
+@pytest.mark.anyio
+async def test_a_server_can_ask_and_migrate_while_its_loop_runs(empty: str) -> None:
+    connection = await asyncpg.connect(empty)
+    try:
+        assert await applied(connection) is None
+        await asyncio.to_thread(migrate, empty)
+        assert await applied(connection) == head()
+        await asyncio.to_thread(downgrade, empty, "base")
+        assert await applied(connection) is None
+    finally:
+        await connection.close()

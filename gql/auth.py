@@ -10,8 +10,6 @@ Times are seconds since the epoch. `exp` is exact; `nbf` and `iat` may lie LEEWA
 
 from __future__ import annotations
 
-import asyncio
-import json
 import math
 import re
 import time
@@ -19,19 +17,15 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
-from http.client import HTTPException
-from pathlib import Path
 from typing import Any, Literal
-from urllib.request import HTTPRedirectHandler, build_opener
 
 import jwt
 import structlog
-from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from jwt.algorithms import HMACAlgorithm
 
 from db.scope import Viewer
 from db.tables import CreatorType
+from gql.jwks import ConfigurationError, KeySet, fetch_jwks
 from gql.settings import Settings
 
 IMPLIED = {"inbox_write": frozenset({"inbox_read"})}
@@ -46,11 +40,6 @@ LEEWAY = 30.0
 CACHE_SIZE = 4_096
 CACHE_SECONDS = 60.0
 
-JWKS_INTERVAL = 60.0
-JWKS_MAX_AGE = 600.0
-JWKS_TIMEOUT = 5.0
-JWKS_MAX_BYTES = 64 * 1024
-MIN_RSA_BITS = 2_048
 
 Reason = Literal[
     "no_token",
@@ -77,10 +66,6 @@ _REFUSED: Mapping[type[jwt.PyJWTError], Reason] = {
 }
 
 log = structlog.get_logger(__name__)
-
-
-class ConfigurationError(ValueError):
-    """The settings cannot work. Its text is one line for whoever configures the server."""
 
 
 class Unauthenticated(Exception):  # noqa: N818 - it names the answer that a client gets, like Refused
@@ -179,7 +164,7 @@ class Authenticator:
         self._verified: OrderedDict[bytes, tuple[float, Viewer]] = OrderedDict()
 
     async def start(self) -> None:
-        """Read the JWKS now, as the first token would otherwise do for a URL; ConfigurationError where it has no key."""
+        """Read the JWKS now, where a URL would wait for the first token; ConfigurationError where it has no key."""
         if self._jwks is not None:
             await self._jwks.read()
 
@@ -257,124 +242,6 @@ class Authenticator:
             self._verified.popitem(last=False)
 
 
-class KeySet:
-    """The public keys of a JWKS, found by algorithm and `kid`. It never holds a key that could sign.
-
-    It is read again for a key that it has not, and in the background once JWKS_MAX_AGE old, so that a withdrawn key
-    goes too: once for all who wait, and not twice within JWKS_INTERVAL. Where that fails, the keys stay as they are.
-    A file is first read when this is made; a URL with the first token, or by `read`.
-    """
-
-    def __init__(self, location: str, fetch: Callable[[str], bytes], clock: Callable[[], float]) -> None:
-        self._location = location
-        self._fetch = fetch
-        self._clock = clock
-        self._keys: tuple[jwt.PyJWK, ...] = ()
-        self._stale_at = self._next_read = -math.inf
-        self._reading: asyncio.Task[None] | None = None
-        if not _is_url(location):
-            self._accept(_read_keys(location, fetch))
-
-    async def read(self) -> None:
-        """Replace the keys by those of the JWKS; ConfigurationError where there are none, and the keys stay."""
-        self._next_read = self._clock() + JWKS_INTERVAL
-        try:
-            # The socket's timeout is for each read, and a server may send a byte at a time.
-            async with asyncio.timeout(JWKS_TIMEOUT):
-                keys = await asyncio.to_thread(_read_keys, self._location, self._fetch)
-        except TimeoutError:
-            raise ConfigurationError(f"INBOX_JWKS was not read within {JWKS_TIMEOUT:.0f} seconds") from None
-        self._accept(keys)
-
-    async def find(self, algorithm: str, kid: str | None) -> jwt.PyJWK | None:
-        """The one key that fits, where a `kid` of None fits every key of the algorithm; None for no key or several."""
-        if self._clock() >= self._stale_at:
-            self._read_soon()
-        key = self._fitting(algorithm, kid)
-        if key is None and (reading := self._read_soon()) is not None:
-            # Others wait for the same read: a request that is cancelled must not take it along.
-            await asyncio.shield(reading)
-            key = self._fitting(algorithm, kid)
-        return key
-
-    def _fitting(self, algorithm: str, kid: str | None) -> jwt.PyJWK | None:
-        keys = [key for key in self._keys if key.algorithm_name == algorithm and kid in (None, key.key_id)]
-        return keys[0] if len(keys) == 1 else None
-
-    def _read_soon(self) -> asyncio.Task[None] | None:
-        if self._reading is not None and not self._reading.done():
-            return self._reading
-        if self._clock() < self._next_read:
-            return None
-        self._reading = asyncio.create_task(self._read_or_keep())
-        return self._reading
-
-    async def _read_or_keep(self) -> None:
-        try:
-            await self.read()
-        except ConfigurationError as error:
-            log.warning("jwks_not_read", error=str(error))
-
-    def _accept(self, keys: tuple[jwt.PyJWK, ...]) -> None:
-        self._keys = keys
-        self._stale_at = self._clock() + JWKS_MAX_AGE
-        self._next_read = self._clock() + JWKS_INTERVAL
-
-
-class _Direct(HTTPRedirectHandler):
-    """Follows no redirect: keys come from the host that was configured, or not at all."""
-
-    def redirect_request(self, *_args: Any, **_kwargs: Any) -> None:
-        """Give no further request, so that urllib raises the redirect as an HTTPError."""
-
-
-def fetch_jwks(location: str) -> bytes:
-    """The bytes at a path or an http(s) URL; OSError, HTTPException or ValueError (too many) where it has none."""
-    if _is_url(location):
-        with build_opener(_Direct).open(location, timeout=JWKS_TIMEOUT) as response:
-            body: bytes = response.read(JWKS_MAX_BYTES + 1)
-    else:
-        with Path(location).open("rb") as file:
-            body = file.read(JWKS_MAX_BYTES + 1)
-    if len(body) > JWKS_MAX_BYTES:
-        raise ValueError(f"more than {JWKS_MAX_BYTES} bytes")
-    return body
-
-
-def _read_keys(location: str, fetch: Callable[[str], bytes]) -> tuple[jwt.PyJWK, ...]:
-    try:
-        document = json.loads(fetch(location))
-    except (OSError, HTTPException, ValueError, RecursionError) as error:
-        raise ConfigurationError(f"INBOX_JWKS cannot be read: {error}") from error
-    listed = document.get("keys") if isinstance(document, dict) else None
-    keys = tuple(key for jwk in listed if (key := _usable(jwk))) if isinstance(listed, list) else ()
-    if not keys:
-        raise ConfigurationError("INBOX_JWKS has no usable key: RSA of 2048 bits or more (RS256), or EC P-256 (ES256)")
-    return keys
-
-
-def _usable(jwk: Any) -> jwt.PyJWK | None:
-    """A JWK as a key bound to its algorithm; None for one that is weak, private, or meant for something else."""
-    match jwk:
-        case {"kty": "RSA"}:
-            algorithm = "RS256"
-        case {"kty": "EC", "crv": "P-256"}:
-            algorithm = "ES256"
-        case _:
-            return None
-    if jwk.get("use", "sig") != "sig" or jwk.get("alg", algorithm) != algorithm:
-        return None
-    if not isinstance(jwk.get("kid"), str | None):
-        return None
-    try:
-        key = jwt.PyJWK(jwk, algorithm)
-    except jwt.PyJWTError:
-        return None
-    public = key.key
-    strong = isinstance(public, RSAPublicKey) and public.key_size >= MIN_RSA_BITS
-    return key if strong or isinstance(public, EllipticCurvePublicKey) else None
-
-
 def _secret_key(settings: Settings) -> jwt.PyJWK | None:
     secret = settings.jwt_secret.get_secret_value().encode() if settings.jwt_secret else b""
     if not secret:
@@ -441,7 +308,3 @@ def _viewer(claims: Mapping[str, Any]) -> Viewer:
 def _is_id(value: object) -> bool:
     """Whether this is an id that a column can hold. A bool is an int to Python, but no id."""
     return type(value) is int and 0 < value <= MAX_ID
-
-
-def _is_url(location: str) -> bool:
-    return location.lower().startswith(("http://", "https://"))

@@ -1,0 +1,154 @@
+"""The public keys that tokens are verified with: a JWKS in a file or at an address, read again when it must be.
+
+Each key is bound to its one algorithm. Weak keys, private keys and keys for anything but signatures are passed over.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import math
+from collections.abc import Callable
+from http.client import HTTPException
+from pathlib import Path
+from typing import Any
+from urllib.request import HTTPRedirectHandler, build_opener
+
+import jwt
+import structlog
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+
+JWKS_INTERVAL = 60.0
+JWKS_MAX_AGE = 600.0
+JWKS_TIMEOUT = 5.0
+JWKS_MAX_BYTES = 64 * 1024
+MIN_RSA_BITS = 2_048
+
+log = structlog.get_logger(__name__)
+
+
+class ConfigurationError(ValueError):
+    """The settings cannot work. Its text is one line for whoever configures the server."""
+
+
+class KeySet:
+    """The public keys of a JWKS, found by algorithm and `kid`. It never holds a key that could sign.
+
+    It is read again for a key that it has not, and in the background once JWKS_MAX_AGE old, so that a withdrawn key
+    goes too: once for all who wait, and not twice within JWKS_INTERVAL. Where that fails, the keys stay as they are.
+    A file is first read when this is made; a URL with the first token, or by `read`.
+    """
+
+    def __init__(self, location: str, fetch: Callable[[str], bytes], clock: Callable[[], float]) -> None:
+        self._location = location
+        self._fetch = fetch
+        self._clock = clock
+        self._keys: tuple[jwt.PyJWK, ...] = ()
+        self._stale_at = self._next_read = -math.inf
+        self._reading: asyncio.Task[None] | None = None
+        if not _is_url(location):
+            self._accept(_read_keys(location, fetch))
+
+    async def read(self) -> None:
+        """Replace the keys by those of the JWKS; ConfigurationError where there are none, and the keys stay."""
+        self._next_read = self._clock() + JWKS_INTERVAL
+        try:
+            # The socket's timeout is for each read, and a server may send a byte at a time.
+            async with asyncio.timeout(JWKS_TIMEOUT):
+                keys = await asyncio.to_thread(_read_keys, self._location, self._fetch)
+        except TimeoutError:
+            raise ConfigurationError(f"INBOX_JWKS was not read within {JWKS_TIMEOUT:.0f} seconds") from None
+        self._accept(keys)
+
+    async def find(self, algorithm: str, kid: str | None) -> jwt.PyJWK | None:
+        """The one key that fits, where a `kid` of None fits every key of the algorithm; None for no key or several."""
+        if self._clock() >= self._stale_at:
+            self._read_soon()
+        key = self._fitting(algorithm, kid)
+        if key is None and (reading := self._read_soon()) is not None:
+            # Others wait for the same read: a request that is cancelled must not take it along.
+            await asyncio.shield(reading)
+            key = self._fitting(algorithm, kid)
+        return key
+
+    def _fitting(self, algorithm: str, kid: str | None) -> jwt.PyJWK | None:
+        keys = [key for key in self._keys if key.algorithm_name == algorithm and kid in (None, key.key_id)]
+        return keys[0] if len(keys) == 1 else None
+
+    def _read_soon(self) -> asyncio.Task[None] | None:
+        if self._reading is not None and not self._reading.done():
+            return self._reading
+        if self._clock() < self._next_read:
+            return None
+        self._reading = asyncio.create_task(self._read_or_keep())
+        return self._reading
+
+    async def _read_or_keep(self) -> None:
+        try:
+            await self.read()
+        except ConfigurationError as error:
+            log.warning("jwks_not_read", error=str(error))
+
+    def _accept(self, keys: tuple[jwt.PyJWK, ...]) -> None:
+        self._keys = keys
+        self._stale_at = self._clock() + JWKS_MAX_AGE
+        self._next_read = self._clock() + JWKS_INTERVAL
+
+
+class _Direct(HTTPRedirectHandler):
+    """Follows no redirect: keys come from the host that was configured, or not at all."""
+
+    def redirect_request(self, *_args: Any, **_kwargs: Any) -> None:
+        """Give no further request, so that urllib raises the redirect as an HTTPError."""
+
+
+def fetch_jwks(location: str) -> bytes:
+    """The bytes at a path or an http(s) URL; OSError, HTTPException or ValueError (too many) where it has none."""
+    if _is_url(location):
+        with build_opener(_Direct).open(location, timeout=JWKS_TIMEOUT) as response:
+            body: bytes = response.read(JWKS_MAX_BYTES + 1)
+    else:
+        with Path(location).open("rb") as file:
+            body = file.read(JWKS_MAX_BYTES + 1)
+    if len(body) > JWKS_MAX_BYTES:
+        raise ValueError(f"more than {JWKS_MAX_BYTES} bytes")
+    return body
+
+
+def _read_keys(location: str, fetch: Callable[[str], bytes]) -> tuple[jwt.PyJWK, ...]:
+    try:
+        document = json.loads(fetch(location))
+    except (OSError, HTTPException, ValueError, RecursionError) as error:
+        raise ConfigurationError(f"INBOX_JWKS cannot be read: {error}") from error
+    listed = document.get("keys") if isinstance(document, dict) else None
+    keys = tuple(key for jwk in listed if (key := _usable(jwk))) if isinstance(listed, list) else ()
+    if not keys:
+        raise ConfigurationError("INBOX_JWKS has no usable key: RSA of 2048 bits or more (RS256), or EC P-256 (ES256)")
+    return keys
+
+
+def _usable(jwk: Any) -> jwt.PyJWK | None:
+    """A JWK as a key bound to its algorithm; None for one that is weak, private, or meant for something else."""
+    match jwk:
+        case {"kty": "RSA"}:
+            algorithm = "RS256"
+        case {"kty": "EC", "crv": "P-256"}:
+            algorithm = "ES256"
+        case _:
+            return None
+    if jwk.get("use", "sig") != "sig" or jwk.get("alg", algorithm) != algorithm:
+        return None
+    if not isinstance(jwk.get("kid"), str | None):
+        return None
+    try:
+        key = jwt.PyJWK(jwk, algorithm)
+    except jwt.PyJWTError:
+        return None
+    public = key.key
+    strong = isinstance(public, RSAPublicKey) and public.key_size >= MIN_RSA_BITS
+    return key if strong or isinstance(public, EllipticCurvePublicKey) else None
+
+
+def _is_url(location: str) -> bool:
+    return location.lower().startswith(("http://", "https://"))

@@ -19,6 +19,7 @@ import os
 import shlex
 import shutil
 import socket
+import struct
 import subprocess
 import sys
 import tempfile
@@ -47,6 +48,10 @@ PORT = 5432
 PATIENCE = 60
 # A Unix socket's address has 104 bytes on macOS and 108 on Linux.
 LONGEST_ADDRESS = 100
+# The first message that a client may send. It is answered with one letter, before anything else is asked.
+SSL_REQUEST = struct.pack("!ii", 8, 80877103)
+# A file in the data folders that were made here: only those are ever deleted.
+MARK = "made-by-inbox"
 
 _log = logging.getLogger(__name__)
 
@@ -80,6 +85,28 @@ def embedded(data: Path) -> Iterator[str]:
         yield dsn
     finally:
         _leave(server, users)
+
+
+def discard(data: Path) -> None:
+    """Delete the folder `postgres` of `data`, where there is one, with all its databases.
+
+    Raises EmbeddedError, having deleted nothing, where it is in use or was not made by `embedded`.
+    """
+    data = data.expanduser().resolve()
+    server = _Server(data / "postgres")
+    if not server.folder.exists():
+        return
+    if not (server.folder / MARK).exists():
+        raise EmbeddedError(f"{server.folder} was not made by inbox: nothing is deleted.")
+    with _explained(server.folder), _alone(data):
+        users = _open(data / "postgres.users")
+        try:
+            if not _lock(users, wait=False):
+                raise EmbeddedError(f"Another process uses {server.folder}: nothing is deleted.")
+            server.stop()
+            shutil.rmtree(server.folder)
+        finally:
+            os.close(users)
 
 
 def _leave(server: _Server, users: int) -> None:
@@ -163,8 +190,8 @@ class _Postmaster:
     host: str
     status: str
 
-    def accepts(self, folder: Path) -> bool:
-        """Whether somebody listens at the address. A process id would not say: it may be another's by now."""
+    def answers(self, folder: Path) -> bool:
+        """Whether PostgreSQL is at the address. A process id would not say: it may be another's by now."""
         if sys.platform != "win32" and self.socket_folder:
             probe = socket.socket(socket.AF_UNIX)
             address: Any = str(folder / self.socket_folder / f".s.PGSQL.{self.port}")
@@ -172,11 +199,13 @@ class _Postmaster:
             probe = socket.socket(socket.AF_INET)
             address = self.host, self.port
         with probe:
+            probe.settimeout(PATIENCE)
             try:
                 probe.connect(address)
+                probe.sendall(SSL_REQUEST)
+                return probe.recv(1) in {b"S", b"N"}
             except (ConnectionError, FileNotFoundError):
                 return False
-        return True
 
     def dsn(self, folder: Path) -> str:
         """The address of the maintenance database."""
@@ -227,7 +256,7 @@ class _Server:
         except ValueError:
             return None
         found = _Postmaster(int(port), socket_folder, host, status)
-        return found if found.accepts(self.folder) else None
+        return found if found.answers(self.folder) else None
 
     def _create(self) -> None:
         """Make the data folder beside its place first, so that one cut short is never taken for a whole one."""
@@ -249,14 +278,16 @@ class _Server:
             "--set=timezone=UTC",
             folder=staging,
         )
+        (staging / MARK).touch()
         if self.folder.exists():
             self.folder.rmdir()
         staging.rename(self.folder)
 
     def _launch(self, deadline: float) -> None:
         """Start a server where none listens."""
-        # PostgreSQL would take a left-over file for a running server where another process has its process id now.
-        (self.folder / "postmaster.pid").unlink(missing_ok=True)
+        # PostgreSQL would take what is left over for a running server where another process has its process id now.
+        for left in ("postmaster.pid", f".s.PGSQL.{PORT}.lock"):
+            (self.folder / left).unlink(missing_ok=True)
         log = self.folder / "server.log"
         options = self._options()
         while True:
@@ -298,7 +329,6 @@ class _Server:
 
     def _run(self, program: str, *arguments: str, folder: Path) -> None:
         """Run one of PostgreSQL's programs in `folder`; what it says is told only where it fails."""
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
         identity: dict[str, Any] = {}
         if self._account:
             identity = {"user": self._account[0], "group": self._account[1], "extra_groups": ()}
@@ -307,7 +337,8 @@ class _Server:
             process = subprocess.Popen(  # noqa: S603
                 [_programs() / program, *arguments],
                 cwd=folder,
-                env=environment | {"LC_ALL": "C"},
+                # On macOS, without a locale, the server sees itself as multithreaded and gives up.
+                env=os.environ | {"LC_ALL": "C"},
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,

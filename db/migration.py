@@ -13,8 +13,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import cache
 from typing import Any, TypeVar
 
@@ -58,9 +57,9 @@ def downgrade(dsn: str, revision: str) -> None:
     """
 
     def back(connection: Connection) -> None:
-        with _locked(connection):
-            _pending(connection)
-            _execute(command.downgrade, connection, revision)
+        _lock(connection)
+        _pending(connection)
+        _execute(command.downgrade, connection, revision)
 
     connected(dsn, back)
 
@@ -115,11 +114,11 @@ def connected(dsn: str, work: Callable[[Connection], _T]) -> _T:
 
 
 def _upgrade(connection: Connection) -> list[str]:
-    with _locked(connection):
-        revisions = _pending(connection)
-        if revisions:
-            _execute(command.upgrade, connection, "head")
-        return revisions
+    _lock(connection)
+    revisions = _pending(connection)
+    if revisions:
+        _execute(command.upgrade, connection, "head")
+    return revisions
 
 
 def _pending(connection: Connection) -> list[str]:
@@ -135,24 +134,17 @@ def _pending(connection: Connection) -> list[str]:
     return missing[::-1]
 
 
-@contextmanager
-def _locked(connection: Connection) -> Iterator[None]:
-    """Keep others from migrating this database.
+def _lock(connection: Connection) -> None:
+    """Keep others from migrating this database for as long as `connection` is there.
 
     It asks again and again: a statement that waits would keep a transaction open, for which a CREATE INDEX CONCURRENTLY
     in the process that has the lock would wait in turn.
     """
-    key = bindparam(None, LOCK, type_=BigInteger)
-    while not connection.scalar(select(func.pg_try_advisory_lock(key))):
+    attempt = select(func.pg_try_advisory_lock(bindparam(None, LOCK, type_=BigInteger)))
+    while not connection.scalar(attempt):
         connection.commit()
         time.sleep(0.1)
     connection.commit()
-    try:
-        yield
-    finally:
-        connection.rollback()
-        connection.execute(select(func.pg_advisory_unlock(key)))
-        connection.commit()
 
 
 def _execute(operation: Callable[[Config, str], None], connection: Connection, revision: str) -> None:

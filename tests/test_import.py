@@ -352,6 +352,13 @@ async def test_a_member_or_creator_that_comes_later_is_linked(inbox: Inbox) -> N
     assert (await inbox.give(**pages)).leftovers == []
 
 
+async def test_a_member_that_comes_later_to_another_account_is_not_linked(inbox: Inbox) -> None:
+    await inbox.give(**thread(5))
+    report = await inbox.give(clients=[record("clients", 30, links={"account": 2})])
+    assert report.linked == {}
+    assert await inbox.one("SELECT client_id FROM participants") is None
+
+
 async def test_the_same_record_given_again_is_completed_with_what_has_come(inbox: Inbox) -> None:
     conversation = record("conversations", 5, links={"assignee": 31, "bookings": [4], "inquiries": [6]})
     booking = record("bookings", 4, links={"client": 30})
@@ -397,6 +404,13 @@ async def test_an_inquiry_has_the_first_conversation_that_claims_it(inbox: Inbox
     assert await inbox.one("SELECT conversation_id FROM inquiries") == 8
 
 
+async def test_the_first_conversation_has_the_inquiry_also_when_it_comes_later(inbox: Inbox) -> None:
+    await inbox.give(rentals=[record("rentals", 2)], inquiries=[record("inquiries", 6, links={"rental": 2})])
+    for id, holder in ((9, 9), (8, 8), (9, 8)):  # noqa: A001
+        await inbox.give(conversations=[record("conversations", id, links={"inquiries": [6]})])
+        assert await inbox.one("SELECT conversation_id FROM inquiries") == holder
+
+
 async def test_an_inquiry_has_the_booking_that_it_names_or_the_first_that_names_it(inbox: Inbox) -> None:
     report = await inbox.give(
         rentals=[record("rentals", 2)],
@@ -427,6 +441,7 @@ async def test_the_limits_themselves_are_stored(inbox: Inbox) -> None:
     conversation = record("conversations", 2**63 - 1, subject="ø" * 255)
     assert (await inbox.give(conversations=[conversation], rentals=[rental])).exit_code == 0
     assert await inbox.one("SELECT length(subject) FROM conversations WHERE id = 9223372036854775807") == 255
+    assert await inbox.one("SELECT updated_at FROM rentals") == datetime(9999, 12, 31, 23, 59, 59, 999_000, tzinfo=UTC)
     assert (await inbox.give(rentals=[rental])).unchanged == {"rentals": 1}
 
 

@@ -8,6 +8,7 @@ import sys
 import time
 import uuid
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -121,13 +122,17 @@ def test_two_machines_at_once_apply_each_revision_once(empty: str) -> None:
     revisions = pending(empty)
     program = [sys.executable, "-c", "import sys; from db.migration import migrate; print(migrate(sys.argv[1]))", empty]
 
-    def run_two(connection: Connection) -> list[subprocess.Popen[str]]:
+    def start_two(connection: Connection) -> list[subprocess.Popen[str]]:
         connection.execute(text(f"SELECT pg_advisory_lock({LOCK})"))
         connection.commit()
-        machines = [subprocess.Popen(program, stdout=subprocess.PIPE, text=True) for _ in range(2)]  # noqa: S603
+        machines = [
+            stack.enter_context(subprocess.Popen(program, stdout=subprocess.PIPE, text=True))  # noqa: S603
+            for _ in range(2)
+        ]
         # Both are at the door before it opens.
         there = text(
-            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND backend_type = 'client backend'"
+            "SELECT count(*) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND backend_type = 'client backend'"
         )
         deadline = time.monotonic() + 30
         while connection.scalar(there) != 1 + len(machines):
@@ -136,7 +141,8 @@ def test_two_machines_at_once_apply_each_revision_once(empty: str) -> None:
             time.sleep(0.02)
         return machines
 
-    outputs = [machine.communicate(timeout=60)[0] for machine in connected(empty, run_two)]
+    with ExitStack() as stack:
+        outputs = [machine.communicate(timeout=60)[0] for machine in connected(empty, start_two)]
     assert sorted(outputs) == sorted([f"{revisions}\n", "[]\n"])
     assert pending(empty) == []
 

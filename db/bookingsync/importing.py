@@ -32,12 +32,8 @@ SELECT account_id, 'Account ' || account_id, 'UTC', 'epoch', 'epoch' FROM ($name
 ON CONFLICT DO NOTHING
 """
 _WRITTEN = """
-SELECT kind, count(*) AS changed, count(*) FILTER (WHERE given) AS given FROM (
-    $kinds
-) written GROUP BY kind
-"""
-_WRITTEN_KIND = """
-SELECT c.kind, EXISTS (SELECT FROM given_$kind g WHERE $same) AS given FROM changed c WHERE c.kind = '$kind'
+SELECT count(*) AS changed, count(g.id) AS given
+FROM changed c LEFT JOIN given_$kind g ON $same WHERE c.kind = '$kind'
 """
 # Ids that were there before were passed by the import that brought them, or came from the sequence.
 _MOVE_SEQUENCE = """
@@ -76,6 +72,7 @@ async def _import(connection: asyncpg.Connection, files: Sequence[Path]) -> Repo
     await _stand_in(connection)
     for kind in KINDS[1:]:
         stored[kind.name] = await joining.join(connection, kind)
+    await connection.execute("ANALYZE changed")
     await linking.connect(connection)
     await linking.catch_up(connection)
     leftovers = unread + await _unjoined(connection, files)
@@ -117,16 +114,20 @@ async def _unjoined(connection: asyncpg.Connection, files: Sequence[Path]) -> li
 
 
 async def _report(connection: asyncpg.Connection, stored: dict[str, int], leftovers: list[Leftover]) -> Report:
-    parts = [staging.fill(_WRITTEN_KIND, kind=kind.name, same=joining.same_record(kind, "g", "c")) for kind in KINDS]
-    rows = await connection.fetch(staging.fill(_WRITTEN, kinds=" UNION ALL ".join(parts)))
-    imported = {row["kind"]: row["given"] for row in rows if row["given"]}
-    linked = {row["kind"]: row["changed"] - row["given"] for row in rows if row["changed"] > row["given"]}
-    unchanged = {kind: count - imported.get(kind, 0) for kind, count in stored.items()}
+    imported: dict[str, int] = {}
+    unchanged: dict[str, int] = {}
+    linked: dict[str, int] = {}
+    for kind in KINDS:
+        written = staging.fill(_WRITTEN, kind=kind.name, same=joining.same_record(kind, "g", "c"))
+        changed, given = await connection.fetchrow(written)
+        imported[kind.name] = given
+        unchanged[kind.name] = stored[kind.name] - given
+        linked[kind.name] = changed - given
     order = {kind.name: number for number, kind in enumerate(KINDS)}
     leftovers.sort(key=lambda left: (order.get(left.kind, -1), left.kind, left.id or 0, left.where, left.text))
-    return Report(
-        imported={kind: imported[kind] for kind in stored if kind in imported},
-        unchanged={kind: count for kind, count in unchanged.items() if count},
-        linked=linked,
-        leftovers=leftovers,
-    )
+    return Report(_present(imported), _present(unchanged), _present(linked), leftovers)
+
+
+def _present(counts: dict[str, int]) -> dict[str, int]:
+    """The kinds of which there is something."""
+    return {kind: count for kind, count in counts.items() if count}

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from db.seed.dice import Dice
-from db.seed.speech import BEFORE_BOOKING, LANGUAGES, Language, Topic
+from db.seed.speech import BEFORE_BOOKING, LANGUAGES, Language
 from db.seed.words import INQUIRY_SUBJECTS, NOTES, SPAM, SPAM_SUBJECTS, SUBJECTS
 
 _ENGLISH = LANGUAGES["en"]
@@ -57,21 +57,21 @@ def lines(dice: Dice, plot: Plot, cast: Cast) -> list[Line]:
     # A long talk needs more topics than some languages have; the guest then writes in English.
     turns = (plot.length + 1) // 2
     language = plot.language if turns <= len(plot.language.topics) else _ENGLISH
-    topics = _topics(dice, plot, language, turns)
+    exchanges = _exchanges(dice, plot, language, turns)
     main_host = cast.hosts[0] if cast.hosts else -1
     facts = {**plot.facts, "host": cast.names[main_host]}
     written: list[Line] = []
     turn = 0
     while len(written) < plot.length:
-        topic = topics[turn // 2]
+        question, answer = exchanges[turn // 2]
         if turn % 2:
             speaker = dice.pick(cast.hosts) if dice.chance(0.2) else main_host
             facts["host"] = cast.names[speaker]
-            written.append(Line(speaker, _answer(dice, language, topic, turn).format_map(facts)))
+            written.append(Line(speaker, _answer(dice, language, answer, turn).format_map(facts)))
             facts["host"] = cast.names[main_host]
         else:
             ends = turn > 0 and len(written) == plot.length - 1 and dice.chance(0.6)
-            text = dice.pick(language.thanks) if ends else _question(dice, language, topic, turn)
+            text = dice.pick(language.thanks) if ends else _question(dice, language, question, turn)
             written.append(Line(dice.pick(cast.guests), text.format_map(facts)))
         turn += 1
         if len(cast.hosts) > 1 and len(written) < plot.length and dice.chance(0.14):
@@ -86,23 +86,22 @@ def guest_is_waiting(written: list[Line], cast: Cast) -> bool:
     return bool(spoken) and spoken[-1] in cast.guests
 
 
-def _topics(dice: Dice, plot: Plot, language: Language, turns: int) -> list[Topic]:
+def _exchanges(dice: Dice, plot: Plot, language: Language, count: int) -> list[tuple[str, str]]:
+    """Draw that many questions with their answers, in the order in which a stay brings them up."""
     known = language.topics
-    # What is asked before a booking is asked first, and other matters only when the talk goes on.
-    among = len(known) if plot.booked else min(max(turns, BEFORE_BOOKING), len(known))
-    chosen = [known[place] for place in sorted(dice.sample(range(among), turns))]
-    if plot.canceled and chosen:
-        chosen[-1] = language.cancellation
-    return chosen
+    # What is asked before a booking comes first where there is none yet, and the rest only in a long talk.
+    among = len(known) if plot.booked else min(max(count, BEFORE_BOOKING), len(known))
+    topics = [known[place] for place in sorted(dice.sample(range(among), count))]
+    if plot.canceled and topics:
+        topics[-1] = language.cancellation
+    return [dice.pick(tuple(zip(topic.questions, topic.answers, strict=True))) for topic in topics]
 
 
-def _question(dice: Dice, language: Language, topic: Topic, turn: int) -> str:
-    question = dice.pick(topic.questions)
+def _question(dice: Dice, language: Language, question: str, turn: int) -> str:
     hello = dice.pick(language.hello) if turn == 0 or dice.chance(0.1) else ""
     return hello + question if hello.endswith(", ") else hello + question[0].upper() + question[1:]
 
 
-def _answer(dice: Dice, language: Language, topic: Topic, turn: int) -> str:
-    answer = dice.pick(topic.answers)
+def _answer(dice: Dice, language: Language, answer: str, turn: int) -> str:
     dear = dice.pick(language.dear) if turn == 1 or dice.chance(0.1) else ""
     return dear + answer + language.regards if turn == 1 or dice.chance(0.3) else dear + answer

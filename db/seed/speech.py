@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 
 class Topic(NamedTuple):
-    """One matter that comes up in a stay: ways for a guest to ask, ways for a host to answer."""
+    """One matter that comes up in a stay: ways for a guest to ask and, in the same places, what a host answers."""
 
     questions: tuple[str, ...]
     answers: tuple[str, ...]
@@ -87,7 +87,10 @@ _ENGLISH = Language(
         ),
         Topic(
             ("do you have a cot and a high chair for our baby?", "is the garden fenced? Our son is three."),
-            ("Both are in the house, free of charge.", "I've noted it: the cot will be made up when you arrive."),
+            (
+                "Both are in the house, free of charge.",
+                "It is, all round, and there is a gate at the top of the stairs.",
+            ),
         ),
         Topic(
             ("how do we pay the deposit?", "my card was declined, can I pay by transfer?"),

@@ -90,9 +90,9 @@ def add_applications(rows: Rows) -> None:
 def add_tenant(rows: Rows, dice: Dice, since: int, conversations: int) -> Tenant:
     """Add the next account, founded before `since` (milliseconds), with rentals for that many conversations."""
     account_id = rows.new_id("accounts")
-    round_, place = divmod(account_id - 1, len(COMPANIES))
+    lap, place = divmod(account_id - 1, len(COMPANIES))
     company = COMPANIES[place]
-    name = company.name if round_ == 0 else f"{company.name} {round_ + 1}"
+    name = company.name if lap == 0 else f"{company.name} {lap + 1}"
     stamps = (moment(since - 30 * DAY), moment(since - 2 * DAY))
     rows.put("accounts", account_id, name, f"office@{company.domain}", company.time_zone, *stamps)
     source_ids = tuple(rows.add("sources", account_id, route.source, route.internal, *stamps) for route in ROUTES)

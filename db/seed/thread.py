@@ -25,6 +25,7 @@ _BOOKINGS = Shares({0: 24, 1: 59, 2: 13, 3: 4})
 _INQUIRIES = Shares({0: 86, 1: 13, 2: 1})
 _ROUTES = Shares({place: route.weight for place, route in enumerate(ROUTES)})
 _GAP_MINUTES = (1, 3, 8, 20, 45, 90, 200, 420, 720, 1_500, 4_000)
+_PACE = 4 * MINUTE
 _RESPONSE_HOURS = (6, 12, 24, 24, 48)
 
 # Type, id, and the link to a user or to an application.
@@ -78,7 +79,8 @@ class Desk:
     def converse(self, created: int) -> None:
         """Add a conversation opened at `created` with everything in it and about it."""
         dice = self._dice
-        length = _LENGTHS.draw(dice)
+        # A talk that has just begun cannot be long.
+        length = min(_LENGTHS.draw(dice), 1 + (self._now - created) // _PACE)
         spam = length == 1 and dice.chance(0.3)
         opening = self._open(created, length, spam)
         cast = _cast(opening.members, self._tenant)
@@ -135,7 +137,7 @@ class Desk:
         """When each message was sent, in order and no two at once; the first opens the conversation."""
         dice = self._dice
         gaps = [dice.pick(_GAP_MINUTES) * MINUTE + dice.below(MINUTE) for _ in range(length - 1)]
-        # A talk that began a short while ago is pressed into the time since.
+        # What a young conversation has no time for is pressed into the time that it had.
         pressed = min(1.0, 0.9 * (self._now - created) / max(sum(gaps), 1))
         sent = [created] if length else []
         for gap in gaps:
@@ -179,7 +181,7 @@ class Desk:
             self._guests.ask(opening.guest, Question(opening.created, opening.route, text, rental, None, None))
         return count
 
-    def _put_conversation(self, opening: Opening, state: State, subject_: str | None) -> None:
+    def _put_conversation(self, opening: Opening, state: State, title: str | None) -> None:
         dice, tenant = self._dice, self._tenant
         changes = [time for time in (state.last_message, state.read, state.spam, state.closed) if time is not None]
         connected = [booking.created for booking in opening.bookings]
@@ -191,7 +193,7 @@ class Desk:
             "conversations",
             tenant.account_id,
             opening.id,
-            subject_,
+            title,
             assignee.id if assignee else None,
             tenant.source_ids[opening.route] if dice.chance(0.96) else None,
             route.channel if dice.chance(0.95) else None,

@@ -47,7 +47,7 @@ COMPANIES = (
             ("Νίκος", "Αντωνίου"),
             ("Daphne", "Kalergis"),
             ("Σοφία", "Μαυρίδη"),
-            ("Marcus", "Oyelaran"),
+            ("Femi", "Oyelaran"),
         ),
         places=(("Náousa", "GR"), ("Οία", "GR"), ("Ermoúpoli", "GR"), ("Χανιά", "GR"), ("Apeíranthos", "GR")),
         locales=("en", "el", "de", "it", "en", "pt", "ja", "fr"),

@@ -88,10 +88,7 @@ def embedded(data: Path) -> Iterator[str]:
 
 
 def discard(data: Path) -> None:
-    """Delete the folder `postgres` of `data`, where there is one, with all its databases.
-
-    Raises EmbeddedError, having deleted nothing, where it is in use or was not made by `embedded`.
-    """
+    """Delete the folder `postgres` of `data`, if any; EmbeddedError, and nothing deleted, where in use or not ours."""
     data = data.expanduser().resolve()
     server = _Server(data / "postgres")
     if not server.folder.exists():

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -26,6 +26,11 @@ if TYPE_CHECKING:
 
 _DIALECT = asyncpg_dialect()  # type: ignore[no-untyped-call]
 _BEGIN = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+
+# Seconds for a server to accept a connection, to end a transaction, and to see its connections closed.
+_CONNECT_WITHIN = 5.0
+_END_WITHIN = 2.0
+_STOP_WITHIN = 5.0
 
 
 class Row(asyncpg.Record):  # type: ignore[misc]  # asyncpg ships no types
@@ -101,22 +106,28 @@ class Snapshot:
         return self._connection
 
     async def close(self) -> None:
-        """End the transaction and give the connection back. Safe to call twice."""
+        """End the transaction and give the connection back, even if the caller is cancelled. Safe to call twice."""
         self._closed = True
-        current = asyncio.current_task()
-        running = [task for task in self._running if task is not current]
-        for task in running:
+        if self._connection is not None or self._running:
+            await asyncio.shield(self._end())
+
+    async def _end(self) -> None:
+        for task in self._running:
             task.cancel()
-        if running:
-            await asyncio.wait(running)
+        if self._running:
+            await asyncio.wait(self._running.copy())
         connection, self._connection = self._connection, None
         if connection is None:
             return
         try:
-            if not connection.is_closed():
+            # A server that does not answer must not keep the place in the pool.
+            async with asyncio.timeout(_END_WITHIN):
                 await connection.execute("ROLLBACK")
-        finally:
-            await self._pool.release(connection)
+        except Exception:  # noqa: BLE001  # what was read is read: a connection that cannot go on is replaced
+            # One that was lost has left the pool already.
+            with suppress(asyncpg.InterfaceError):
+                connection.terminate()
+        await self._pool.release(connection)
 
 
 class Database:
@@ -136,9 +147,14 @@ class Database:
         return self._pool
 
     async def start(self) -> None:
-        """Open the pools. Raises OSError or asyncpg.PostgresError where the server cannot be reached."""
+        """Open the pools.
+
+        Raises OSError where the server cannot be reached, asyncpg.PostgresError where it refuses the connection, and
+        asyncpg.InterfaceError where the DSN is none.
+        """
         self._pool = await asyncpg.create_pool(
             self._dsn,
+            timeout=_CONNECT_WITHIN,
             min_size=1,
             max_size=self._size,
             init=_learn_arrays,
@@ -150,19 +166,24 @@ class Database:
         # asyncpg parses the DSN in both pools, so that it means the same in both.
         self._engine = create_async_engine(
             "postgresql+asyncpg://",
-            async_creator=lambda: asyncpg.connect(self._dsn),
+            async_creator=lambda: asyncpg.connect(self._dsn, timeout=_CONNECT_WITHIN),
             pool_size=self._size,
             max_overflow=0,
             pool_pre_ping=True,
+            hide_parameters=True,
         )
 
     async def stop(self) -> None:
-        """Close the pools. What was checked out is waited for."""
-        if self._engine is not None:
-            await self._engine.dispose()
-        if self._pool is not None:
-            await self._pool.close()
+        """Close the pools, once the operations that still run have given their connections back."""
+        pool, engine = self._pool, self._engine
         self._pool = self._engine = None
+        if engine is not None:
+            await engine.dispose()
+        if pool is not None:
+            # Where this takes longer, asyncpg terminates the connections that are left.
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_STOP_WITHIN):
+                    await pool.close()
 
     @asynccontextmanager
     async def snapshot(self) -> AsyncIterator[Snapshot]:
@@ -171,7 +192,7 @@ class Database:
         try:
             yield snapshot
         finally:
-            await asyncio.shield(snapshot.close())
+            await snapshot.close()
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[AsyncSession]:

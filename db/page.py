@@ -103,6 +103,12 @@ class Order:
         """Where `row` stands."""
         return Position(None if self.column is None else getattr(row, self.column.key), row.id)
 
+    def holds(self, position: Position) -> bool:
+        """Whether a row could stand at `position`: its value is a null only where the column can be one."""
+        if self.column is None:
+            return position.value is None
+        return position.value is not None or self.column.expression.nullable
+
     def _never_null(self, expression: Any) -> ColumnElement[Any]:
         if not self.column.expression.nullable:
             return expression  # type: ignore[no-any-return]

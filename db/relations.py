@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import Any
 
-from sqlalchemy import BigInteger, Select, and_, bindparam, func, select, true
+from sqlalchemy import BigInteger, Select, and_, bindparam, func, literal_column, select, true
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.types import TypeEngine
 
@@ -173,12 +173,21 @@ def _page_statement(many: Many, order: Order, shape: tuple[bool, bool, bool], cl
     if not sides:
         # Nothing lies beyond, and a parent without children needs no row to say so.
         return Statement.of(select(parent.c.position, *row.c).select_from(parent.join(row, true())), many.target)
-    ends = select(
-        *(
-            children.where(order.beyond(side, many.child, inside=False)).exists().label(f"beyond_{side}")
-            for side in sides
-        )
-    ).lateral("ends")
+    # The nearest row out there, found like a page of one: with EXISTS the planner might look for any row, anywhere.
+    nearest = (
+        children.with_only_columns(many.child)
+        .where(order.beyond(side, many.child, inside=False))
+        .order_by(*order.sort(many.child, backward=side == "after"))
+        .limit(literal_column("1"))
+        .scalar_subquery()
+        for side in sides
+    )
+    # The OFFSET keeps this from being merged into the rest, where it would be done for every row.
+    ends = (
+        select(*(row_.is_not(None).label(f"beyond_{side}") for side, row_ in zip(sides, nearest, strict=True)))
+        .offset(literal_column("0"))
+        .lateral("ends")
+    )
     source = parent.join(ends, true()).join(row, true(), isouter=True)
     return Statement.of(select(parent.c.position, *ends.c, *row.c).select_from(source), many.target)
 

@@ -1,12 +1,14 @@
-"""The GraphQL server. From the bottom to the top, each module importing only from those before it:
+"""The GraphQL server: its modules from the bottom to the top, each importing only from those before it.
 
 settings        what can be configured, and the only reader of the environment
+log             a line an event: colours on a terminal, JSON elsewhere
+enums           the tables' closed sets as GraphQL enums
 errors          error codes, refusals, user errors, masking
 scalars         DateTime, Decimal, BigInt
 context         what a request carries: viewer, snapshot, loaders
 loaders         one DataLoader per relation and arguments
-node            global ids and the Node interface
-connection      Connection, Edge, PageInfo
+node            global ids, the Node interface, required scopes
+connection      Connection, Edge, PageInfo, cursors
 filters         filter and order inputs
 fields          a declaration -> a Strawberry field
 mutation        a function -> a mutation field with its payload
@@ -14,10 +16,14 @@ types           one file an entity
 mutations       one file an entity
 queries         the root Query
 schema          all of it as one schema
+limits          a document -> the scopes that it needs
 document        a document's text -> parsed, validated, scope-checked; cached
+jwks            the keys that tokens are verified with
 auth            bearer token -> viewer
 http            the GraphQL-over-HTTP endpoint
 graphiql        the GraphiQL page
 app             the Starlette application
+server          the application served, until it is told to stop
+demo            a database, data, a token and a server, all at once
 cli             the command `inbox`
 """

@@ -1,67 +1,78 @@
-"""The application: routes, lifespan, and the health of the process."""
+"""The application: routes, middleware, lifespan, and the health of the process."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
+from ipaddress import ip_address
+from urllib.parse import urlsplit
 
+import orjson
 from starlette.applications import Starlette
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from db.engine import Database
 from db.migration import applied, head
 from db.queries.actor import exists
+from db.scope import Viewer
 from gql.auth import Authenticator
 from gql.document import Documents
+from gql.errors import mask
 from gql.graphiql import graphiql_page, graphiql_routes
-from gql.http import GraphQLEndpoint
+from gql.http import GraphQLEndpoint, HttpError, error_response
 from gql.log import configure_log
 from gql.schema import build_schema
 from gql.settings import Settings
 
 _READY_WITHIN = 2.0
+_NO_SNIFF = {"X-Content-Type-Options": "nosniff"}
 
 
 def create_app(settings: Settings, *, token: str | None = None) -> Starlette:
-    """The ASGI application. `settings.database_url` must be given; `token` is put into GraphiQL's headers.
+    """The ASGI application. `settings.database_url` must be given.
 
-    Raises `gql.auth.ConfigurationError` where no key to verify tokens is configured. Connects when its lifespan starts.
+    A `token` is put into GraphiQL's headers; as whoever gets the page has it then, only this machine's addresses are
+    answered. Raises `gql.auth.ConfigurationError` where no key to verify tokens is configured. Connects when its
+    lifespan starts.
     """
     if settings.database_url is None:
         raise ValueError("database_url must be given: the command line starts the embedded server")
     database = Database(settings.database_url, pool_size=settings.pool_size)
+
+    async def is_there(viewer: Viewer) -> bool:
+        async with asyncio.timeout(settings.operation_timeout):
+            return await exists(database, viewer)
+
     endpoint = GraphQLEndpoint(
         Documents(build_schema(), settings),
         database,
-        Authenticator(settings, exists=lambda viewer: exists(database, viewer)),
+        Authenticator(settings, exists=is_there),
         max_body=settings.max_body,
         page=(lambda: graphiql_page(token)) if settings.graphiql else None,
     )
 
-    @asynccontextmanager
-    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
-        await database.start()
-        try:
-            yield
-        finally:
-            await database.stop()
-
-    async def ready(_request: Request) -> Response:
-        return await _readiness(database)
-
-    routes = [
+    routes: list[BaseRoute] = [
         Route("/graphql", endpoint),
         Route("/healthz", _healthy),
-        Route("/readyz", ready),
+        Route("/readyz", partial(_readiness, database)),
     ]
     if settings.graphiql:
         routes += [Route("/", _to_graphiql), *graphiql_routes(settings)]
-    return Starlette(routes=routes, middleware=_middleware(settings), lifespan=lifespan)
+    return Starlette(
+        routes=routes,
+        middleware=_middleware(settings, demo=token is not None),
+        exception_handlers={HTTPException: _show_http_exception, Exception: _show_failure},
+        lifespan=partial(_lifespan, database),
+    )
 
 
 def create_configured_app() -> Starlette:
@@ -70,18 +81,77 @@ def create_configured_app() -> Starlette:
     return create_app(Settings())
 
 
-def _middleware(settings: Settings) -> list[Middleware]:
-    if not settings.cors_origins:
-        return []
-    return [
-        Middleware(
-            CORSMiddleware,
-            allow_origins=settings.cors_origins,
-            allow_methods=["GET", "POST"],
-            allow_headers=["authorization", "content-type"],
-            max_age=3_600,
+@asynccontextmanager
+async def _lifespan(database: Database, _app: Starlette) -> AsyncIterator[None]:
+    await database.start()
+    try:
+        yield
+    finally:
+        await database.stop()
+
+
+class _NoSniff:
+    """Tells browsers to believe the content type of every answer."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_marked(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message).update(_NO_SNIFF)
+            await send(message)
+
+        await self._app(scope, receive, send_marked)
+
+
+class _ThisMachine:
+    """Answers only requests for an address or for localhost: a web page could point a name of its own at us."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and not _is_address(Headers(scope=scope).get("host", "")):
+            refusal = error_response(HttpError(421, "The demo is to be asked for as localhost, or by its address"))
+            await refusal(scope, receive, send)
+        else:
+            await self._app(scope, receive, send)
+
+
+def _is_address(host: str) -> bool:
+    try:
+        name = urlsplit(f"//{host}").hostname or ""
+        return name == "localhost" or bool(ip_address(name))
+    except ValueError:
+        return False
+
+
+def _middleware(settings: Settings, *, demo: bool) -> list[Middleware]:
+    """From the outside to the inside."""
+    middleware = [Middleware(_NoSniff)]
+    if demo:
+        middleware.append(Middleware(_ThisMachine))
+    if settings.cors_origins:
+        middleware.append(
+            Middleware(
+                CORSMiddleware,
+                allow_origins=settings.cors_origins,
+                allow_methods=["GET", "POST"],
+                allow_headers=["authorization", "content-type"],
+                max_age=3_600,
+            )
         )
-    ]
+    return middleware
+
+
+async def _show_http_exception(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)  # noqa: S101  # Starlette calls this for no other
+    return error_response(HttpError(error.status_code, error.detail, headers=error.headers))
+
+
+async def _show_failure(_request: Request, error: Exception) -> Response:
+    return Response(orjson.dumps({"errors": [mask(error)]}), 500, _NO_SNIFF, "application/json")
 
 
 async def _healthy(_request: Request) -> Response:
@@ -92,10 +162,10 @@ async def _to_graphiql(_request: Request) -> Response:
     return RedirectResponse("/graphql")
 
 
-async def _readiness(database: Database) -> Response:
+async def _readiness(database: Database, _request: Request) -> Response:
     """Whether the database answers and has the newest migration. Says no more than that."""
     try:
-        async with asyncio.timeout(_READY_WITHIN), database.pool.acquire() as connection:
+        async with asyncio.timeout(_READY_WITHIN), database.pool.acquire(timeout=_READY_WITHIN) as connection:
             revision = await applied(connection)
     except Exception:  # noqa: BLE001  # a database can fail in every way, and all of them mean the same here
         return JSONResponse({"status": "unavailable", "database": "unreachable"}, 503)

@@ -1,7 +1,7 @@
 """Connections: pages of nodes, with cursors that say where in which order a page ended.
 
-A cursor belongs to one connection field and one order; any other is refused, as a position in one order means nothing in
-another. What a connection holds is loaded when it is selected, so that asking for `totalCount` alone reads no page.
+A cursor belongs to one connection field and one order; any other is refused, as a position in one order means nothing
+in another. What a connection holds is loaded when it is selected, so that asking for `totalCount` alone reads no page.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ class PageInfo:
 
     has_next_page: bool = strawberry.field(description="Whether there are nodes after this page.")
     has_previous_page: bool = strawberry.field(description="Whether there are nodes before this page.")
-    start_cursor: str | None = strawberry.field(description="The first node's cursor, for `before`.")
-    end_cursor: str | None = strawberry.field(description="The last node's cursor, for `after`.")
+    start_cursor: str | None = strawberry.field(description="For `before`; null on an empty page.")
+    end_cursor: str | None = strawberry.field(description="For `after`; null on an empty page.")
 
 
 @strawberry.type(description="A node and its place.")
@@ -43,7 +43,7 @@ class Edge(Generic[T]):
     """One node of a page."""
 
     cursor: str = strawberry.field(description="For `after` or `before`.")
-    node: T
+    node: T = strawberry.field(description="What stands there.")
 
 
 @strawberry.type(description="A page of nodes.")
@@ -52,7 +52,7 @@ class Connection(Generic[T]):
 
     edges: list[Edge[T]] = strawberry.field(description="The nodes of this page with their cursors.")
     nodes: list[T] = strawberry.field(description="The nodes of this page.")
-    page_info: PageInfo
+    page_info: PageInfo = strawberry.field(description="What lies around this page.")
     total_count: int = strawberry.field(description="How many nodes there are on all pages.")
 
 
@@ -100,7 +100,10 @@ class PendingConnection:
 
 def encode_cursor(field: str, order: Order, row: Any) -> str:
     """The cursor of `row` in the connection `field`, named `Type.field`."""
-    position = order.position(row)
+    return _write_cursor(field, order, order.position(row))
+
+
+def _write_cursor(field: str, order: Order, position: Position) -> str:
     value = None if position.value is None else (position.value - _EPOCH) // _MILLISECOND
     return urlsafe_b64encode(orjson.dumps([field, order.name, value, position.id])).decode().rstrip("=")
 
@@ -108,14 +111,14 @@ def encode_cursor(field: str, order: Order, row: Any) -> str:
 def decode_cursor(field: str, order: Order, text: str) -> Position:
     """The position that a cursor names. Raises `Refused` for anything but a cursor of this field and order."""
     try:
-        parts = orjson.loads(urlsafe_b64decode(text + "=" * (-len(text) % 4)))
-        its_field, its_order, value, id_ = parts
+        its_field, its_order, value, id_ = orjson.loads(urlsafe_b64decode(text + "=" * (-len(text) % 4)))
         position = Position(None if value is None else _EPOCH + _MILLISECOND * _whole(value), _whole(id_))
     except (ValueError, TypeError, OverflowError, binascii.Error):
         raise Refused("This is not a cursor") from None
     if (its_field, its_order) != (field, order.name):
         raise Refused(f"This cursor is not one of {field} in this order")
-    if value is not None and order.column is None:
+    # Only the very form in which it was given out is one, with a value where the order has values.
+    if not order.holds(position) or _write_cursor(field, order, position) != text:
         raise Refused("This is not a cursor")
     return position
 
@@ -126,7 +129,7 @@ def _whole(value: Any) -> int:
     return value
 
 
-def read_page(  # the four arguments of every connection
+def read_page(  # noqa: PLR0913, PLR0917  # the four arguments of every connection
     field: str, order: Order, first: int | None, after: str | None, last: int | None, before: str | None
 ) -> Page:
     """The page asked for. Raises `Refused` for sizes out of range, for both directions at once, and for bad cursors."""

@@ -19,22 +19,18 @@ class Context:
     viewer: Viewer
     database: Database
     loaders: dict[Any, DataLoader[Any, Any]] = field(default_factory=dict)
-    _snapshot: Snapshot | None = None
+    snapshot: Snapshot = field(init=False)
+    """The moment that this operation reads."""
 
-    @property
-    def snapshot(self) -> Snapshot:
-        """The moment that this operation reads."""
-        if self._snapshot is None:
-            self._snapshot = Snapshot(self.database.pool)
-        return self._snapshot
+    def __post_init__(self) -> None:
+        self.snapshot = Snapshot(self.database.pool)
 
     async def renew(self) -> None:
         """Let what follows read a later moment: after a write, whose outcome it must show."""
         self.loaders.clear()
-        await self.close()
+        earlier, self.snapshot = self.snapshot, Snapshot(self.database.pool)
+        await earlier.close()
 
     async def close(self) -> None:
-        """Give the connection back."""
-        snapshot, self._snapshot = self._snapshot, None
-        if snapshot is not None:
-            await snapshot.close()
+        """Give the connection back. What a loader still asks for is refused from here on."""
+        await self.snapshot.close()

@@ -30,6 +30,7 @@ from gql.errors import Code, Refused, show_request_error
 from gql.limits import ScopeWalk
 from gql.settings import Settings
 
+# How many errors of a document are reported; the last one then says that there are more.
 MAX_VALIDATION_ERRORS = 20
 
 
@@ -96,21 +97,24 @@ class Documents:
     def _read(self, text: str) -> dict[str | None, Operation]:
         try:
             document = parse(text, max_tokens=self._max_tokens)
-            errors = validate(self._schema, document, max_errors=MAX_VALIDATION_ERRORS)
+            errors = validate(self._schema, document, max_errors=MAX_VALIDATION_ERRORS - 1)
+            if errors:
+                raise RequestError.of(Code.GRAPHQL_VALIDATION_FAILED, *errors)
+            return self._operations(document)
         except GraphQLSyntaxError as error:
             raise RequestError.of(Code.GRAPHQL_PARSE_FAILED, error) from None
         except RecursionError:
-            raise RequestError.of(
-                Code.GRAPHQL_PARSE_FAILED, GraphQLError("The document is nested too deeply")
-            ) from None
-        if errors:
-            raise RequestError.of(Code.GRAPHQL_VALIDATION_FAILED, *errors)
+            message = "The document is nested too deeply"
+            raise RequestError.of(Code.GRAPHQL_PARSE_FAILED, GraphQLError(message)) from None
+
+    def _operations(self, document: DocumentNode) -> dict[str | None, Operation]:
         fragments = {node.name.value: node for node in document.definitions if isinstance(node, FragmentDefinitionNode)}
         walk = ScopeWalk(self._schema, fragments)
-        operations = [node for node in document.definitions if isinstance(node, OperationDefinitionNode)]
-        if not operations:
-            raise RequestError.of(Code.GRAPHQL_VALIDATION_FAILED, GraphQLError("The document has no operation"))
-        return {node.name.value if node.name else None: Operation(document, node, walk.of(node)) for node in operations}
+        return {
+            node.name.value if node.name else None: Operation(document, node, walk.of(node))
+            for node in document.definitions
+            if isinstance(node, OperationDefinitionNode)
+        }
 
     async def execute(
         self, operation: Operation, variables: Mapping[str, Any] | None, context: Context
@@ -129,7 +133,7 @@ class Documents:
         try:
             async with asyncio.timeout(self._timeout):
                 result = executor.execute_operation()
-                return result if isinstance(result, ExecutionResult) else await result  # type: ignore[misc,return-value]
+                return result if isinstance(result, ExecutionResult) else await result  # type: ignore[misc]
         except TimeoutError:
             message = f"The operation took longer than {self._timeout:g} seconds"
             raise RequestError.of(Code.TIMEOUT, Refused(message, Code.TIMEOUT)) from None

@@ -15,6 +15,8 @@ import structlog
 from graphql import GraphQLError
 
 from db.problem import ProblemCode
+from gql.enums import expose
+from gql.log import describe
 
 _log = structlog.stdlib.get_logger("inbox")
 
@@ -39,16 +41,25 @@ class Refused(GraphQLError):  # noqa: N818
         super().__init__(message, extensions={"code": code, **extensions})
 
 
-UserErrorCode = strawberry.enum(ProblemCode, name="UserErrorCode", description=ProblemCode.__doc__)
+expose(
+    ProblemCode,
+    "UserErrorCode",
+    BLANK="There must be a value.",
+    INVALID="The value cannot be stored.",
+    NOT_FOUND="The account has no such record.",
+    READ_ONLY="What it names cannot be written to.",
+    TOO_LONG="The text has too many characters.",
+    TOO_MANY="The list has too many values.",
+)
 
 
 @strawberry.type(description="Why a mutation changed nothing: something that the person at the keyboard can mend.")
 class UserError:
     """Resolved from `db.problem.Problem`."""
 
-    message: str
+    message: str = strawberry.field(description="For the person at the keyboard, in English.")
     path: list[str] = strawberry.field(description='Where in the arguments, such as `["input", "bookingIds", "1"]`.')
-    code: UserErrorCode
+    code: ProblemCode = strawberry.field(description="For programs.")
 
 
 def show(error: GraphQLError) -> dict[str, Any]:
@@ -70,9 +81,9 @@ def show_request_error(error: GraphQLError, code: Code) -> dict[str, Any]:
 
 
 def mask(error: BaseException) -> dict[str, Any]:
-    """Log `error` under a new id, and answer with that id alone."""
+    """The error of a response in place of `error`, which is logged under the id that the response has."""
     error_id = uuid.uuid4().hex
-    _log.error("internal error", error_id=error_id, exc_info=error)
+    _log.error("internal error", error_id=error_id, exception=describe(error))
     return {
         "message": "Internal server error",
         "extensions": {"code": Code.INTERNAL_SERVER_ERROR, "id": error_id},

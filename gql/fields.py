@@ -1,7 +1,7 @@
-"""Declarations that become fields: `one`, `either`, `many`, `through`.
+"""Declarations that become fields: `column`, `one`, `either`, `many`, `through`.
 
-A type declares a relation in one line, from the columns that make it. The line feeds the resolver and its arguments, the
-loaders, and the tests that walk all relations.
+A type declares a relation in one line, from the columns that make it. The line feeds the resolver and its arguments,
+the loaders, and the tests that walk all relations.
 """
 
 from __future__ import annotations
@@ -95,7 +95,8 @@ class ManyField(RelationField):
     def get_result(self, source: Any, info: Any, args: list[Any], kwargs: dict[str, Any]) -> PendingConnection:  # noqa: ARG002
         """The connection, of which nothing is loaded yet."""
         context: Context = info.context
-        order, where = self.order, ()
+        order = self.order
+        where: tuple[Term, ...] = ()
         for name, narrowing in self.narrowings.items():
             if narrowing.order is not None:
                 order = narrowing.order(kwargs.get(name))
@@ -105,6 +106,11 @@ class ManyField(RelationField):
         page = read_page(place, order, *(kwargs.get(name) for name in _PAGING))
         parent = context.viewer.account_id if source is None else source.id
         return PendingConnection(context, self.many, Window(page, order, where), parent, place)
+
+
+def column(description: str) -> Any:
+    """The row's column of the field's name, shown as it is."""
+    return strawberry.field(description=description)
 
 
 def one(column: Any, *, description: str | None = None) -> Any:

@@ -6,14 +6,18 @@ operation is one line in the log, without variables, contents or tokens. What a 
 
 from __future__ import annotations
 
+import asyncio
+import re
 import time
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from functools import lru_cache
+from typing import Any
 
 import orjson
 import structlog
-from graphql import ExecutionResult, GraphQLError, OperationType
+from graphql import ExecutionResult, OperationType
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -30,13 +34,16 @@ JSON = "application/json"
 HTML = "text/html"
 
 _METHODS = "GET, POST"
+_QUALITY = re.compile(r"0(\.\d{0,3})?|1(\.0{0,3})?")
+
+# Nobody waits for an answer with this status: nginx writes it into its log for a client that went away.
+_GONE = 499
+# Seconds after which it is worth knowing whether the client is still there.
+_PATIENCE = 0.1
+# Characters of a name, which a client may make as long as a document.
+_LONGEST_NAME = 100
+
 _log = structlog.stdlib.get_logger("inbox")
-
-
-class Page(Protocol):
-    """Makes the page that browsers get."""
-
-    def __call__(self) -> Response: ...
 
 
 class HttpError(Exception):
@@ -49,6 +56,11 @@ class HttpError(Exception):
         self.status = status
         self.code = code
         self.headers = dict(headers or {})
+
+    @property
+    def shown(self) -> dict[str, Any]:
+        """As it goes into a response."""
+        return {"message": str(self), "extensions": {"code": self.code}}
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +78,7 @@ class Record:
 
     status: int = 0
     errors: int = 0
+    refused: str | None = None
     viewer: Viewer | None = None
     operation: Operation | None = None
     codes: set[str] = field(default_factory=set)
@@ -77,23 +90,25 @@ class Record:
         self.codes = {str(error["extensions"]["code"]) for error in errors}
 
     def write(self, method: str) -> None:
-        """The one line."""
+        """The one line. What a client wrote is not in it, but for the operation's name."""
+        name = self.operation.name if self.operation else None
         _log.info(
             "request",
             method=method,
             status=self.status,
             ms=round((time.perf_counter() - self.started) * 1_000, 1),
             type=self.operation.type.value if self.operation else None,
-            operation=self.operation.name if self.operation else None,
+            operation=name and name[:_LONGEST_NAME],
             account=self.viewer.account_id if self.viewer else None,
             actor=f"{self.viewer.actor_type.lower()}:{self.viewer.actor_id}" if self.viewer else None,
             errors=self.errors,
             codes=sorted(self.codes),
+            refused=self.refused,
         )
 
 
 class GraphQLEndpoint:
-    """Answers the requests of one path."""
+    """Answers the requests of one path: browsers that ask for HTML with `page`, where there is one."""
 
     def __init__(
         self,
@@ -102,7 +117,7 @@ class GraphQLEndpoint:
         authenticator: Authenticator,
         *,
         max_body: int,
-        page: Page | None = None,
+        page: Callable[[], Response] | None = None,
     ) -> None:
         self._documents = documents
         self._database = database
@@ -124,38 +139,44 @@ class GraphQLEndpoint:
             media = _negotiate(request.headers.get("accept"))
             response = await self._answer(request, media, record)
         except HttpError as error:
-            response = _error_response(media, error, record)
+            record.count([error.shown])
+            response = error_response(error, media)
         except ClientDisconnect:
-            response = Response(status_code=499)
+            response = Response(status_code=_GONE)
         except Exception as error:  # noqa: BLE001  # whatever it is, it must not reach the client
-            response = _response(media, 500, {"errors": [mask(error)]})
+            errors = [mask(error)]
+            record.count(errors)
+            response = _response(media, 500, {"errors": errors})
         record.status = response.status_code
         record.write(request.method)
         return response
 
     async def _answer(self, request: Request, media: str, record: Record) -> Response:
-        if request.method not in {"GET", "POST"}:
-            raise HttpError(405, "Use GET or POST", headers={"Allow": _METHODS})
-        try:
-            record.viewer = await self._authenticator.authenticate(request.headers.get("authorization"))
-        except Unauthenticated as error:
-            _log.info("refused token", reason=error.reason)
-            challenge = {"WWW-Authenticate": error.challenge}
-            raise HttpError(401, "A valid bearer token is needed", Code.UNAUTHENTICATED, challenge) from None
+        viewer = record.viewer = await self._authenticate(request, record)
         if request.method == "GET":
             parameters = _from_url(request.query_params)
-        else:
+        elif request.method == "POST":
             parameters = _from_body(await self._body(request))
+        else:
+            raise HttpError(405, "Use GET or POST", headers={"Allow": _METHODS})
         try:
             record.operation = operation = self._documents.operation(parameters.query, parameters.operation_name)
             if request.method == "GET" and operation.type is not OperationType.QUERY:
                 raise HttpError(405, "A GET cannot change anything: use POST", headers={"Allow": "POST"})
-            context = Context(record.viewer, self._database)
-            result = await self._documents.execute(operation, parameters.variables, context)
+            async with _while_connected(request):
+                result = await self._documents.execute(operation, parameters.variables, Context(viewer, self._database))
         except RequestError as error:
             record.count(error.errors)
             return _response(media, _status(media, error), {"errors": error.errors})
         return _response(media, 200, _payload(result, record))
+
+    async def _authenticate(self, request: Request, record: Record) -> Viewer:
+        try:
+            return await self._authenticator.authenticate(request.headers.get("authorization"))
+        except Unauthenticated as error:
+            record.refused = error.reason
+            challenge = {"WWW-Authenticate": error.challenge}
+            raise HttpError(401, "A valid bearer token is needed", Code.UNAUTHENTICATED, challenge) from None
 
     async def _body(self, request: Request) -> bytes:
         media, _, rest = request.headers.get("content-type", "").partition(";")
@@ -178,37 +199,67 @@ class GraphQLEndpoint:
 
 def _wants_page(request: Request) -> bool:
     """Whether it is a browser that looks at the address: it asks for HTML by name, and for no operation."""
-    return "query" not in request.query_params and any(
-        media == HTML and quality > 0 for media, quality in _accepted(request.headers.get("accept", ""))
-    )
+    return "query" not in request.query_params and _accepted(request.headers.get("accept", "")).get(HTML, 0.0) > 0
 
 
-def _accepted(header: str) -> list[tuple[str, float]]:
-    """The media ranges of an Accept header with their qualities, the best first."""
-    ranges = []
+@asynccontextmanager
+async def _while_connected(request: Request) -> AsyncIterator[None]:
+    """Cancel the block when the client goes away, and raise `ClientDisconnect`. The body must have been read.
+
+    Most blocks are over before it is worth asking.
+    """
+    loop = asyncio.get_running_loop()
+    watching: list[asyncio.Task[None]] = []
+
+    async def watch() -> None:
+        while (await request.receive())["type"] != "http.disconnect":
+            pass
+        limit.reschedule(loop.time())
+
+    try:
+        async with asyncio.timeout(None) as limit:
+            start = loop.call_later(_PATIENCE, lambda: watching.append(loop.create_task(watch())))
+            try:
+                yield
+            finally:
+                start.cancel()
+                for task in watching:
+                    task.cancel()
+    except TimeoutError:
+        if limit.expired():
+            raise ClientDisconnect from None
+        raise
+
+
+def _accepted(header: str) -> dict[str, float]:
+    """The media ranges of an Accept header with their qualities."""
+    ranges = {}
     for part in header.split(","):
         media, *parameters = (piece.strip().lower() for piece in part.split(";"))
-        quality = next((piece[2:] for piece in parameters if piece.startswith("q=")), "1")
-        charset = next((piece[8:].strip('"') for piece in parameters if piece.startswith("charset=")), "utf-8")
-        if media and charset in {"utf-8", "utf8", "*"}:
-            try:
-                ranges.append((media, float(quality)))
-            except ValueError:
-                ranges.append((media, 0.0))
-    return sorted(ranges, key=lambda item: -item[1])
+        values = dict(parameter.partition("=")[::2] for parameter in parameters)
+        if media and values.get("charset", "utf-8").strip('"') in {"utf-8", "utf8", "*"}:
+            quality = values.get("q", "1")
+            ranges[media] = float(quality) if _QUALITY.fullmatch(quality) else 0.0
+    return ranges
 
 
+@lru_cache(maxsize=256)
 def _negotiate(header: str | None) -> str:
-    """The media type to answer with. Raises `HttpError` where none is acceptable."""
-    if header is None or not header.strip():
-        return JSON
-    for media, quality in _accepted(header):
-        if quality > 0:
-            if media in {GRAPHQL_RESPONSE, JSON}:
-                return media
-            if media in {"*/*", "application/*"}:
-                return JSON
-    raise HttpError(406, f"Accept {GRAPHQL_RESPONSE} or {JSON}")
+    """The media type to answer with. Raises `HttpError` where none is acceptable.
+
+    A type that is named wins over one that a wildcard covers. Who names both knows the newer one; who names neither is
+    likely to know neither, and gets plain JSON.
+    """
+    ranges = _accepted(header) if header and header.strip() else {"*/*": 1.0}
+    offers = []
+    for media in (JSON, GRAPHQL_RESPONSE):
+        covering = next((range_ for range_ in (media, "application/*", "*/*") if range_ in ranges), None)
+        if covering and ranges[covering]:
+            named = covering == media
+            offers.append((ranges[covering], named, named == (media == GRAPHQL_RESPONSE), media))
+    if not offers:
+        raise HttpError(406, f"Accept {GRAPHQL_RESPONSE} or {JSON}")
+    return max(offers)[-1]
 
 
 def _from_url(query: Mapping[str, str]) -> Parameters:
@@ -260,10 +311,9 @@ def _status(media: str, error: RequestError) -> int:
     return 200 if media == JSON else 400
 
 
-def _error_response(media: str, error: HttpError, record: Record) -> Response:
-    errors = [{"message": str(error), "extensions": {"code": error.code}}]
-    record.count(errors)
-    return _response(media, error.status, {"errors": errors}, error.headers)
+def error_response(error: HttpError, media: str = JSON) -> Response:
+    """The answer to what is no GraphQL request."""
+    return _response(media, error.status, {"errors": [error.shown]}, error.headers)
 
 
 def _response(media: str, status: int, payload: dict[str, Any], headers: Mapping[str, str] | None = None) -> Response:

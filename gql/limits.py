@@ -13,10 +13,13 @@ from graphql import (
     GraphQLCompositeType,
     GraphQLSchema,
     InlineFragmentNode,
+    NamedTypeNode,
     OperationDefinitionNode,
     SelectionSetNode,
     get_named_type,
     is_composite_type,
+    is_interface_type,
+    is_union_type,
 )
 from strawberry.schema.schema_converter import GraphQLCoreConverter
 
@@ -44,12 +47,11 @@ class ScopeWalk:
             if isinstance(selection, FieldNode):
                 needed |= self._of_field(selection, parent)
             elif isinstance(selection, FragmentSpreadNode):
-                needed |= self._of_spread(selection.name.value)
+                fragment = self._fragments[selection.name.value]
+                needed |= self._of_spread(fragment) | self._of_union(parent, self._type(fragment.type_condition))
             elif isinstance(selection, InlineFragmentNode):
-                condition = selection.type_condition
-                type_ = self._schema.get_type(condition.name.value) if condition else parent
-                if is_composite_type(type_):
-                    needed |= self._of_selections(selection.selection_set, type_)
+                type_ = self._type(selection.type_condition) if selection.type_condition else parent
+                needed |= self._of_selections(selection.selection_set, type_) | self._of_union(parent, type_)
         return needed
 
     def _of_field(self, field: FieldNode, parent: GraphQLCompositeType) -> frozenset[str]:
@@ -60,13 +62,22 @@ class ScopeWalk:
         type_ = get_named_type(definition.type)
         return needed | self._of_selections(field.selection_set, type_) if is_composite_type(type_) else needed
 
-    def _of_spread(self, name: str) -> frozenset[str]:
+    def _of_spread(self, fragment: FragmentDefinitionNode) -> frozenset[str]:
+        name = fragment.name.value
         if name not in self._of_fragment:
-            fragment = self._fragments[name]
-            type_ = self._schema.get_type(fragment.type_condition.name.value)
-            assert is_composite_type(type_)  # noqa: S101  # the document is valid
-            self._of_fragment[name] = self._of_selections(fragment.selection_set, type_)
+            self._of_fragment[name] = self._of_selections(fragment.selection_set, self._type(fragment.type_condition))
         return self._of_fragment[name]
+
+    def _of_union(self, parent: GraphQLCompositeType, condition: GraphQLCompositeType) -> frozenset[str]:
+        """What an interface's fields need on a union: what all of its types need, as they are read of any of them."""
+        if not (is_union_type(parent) and is_interface_type(condition)):
+            return _NONE
+        return _NONE.union(*(_required(type_) for type_ in parent.types))
+
+    def _type(self, condition: NamedTypeNode) -> GraphQLCompositeType:
+        type_ = self._schema.get_type(condition.name.value)
+        assert is_composite_type(type_)  # noqa: S101  # the document is valid
+        return type_
 
 
 def _required(element: object) -> frozenset[str]:

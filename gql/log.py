@@ -1,16 +1,18 @@
 """How the process logs: a line an event, in colours on a terminal and as JSON elsewhere.
 
 Uvicorn's own lines go the same way. What may be in a line is the business of whoever writes it: never a token, never
-what a guest wrote.
+what a guest wrote. An exception is shown as its type and where it came from, as its message may quote either.
 """
 
 from __future__ import annotations
 
 import logging
 import sys
+import traceback
 
 import orjson
 import structlog
+from structlog.typing import EventDict, WrappedLogger
 
 _SHARED: list[structlog.typing.Processor] = [
     structlog.contextvars.merge_contextvars,
@@ -19,28 +21,47 @@ _SHARED: list[structlog.typing.Processor] = [
 ]
 
 
+def describe(error: BaseException) -> str:
+    """`error`, and what led to it, the first cause first: types and frames, without messages."""
+    earlier = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    frames = "".join(traceback.format_tb(error.__traceback__))
+    shown = f"{frames}{type(error).__module__}.{type(error).__qualname__}"
+    return shown if earlier is None else f"{describe(earlier)}\n\n{shown}"
+
+
+def _describe_exception(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    info = event.pop("exc_info", None)
+    error = sys.exc_info()[1] if info is True else info[1] if isinstance(info, tuple) else info
+    if isinstance(error, BaseException):
+        event["exception"] = describe(error)
+    return event
+
+
+def _cut_asyncio(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """Keep the first line of what asyncio says of an abandoned task: the others quote its exception's message."""
+    if event["_record"].name == "asyncio":
+        event["event"] = str(event["event"]).partition("\n")[0]
+    return event
+
+
 def configure_log() -> None:
     """Send structlog's and the standard library's events to standard error. Safe to call twice."""
-    terminal = sys.stderr.isatty()
-    renderer: list[structlog.typing.Processor] = (
-        [structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
-        if terminal
-        else [
-            structlog.processors.format_exc_info,
-            structlog.processors.JSONRenderer(serializer=lambda event, **_: orjson.dumps(event, default=str).decode()),
-        ]
-    )
     structlog.configure(
         processors=[*_SHARED, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
         cache_logger_on_first_use=True,
     )
+    renderer: structlog.typing.Processor = (
+        structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+        if sys.stderr.isatty()
+        else structlog.processors.JSONRenderer(lambda event, **_: orjson.dumps(event, default=str).decode())
+    )
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=_SHARED,
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *renderer],
+            foreign_pre_chain=[*_SHARED, _cut_asyncio, _describe_exception],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
         )
     )
     root = logging.getLogger()

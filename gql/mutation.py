@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any, get_type_hints
+from typing import Annotated, Any, get_type_hints
 
 import strawberry
 from strawberry.utils.str_converters import to_camel_case
@@ -31,8 +31,11 @@ class Outcome:
     user_errors: list[Problem]
 
 
-def mutation(node: type, *, description: str) -> Callable[[Callable[..., Awaitable[int]]], Any]:
-    """Make a field of `async def name(session, viewer, input) -> id`, whose payload holds the `node` with that id."""
+def mutation(node: type) -> Callable[[Callable[..., Awaitable[int]]], Any]:
+    """Make a field of `async def name(session, viewer, input) -> id`, whose payload holds the `node` with that id.
+
+    The function's docstring describes the field.
+    """
 
     def declare(function: Callable[..., Awaitable[int]]) -> Any:
         payload = _payload(function.__name__, node)
@@ -47,11 +50,13 @@ def mutation(node: type, *, description: str) -> Callable[[Callable[..., Awaitab
             await context.renew()
             return outcome
 
-        resolve.__annotations__ |= {"input": get_type_hints(function)["input"], "return": payload}
+        hint: Any = get_type_hints(function)["input"]
+        described: Any = Annotated[hint, strawberry.argument(description="What is to be done.")]
+        resolve.__annotations__ |= {"input": described, "return": payload}
         return strawberry.field(
             resolver=resolve,
             name=to_camel_case(function.__name__),
-            description=description,
+            description=function.__doc__,
             directives=[RequiresScopes(scopes=[WRITE_SCOPE])],
         )
 

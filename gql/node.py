@@ -77,11 +77,16 @@ def decode_id(text: str, table: type[t.Table] | None = None) -> GlobalId:
     ):
         raise Refused(f"{_glance(text)} is not an id")
     if table is not None and found.table is not table:
-        raise Refused(f"{_glance(text)} is the id of a {name}, not of a {table.__name__}")
+        raise Refused(f"{_glance(text)} is the id of {_one(name)}, not of {_one(table.__name__)}")
     return found
 
 
+def _one(name: str) -> str:
+    return f"an {name}" if name[0] in "AEIO" else f"a {name}"
+
+
 def _glance(text: str) -> str:
+    """`text` for a message, where it is short and harmless."""
     return f'"{text}"' if len(text) <= 50 and text.isprintable() else "What was given"  # noqa: PLR2004
 
 

@@ -1,10 +1,13 @@
 """The root of reading."""
 
+# mypy: disable-error-code="untyped-decorator"
+# Strawberry types the decorator form of its fields as Any.
+
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable
-from typing import Any
+from typing import Annotated, Any
 
 import strawberry
 
@@ -13,14 +16,25 @@ from db.page import Page
 from db.relations import Many, Window
 from gql.connection import Connection
 from gql.context import Context
+from gql.enums import CreatorType
 from gql.errors import Code, Refused
 from gql.fields import filtered, many, one, ordered
 from gql.filters import BookingFilter, ConversationFilter, ConversationOrder, read_order
 from gql.loaders import load_row, load_slice
 from gql.node import GlobalId, Node, decode_id
 from gql.scalars import BigInt
-from gql.types import NODE_SCOPES, Account, Booking, Conversation, Creator, Host, Source
-from gql.enums import CreatorType
+from gql.types import NODE_SCOPES
+from gql.types.account import Account
+from gql.types.actor import Creator
+from gql.types.booking import Booking
+from gql.types.conversation import Conversation
+from gql.types.person import Host
+from gql.types.source import Source
+
+_AnyId = Annotated[strawberry.ID, strawberry.argument(description="Of a node of any type.")]
+_AnyIds = Annotated[list[strawberry.ID], strawberry.argument(description="Of nodes of any types.")]
+_OwnId = Annotated[strawberry.ID | None, strawberry.argument(description="The global id.")]
+_DatabaseId = Annotated[BigInt | None, strawberry.argument(description="The number that the REST API knows it by.")]
 
 _HOSTS_OF_USER = Many.along(t.Host.user_id)
 _ACTORS: dict[CreatorType, type[t.Table]] = {CreatorType.USER: t.User, CreatorType.APPLICATION: t.Application}
@@ -30,19 +44,22 @@ _ACTORS: dict[CreatorType, type[t.Table]] = {CreatorType.USER: t.User, CreatorTy
 class Viewer:
     """Resolved from `db.scope.Viewer`."""
 
-    account: Account = one(t.Conversation.account_id)
+    account: Account = one(t.Conversation.account_id, description="The one account that all answers are of.")
 
     @strawberry.field(description="What the token allows.")
     def scopes(self, info: strawberry.Info[Context, None]) -> list[str]:
+        """Those that others imply included."""
         return sorted(info.context.viewer.scopes)
 
     @strawberry.field(description="The user or application that the token was made for.")
     def actor(self, info: strawberry.Info[Context, None]) -> Creator | None:
+        """A row like any other: the token tells no more than its id."""
         viewer = info.context.viewer
         return load_row(info.context, _ACTORS[viewer.actor_type], viewer.actor_id)  # type: ignore[return-value]
 
     @strawberry.field(description="The host that the user writes as.")
     async def host(self, info: strawberry.Info[Context, None]) -> Host | None:
+        """An application writes as nobody. Of several hosts with one login, the first."""
         viewer = info.context.viewer
         if viewer.actor_type is not CreatorType.USER:
             return None
@@ -60,33 +77,46 @@ class Query:
         order_by=ordered(ConversationOrder, read_order),
         description="The account's conversations, the newest message first.",
     )
-    bookings: Connection[Booking] = many(t.Booking.account_id, filter=filtered(BookingFilter))
-    hosts: Connection[Host] = many(t.Host.account_id)
-    sources: Connection[Source] = many(t.Source.account_id)
+    bookings: Connection[Booking] = many(
+        t.Booking.account_id,
+        filter=filtered(BookingFilter),
+        description="The account's bookings, in the order of their ids.",
+    )
+    hosts: Connection[Host] = many(t.Host.account_id, description="The account's hosts, in the order of their ids.")
+    sources: Connection[Source] = many(
+        t.Source.account_id, description="Where the account's business comes from, in the order of their ids."
+    )
 
     @strawberry.field(description="Who is asking.")
     def viewer(self, info: strawberry.Info[Context, None]) -> Viewer:
+        """The token's, so that it costs no statement."""
         return info.context.viewer  # type: ignore[return-value]
 
     @strawberry.field(description="Any node by its id.")
-    def node(self, info: strawberry.Info[Context, None], id: strawberry.ID) -> Node | None:
+    def node(self, info: strawberry.Info[Context, None], id: _AnyId) -> Node | None:
+        """Refuses an id whose type the token does not allow, and one that is none."""
         return _load_node(info.context, decode_id(id))  # type: ignore[return-value]
 
     @strawberry.field(description="Nodes by their ids, in that order; null for each that is not there or not yours.")
-    async def nodes(self, info: strawberry.Info[Context, None], ids: list[strawberry.ID]) -> list[Node | None]:
+    async def nodes(self, info: strawberry.Info[Context, None], ids: _AnyIds) -> list[Node | None]:
+        """A batch for each type among them."""
         # Each id stands for itself: what is wrong with one is reported in its place. An exception in a list is that.
-        return await asyncio.gather(*(_load_any(info.context, id_) for id_ in ids), return_exceptions=True)  # type: ignore[return-value]
+        loads = (_load_any(info.context, id_) for id_ in ids)
+        found: list[Any] = await asyncio.gather(*loads, return_exceptions=True)
+        return found
 
     @strawberry.field(description="One conversation, by exactly one of its ids.")
     def conversation(
-        self, info: strawberry.Info[Context, None], id: strawberry.ID | None = None, database_id: BigInt | None = None
+        self, info: strawberry.Info[Context, None], id: _OwnId = None, database_id: _DatabaseId = None
     ) -> Conversation | None:
+        """None where the account has no such row."""
         return _load_one(info.context, t.Conversation, id, database_id)  # type: ignore[return-value]
 
     @strawberry.field(description="One booking, by exactly one of its ids.")
     def booking(
-        self, info: strawberry.Info[Context, None], id: strawberry.ID | None = None, database_id: BigInt | None = None
+        self, info: strawberry.Info[Context, None], id: _OwnId = None, database_id: _DatabaseId = None
     ) -> Booking | None:
+        """None where the account has no such row."""
         return _load_one(info.context, t.Booking, id, database_id)  # type: ignore[return-value]
 
 

@@ -48,6 +48,11 @@ def read_big_int(value: Any) -> int:
     return value
 
 
+def show_decimal(value: Decimal) -> str:
+    """In plain digits, as many as the number came with: never `1E+3`."""
+    return format(value, "f")
+
+
 def read_decimal(value: Any) -> Decimal:
     """An exact number from a string. Raises GraphQLError for anything else."""
     if not isinstance(value, str) or not re.fullmatch(r"-?\d{1,30}(\.\d{1,30})?", value, re.ASCII):
@@ -70,7 +75,10 @@ SCALARS: dict[Any, ScalarDefinition] = {
         parse_value=read_date_time,
     ),
     Decimal: strawberry.scalar(
-        name="Decimal", description="An exact number, as a string.", serialize=str, parse_value=read_decimal
+        name="Decimal",
+        description="An exact number, as a string of plain digits.",
+        serialize=show_decimal,
+        parse_value=read_decimal,
     ),
     BigInt: strawberry.scalar(
         name="BigInt",

@@ -5,20 +5,29 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import AliasChoices, Field, SecretStr
+from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
-from pydantic import field_validator
+
+PREFIX = "INBOX_"
+_UNPREFIXED = {"database_url": "DATABASE_URL"}
 
 
 class Settings(BaseSettings):
-    """Read from `INBOX_…` (and `DATABASE_URL`) when made; frozen afterwards. The README's table lists each field."""
+    """Read from `INBOX_…` (and `DATABASE_URL`) when made; frozen afterwards. The README's table lists each field.
 
-    model_config = SettingsConfigDict(env_prefix="INBOX_", frozen=True, extra="ignore")
+    An empty variable counts as one that is not set. What was given is never repeated in errors: it may be a secret.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, frozen=True, extra="ignore", env_ignore_empty=True, hide_input_in_errors=True
+    )
 
     database_url: str | None = Field(
         default=None,
-        validation_alias=AliasChoices("database_url", "DATABASE_URL"),
+        # The name of the field comes first: what is handed to Settings goes before the environment.
+        validation_alias=AliasChoices("database_url", _UNPREFIXED["database_url"]),
         description="PostgreSQL 14 or newer, `postgresql://…`; without it, the embedded server",
+        repr=False,
     )
     data: Path = Field(default=Path(".data"), description="Folder of the embedded server and the demo's key")
     pool_size: int = Field(
@@ -31,13 +40,35 @@ class Settings(BaseSettings):
     graphiql: bool = Field(default=False, description="Serve GraphiQL on `/graphql` to browsers; `inbox demo` does")
     max_body: int = Field(default=262_144, ge=1, description="Bytes of a request's body")
     max_tokens: int = Field(default=5_000, ge=1, description="Tokens of a document")
-    operation_timeout: float = Field(default=10.0, gt=0, description="Seconds that an operation may take")
+    operation_timeout: float = Field(
+        default=10.0, gt=0, allow_inf_nan=False, description="Seconds that an operation may take"
+    )
     document_cache: int = Field(default=1_000, ge=1, description="Parsed and validated documents kept, per process")
     cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(), description="Origins of browser apps, separated by commas"
     )
 
+    @field_validator("database_url")
+    @classmethod
+    def _names_postgresql(cls, value: str | None) -> str | None:
+        if value is not None and not value.startswith(("postgresql://", "postgres://")):
+            raise ValueError("must start with postgresql://")
+        return value
+
     @field_validator("cors_origins", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+
+def variable(field: str) -> str:
+    """The environment variable that `field` of the settings is read from."""
+    return _UNPREFIXED.get(field, f"{PREFIX}{field.upper()}")
+
+
+def explain(error: ValidationError) -> list[str]:
+    """What is wrong with the settings, a line for each variable, without the values."""
+    return [
+        f"{variable(str(wrong['loc'][0]).lower())}: {wrong['msg'].removeprefix('Value error, ')}"
+        for wrong in error.errors(include_url=False, include_input=False)
+    ]

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import cached_property
 from typing import Any
 
 import httpx
@@ -18,7 +19,8 @@ SECRET = "a key for tests that is long enough"
 
 def make_settings(dsn: str, **overrides: Any) -> Settings:
     """The settings of a test's application."""
-    return Settings(**({"database_url": dsn, "jwt_secret": SECRET, "pool_size": 4} | overrides))
+    values: dict[str, Any] = {"database_url": dsn, "jwt_secret": SECRET, "pool_size": 4}
+    return Settings(**values | overrides)
 
 
 @dataclass
@@ -28,10 +30,10 @@ class Statements:
     sql: list[str] = field(default_factory=list)
 
     def add(self, sql: str) -> None:
-        """Remember a statement, unless it is asyncpg's own look at the types of a new connection."""
+        """Remember a statement, unless it is the driver's own look at a connection."""
         if not any(mark in sql for mark in ("typeinfo_tree", "'jit'", "$1::bigint[], $2::varchar[]")) and sql.split(
             None, 1
-        )[0].upper() not in {"BEGIN", "BEGIN;", "COMMIT", "COMMIT;", "ROLLBACK", "ROLLBACK;"}:
+        )[0].upper() not in {"BEGIN", "BEGIN;", "COMMIT", "COMMIT;", "ROLLBACK", "ROLLBACK;", ";"}:
             self.sql.append(sql)
 
     def take(self) -> list[str]:
@@ -55,9 +57,9 @@ class Client:
         """The same application for another viewer."""
         return Client(self.http, self.settings, self.statements, account, subject, frozenset(scopes))
 
-    @property
+    @cached_property
     def token(self) -> str:
-        """A token for an hour."""
+        """A token for an hour, the same for all requests, so that its actor is looked up once."""
         return mint(
             self.settings,
             account=self.account,

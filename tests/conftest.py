@@ -26,10 +26,18 @@ from db.migration import migrate
 from db.seed import seed
 from gql.app import create_app
 from tests.client import Client, Statements, make_settings
+from tests.world import World
 
 NOW = datetime(2026, 5, 4, 9, 30, tzinfo=UTC)
 
 _names = itertools.count()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """The option that rewrites what `test_operations.py` compares with."""
+    parser.addoption(
+        "--update-operations", action="store_true", help="write the answers and statements of tests/operations anew"
+    )
 
 
 @pytest.fixture(scope="session")
@@ -80,7 +88,6 @@ def seeded_dsn(template: str, create_database: Callable[[str], str]) -> str:
     async def fill() -> None:
         connection = await asyncpg.connect(dsn)
         await seed(connection, accounts=2, conversations=120, seed=7, now=NOW)
-        await connection.execute("ANALYZE")
         await connection.close()
 
     asyncio.run(fill())
@@ -99,7 +106,7 @@ async def connection(dsn: str) -> AsyncIterator[asyncpg.Connection]:
 def statements() -> Iterator[Statements]:
     """Every statement that the process runs while the test does."""
     recorded = Statements()
-    with _recording(recorded):
+    with recording(recorded):
         yield recorded
 
 
@@ -108,6 +115,25 @@ async def client(dsn: str, statements: Statements) -> AsyncIterator[Client]:
     """A client of an application over the test's database."""
     async with serving(dsn, statements) as client:
         yield client
+
+
+@pytest.fixture(scope="module")
+def shared_dsn(template: str, create_database: Callable[[str], str]) -> str:
+    """A migrated database that the tests of a module use one after the other."""
+    return create_database(template)
+
+
+@pytest.fixture(scope="module")
+async def shared(shared_dsn: str) -> AsyncIterator[World]:
+    """An application over that database, which each test fills for itself."""
+    statements = Statements()
+    connection = await asyncpg.connect(shared_dsn)
+    try:
+        with recording(statements):
+            async with serving(shared_dsn, statements) as client:
+                yield World(client, connection)
+    finally:
+        await connection.close()
 
 
 @pytest.fixture
@@ -172,7 +198,7 @@ def run(dsn: str, *statements: str) -> None:
 
 
 @contextmanager
-def _recording(statements: Statements) -> Iterator[None]:
+def recording(statements: Statements) -> Iterator[None]:
     """Hear of reads from asyncpg's query loggers, and of writes from SQLAlchemy's events."""
     make = asyncpg.connection.Connection.__init__
 

@@ -11,7 +11,8 @@ pytestmark = pytest.mark.anyio
 
 async def test_a_user_sees_who_they_are(reader: Client) -> None:
     data = await reader.data(
-        "{ viewer { account { databaseId } scopes actor { __typename ... on User { databaseId } } host { databaseId } } }"
+        "{ viewer { account { databaseId } scopes actor { __typename ... on User { databaseId } }"
+        " host { databaseId } } }"
     )
 
     assert data == {

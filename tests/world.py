@@ -70,7 +70,9 @@ async def store_world(connection: asyncpg.Connection[Any], account: int = 1, shi
     for booking in (BOOKING, OTHER_BOOKING, FREE_BOOKING):
         await put("bookings", booking, reference=f"{booking} {mark}", client_id=CLIENT + shift, **links)
     await put("conversations", CONVERSATION, subject=f"Keys {mark}", source_id=SOURCE + shift, **_by_user(shift))
-    await put("conversations", OTHER_CONVERSATION, subject=f"Towels {mark}", **_by_application())
+    await put(
+        "conversations", OTHER_CONVERSATION, subject=f"Towels {mark}", assignee_id=HOST + shift, **_by_application()
+    )
     await put(
         "inquiries",
         INQUIRY,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import BigInteger, bindparam
+from sqlalchemy import BigInteger, bindparam, func
 
 from db import tables as t
 from db.engine import Database, Statement
@@ -22,12 +22,22 @@ def _statement(table: Any) -> Statement:
 
 
 _STATEMENTS = {kind: _statement(table) for kind, table in _ACTORS.items()}
+_FIRST_APPLICATION = Statement.of(
+    visible(t.Application, func.min(t.Application.id).label("id")),
+    t.Application,
+)
 
 
 async def exists(database: Database, viewer: Viewer) -> bool:
     """Whether `viewer`'s account is there and has its actor."""
     async with database.snapshot() as snapshot:
-        rows = await snapshot.fetch(
-            _STATEMENTS[viewer.actor_type], {ACCOUNT: viewer.account_id, "id": viewer.actor_id}
-        )
+        rows = await snapshot.fetch(_STATEMENTS[viewer.actor_type], {ACCOUNT: viewer.account_id, "id": viewer.actor_id})
     return bool(rows)
+
+
+async def first_application(database: Database) -> int | None:
+    """The lowest id of an application; None where there is none."""
+    async with database.snapshot() as snapshot:
+        (row,) = await snapshot.fetch(_FIRST_APPLICATION, {})
+    id: int | None = row.id  # noqa: A001  # the field's own name
+    return id

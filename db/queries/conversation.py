@@ -21,6 +21,7 @@ from db.page import Order
 from db.problem import Problem, ProblemCode, reject
 from db.scope import ACCOUNT, Viewer, visible, visible_for_removal
 
+_B: Any = t.Booking
 _C: Any = t.Conversation
 _LINK: Any = t.ConversationBooking
 _INQUIRY: Any = t.Inquiry
@@ -63,6 +64,7 @@ FILTERS: dict[str, Criterion] = {
 MAX_SUBJECT = 255
 MAX_BOOKINGS = 250
 _MILLISECOND = timedelta(milliseconds=1)
+_FIRST_MOMENT = datetime.min.replace(tzinfo=UTC)
 
 
 async def create(
@@ -70,11 +72,12 @@ async def create(
 ) -> int:
     """Store a conversation with the columns `values`, connected to the bookings. Returns its id.
 
-    Raises `RejectedError` for a subject that cannot be stored and for links that lead nowhere or must not be made.
+    Raises `RejectedError` for what cannot be stored and for links that lead nowhere or must not be made.
     """
     reject(
         [
             *_subject_problems(values.get("subject")),
+            *_deadline_problems(values.get("deadline_response_at")),
             *await _assignee_problems(session, viewer, values.get("assignee_id")),
             *await _source_problems(session, viewer, values.get("source_id")),
             *await _booking_problems(session, viewer, booking_ids),
@@ -147,9 +150,11 @@ async def disconnect(session: AsyncSession, viewer: Viewer, id_: int, booking_id
     """
     conversation = await _lock_for_bookings(session, viewer, id_, booking_ids)
     removal = visible_for_removal(t.ConversationBooking).where(
-        _LINK.conversation_id == id_, _LINK.booking_id == func.any(bindparam("ids", type_=ARRAY(BigInteger)))
+        _LINK.conversation_id == bindparam("conversation", type_=BigInteger), _among(_LINK.booking_id)
     )
-    removed = await session.exec(removal.returning(_LINK.booking_id), params=_ids(viewer, booking_ids))  # type: ignore[call-overload]
+    # No link is in the session; looking for some to forget would only add columns to the statement.
+    returning = removal.returning(_LINK.booking_id).execution_options(synchronize_session=False)
+    removed = await session.exec(returning, params={"conversation": id_, **_ids(viewer, booking_ids)})
     if removed.all():
         _touch(conversation, _now())
     return id_
@@ -159,18 +164,24 @@ async def _connect(session: AsyncSession, viewer: Viewer, id_: int, booking_ids:
     """Add the links that are not there yet. Returns whether there was any."""
     if not booking_ids:
         return False
-    links = [
-        {"account_id": viewer.account_id, "conversation_id": id_, "booking_id": booking_id}
-        for booking_id in sorted(set(booking_ids))
-    ]
-    insertion = insert(t.ConversationBooking).values(links).on_conflict_do_nothing().returning(_LINK.booking_id)
-    added = await session.exec(insertion)  # type: ignore[call-overload]
+    bookings = visible(t.Booking, _B.account_id, bindparam("conversation", type_=BigInteger), _B.id)
+    # One statement for any number of bookings, and only of the account's own.
+    insertion = insert(_LINK.__table__).from_select(
+        ["account_id", "conversation_id", "booking_id"], bookings.where(_among(_B.id))
+    )
+    added = await session.exec(
+        insertion.on_conflict_do_nothing().returning(_LINK.booking_id),
+        params={"conversation": id_, **_ids(viewer, booking_ids)},
+    )
     return bool(added.all())
 
 
 async def _lock(session: AsyncSession, viewer: Viewer, id_: int) -> t.Conversation | None:
-    """The conversation, held against other writers until the transaction ends."""
-    statement = visible(t.Conversation, t.Conversation).where(_C.id == id_).with_for_update()
+    """The conversation, held against other writers until the transaction ends.
+
+    Its key is not held, so that messages can be added to it meanwhile.
+    """
+    statement = visible(t.Conversation, t.Conversation).where(_C.id == id_).with_for_update(key_share=True)
     rows = await session.exec(statement, params={ACCOUNT: viewer.account_id})  # type: ignore[call-overload]
     conversation: t.Conversation | None = rows.scalars().one_or_none()
     return conversation
@@ -190,11 +201,21 @@ async def _lock_for_bookings(
 
 def _subject_problems(subject: str | None) -> list[Problem]:
     path = ["input", "subject"]
+    problems = []
     if subject is not None and len(subject) > MAX_SUBJECT:
-        return [Problem(ProblemCode.TOO_LONG, f"A subject has at most {MAX_SUBJECT} characters", path)]
+        problems.append(Problem(ProblemCode.TOO_LONG, f"A subject has at most {MAX_SUBJECT} characters", path))
     if subject is not None and "\0" in subject:
-        return [Problem(ProblemCode.INVALID, "A subject cannot hold a NUL character", path)]
-    return []
+        problems.append(Problem(ProblemCode.INVALID, "A subject cannot hold a NUL character", path))
+    return problems
+
+
+def _deadline_problems(deadline: datetime | None) -> list[Problem]:
+    # asyncpg writes the very first moment as -infinity, which is no moment to show.
+    if deadline != _FIRST_MOMENT:
+        return []
+    return [
+        Problem(ProblemCode.INVALID, "A deadline must be later than the year 1 begins", ["input", "deadlineResponseAt"])
+    ]
 
 
 async def _assignee_problems(session: AsyncSession, viewer: Viewer, host_id: int | None) -> list[Problem]:
@@ -218,7 +239,7 @@ async def _source_problems(session: AsyncSession, viewer: Viewer, source_id: int
 
 
 async def _booking_problems(session: AsyncSession, viewer: Viewer, booking_ids: Sequence[int]) -> list[Problem]:
-    if len(booking_ids) > MAX_BOOKINGS:
+    if len(set(booking_ids)) > MAX_BOOKINGS:
         return [Problem(ProblemCode.TOO_MANY, f"Give at most {MAX_BOOKINGS} bookings", ["input", "bookingIds"])]
     existing = await _existing(session, viewer, t.Booking, booking_ids) if booking_ids else set()
     return [
@@ -231,13 +252,18 @@ async def _booking_problems(session: AsyncSession, viewer: Viewer, booking_ids: 
 async def _existing(session: AsyncSession, viewer: Viewer, table: type[t.TenantTable], ids: Sequence[int]) -> set[int]:
     """Those of `ids` that the account has."""
     column: Any = table.id  # type: ignore[attr-defined]
-    statement = visible(table, column).where(column == func.any(bindparam("ids", type_=ARRAY(BigInteger))))
+    statement = visible(table, column).where(_among(column))
     rows = await session.exec(statement, params=_ids(viewer, ids))  # type: ignore[call-overload]
     return set(rows.scalars())
 
 
+def _among(column: Any) -> Any:
+    """The condition that `column` is one of the ids that `_ids` binds."""
+    return column == func.any(bindparam("ids", type_=ARRAY(BigInteger)))
+
+
 def _ids(viewer: Viewer, ids: Sequence[int]) -> dict[str, Any]:
-    return {ACCOUNT: viewer.account_id, "ids": list(ids)}
+    return {ACCOUNT: viewer.account_id, "ids": list(dict.fromkeys(ids))}
 
 
 def _missing(what: str, *path: str) -> Problem:

@@ -1,8 +1,8 @@
 """What the tables share: tenant keys, timestamps, and foreign keys that cannot cross an account.
 
 A tenant table's primary key is `(account_id, id)`, and each of its foreign keys carries `account_id` too, so that a
-link to another account's record cannot be stored, not even by a bug. Relationships are not declared here (`db.relations` is
-where rows meet): a lazy load cannot be written by accident.
+link to another account's record cannot be stored, not even by a bug. Relationships are not declared here
+(`db.relations` is where rows meet): a lazy load cannot be written by accident.
 """
 
 from __future__ import annotations

@@ -15,12 +15,12 @@ from db.scope import Viewer
 from gql.enums import Channel
 from gql.mutation import mutation
 from gql.node import decode_id
-from gql.types import Conversation
+from gql.types.conversation import Conversation
 
 
-def _optional(description: str | None = None) -> Any:
+def _optional(description: str) -> Any:
     """A field whose absence differs from null."""
-    return strawberry.field(default=strawberry.UNSET, description=description)  # type: ignore[call-overload]
+    return strawberry.field(default=strawberry.UNSET, description=description)
 
 
 @strawberry.input(description="A new conversation. Everything is optional; who creates it is told by the token.")
@@ -28,11 +28,15 @@ class CreateConversationInput:
     """A null is as good as nothing."""
 
     subject: str | None = strawberry.field(default=None, description="At most 255 characters.")
-    default_channel: Channel | None = None
+    default_channel: Channel | None = strawberry.field(
+        default=None, description="The channel to set on messages so that they are relayed."
+    )
     assignee_id: strawberry.ID | None = strawberry.field(default=None, description="A host.")
     source_id: strawberry.ID | None = strawberry.field(default=None, description="A source that is not internal.")
-    deadline_response_at: datetime | None = None
-    closed: bool | None = None
+    deadline_response_at: datetime | None = strawberry.field(
+        default=None, description="By when the guest expects an answer."
+    )
+    closed: bool | None = strawberry.field(default=None, description="Whether it is closed at once.")
     booking_ids: list[strawberry.ID] | None = strawberry.field(
         default=None, description="Bookings to connect at once, at most 250."
     )
@@ -42,18 +46,18 @@ class CreateConversationInput:
 class UpdateConversationInput:
     """The whitelist of the REST API."""
 
-    conversation_id: strawberry.ID
+    conversation_id: strawberry.ID = strawberry.field(description="The one to change.")
     assignee_id: strawberry.ID | None = _optional("A host; null takes the assignee off.")
     closed: bool | None = _optional("Closing what is closed changes nothing.")
     default_channel: Channel | None = _optional("Null takes it off.")
-    marked_as_spam: bool | None = _optional()
+    marked_as_spam: bool | None = _optional("Marking what is marked changes nothing.")
 
 
 @strawberry.input(description="Bookings to connect: all of them, or none where one is not there.")
 class ConnectBookingsInput:
     """From 1 to 250 bookings."""
 
-    conversation_id: strawberry.ID
+    conversation_id: strawberry.ID = strawberry.field(description="The one to change.")
     booking_ids: list[strawberry.ID] = strawberry.field(description="1 to 250; repeats count once.")
 
 
@@ -61,12 +65,13 @@ class ConnectBookingsInput:
 class DisconnectBookingsInput:
     """From 1 to 250 bookings."""
 
-    conversation_id: strawberry.ID
+    conversation_id: strawberry.ID = strawberry.field(description="The one to change.")
     booking_ids: list[strawberry.ID] = strawberry.field(description="1 to 250; repeats count once.")
 
 
-@mutation(Conversation, description="Start a conversation.")
+@mutation(Conversation)
 async def create_conversation(session: AsyncSession, viewer: Viewer, input: CreateConversationInput) -> int:
+    """Start a conversation."""
     values = {
         "subject": input.subject,
         "default_channel": input.default_channel,
@@ -78,9 +83,10 @@ async def create_conversation(session: AsyncSession, viewer: Viewer, input: Crea
     return await conversation.create(session, viewer, values, bookings, closed=bool(input.closed))
 
 
-@mutation(Conversation, description="Assign, close, set the channel, or mark as spam.")
+@mutation(Conversation)
 async def update_conversation(session: AsyncSession, viewer: Viewer, input: UpdateConversationInput) -> int:
-    given = {
+    """Assign, close, set the channel, or mark as spam."""
+    given: dict[str, Any] = {
         "assignee_id": input.assignee_id,
         "closed": input.closed,
         "default_channel": input.default_channel,
@@ -92,13 +98,15 @@ async def update_conversation(session: AsyncSession, viewer: Viewer, input: Upda
     return await conversation.update(session, viewer, _id(viewer, t.Conversation, input.conversation_id), changes)
 
 
-@mutation(Conversation, description="Say which bookings a conversation is about.")
+@mutation(Conversation)
 async def connect_bookings(session: AsyncSession, viewer: Viewer, input: ConnectBookingsInput) -> int:
+    """Say which bookings a conversation is about."""
     return await conversation.connect(session, viewer, *_conversation_and_bookings(viewer, input))
 
 
-@mutation(Conversation, description="Say which bookings a conversation is not about.")
+@mutation(Conversation)
 async def disconnect_bookings(session: AsyncSession, viewer: Viewer, input: DisconnectBookingsInput) -> int:
+    """Say which bookings a conversation is not about."""
     return await conversation.disconnect(session, viewer, *_conversation_and_bookings(viewer, input))
 
 

@@ -32,7 +32,8 @@ NODES: tuple[type, ...] = (
     User,
 )
 NODE_SCOPES: dict[type[t.Table], frozenset[str]] = {
-    NODE_TABLES[cls.__name__]: required_scopes(cls.__strawberry_definition__) for cls in NODES
+    NODE_TABLES[cls.__name__]: required_scopes(cls.__strawberry_definition__)  # type: ignore[attr-defined]
+    for cls in NODES
 }
 UNIONS = {"Creator": Creator, "Member": Member}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from db import tables as t
+from gql.fields import column
 from gql.node import Node, node
 
 
@@ -12,8 +13,8 @@ from gql.node import Node, node
 class Account(Node):
     """A property manager's company."""
 
-    business_name: str
-    email: str | None
-    time_zone: str
-    created_at: datetime
-    updated_at: datetime
+    business_name: str = column("The company, as its guests know it.")
+    email: str | None = column("Where the company is written to.")
+    time_zone: str = column("An IANA name such as `Europe/Lisbon`; all times of the API are in UTC.")
+    created_at: datetime = column("When it was created.")
+    updated_at: datetime = column("When it last changed.")

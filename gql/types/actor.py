@@ -7,6 +7,7 @@ from typing import Annotated, TypeAlias
 import strawberry
 
 from db import tables as t
+from gql.fields import column
 from gql.node import Node, node
 
 
@@ -14,15 +15,15 @@ from gql.node import Node, node
 class User(Node):
     """A login of the account."""
 
-    name: str
-    email: str | None
+    name: str = column("The full name.")
+    email: str | None = column("Where the user is written to.")
 
 
 @node(t.Application)
 class Application(Node):
     """A program that acts for accounts, such as a channel's connector."""
 
-    name: str
+    name: str = column("What users know it by.")
 
 
 Creator: TypeAlias = Annotated[User | Application, strawberry.union("Creator", description="Who created a record.")]

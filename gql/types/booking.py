@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from db import tables as t
 from gql.connection import Connection
-from gql.fields import one, through
-from gql.node import Node, node
 from gql.enums import BookingStatus
+from gql.fields import column, one, through
+from gql.node import Node, node
 
 if TYPE_CHECKING:
     from gql.types.conversation import Conversation
@@ -23,22 +23,22 @@ if TYPE_CHECKING:
 class Booking(Node):
     """A stay in a rental."""
 
-    reference: str
-    external_reference: str | None
-    status: BookingStatus
-    start_at: datetime
-    end_at: datetime
-    adults: int | None
-    children: int | None
-    currency: str | None
-    final_price: Decimal | None
-    notes: str | None
-    client: Client | None = one(t.Booking.client_id)
-    rental: Rental | None = one(t.Booking.rental_id)
-    source: Source | None = one(t.Booking.source_id)
-    canceled_at: datetime | None
-    created_at: datetime
-    updated_at: datetime
+    reference: str = column("What the account calls it.")
+    external_reference: str | None = column("What the channel calls it.")
+    status: BookingStatus = column("How firmly it holds the rental.")
+    start_at: datetime = column("When the stay begins.")
+    end_at: datetime = column("When the stay ends.")
+    adults: int | None = column("How many grown guests.")
+    children: int | None = column("How many guests are children.")
+    currency: str | None = column("The price's, in ISO 4217 such as `EUR`.")
+    final_price: Decimal | None = column("What the stay costs in all, in `currency`.")
+    notes: str | None = column("What hosts should know of it.")
+    client: Client | None = one(t.Booking.client_id, description="Who travels.")
+    rental: Rental | None = one(t.Booking.rental_id, description="Where the stay is.")
+    source: Source | None = one(t.Booking.source_id, description="Where the business came from.")
+    canceled_at: datetime | None = column("When it was called off.")
+    created_at: datetime = column("When it was created.")
+    updated_at: datetime = column("When it last changed.")
     conversations: Connection[Conversation] = through(
         t.ConversationBooking.booking_id, t.ConversationBooking.conversation_id, description="What was said about it."
     )
@@ -48,18 +48,18 @@ class Booking(Node):
 class Inquiry(Node):
     """A question about a stay, often before a booking."""
 
-    firstname: str
-    lastname: str
-    email: str
-    phone: str | None
-    message: str | None
-    adults: int | None
-    children: int | None
-    start_at: datetime | None
-    end_at: datetime | None
-    conversation: Conversation | None = one(t.Inquiry.conversation_id)
+    firstname: str = column("Who asks.")
+    lastname: str = column("Who asks.")
+    email: str = column("Where the answer goes.")
+    phone: str | None = column("Where the answer may go.")
+    message: str | None = column("What was asked.")
+    adults: int | None = column("How many grown guests.")
+    children: int | None = column("How many guests are children.")
+    start_at: datetime | None = column("When the stay would begin.")
+    end_at: datetime | None = column("When the stay would end.")
+    conversation: Conversation | None = one(t.Inquiry.conversation_id, description="Where it is talked about.")
     booking: Booking | None = one(t.Inquiry.booking_id, description="The booking that came of it.")
-    rental: Rental | None = one(t.Inquiry.rental_id)
-    source: Source | None = one(t.Inquiry.source_id)
-    created_at: datetime
-    updated_at: datetime
+    rental: Rental | None = one(t.Inquiry.rental_id, description="What was asked about.")
+    source: Source | None = one(t.Inquiry.source_id, description="Where the business came from.")
+    created_at: datetime = column("When it was created.")
+    updated_at: datetime = column("When it last changed.")

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 from db import tables as t
 from db.queries import message
 from gql.connection import Connection
-from gql.fields import either, many, narrowed, one, through
+from gql.enums import Channel, CreatorType, MessageVisibility
+from gql.fields import column, either, many, narrowed, one, through
 from gql.node import Node, computed, node
 from gql.scalars import BigInt
-from gql.enums import Channel, CreatorType, MessageVisibility
 
 if TYPE_CHECKING:
     from gql.types.account import Account
@@ -34,31 +34,39 @@ def _is_read(read_at: datetime | None, last_message_at: datetime | None) -> bool
 class Conversation(Node):
     """A thread of the inbox."""
 
-    account: Account = one(t.Conversation.account_id)
+    account: Account = one(t.Conversation.account_id, description="Whose inbox it is in.")
     assignee: Host | None = one(t.Conversation.assignee_id, description="Who is responsible for it.")
-    source: Source | None = one(t.Conversation.source_id)
-    created_by: Creator | None = either(t.Conversation.created_by_user_id, t.Conversation.created_by_application_id)
-    created_by_id: BigInt | None
-    created_by_type: CreatorType | None
-    default_channel: Channel | None
-    subject: str | None
-    created_at: datetime
-    updated_at: datetime
-    closed_at: datetime | None
-    deadline_response_at: datetime | None
-    last_message_at: datetime | None
-    marked_as_spam_at: datetime | None
-    read_at: datetime | None
-    closed: bool = computed(_is_set, t.Conversation.closed_at)
-    marked_as_spam: bool = computed(_is_set, t.Conversation.marked_as_spam_at)
+    source: Source | None = one(t.Conversation.source_id, description="Where the business came from.")
+    created_by: Creator | None = either(
+        t.Conversation.created_by_user_id,
+        t.Conversation.created_by_application_id,
+        description="Who opened it; null where that is unknown here.",
+    )
+    created_by_id: BigInt | None = column("Of the user or application, even where it is unknown here.")
+    created_by_type: CreatorType | None = column("What kind of actor `createdBy` is, even where it is unknown here.")
+    default_channel: Channel | None = column("The channel to set on messages so that they are relayed.")
+    subject: str | None = column("What it is about, at most 255 characters.")
+    created_at: datetime = column("When it was created.")
+    updated_at: datetime = column("When it last changed.")
+    closed_at: datetime | None = column("When it was closed; null while it is open.")
+    deadline_response_at: datetime | None = column("By when the guest expects an answer.")
+    last_message_at: datetime | None = column("When the newest message was sent.")
+    marked_as_spam_at: datetime | None = column("When it was marked as spam; null where it is not.")
+    read_at: datetime | None = column("When a host last read it.")
+    closed: bool = computed(_is_set, t.Conversation.closed_at, description="Whether it is closed.")
+    marked_as_spam: bool = computed(
+        _is_set, t.Conversation.marked_as_spam_at, description="Whether it is marked as spam."
+    )
     read: bool = computed(
         _is_read,
         t.Conversation.read_at,
         t.Conversation.last_message_at,
         description="Whether it was read and no message is newer.",
     )
-    bookings: Connection[Booking] = through(t.ConversationBooking.conversation_id, t.ConversationBooking.booking_id)
-    inquiries: Connection[Inquiry] = many(t.Inquiry.conversation_id)
+    bookings: Connection[Booking] = through(
+        t.ConversationBooking.conversation_id, t.ConversationBooking.booking_id, description="What stays it is about."
+    )
+    inquiries: Connection[Inquiry] = many(t.Inquiry.conversation_id, description="What questions led to it.")
     messages: Connection[Message] = many(
         t.Message.conversation_id,
         order=message.OLDEST_FIRST,
@@ -67,4 +75,4 @@ class Conversation(Node):
         ),
         description="The oldest first.",
     )
-    participants: Connection[Participant] = many(t.Participant.conversation_id)
+    participants: Connection[Participant] = many(t.Participant.conversation_id, description="Who takes part.")

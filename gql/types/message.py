@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 import strawberry
 
 from db import tables as t
-from gql.fields import either, one
+from gql.enums import Channel, CreatorType, MemberType, MessageOrigin, MessageVisibility
+from gql.fields import column, either, one
 from gql.node import Node, node
 from gql.scalars import BigInt
-from gql.enums import Channel, CreatorType, MemberType, MessageOrigin, MessageVisibility
 from gql.types.person import Client, Host
 
 if TYPE_CHECKING:
@@ -25,31 +25,35 @@ Member: TypeAlias = Annotated[Client | Host, strawberry.union("Member", descript
 class Message(Node):
     """What a participant wrote."""
 
-    conversation: Conversation = one(t.Message.conversation_id)
-    sender: Participant = one(t.Message.sender_id)
-    content: str
-    channel: Channel | None
-    origin: MessageOrigin
-    visibility: MessageVisibility
-    sent_at: datetime
-    created_by: Creator | None = either(t.Message.created_by_user_id, t.Message.created_by_application_id)
-    created_by_id: BigInt | None
-    created_by_type: CreatorType | None
-    created_at: datetime
-    updated_at: datetime
+    conversation: Conversation = one(t.Message.conversation_id, description="What it is part of.")
+    sender: Participant = one(t.Message.sender_id, description="Who wrote it.")
+    content: str = column("The text.")
+    channel: Channel | None = column("By which way it is relayed to the guest.")
+    origin: MessageOrigin = column("Where it was written.")
+    visibility: MessageVisibility = column("Who reads it.")
+    sent_at: datetime = column("When it was sent; conversations show messages in this order.")
+    created_by: Creator | None = either(
+        t.Message.created_by_user_id,
+        t.Message.created_by_application_id,
+        description="Through whom it came; null where that is unknown here.",
+    )
+    created_by_id: BigInt | None = column("Of the user or application, even where it is unknown here.")
+    created_by_type: CreatorType | None = column("What kind of actor `createdBy` is, even where it is unknown here.")
+    created_at: datetime = column("When it was created.")
+    updated_at: datetime = column("When it last changed.")
 
 
 @node(t.Participant, scopes=["inbox_read"])
 class Participant(Node):
     """A host or a client inside one conversation. The same member may stand in it more than once."""
 
-    conversation: Conversation = one(t.Participant.conversation_id)
+    conversation: Conversation = one(t.Participant.conversation_id, description="Where it takes part.")
     member: Member | None = either(
         t.Participant.client_id, t.Participant.host_id, description="Null where the record named one that is unknown."
     )
-    member_id: BigInt
-    member_type: MemberType
-    read_at: datetime | None
-    last_message_sent_at: datetime | None
-    created_at: datetime
-    updated_at: datetime
+    member_id: BigInt = column("Of the client or host, even where it is unknown here.")
+    member_type: MemberType = column("What kind of person `member` is, even where it is unknown here.")
+    read_at: datetime | None = column("When the participant last read the conversation.")
+    last_message_sent_at: datetime | None = column("When the participant last wrote.")
+    created_at: datetime = column("When it was created.")
+    updated_at: datetime = column("When it last changed.")

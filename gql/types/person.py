@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from db import tables as t
-from gql.fields import one
+from gql.fields import column, one
 from gql.node import Node, node
 
 if TYPE_CHECKING:
@@ -18,22 +18,22 @@ if TYPE_CHECKING:
 class Host(Node):
     """A person of the account, as the inbox knows them."""
 
-    firstname: str
-    lastname: str
-    email: str | None
+    firstname: str = column("The given name.")
+    lastname: str = column("The family name.")
+    email: str | None = column("Where the host is written to.")
     user: User | None = one(t.Host.user_id, description="The host's login, where there is one.")
-    source: Source | None = one(t.Host.source_id)
-    created_at: datetime
-    updated_at: datetime
+    source: Source | None = one(t.Host.source_id, description="Where the host comes from.")
+    created_at: datetime = column("When it was created.")
+    updated_at: datetime = column("When it last changed.")
 
 
 @node(t.Client, scopes=["clients_read"])
 class Client(Node):
     """A traveller."""
 
-    fullname: str
-    email: str | None
-    phone: str | None
-    preferred_locale: str | None
-    created_at: datetime
-    updated_at: datetime
+    fullname: str = column("Given and family name.")
+    email: str | None = column("Where the client is written to.")
+    phone: str | None = column("Where the client is called.")
+    preferred_locale: str | None = column("The language to write in, such as `de`.")
+    created_at: datetime = column("When it was created.")
+    updated_at: datetime = column("When it last changed.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from db import tables as t
+from gql.fields import column
 from gql.node import Node, node
 
 
@@ -12,8 +13,8 @@ from gql.node import Node, node
 class Rental(Node):
     """A house or flat that is rented out."""
 
-    name: str
-    city: str | None
-    country_code: str | None
-    created_at: datetime
-    updated_at: datetime
+    name: str = column("What the account calls it.")
+    city: str | None = column("Where it is.")
+    country_code: str | None = column("In ISO 3166-1 such as `PT`.")
+    created_at: datetime = column("When it was created.")
+    updated_at: datetime = column("When it last changed.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from db import tables as t
+from gql.fields import column
 from gql.node import Node, node
 
 
@@ -12,7 +13,7 @@ from gql.node import Node, node
 class Source(Node):
     """Where business comes from. Internal ones are read-only for API clients."""
 
-    name: str
-    internal: bool
-    created_at: datetime
-    updated_at: datetime
+    name: str = column("What the account calls it.")
+    internal: bool = column("Whether it is read-only for API clients.")
+    created_at: datetime = column("When it was created.")
+    updated_at: datetime = column("When it last changed.")

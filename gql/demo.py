@@ -1,0 +1,171 @@
+"""`inbox demo`: a database of its own in a folder, filled when it is empty, served with GraphiQL.
+
+It never touches the database of `DATABASE_URL`, and neither signs with INBOX_JWT_SECRET nor accepts what is signed with
+it: the token that it shows to everybody who can reach it must open nothing else. Its own key is made once and kept in
+the folder, so that tokens survive a restart.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import secrets
+import shlex
+import subprocess
+import sys
+import tempfile
+from contextlib import ExitStack, suppress
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import asyncpg
+import typer
+from pydantic import SecretStr
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.text import Text
+
+from db.embedded import discard, embedded
+from db.engine import Database
+from db.migration import migrate
+from db.queries.actor import exists, first_application
+from db.scope import Viewer
+from db.seed import SeedError, seed
+from db.tables import CreatorType
+from gql.app import create_app
+from gql.auth import SCOPES, mint
+from gql.jwks import ConfigurationError
+from gql.log import configure_log
+from gql.server import listen, serve, url_of
+from gql.settings import Settings
+
+ACCOUNT = 1
+ACCOUNTS = 2
+CONVERSATIONS = 1_000
+TOKEN_LIFE = timedelta(days=30)
+
+_QUERY = "{ conversations(first: 3) { nodes { subject messages(last: 1) { nodes { content } } } } }"
+
+
+def run_demo(settings: Settings, *, host: str, port: int, reset: bool = False) -> None:
+    """Serve the demo of the folder `settings.data` until a signal stops it, whenever that comes.
+
+    With `reset`, what an earlier demo kept there is deleted first. Raises ServerError, EmbeddedError,
+    UnknownRevisionError or ConfigurationError.
+    """
+    data = settings.data
+    with suppress(KeyboardInterrupt), ExitStack() as stack:
+        listener = stack.enter_context(listen(host, port))
+        if reset:
+            discard(data)
+            key_file(data).unlink(missing_ok=True)
+        with Console(stderr=True).status(f"Starting PostgreSQL in {data}"):
+            dsn = stack.enter_context(embedded(data))
+            migrate(dsn)
+        # Who has data already, from an import maybe, is shown those.
+        with suppress(SeedError):
+            fill(dsn, accounts=ACCOUNTS, conversations=CONVERSATIONS, now=datetime.now(UTC))
+        served = settings.model_copy(
+            update={"database_url": dsn, "jwt_secret": _made_key(data), "jwks": None, "graphiql": True}
+        )
+        subject = asyncio.run(_subject(dsn))
+        token = mint(served, account=ACCOUNT, subject=subject, scopes=sorted(SCOPES), expires_in=TOKEN_LIFE)
+        configure_log()
+        application = create_app(served, token=token)
+        _announce(f"{url_of(listener)}/graphql", token)
+        serve(application, listener)
+    # Below the `^C` that a terminal shows.
+    typer.echo("\nStopped", err=True)
+
+
+def key_file(data: Path) -> Path:
+    """Where the demo of the folder `data` keeps its key."""
+    return data / "demo.key"
+
+
+def read_key(data: Path) -> SecretStr | None:
+    """The key of the demo in the folder `data`; None where there was no demo."""
+    try:
+        return SecretStr(key_file(data).read_text().strip())
+    except FileNotFoundError:
+        return None
+
+
+def fill(
+    dsn: str, *, accounts: int, conversations: int, number: int = 1, now: datetime | None = None
+) -> dict[str, int]:
+    """Seed a database with a progress bar on standard error; `number` picks the dice. As `db.seed.seed` otherwise."""
+
+    async def run() -> dict[str, int]:
+        connection = await asyncpg.connect(dsn)
+        try:
+            moment = {} if now is None else {"now": now}
+            return await seed(
+                connection,
+                accounts=accounts,
+                conversations=conversations,
+                seed=number,
+                progress=lambda done, total: bar.update(task, completed=done, total=total, visible=True),
+                **moment,
+            )
+        finally:
+            await connection.close()
+
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task("Conversations", visible=False)
+        return asyncio.run(run())
+
+
+def _made_key(data: Path) -> SecretStr:
+    """The key of the demo, made where there is none: whole or not at all, and for its owner only."""
+    if (key := read_key(data)) is not None:
+        return key
+    file, name = tempfile.mkstemp(dir=data, prefix=".demo.key.")
+    try:
+        with os.fdopen(file, "w") as made:
+            made.write(secrets.token_urlsafe(32))
+        # Two demos of one folder that start together end up with one key.
+        with suppress(FileExistsError):
+            Path(name).rename(key_file(data)) if sys.platform == "win32" else os.link(name, key_file(data))
+    finally:
+        Path(name).unlink(missing_ok=True)
+    return SecretStr(key_file(data).read_text())
+
+
+async def _subject(dsn: str) -> str:
+    """Who acts in the demo: the first user of the seed or, where the data are others, an application."""
+    database = Database(dsn, pool_size=1)
+    await database.start()
+    try:
+        if await exists(database, Viewer(ACCOUNT, CreatorType.USER, 1, SCOPES)):
+            return "user:1"
+        application = await first_application(database)
+        if application is not None and await exists(
+            database, Viewer(ACCOUNT, CreatorType.APPLICATION, application, SCOPES)
+        ):
+            return f"application:{application}"
+    finally:
+        await database.stop()
+    raise ConfigurationError(
+        f"The database has no account {ACCOUNT}, which the demo shows: use `inbox serve`, or another folder with --data"
+    )
+
+
+def _announce(url: str, token: str) -> None:
+    """Tell the person at the terminal what to open, and what to type. Nothing of it is broken into lines."""
+    body = json.dumps({"query": _QUERY})
+    command = ["curl", url, "-H", f"Authorization: Bearer {token}", "-H", "Content-Type: application/json", "-d", body]
+    curl = subprocess.list2cmdline(command) if sys.platform == "win32" else shlex.join(command)
+    console = Console(soft_wrap=True, highlight=False)
+    console.print(
+        Text.assemble(
+            *("\n", ("GraphiQL  ", "bold"), url),
+            *("\n", ("Token     ", "bold"), token),
+            *("\n\n", curl, "\n"),
+            *("\n", ("Ctrl-C stops it; the data stay.", "dim")),
+        )
+    )
+    sys.stdout.flush()

@@ -1,0 +1,79 @@
+"""Serving on a port of this machine: listen first, serve then, stop when a signal asks for it.
+
+A port that is taken is known before anything slow begins, and whoever connects meanwhile waits for the answer instead
+of being refused. What is served is not decided here.
+"""
+
+from __future__ import annotations
+
+import errno
+import ipaddress
+import socket
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+import uvicorn
+from uvicorn.supervisors import Multiprocess
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp
+
+# Seconds for requests in flight when the server is asked to stop: as long as an operation may take, unless configured.
+GRACE = 10
+
+
+class ServerError(RuntimeError):
+    """Nothing can be served. The message is one line."""
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A listening socket; the system chooses the port where it is 0. Raises ServerError."""
+    try:
+        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        return socket.create_server((str(address[0]), port), family=family)
+    except (OSError, UnicodeError) as error:
+        if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
+            raise ServerError(f"Port {port} of {host} is in use: choose another one with --port") from error
+        reason = error.strerror if isinstance(error, OSError) else "is no name of a host"
+        raise ServerError(f"Cannot listen on port {port} of {host}: {reason}") from error
+
+
+def url_of(listener: socket.socket) -> str:
+    """The address to reach `listener` at from this machine, without a slash at its end."""
+    host, port = listener.getsockname()[:2]
+    address = ipaddress.ip_address(host)
+    if address.is_unspecified:
+        address = ipaddress.ip_address("127.0.0.1" if address.version == 4 else "::1")  # noqa: PLR2004
+    return f"http://[{address}]:{port}" if address.version == 6 else f"http://{address}:{port}"  # noqa: PLR2004
+
+
+def serve(application: ASGIApp | str, listener: socket.socket, *, workers: int = 1) -> None:
+    """Serve until SIGINT or SIGTERM, and answer the requests that are in flight then.
+
+    `application` is `module:factory` where there are several workers, as each makes its own. Raises ServerError where
+    it does not start; the log says why.
+    """
+    config = uvicorn.Config(
+        application,
+        factory=isinstance(application, str),
+        workers=workers,
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=GRACE,
+    )
+    failed = False
+    if workers > 1:
+        supervisor = Multiprocess(config, [listener])
+        supervisor.run()
+        failed = any(process.exitcode == uvicorn.config.STARTUP_FAILURE for process in supervisor.processes)
+    else:
+        try:
+            # Once it has stopped, uvicorn raises the signal again that it was stopped by.
+            with suppress(KeyboardInterrupt):
+                uvicorn.Server(config).run([listener])
+        except SystemExit:
+            failed = True
+    if failed:
+        raise ServerError("The server did not start")

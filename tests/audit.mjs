@@ -1,0 +1,14 @@
+// Runs the audits of the npm package `graphql-http` against the URL given, and prints what each found as JSON.
+// The package is taken from the folder INBOX_AUDIT_PACKAGES; TOKEN goes with every request.
+
+import { createRequire } from "node:module";
+import { resolve } from "node:path";
+
+const require = createRequire(resolve(process.env.INBOX_AUDIT_PACKAGES, "audit.js"));
+const { auditServer } = require("graphql-http");
+
+const fetchFn = (url, { headers, ...init } = {}) =>
+  fetch(url, { ...init, headers: { ...headers, authorization: `Bearer ${process.env.TOKEN}` } });
+
+const results = await auditServer({ url: process.argv[2], fetchFn });
+console.log(JSON.stringify(results.map(({ id, name, status, reason }) => ({ id, name, status, reason }))));

@@ -1,0 +1,86 @@
+"""Claim: time grows linearly with the rows that are asked for, and not at all with the rows that there are.
+
+This server alone, one connection: pages of 10 conversations against those of 100 that begin at the same places, and the
+first page against the one after 100,000 conversations. It says nothing of throughput.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import multiprocessing
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import asyncpg
+
+from tests.bench.database import ACCOUNT
+from tests.bench.load import Load
+from tests.bench.measure import Plan, Spread, environment_of, spread, token_of, turn
+from tests.bench.process import ServerProcess, running
+from tests.bench.workload import SERVER, SERVERS, Case, cursor_after, read_document
+
+DEPTH = 100_000
+MOST_BY_ROWS = 11.0
+MOST_BY_DEPTH = 1.3
+_FEW, _MANY = 10, 100
+_STARTS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Growth:
+    """How much longer one page takes than another, and how much longer it may."""
+
+    document: str
+    what: str
+    times: Spread
+    most: float
+
+    @property
+    def passed(self) -> bool:
+        """Whether the target is met."""
+        return self.times.median <= self.most
+
+
+def measure_growth(dsn: str, conversations: int, plan: Plan, progress: Callable[[str], None]) -> list[Growth]:
+    """Both comparisons. The deep page is halfway where there are too few conversations."""
+    depth = min(DEPTH, conversations // 2)
+    # Small and large pages begin at the same places, none of them at the top, where threads have only begun.
+    *starts, deep = asyncio.run(_cursors(dsn, [depth * number // _STARTS for number in range(1, _STARTS + 1)]))
+    few, many = ([{"first": size, "after": start} for start in starts] for size in (_FEW, _MANY))
+    by_rows = f"{_MANY} : {_FEW} conversations", few, many, MOST_BY_ROWS
+    first: Mapping[str, Any] = {}
+    by_depth = f"after {depth:,} : first page", [first], [{"after": deep}], MOST_BY_DEPTH
+    found = []
+    with (
+        ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as client,
+        running(SERVERS[SERVER], environment_of(dsn)) as server,
+    ):
+        for document, (what, small, large, most) in (("list", by_rows), ("nested", by_rows), ("list", by_depth)):
+            progress(f"{document}, {what}")
+            sizes = _requests(document, small), _requests(document, large)
+            ratio = spread([_times(client, server, sizes, plan) for _ in range(plan.rounds + 1)][1:])
+            found.append(Growth(document, what, ratio, most))
+    return found
+
+
+def _requests(document: str, variables: Sequence[Mapping[str, Any]]) -> list[bytes]:
+    return Case(document, read_document(document), ACCOUNT, variables, []).requests(SERVER, token_of(ACCOUNT))
+
+
+def _times(
+    client: ProcessPoolExecutor, server: ServerProcess, sizes: tuple[list[bytes], list[bytes]], plan: Plan
+) -> float:
+    """How many times as long the second kind of request takes as the first."""
+    loads = [Load(server.port, requests, seconds=plan.seconds, connections=1) for requests in sizes]
+    small, large = (turn(client, server, load)[0].p50_ms for load in loads)
+    return large / small
+
+
+async def _cursors(dsn: str, depths: Sequence[int]) -> list[str]:
+    connection: Any = await asyncpg.connect(dsn)
+    try:
+        return [await cursor_after(connection, depth) for depth in depths]
+    finally:
+        await connection.close()

@@ -1,0 +1,178 @@
+"""Claim: every server is asked the same, and answers the same.
+
+The documents are those of the tracker, word for word; their variables change from request to request, so that no
+answer is one that was just given. The hand-written server is asked for the same by the address alone. What is right is
+not known here: the answers are compared with each other.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import asyncpg
+import httpx
+import orjson
+
+from db import tables as t
+from db.engine import Row
+from db.queries.conversation import ORDERS
+from gql.connection import encode_cursor
+from gql.node import encode_id
+from tests.bench.database import ACCOUNT, WIDE_ACCOUNT
+
+# The servers, as the results name them. The first is the one that is measured against the others.
+SERVER, STRAWBERRY, HANDWRITTEN = "server", "strawberry", "handwritten"
+SERVERS: Mapping[str, str] = {
+    SERVER: "gql.app:create_configured_app",
+    STRAWBERRY: "tests.bench.tutorial:create_app",
+    HANDWRITTEN: "tests.bench.handwritten:create_app",
+}
+# `wide` comes last: it takes by far the longest.
+DOCUMENTS = ("nested", "list", "one", "mutation", "wide")
+
+PAGE = 50
+_PAGES = 8
+_IDS = 256
+# So many answers of each document are compared, those of requests that are not measured included.
+_COMPARED = 6
+
+_PLACE = """
+SELECT last_message_at, id FROM conversations WHERE account_id = $1
+ORDER BY coalesce(last_message_at, '-infinity'::timestamptz) DESC, id DESC OFFSET $2 LIMIT 1
+"""
+_ONES = "SELECT id FROM conversations WHERE account_id = $1 ORDER BY id * 7919 % 10007, id LIMIT $2"
+_OPEN = "SELECT id FROM conversations WHERE account_id = $1 AND closed_at IS NULL ORDER BY id DESC LIMIT $2"
+
+
+class DifferenceError(RuntimeError):
+    """Two servers do not answer the same. The message says where."""
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One document: its text, the values of its variables in turn, and the account that asks.
+
+    `compared` are values for comparing only: what they change must not be what the measured requests change.
+    """
+
+    name: str
+    text: str
+    account: int
+    variables: Sequence[Mapping[str, Any]]
+    compared: Sequence[Mapping[str, Any]]
+
+    @property
+    def servers(self) -> list[str]:
+        """Those that answer this document."""
+        return [name for name in SERVERS if name != HANDWRITTEN or self.name != "mutation"]
+
+    def requests(self, server: str, token: str) -> list[bytes]:
+        """The HTTP requests to `server`, ready to be sent."""
+        return [_encode(*_parts(self, server, token, values)) for values in self.variables]
+
+
+def read_document(name: str) -> str:
+    """The text of a document."""
+    return (Path(__file__).parent / "documents" / f"{name}.graphql").read_text()
+
+
+async def read_cases(dsn: str, names: Iterable[str]) -> list[Case]:
+    """The documents with variables that name rows of the database."""
+    connection = await asyncpg.connect(dsn)
+    try:
+        cursors = [await cursor_after(connection, PAGE * number) for number in range(1, _PAGES)]
+        ones = [{"id": id_} for id_ in await _ids(connection, _ONES)]
+        *closing, first, second = await _ids(connection, _OPEN)
+    finally:
+        await connection.close()
+    pages: list[Mapping[str, Any]] = [{}, *({"after": cursor} for cursor in cursors)]
+    closed = [{"id": id_, "closed": closed} for closed in (True, False) for id_ in closing]
+    tried = [{"id": id_, "closed": closed} for id_ in (first, second) for closed in (True, False)]
+    variables: dict[str, tuple[Sequence[Mapping[str, Any]], Sequence[Mapping[str, Any]]]] = {
+        "nested": (pages, pages[:_COMPARED]),
+        "list": (pages, pages[:_COMPARED]),
+        "one": (ones, ones[:_COMPARED]),
+        "mutation": (closed, tried),
+        "wide": ([{}], [{}]),
+    }
+    return [
+        Case(name, read_document(name), WIDE_ACCOUNT if name == "wide" else ACCOUNT, *variables[name]) for name in names
+    ]
+
+
+async def compare(case: Case, ports: Mapping[str, int], token: str) -> None:
+    """Ask every server for the same. Raises DifferenceError."""
+    expected: list[Any] = []
+    async with httpx.AsyncClient(timeout=60) as client:
+        for server in case.servers:
+            for place, values in enumerate(case.compared):
+                given = await _data(client, ports[server], *_parts(case, server, token, values))
+                if server == SERVER:
+                    expected.append(given)
+                elif found := list(islice(_differences(expected[place], given), 5)):
+                    where = f"{case.name} {dict(values)}: {server} answers otherwise than {SERVER}"
+                    raise DifferenceError("\n".join([where, *found]))
+
+
+async def cursor_after(connection: asyncpg.Connection, depth: int) -> str:
+    """The cursor of the conversation at that place of the inbox, the first being 1."""
+    row = await connection.fetchrow(_PLACE, ACCOUNT, depth - 1, record_class=Row)
+    return encode_cursor("Query.conversations", ORDERS["last_message_at", True], row)
+
+
+async def _ids(connection: asyncpg.Connection, statement: str) -> list[str]:
+    rows = await connection.fetch(statement, ACCOUNT, _IDS)
+    return [encode_id(t.Conversation, ACCOUNT, row["id"]) for row in rows]
+
+
+def _parts(case: Case, server: str, token: str, values: Mapping[str, Any]) -> tuple[str, str, dict[str, str], bytes]:
+    """Method, target, headers and body."""
+    headers = {"Host": "127.0.0.1", "Authorization": f"Bearer {token}", "Accept": "application/json"}
+    if server == HANDWRITTEN:
+        return "GET", f"/{case.name}?{urlencode(values)}".rstrip("?"), headers, b""
+    body = orjson.dumps({"query": case.text, "variables": values})
+    headers |= {"Content-Type": "application/json", "Content-Length": str(len(body))}
+    return "POST", "/graphql", headers, body
+
+
+def _encode(method: str, target: str, headers: Mapping[str, str], body: bytes) -> bytes:
+    lines = [f"{method} {target} HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items()), "", ""]
+    return "\r\n".join(lines).encode() + body
+
+
+async def _data(  # noqa: PLR0913, PLR0917  # a client, an address, and the parts of a request
+    client: httpx.AsyncClient, port: int, method: str, target: str, headers: Mapping[str, str], body: bytes
+) -> Any:
+    response = await client.request(method, f"http://127.0.0.1:{port}{target}", headers=dict(headers), content=body)
+    answer = orjson.loads(response.content)
+    if response.status_code != httpx.codes.OK or "errors" in answer:
+        raise DifferenceError(f"{method} {target}: {response.status_code} {response.text[:1_000]}")
+    return answer["data"]
+
+
+def _differences(one: Any, other: Any, path: str = "data") -> Iterable[str]:
+    """Where two answers differ, keys in the order of the document included."""
+    if isinstance(one, dict) and isinstance(other, dict) and list(one) == list(other):
+        for key in one:
+            yield from _differences(one[key], other[key], f"{path}.{key}")
+    elif isinstance(one, list) and isinstance(other, list) and len(one) == len(other):
+        for place, pair in enumerate(zip(one, other, strict=True)):
+            yield from _differences(*pair, f"{path}.{place}")
+    elif one != other or type(one) is not type(other):
+        yield f"{path}: {_glance(one)} and {_glance(other)}"
+
+
+def _glance(value: Any) -> str:
+    text = orjson.dumps(value).decode()
+    return text if len(text) <= 200 else f"{text[:200]}…"
+
+
+def run_compare(case: Case, ports: Mapping[str, int], token: str) -> None:
+    """`compare` from code that is not async."""
+    asyncio.run(compare(case, ports, token))

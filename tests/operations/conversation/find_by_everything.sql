@@ -1,0 +1,17 @@
+SELECT conversations.account_id AS parent, count(*) AS total
+FROM conversations
+WHERE conversations.account_id = $1::BIGINT AND conversations.id = any($2::BIGINT[]) AND conversations.closed_at IS NOT NULL AND conversations.marked_as_spam_at IS NULL AND conversations.read_at IS NOT NULL AND (conversations.last_message_at IS NULL OR conversations.last_message_at <= conversations.read_at) AND conversations.assignee_id IS NOT NULL AND conversations.assignee_id = any($3::BIGINT[]) AND conversations.source_id = any($4::BIGINT[]) AND conversations.default_channel = any($5::VARCHAR(32)[]) AND (EXISTS (SELECT conversation_bookings.booking_id
+FROM conversation_bookings
+WHERE conversation_bookings.account_id = $1::BIGINT AND conversation_bookings.conversation_id = conversations.id AND conversation_bookings.booking_id = any($6::BIGINT[]))) AND (EXISTS (SELECT inquiries.id
+FROM inquiries
+WHERE inquiries.account_id = $1::BIGINT AND inquiries.conversation_id = conversations.id AND inquiries.id = any($7::BIGINT[]))) AND conversations.updated_at >= $8::TIMESTAMP WITH TIME ZONE AND conversations.account_id = any($9::BIGINT[]) GROUP BY conversations.account_id;
+
+SELECT parent.position, row.created_by_type, row.created_by_id, row.created_by_user_id, row.created_by_application_id, row.created_at, row.updated_at, row.account_id, row.id, row.subject, row.assignee_id, row.source_id, row.default_channel, row.closed_at, row.deadline_response_at, row.last_message_at, row.marked_as_spam_at, row.read_at
+FROM unnest($1::BIGINT[]) WITH ORDINALITY AS parent(key, position) JOIN LATERAL (SELECT conversations.created_by_type AS created_by_type, conversations.created_by_id AS created_by_id, conversations.created_by_user_id AS created_by_user_id, conversations.created_by_application_id AS created_by_application_id, conversations.created_at AS created_at, conversations.updated_at AS updated_at, conversations.account_id AS account_id, conversations.id AS id, conversations.subject AS subject, conversations.assignee_id AS assignee_id, conversations.source_id AS source_id, conversations.default_channel AS default_channel, conversations.closed_at AS closed_at, conversations.deadline_response_at AS deadline_response_at, conversations.last_message_at AS last_message_at, conversations.marked_as_spam_at AS marked_as_spam_at, conversations.read_at AS read_at
+FROM conversations
+WHERE conversations.account_id = $2::BIGINT AND conversations.id = any($3::BIGINT[]) AND conversations.closed_at IS NOT NULL AND conversations.marked_as_spam_at IS NULL AND conversations.read_at IS NOT NULL AND (conversations.last_message_at IS NULL OR conversations.last_message_at <= conversations.read_at) AND conversations.assignee_id IS NOT NULL AND conversations.assignee_id = any($4::BIGINT[]) AND conversations.source_id = any($5::BIGINT[]) AND conversations.default_channel = any($6::VARCHAR(32)[]) AND (EXISTS (SELECT conversation_bookings.booking_id
+FROM conversation_bookings
+WHERE conversation_bookings.account_id = $2::BIGINT AND conversation_bookings.conversation_id = conversations.id AND conversation_bookings.booking_id = any($7::BIGINT[]))) AND (EXISTS (SELECT inquiries.id
+FROM inquiries
+WHERE inquiries.account_id = $2::BIGINT AND inquiries.conversation_id = conversations.id AND inquiries.id = any($8::BIGINT[]))) AND conversations.updated_at >= $9::TIMESTAMP WITH TIME ZONE AND conversations.account_id = parent.key ORDER BY coalesce(conversations.last_message_at, '-infinity'::timestamptz) DESC, conversations.id DESC
+LIMIT $10) AS row ON true;

@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import asyncpg
 from sqlalchemy.dialects.postgresql.asyncpg import dialect as asyncpg_dialect
@@ -36,7 +36,9 @@ _STOP_WITHIN = 5.0
 class Row(asyncpg.Record):  # type: ignore[misc]  # asyncpg ships no types
     """A row of a SELECT, its columns as attributes. Rows of a table are of the subclass `row_type(table)`."""
 
-    table: type[t.Table]
+    __slots__ = ()
+
+    table: ClassVar[type[t.Table]]
 
     def __getattr__(self, name: str) -> Any:
         try:
@@ -48,7 +50,7 @@ class Row(asyncpg.Record):  # type: ignore[misc]  # asyncpg ships no types
 @cache
 def row_type(table: type[t.Table]) -> type[Row]:
     """The class of `table`'s rows: how a GraphQL union or interface knows what it holds."""
-    return type(f"{table.__name__}Row", (Row,), {"table": table})
+    return type(f"{table.__name__}Row", (Row,), {"table": table, "__slots__": ()})
 
 
 @dataclass(frozen=True, slots=True, eq=False)

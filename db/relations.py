@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
-from typing import Any
+from typing import Any, TypeAlias
 
 from sqlalchemy import BigInteger, Select, and_, bindparam, func, literal_column, select, true
 from sqlalchemy.dialects.postgresql import ARRAY
@@ -23,6 +23,10 @@ from db.page import BY_ID, FIRST_PAGE, Order, Page
 from db.scope import ACCOUNT, visible
 
 _KEYS = "keys"
+
+# Which columns of its rows a statement selects, by name; all of them where it is None.
+Columns: TypeAlias = frozenset[str] | None
+ALL: Columns = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +74,12 @@ class ById:
 
     table: type[t.Table]
 
-    async def load(self, snapshot: Snapshot, account_id: int, ids: Sequence[int]) -> list[Any | None]:
-        """A row for each id, none where the account has no such row."""
-        rows = await snapshot.fetch(_by_id_statement(self.table), {ACCOUNT: account_id, _KEYS: ids})
-        found = {row.id: row for row in rows}
+    async def load(
+        self, snapshot: Snapshot, account_id: int, ids: Sequence[int], columns: Columns = ALL
+    ) -> list[Any | None]:
+        """A row for each id with at least `columns`, none where the account has no such row."""
+        rows = await snapshot.fetch(_by_id_statement(self.table, columns), {ACCOUNT: account_id, _KEYS: ids})
+        found = {row["id"]: row for row in rows}
         return [found.get(id_) for id_ in ids]
 
 
@@ -83,10 +89,10 @@ def by_id(table: type[t.Table]) -> ById:
     return ById(table)
 
 
-@cache
-def _by_id_statement(table: type[t.Table]) -> Statement:
+@lru_cache(maxsize=4_096)
+def _by_id_statement(table: type[t.Table], columns: Columns) -> Statement:
     column: Any = table.id  # type: ignore[attr-defined]
-    return Statement.of(visible(table).where(column == func.any(_keys())), table)
+    return Statement.of(visible(table, *_chosen(table, columns)).where(column == func.any(_keys())), table)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -128,10 +134,13 @@ class Many:
         """Whether a link table is in between."""
         return self.child.class_ is not self.target
 
-    async def load(self, snapshot: Snapshot, account_id: int, parents: Sequence[int], window: Window) -> list[Slice]:
-        """A slice for each parent. `parents` are distinct."""
+    async def load(
+        self, snapshot: Snapshot, account_id: int, parents: Sequence[int], window: Window, columns: Columns = ALL
+    ) -> list[Slice]:
+        """A slice for each parent, its rows with at least `columns`. `parents` are distinct."""
         page = window.page
-        statement = _page_statement(self, window.order, page.shape, tuple(term.clause for term in window.where))
+        clauses = tuple(term.clause for term in window.where)
+        statement = _page_statement(self, window.order, page.shape, clauses, columns)
         rows = await snapshot.fetch(statement, {ACCOUNT: account_id, _KEYS: parents, **window.parameters()})
         return list(_slices(rows, len(parents), page))
 
@@ -157,7 +166,9 @@ class Many:
 
 
 @lru_cache(maxsize=4_096)
-def _page_statement(many: Many, order: Order, shape: tuple[bool, bool, bool], clauses: tuple[Clause, ...]) -> Statement:
+def _page_statement(
+    many: Many, order: Order, shape: tuple[bool, bool, bool], clauses: tuple[Clause, ...], columns: Columns
+) -> Statement:
     """The rows of all parents' pages: the parent's position, the child's columns, and what lies beyond the cursors.
 
     The order of a parent's rows is that of the LATERAL subquery: with its LIMIT it can only be joined by a nested loop,
@@ -165,7 +176,10 @@ def _page_statement(many: Many, order: Order, shape: tuple[bool, bool, bool], cl
     """
     backward, after, before = shape
     parent = func.unnest(_keys()).table_valued("key", with_ordinality="position").render_derived(name="parent")
-    children = many.select(clauses).where(many.parent == parent.c.key).correlate(parent)
+    if columns is not None and order.column is not None:
+        # A cursor tells where a row stands.
+        columns |= {order.column.key}
+    children = many.select(clauses, *_chosen(many.target, columns)).where(many.parent == parent.c.key).correlate(parent)
     sides = [side for side, given in (("after", after), ("before", before)) if given]
 
     page = children.where(*(order.beyond(side, many.child) for side in sides))
@@ -206,12 +220,13 @@ def _slices(rows: Sequence[Any], parents: int, page: Page) -> Iterator[Slice]:
     grouped: list[list[Any]] = [[] for _ in range(parents)]
     beyond_after, beyond_before = [False] * parents, [False] * parents
     for row in rows:
-        place = row.position - 1
+        place = row["position"] - 1
         if page.after is not None:
-            beyond_after[place] = row.beyond_after
+            beyond_after[place] = row["beyond_after"]
         if page.before is not None:
-            beyond_before[place] = row.beyond_before
-        if row.id is not None:
+            beyond_before[place] = row["beyond_before"]
+        # A parent without children has a row only to tell what lies beyond.
+        if row["id"] is not None:
             grouped[place].append(row)
     for group, earlier, later in zip(grouped, beyond_after, beyond_before, strict=True):
         more = len(group) > page.size
@@ -223,6 +238,12 @@ def _slices(rows: Sequence[Any], parents: int, page: Page) -> Iterator[Slice]:
             has_next=later or (more and not page.backward),
             has_previous=earlier or (more and page.backward),
         )
+
+
+def _chosen(table: type[t.Table], columns: Columns) -> list[Any]:
+    """The columns to select: those asked for and the id, in the table's order."""
+    every: Any = table.__table__.columns  # type: ignore[attr-defined]
+    return [column for column in every if columns is None or column.key in columns or column.key == "id"]
 
 
 @cache

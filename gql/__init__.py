@@ -15,6 +15,7 @@ mutation        a function -> a mutation field with its payload
 types           one file an entity
 mutations       one file an entity
 queries         the root Query
+executor        plans of selections, run a level at a time
 schema          all of it as one schema
 limits          a document -> the scopes that it needs
 document        a document's text -> parsed, validated, scope-checked; cached

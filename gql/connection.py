@@ -80,14 +80,7 @@ class PendingConnection:
     @property
     async def page_info(self) -> PageInfo:
         """What lies around the page."""
-        page = await self._slice()
-        ends = [encode_cursor(self.field, self.window.order, row) for row in (*page.rows[:1], *page.rows[-1:])]
-        return PageInfo(
-            has_next_page=page.has_next,
-            has_previous_page=page.has_previous,
-            start_cursor=ends[0] if ends else None,
-            end_cursor=ends[-1] if ends else None,
-        )
+        return page_info(self.field, self.window.order, await self._slice())
 
     @property
     def total_count(self) -> Awaitable[int]:
@@ -96,6 +89,17 @@ class PendingConnection:
 
     def _slice(self) -> Awaitable[Slice]:
         return load_slice(self.context, self.many, self.window, self.parent)
+
+
+def page_info(field: str, order: Order, page: Slice) -> PageInfo:
+    """What lies around `page` of the connection `field`."""
+    ends = [encode_cursor(field, order, row) for row in (*page.rows[:1], *page.rows[-1:])]
+    return PageInfo(
+        has_next_page=page.has_next,
+        has_previous_page=page.has_previous,
+        start_cursor=ends[0] if ends else None,
+        end_cursor=ends[-1] if ends else None,
+    )
 
 
 def encode_cursor(field: str, order: Order, row: Any) -> str:

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from db.engine import Database, Snapshot
 from db.scope import Viewer
-
-if TYPE_CHECKING:
-    from aiodataloader import DataLoader
 
 
 @dataclass(slots=True)
@@ -18,7 +15,7 @@ class Context:
 
     viewer: Viewer
     database: Database
-    loaders: dict[Any, DataLoader[Any, Any]] = field(default_factory=dict)
+    loaders: dict[Any, Any] = field(default_factory=dict)
     snapshot: Snapshot = field(init=False)
     """The moment that this operation reads."""
 

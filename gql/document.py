@@ -27,6 +27,7 @@ from graphql import (
 from db.scope import Viewer
 from gql.context import Context
 from gql.errors import Code, Refused, show_request_error
+from gql.executor.plan import Plans
 from gql.limits import ScopeWalk
 from gql.settings import Settings
 
@@ -54,6 +55,7 @@ class Operation:
     document: DocumentNode
     node: OperationDefinitionNode
     scopes: frozenset[str]
+    plans: Plans
 
     @property
     def name(self) -> str | None:
@@ -111,7 +113,7 @@ class Documents:
         fragments = {node.name.value: node for node in document.definitions if isinstance(node, FragmentDefinitionNode)}
         walk = ScopeWalk(self._schema, fragments)
         return {
-            node.name.value if node.name else None: Operation(document, node, walk.of(node))
+            node.name.value if node.name else None: Operation(document, node, walk.of(node), Plans(document))
             for node in document.definitions
             if isinstance(node, OperationDefinitionNode)
         }
@@ -127,6 +129,7 @@ class Documents:
             context_value=context,
             raw_variable_values=dict(variables or {}),
             operation_name=operation.name,
+            plans=operation.plans,
         )
         if isinstance(executor, list):
             raise RequestError.of(Code.BAD_USER_INPUT, *executor)

@@ -1,10 +1,13 @@
-"""One DataLoader per relation and arguments, made when first used and kept for the request.
+"""One DataLoader per relation, arguments and columns, made when first used and kept for the request.
 
-What a loader needs is the relation's own batch function; there is no loader class to write per relation.
+What a loader needs is the relation's own batch function; there is no loader class to write per relation. A resolver
+asks for one key and awaits its future; a plan asks for a level's keys at once and needs no future per key. Both are
+answered from the same values, so that nothing is read twice.
 """
 
 from __future__ import annotations
 
+from asyncio import Future, Lock
 from collections.abc import Awaitable, Callable, Hashable, Sequence
 from typing import Any
 
@@ -12,44 +15,97 @@ from aiodataloader import DataLoader
 
 from db import tables as t
 from db.criterion import Term
-from db.relations import Many, Slice, Window, by_id
+from db.relations import ALL, Columns, Many, Slice, Window, by_id
 from gql.context import Context
+
+
+class LevelLoader(DataLoader[int, Any]):
+    """A DataLoader that also loads many keys as one, remembering values instead of futures."""
+
+    def __init__(self, batch: Callable[[Sequence[int]], Awaitable[list[Any]]]) -> None:
+        super().__init__()
+        self._batch = batch
+        self._values: dict[int, Any] = {}
+        self._turn = Lock()
+
+    async def batch_load_fn(self, keys: list[int]) -> list[Any]:
+        """Aiodataloader's hook: the values of distinct keys."""
+        return await self._batch(keys)
+
+    def load(self, key: int) -> Future[Any]:
+        """One key's value, in a batch with the other keys asked for meanwhile."""
+        if key in self._values:
+            self.prime(key, self._values[key])
+        return super().load(key)
+
+    async def load_level(self, keys: Sequence[int]) -> list[Any]:
+        """The values of distinct keys, in one batch of those that are not known yet."""
+        values = self._values
+        # Two fields that ask for the same at once are answered by one statement.
+        async with self._turn:
+            missing = [key for key in keys if key not in values] if values else keys
+            if missing:
+                values.update(zip(missing, await self._batch(missing), strict=True))
+        return [values[key] for key in keys]
 
 
 def load_row(context: Context, table: type[t.Table], id_: int) -> Awaitable[Any | None]:
     """The row of `table` with that id, or none in the viewer's account."""
-    relation = by_id(table)
-    return _load(context, relation, lambda ids: relation.load(context.snapshot, context.viewer.account_id, ids), id_)
+    return _row_loader(context, table, ALL).load(id_)
+
+
+def load_rows(context: Context, table: type[t.Table], ids: Sequence[int], columns: Columns) -> Awaitable[list[Any]]:
+    """The same for distinct ids, with at least `columns`."""
+    return _row_loader(context, table, columns).load_level(ids)
 
 
 def load_slice(context: Context, many: Many, window: Window, parent: int) -> Awaitable[Slice]:
     """A page of `parent`'s children."""
-    return _load(
-        context,
-        (many, window),
-        lambda parents: many.load(context.snapshot, context.viewer.account_id, parents, window),
-        parent,
-    )
+    return _slice_loader(context, many, window, ALL).load(parent)
+
+
+def load_slices(
+    context: Context, many: Many, window: Window, parents: Sequence[int], columns: Columns
+) -> Awaitable[list[Slice]]:
+    """The same for distinct parents, with at least `columns`."""
+    return _slice_loader(context, many, window, columns).load_level(parents)
 
 
 def load_count(context: Context, many: Many, where: tuple[Term, ...], parent: int) -> Awaitable[int]:
     """How many children `parent` has that meet all of `where`."""
-    return _load(
+    return _count_loader(context, many, where).load(parent)
+
+
+def load_counts(context: Context, many: Many, where: tuple[Term, ...], parents: Sequence[int]) -> Awaitable[list[int]]:
+    """The same for distinct parents."""
+    return _count_loader(context, many, where).load_level(parents)
+
+
+def _row_loader(context: Context, table: type[t.Table], columns: Columns) -> LevelLoader:
+    relation = by_id(table)
+    return _loader(
         context,
-        (many, where),
-        lambda parents: many.count(context.snapshot, context.viewer.account_id, parents, where),
-        parent,
+        (relation, columns),
+        lambda ids: relation.load(context.snapshot, context.viewer.account_id, ids, columns),
     )
 
 
-def _load(
-    context: Context, key: Hashable, batch: Callable[[Sequence[int]], Awaitable[list[Any]]], id_: int
-) -> Awaitable[Any]:
-    loader = context.loaders.get(key)
+def _slice_loader(context: Context, many: Many, window: Window, columns: Columns) -> LevelLoader:
+    return _loader(
+        context,
+        (many, window, columns),
+        lambda parents: many.load(context.snapshot, context.viewer.account_id, parents, window, columns),
+    )
+
+
+def _count_loader(context: Context, many: Many, where: tuple[Term, ...]) -> LevelLoader:
+    return _loader(
+        context, (many, where), lambda parents: many.count(context.snapshot, context.viewer.account_id, parents, where)
+    )
+
+
+def _loader(context: Context, key: Hashable, batch: Callable[[Sequence[int]], Awaitable[list[Any]]]) -> LevelLoader:
+    loader: LevelLoader | None = context.loaders.get(key)
     if loader is None:
-
-        async def load_batch(ids: list[int]) -> list[Any]:
-            return await batch(ids)
-
-        loader = context.loaders[key] = DataLoader(load_batch)
-    return loader.load(id_)
+        loader = context.loaders[key] = LevelLoader(batch)
+    return loader

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import binascii
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+from binascii import b2a_base64
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar, dataclass_transform
@@ -44,6 +45,7 @@ NODE_TABLES: dict[str, type[t.Table]] = {
 }
 
 _T = TypeVar("_T")
+_URL_SAFE = bytes.maketrans(b"+/", b"-_")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,16 @@ class GlobalId:
 def encode_id(table: type[t.Table], account: int, id_: int) -> str:
     """The global id of a row; `account` is 0 for accounts and applications."""
     return urlsafe_b64encode(f"{table.__name__}:{account}:{id_}".encode()).decode().rstrip("=")
+
+
+def id_encoder(table: type[t.Table], account: int) -> Callable[[int], str]:
+    """`encode_id` for many rows of one table and account."""
+    prefix = f"{table.__name__}:{account if issubclass(table, t.TenantTable) else 0}:".encode()
+
+    def encode(id_: int) -> str:
+        return b2a_base64(prefix + b"%d" % id_, newline=False).translate(_URL_SAFE, b"=").decode()
+
+    return encode
 
 
 def decode_id(text: str, table: type[t.Table] | None = None) -> GlobalId:
@@ -126,10 +138,11 @@ def computed(compute: Callable[..., Any], *columns: Any, description: str | None
     return field
 
 
-class _IdField(StrawberryField):
+class IdField(StrawberryField):
     """`id` of any node: every row knows its table."""
 
     def get_result(self, source: Any, info: Any, args: list[Any], kwargs: dict[str, Any]) -> Any:  # noqa: ARG002
+        """Strawberry's hook."""
         return encode_id(source.table, source.get("account_id", 0), source.id)
 
 
@@ -137,7 +150,7 @@ class _IdField(StrawberryField):
 class Node:
     """What all rows have in common."""
 
-    id: strawberry.ID = _IdField(python_name=None, description="Opaque, global, and never changes.")  # type: ignore[assignment]
+    id: strawberry.ID = IdField(python_name=None, description="Opaque, global, and never changes.")  # type: ignore[assignment]
 
 
 @dataclass_transform(kw_only_default=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import strawberry
 from strawberry.schema.config import StrawberryConfig
 
+from gql.executor.run import LevelExecutor
 from gql.mutations import Mutation
 from gql.queries import Query
 from gql.scalars import SCALARS
@@ -14,4 +15,10 @@ from gql.types import NODES, link
 def build_schema() -> strawberry.Schema:
     """The schema. Takes some tens of milliseconds; build it once per process."""
     link()
-    return strawberry.Schema(query=Query, mutation=Mutation, types=NODES, config=StrawberryConfig(scalar_map=SCALARS))
+    return strawberry.Schema(
+        query=Query,
+        mutation=Mutation,
+        types=NODES,
+        execution_context_class=LevelExecutor,
+        config=StrawberryConfig(scalar_map=SCALARS),
+    )

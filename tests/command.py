@@ -33,6 +33,9 @@ def forget_settings(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
 
 def spawn(*arguments: str, folder: Path, **environment: str) -> subprocess.Popen[str]:
     """Start `inbox` in a process of its own that works in `folder`."""
+    # A shell lets what it runs in the background ignore Ctrl-C, and a process inherits that, though no handler.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(("INBOX_", "DATABASE_"))}
     return subprocess.Popen(  # noqa: S603 - the test's own arguments
         [sys.executable, "-W", "default::ResourceWarning", "-m", "gql", *arguments],

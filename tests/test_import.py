@@ -1,110 +1,34 @@
-"""The importing rules: files in, rows and leftovers out. What cannot be read at all is in `test_import_page`."""
+"""The importing rules: files in, rows and leftovers out.
+
+What cannot be read at all is in `test_import_page`, and what is linked to what in `test_import_links`.
+"""
 
 from __future__ import annotations
 
-import json
 import random
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
 import asyncpg
 import pytest
 
 from db.bookingsync.importing import import_pages
 from db.bookingsync.kind import KINDS
-from db.bookingsync.report import Fate, Report
+from db.bookingsync.report import Fate
+from tests.importing import TABLES, Inbox, by_text, record, thread
 
 pytestmark = pytest.mark.anyio
 
 EXPORTS = Path(__file__).parent / "exports"
 COMPLETE = EXPORTS / "complete"
 GAPS = EXPORTS / "gaps"
-TABLES = (*(kind.name for kind in KINDS), "conversation_bookings")
-# What a record of each kind cannot do without, besides its id and its account.
-REQUIRED: dict[str, dict[str, Any]] = {
-    "accounts": {"business_name": "Fjord Cabins"},
-    "applications": {"name": "Airbnb"},
-    "users": {"name": "Ingrid"},
-    "sources": {"name": "Airbnb"},
-    "rentals": {"name": "Boathouse"},
-    "clients": {"fullname": "Ada"},
-    "hosts": {"firstname": "Ingrid", "lastname": "Dahl"},
-    "bookings": {
-        "reference": "FJ1",
-        "status": "Booked",
-        "start_at": "2019-07-01T16:00:00Z",
-        "end_at": "2019-07-08T10:00:00Z",
-    },
-    "conversations": {},
-    "inquiries": {"firstname": "Ada", "lastname": "Berg", "email": "ada@guest.example"},
-    "participants": {},
-    "messages": {"content": "Hei", "origin": "email", "visibility": "external"},
-}
-
-
-def moment(day: int) -> str:
-    return f"2019-05-{day:02}T08:00:00Z"
-
-
-def record(kind: str, id: int, *, day: int = 1, links: dict[str, Any] | None = None, **fields: Any) -> dict[str, Any]:
-    """A record of account 1 (where the wire names the account), last changed on `day`."""
-    stamps = {"created_at": moment(1), "updated_at": moment(day)}
-    return {"id": id, **stamps, **REQUIRED[kind], **fields, "links": {"account": 1, **(links or {})}}
-
-
-def thread(conversation: int, account: int = 1) -> dict[str, list[dict[str, Any]]]:
-    """A conversation with one participant (client 30) and one message of theirs, all under the same id."""
-    member = {"conversation": conversation, "member": {"id": 30, "type": "Client"}}
-    return {
-        "conversations": [record("conversations", conversation, links={"account": account})],
-        "participants": [record("participants", conversation, links=member)],
-        "messages": [record("messages", conversation, links={"conversation": conversation, "sender": conversation})],
-    }
-
-
-def by_text(report: Report) -> list[tuple[str, int | None, Fate, str]]:
-    return [(left.kind, left.id, left.what, left.text) for left in report.leftovers]
-
-
-class Inbox:
-    """An empty database, and pages to import into it."""
-
-    def __init__(self, connection: asyncpg.Connection, folder: Path) -> None:
-        self.connection = connection
-        self.folder = folder
-        self.files = 0
-
-    def page(self, **kinds: Any) -> Path:
-        """A file with the given arrays."""
-        self.files += 1
-        file = self.folder / f"page-{self.files}.json"
-        file.write_text(json.dumps(kinds))
-        return file
-
-    async def give(self, **kinds: Any) -> Report:
-        """Import one page."""
-        return await import_pages(self.connection, [self.page(**kinds)])
-
-    async def one(self, query: str) -> Any:
-        """The single value of a query."""
-        return await self.connection.fetchval(query)
-
-    async def rows(self) -> dict[str, list[Any]]:
-        """Everything that is stored."""
-        return {
-            table: [tuple(row) for row in await self.connection.fetch(f"SELECT * FROM {table} t ORDER BY t")]  # noqa: S608
-            for table in TABLES
-        }
 
 
 @pytest.fixture
-async def inbox(dsn: str, tmp_path: Path) -> AsyncIterator[Inbox]:
-    connection = await asyncpg.connect(dsn)
-    yield Inbox(connection, tmp_path)
-    await connection.close()
+def inbox(connection: asyncpg.Connection, tmp_path: Path) -> Inbox:
+    """An empty database to import into."""
+    return Inbox(connection, tmp_path)
 
 
 # ------------------------------------------------------------------------------------------------ what comes in
@@ -242,6 +166,39 @@ async def test_one_conversation_id_in_two_accounts_at_once_is_not_guessed(inbox:
     assert report.imported == {"conversations": 2}
 
 
+async def test_the_limits_themselves_are_stored(inbox: Inbox) -> None:
+    rental = record("rentals", 1, updated_at="9999-12-31T23:59:59.9999Z")
+    conversation = record("conversations", 2**63 - 1, subject="ø" * 255)
+    assert (await inbox.give(conversations=[conversation], rentals=[rental])).exit_code == 0
+    assert await inbox.one("SELECT length(subject) FROM conversations WHERE id = 9223372036854775807") == 255
+    assert await inbox.one("SELECT updated_at FROM rentals") == datetime(9999, 12, 31, 23, 59, 59, 999_000, tzinfo=UTC)
+    assert (await inbox.give(rentals=[rental])).unchanged == {"rentals": 1}
+
+
+async def test_an_import_of_nothing_says_so(inbox: Inbox, tmp_path: Path) -> None:
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    missing = tmp_path / "missing.json"
+    report = await import_pages(inbox.connection, [empty, missing])
+    assert report.exit_code == 2
+    assert [(left.where, left.text) for left in report.leftovers] == [
+        (str(missing), "cannot be read: No such file or directory")
+    ]
+
+
+async def test_one_bad_file_and_one_bad_record_cost_nothing_else(inbox: Inbox) -> None:
+    broken = inbox.page()
+    broken.write_text("{")
+    nameless = inbox.page(rentals=[record("rentals", 1, name=None), record("rentals", 2)])
+    report = await import_pages(inbox.connection, [broken, nameless, COMPLETE])
+    assert [(left.kind, left.id, left.what) for left in report.leftovers] == [
+        ("file", None, Fate.MALFORMED),
+        ("rentals", 1, Fate.MALFORMED),
+    ]
+    assert report.imported["rentals"] == 2
+    assert report.exit_code == 1
+
+
 # ----------------------------------------------------------------------------------------- again, and in any order
 
 
@@ -332,138 +289,3 @@ async def test_the_sequence_moves_past_imported_ids_and_never_back(inbox: Inbox)
     assert await inbox.one("SELECT nextval('row_ids')") == 501
     await inbox.give(rentals=[record("rentals", 20)])
     assert await inbox.one("SELECT nextval('row_ids')") == 502
-
-
-# --------------------------------------------------------------------------------------- links, now and later
-
-
-async def test_a_member_or_creator_that_comes_later_is_linked(inbox: Inbox) -> None:
-    pages = thread(5)
-    pages["conversations"][0]["links"]["created_by"] = {"id": 32, "type": "User"}
-    pages["messages"][0]["links"]["created_by"] = {"id": 65, "type": "Doorkeeper::Application"}
-    assert len((await inbox.give(**pages)).leftovers) == 3
-    report = await inbox.give(
-        clients=[record("clients", 30)], users=[record("users", 32)], applications=[{"id": 65, "name": "Airbnb"}]
-    )
-    assert report.linked == {"conversations": 1, "participants": 1, "messages": 1}
-    assert await inbox.one("SELECT client_id FROM participants") == 30
-    assert await inbox.one("SELECT created_by_user_id FROM conversations") == 32
-    assert await inbox.one("SELECT created_by_application_id FROM messages") == 65
-    assert (await inbox.give(**pages)).leftovers == []
-
-
-async def test_a_member_that_comes_later_to_another_account_is_not_linked(inbox: Inbox) -> None:
-    await inbox.give(**thread(5))
-    report = await inbox.give(clients=[record("clients", 30, links={"account": 2})])
-    assert report.linked == {}
-    assert await inbox.one("SELECT client_id FROM participants") is None
-
-
-async def test_the_same_record_given_again_is_completed_with_what_has_come(inbox: Inbox) -> None:
-    conversation = record("conversations", 5, links={"assignee": 31, "bookings": [4], "inquiries": [6]})
-    booking = record("bookings", 4, links={"client": 30})
-    assert len((await inbox.give(conversations=[conversation], bookings=[booking])).leftovers) == 2 + 1
-    await inbox.give(
-        hosts=[record("hosts", 31)],
-        clients=[record("clients", 30)],
-        rentals=[record("rentals", 2)],
-        inquiries=[record("inquiries", 6, links={"rental": 2})],
-    )
-    report = await inbox.give(conversations=[conversation], bookings=[booking])
-    assert report.leftovers == []
-    assert report.imported == {"bookings": 1, "conversations": 1}
-    assert await inbox.one("SELECT assignee_id FROM conversations") == 31
-    assert await inbox.one("SELECT client_id FROM bookings") == 30
-    assert await inbox.one("SELECT conversation_id FROM inquiries") == 5
-
-
-async def test_a_newer_conversation_has_exactly_the_bookings_and_inquiries_that_it_names(inbox: Inbox) -> None:
-    rental = {"rental": 2}
-    await inbox.give(
-        rentals=[record("rentals", 2)],
-        bookings=[record("bookings", 3), record("bookings", 4)],
-        inquiries=[record("inquiries", 6, links=rental), record("inquiries", 7, links=rental)],
-        conversations=[record("conversations", 5, links={"bookings": [3, 4, 4], "inquiries": [6, 7]})],
-    )
-    assert await inbox.one("SELECT count(*) FROM conversation_bookings") == 2
-    await inbox.give(conversations=[record("conversations", 5, day=2)])
-    assert await inbox.one("SELECT count(*) FROM conversation_bookings") == 2, "a record that names none says nothing"
-    await inbox.give(conversations=[record("conversations", 5, day=3, links={"bookings": [4], "inquiries": [7]})])
-    assert await inbox.connection.fetch("SELECT booking_id FROM conversation_bookings") == [(4,)]
-    inquiries = await inbox.connection.fetch("SELECT id, conversation_id FROM inquiries ORDER BY id")
-    assert inquiries == [(6, None), (7, 5)]
-
-
-@pytest.mark.parametrize("order", [(8, 9), (9, 8)])
-async def test_an_inquiry_has_the_first_conversation_that_claims_it(inbox: Inbox, order: tuple[int, int]) -> None:
-    await inbox.give(rentals=[record("rentals", 2)], inquiries=[record("inquiries", 6, links={"rental": 2})])
-    claims = [record("conversations", id, links={"inquiries": [6]}) for id in order]  # noqa: A001
-    report = await inbox.give(conversations=claims)
-    text = "inquiry 6 is of conversation 8: not connected"
-    assert by_text(report) == [("conversations", 9, Fate.NOT_LINKED, text)]
-    assert await inbox.one("SELECT conversation_id FROM inquiries") == 8
-
-
-async def test_the_first_conversation_has_the_inquiry_also_when_it_comes_later(inbox: Inbox) -> None:
-    await inbox.give(rentals=[record("rentals", 2)], inquiries=[record("inquiries", 6, links={"rental": 2})])
-    for id, holder in ((9, 9), (8, 8), (9, 8)):  # noqa: A001
-        await inbox.give(conversations=[record("conversations", id, links={"inquiries": [6]})])
-        assert await inbox.one("SELECT conversation_id FROM inquiries") == holder
-
-
-async def test_an_inquiry_has_the_booking_that_it_names_or_the_first_that_names_it(inbox: Inbox) -> None:
-    report = await inbox.give(
-        rentals=[record("rentals", 2)],
-        bookings=[record("bookings", id, links={"inquiry": 6 if id < 5 else 7}) for id in (4, 3, 5, 8)],  # noqa: A001
-        inquiries=[
-            record("inquiries", 6, links={"rental": 2}),
-            record("inquiries", 7, links={"rental": 2, "booking": 8}),
-        ],
-    )
-    assert by_text(report) == [
-        ("bookings", 4, Fate.NOT_LINKED, "inquiry 6 is of booking 3: not connected"),
-        ("bookings", 5, Fate.NOT_LINKED, "inquiry 7 is of booking 8: not connected"),
-    ]
-    assert await inbox.connection.fetch("SELECT id, booking_id FROM inquiries ORDER BY id") == [(6, 3), (7, 8)]
-
-
-async def test_a_participant_does_not_move_to_another_conversation(inbox: Inbox) -> None:
-    await inbox.give(**thread(5), clients=[record("clients", 30)])
-    moved = record("participants", 5, day=2, links={"conversation": 6, "member": {"id": 30, "type": "Client"}})
-    report = await inbox.give(conversations=[record("conversations", 6)], participants=[moved])
-    text = "conversation 5 has this participant already"
-    assert by_text(report) == [("participants", 5, Fate.KEPT_ASIDE, text)]
-    assert await inbox.one("SELECT conversation_id FROM participants") == 5
-
-
-async def test_the_limits_themselves_are_stored(inbox: Inbox) -> None:
-    rental = record("rentals", 1, updated_at="9999-12-31T23:59:59.9999Z")
-    conversation = record("conversations", 2**63 - 1, subject="ø" * 255)
-    assert (await inbox.give(conversations=[conversation], rentals=[rental])).exit_code == 0
-    assert await inbox.one("SELECT length(subject) FROM conversations WHERE id = 9223372036854775807") == 255
-    assert await inbox.one("SELECT updated_at FROM rentals") == datetime(9999, 12, 31, 23, 59, 59, 999_000, tzinfo=UTC)
-    assert (await inbox.give(rentals=[rental])).unchanged == {"rentals": 1}
-
-
-async def test_an_import_of_nothing_says_so(inbox: Inbox, tmp_path: Path) -> None:
-    empty = tmp_path / "empty"
-    empty.mkdir()
-    missing = tmp_path / "missing.json"
-    report = await import_pages(inbox.connection, [empty, missing])
-    assert report.exit_code == 2
-    assert [(left.where, left.text) for left in report.leftovers] == [
-        (str(missing), "cannot be read: No such file or directory")
-    ]
-
-
-async def test_one_bad_file_and_one_bad_record_cost_nothing_else(inbox: Inbox) -> None:
-    broken = inbox.page()
-    broken.write_text("{")
-    nameless = inbox.page(rentals=[record("rentals", 1, name=None), record("rentals", 2)])
-    report = await import_pages(inbox.connection, [broken, nameless, COMPLETE])
-    assert [(left.kind, left.id, left.what) for left in report.leftovers] == [
-        ("file", None, Fate.MALFORMED),
-        ("rentals", 1, Fate.MALFORMED),
-    ]
-    assert report.imported["rentals"] == 2
-    assert report.exit_code == 1

@@ -12,7 +12,7 @@ SELECT conversations.created_by_type, conversations.created_by_id, conversations
 FROM conversations
 WHERE conversations.account_id = $1::BIGINT AND conversations.id = any($2::BIGINT[]);
 
-SELECT hosts.created_at, hosts.updated_at, hosts.account_id, hosts.id, hosts.firstname, hosts.lastname, hosts.email, hosts.user_id, hosts.source_id
+SELECT hosts.id, hosts.firstname
 FROM hosts
 WHERE hosts.account_id = $1::BIGINT AND hosts.id = any($2::BIGINT[]);
 

@@ -2,15 +2,15 @@ SELECT conversations.created_by_type, conversations.created_by_id, conversations
 FROM conversations
 WHERE conversations.account_id = $1::BIGINT AND conversations.id = any($2::BIGINT[]);
 
-SELECT accounts.created_at, accounts.updated_at, accounts.id, accounts.business_name, accounts.email, accounts.time_zone
+SELECT accounts.id, accounts.business_name
 FROM accounts
 WHERE accounts.id = $1::BIGINT AND accounts.id = any($2::BIGINT[]);
 
-SELECT hosts.created_at, hosts.updated_at, hosts.account_id, hosts.id, hosts.firstname, hosts.lastname, hosts.email, hosts.user_id, hosts.source_id
+SELECT hosts.id, hosts.firstname, hosts.lastname
 FROM hosts
 WHERE hosts.account_id = $1::BIGINT AND hosts.id = any($2::BIGINT[]);
 
-SELECT sources.created_at, sources.updated_at, sources.account_id, sources.id, sources.name, sources.internal
+SELECT sources.id, sources.name
 FROM sources
 WHERE sources.account_id = $1::BIGINT AND sources.id = any($2::BIGINT[]);
 

@@ -2,6 +2,6 @@ SELECT conversations.created_by_type, conversations.created_by_id, conversations
 FROM conversations
 WHERE conversations.account_id = $1::BIGINT AND conversations.id = any($2::BIGINT[]);
 
-SELECT accounts.created_at, accounts.updated_at, accounts.id, accounts.business_name, accounts.email, accounts.time_zone
+SELECT accounts.id, accounts.business_name
 FROM accounts
 WHERE accounts.id = $1::BIGINT AND accounts.id = any($2::BIGINT[]);

@@ -2,12 +2,12 @@ SELECT conversations.account_id AS parent, count(*) AS total
 FROM conversations
 WHERE conversations.account_id = $1::BIGINT AND conversations.closed_at IS NULL AND conversations.marked_as_spam_at IS NULL AND conversations.assignee_id IS NOT NULL AND conversations.account_id = any($2::BIGINT[]) GROUP BY conversations.account_id;
 
-SELECT parent.position, row.created_by_type, row.created_by_id, row.created_by_user_id, row.created_by_application_id, row.created_at, row.updated_at, row.account_id, row.id, row.subject, row.assignee_id, row.source_id, row.default_channel, row.closed_at, row.deadline_response_at, row.last_message_at, row.marked_as_spam_at, row.read_at
-FROM unnest($1::BIGINT[]) WITH ORDINALITY AS parent(key, position) JOIN LATERAL (SELECT conversations.created_by_type AS created_by_type, conversations.created_by_id AS created_by_id, conversations.created_by_user_id AS created_by_user_id, conversations.created_by_application_id AS created_by_application_id, conversations.created_at AS created_at, conversations.updated_at AS updated_at, conversations.account_id AS account_id, conversations.id AS id, conversations.subject AS subject, conversations.assignee_id AS assignee_id, conversations.source_id AS source_id, conversations.default_channel AS default_channel, conversations.closed_at AS closed_at, conversations.deadline_response_at AS deadline_response_at, conversations.last_message_at AS last_message_at, conversations.marked_as_spam_at AS marked_as_spam_at, conversations.read_at AS read_at
+SELECT parent.position, row.id, row.assignee_id, row.deadline_response_at
+FROM unnest($1::BIGINT[]) WITH ORDINALITY AS parent(key, position) JOIN LATERAL (SELECT conversations.id AS id, conversations.assignee_id AS assignee_id, conversations.deadline_response_at AS deadline_response_at
 FROM conversations
 WHERE conversations.account_id = $2::BIGINT AND conversations.closed_at IS NULL AND conversations.marked_as_spam_at IS NULL AND conversations.assignee_id IS NOT NULL AND conversations.account_id = parent.key ORDER BY coalesce(conversations.deadline_response_at, 'infinity'::timestamptz) ASC, conversations.id ASC
 LIMIT $3) AS row ON true;
 
-SELECT hosts.created_at, hosts.updated_at, hosts.account_id, hosts.id, hosts.firstname, hosts.lastname, hosts.email, hosts.user_id, hosts.source_id
+SELECT hosts.id, hosts.firstname
 FROM hosts
 WHERE hosts.account_id = $1::BIGINT AND hosts.id = any($2::BIGINT[]);

@@ -6,20 +6,24 @@ SELECT inquiries.created_at, inquiries.updated_at, inquiries.account_id, inquiri
 FROM inquiries
 WHERE inquiries.account_id = $1::BIGINT AND inquiries.id = any($2::BIGINT[]);
 
-SELECT parent.position, row.created_at, row.updated_at, row.account_id, row.id, row.firstname, row.lastname, row.email, row.phone, row.message, row.adults, row.children, row.start_at, row.end_at, row.conversation_id, row.booking_id, row.rental_id, row.source_id
-FROM unnest($1::BIGINT[]) WITH ORDINALITY AS parent(key, position) JOIN LATERAL (SELECT inquiries.created_at AS created_at, inquiries.updated_at AS updated_at, inquiries.account_id AS account_id, inquiries.id AS id, inquiries.firstname AS firstname, inquiries.lastname AS lastname, inquiries.email AS email, inquiries.phone AS phone, inquiries.message AS message, inquiries.adults AS adults, inquiries.children AS children, inquiries.start_at AS start_at, inquiries.end_at AS end_at, inquiries.conversation_id AS conversation_id, inquiries.booking_id AS booking_id, inquiries.rental_id AS rental_id, inquiries.source_id AS source_id
+SELECT parent.position, row.created_at, row.updated_at, row.id, row.firstname, row.lastname, row.email, row.phone, row.message, row.adults, row.children, row.start_at, row.end_at, row.conversation_id, row.booking_id, row.rental_id, row.source_id
+FROM unnest($1::BIGINT[]) WITH ORDINALITY AS parent(key, position) JOIN LATERAL (SELECT inquiries.created_at AS created_at, inquiries.updated_at AS updated_at, inquiries.id AS id, inquiries.firstname AS firstname, inquiries.lastname AS lastname, inquiries.email AS email, inquiries.phone AS phone, inquiries.message AS message, inquiries.adults AS adults, inquiries.children AS children, inquiries.start_at AS start_at, inquiries.end_at AS end_at, inquiries.conversation_id AS conversation_id, inquiries.booking_id AS booking_id, inquiries.rental_id AS rental_id, inquiries.source_id AS source_id
 FROM inquiries
 WHERE inquiries.account_id = $2::BIGINT AND inquiries.conversation_id = parent.key ORDER BY inquiries.id ASC
 LIMIT $3) AS row ON true;
 
-SELECT bookings.created_at, bookings.updated_at, bookings.account_id, bookings.id, bookings.reference, bookings.external_reference, bookings.status, bookings.start_at, bookings.end_at, bookings.adults, bookings.children, bookings.currency, bookings.final_price, bookings.notes, bookings.client_id, bookings.rental_id, bookings.source_id, bookings.canceled_at
+SELECT conversations.id
+FROM conversations
+WHERE conversations.account_id = $1::BIGINT AND conversations.id = any($2::BIGINT[]);
+
+SELECT bookings.id, bookings.reference
 FROM bookings
 WHERE bookings.account_id = $1::BIGINT AND bookings.id = any($2::BIGINT[]);
 
-SELECT rentals.created_at, rentals.updated_at, rentals.account_id, rentals.id, rentals.name, rentals.city, rentals.country_code
+SELECT rentals.id, rentals.name
 FROM rentals
 WHERE rentals.account_id = $1::BIGINT AND rentals.id = any($2::BIGINT[]);
 
-SELECT sources.created_at, sources.updated_at, sources.account_id, sources.id, sources.name, sources.internal
+SELECT sources.id, sources.name
 FROM sources
 WHERE sources.account_id = $1::BIGINT AND sources.id = any($2::BIGINT[]);

@@ -2,28 +2,32 @@ SELECT conversations.created_by_type, conversations.created_by_id, conversations
 FROM conversations
 WHERE conversations.account_id = $1::BIGINT AND conversations.id = any($2::BIGINT[]);
 
-SELECT parent.position, row.created_by_type, row.created_by_id, row.created_by_user_id, row.created_by_application_id, row.created_at, row.updated_at, row.account_id, row.id, row.conversation_id, row.sender_id, row.content, row.channel, row.origin, row.visibility, row.sent_at
-FROM unnest($1::BIGINT[]) WITH ORDINALITY AS parent(key, position) JOIN LATERAL (SELECT messages.created_by_type AS created_by_type, messages.created_by_id AS created_by_id, messages.created_by_user_id AS created_by_user_id, messages.created_by_application_id AS created_by_application_id, messages.created_at AS created_at, messages.updated_at AS updated_at, messages.account_id AS account_id, messages.id AS id, messages.conversation_id AS conversation_id, messages.sender_id AS sender_id, messages.content AS content, messages.channel AS channel, messages.origin AS origin, messages.visibility AS visibility, messages.sent_at AS sent_at
+SELECT parent.position, row.created_by_type, row.created_by_id, row.created_by_user_id, row.created_by_application_id, row.created_at, row.updated_at, row.id, row.conversation_id, row.sender_id, row.content, row.channel, row.origin, row.visibility, row.sent_at
+FROM unnest($1::BIGINT[]) WITH ORDINALITY AS parent(key, position) JOIN LATERAL (SELECT messages.created_by_type AS created_by_type, messages.created_by_id AS created_by_id, messages.created_by_user_id AS created_by_user_id, messages.created_by_application_id AS created_by_application_id, messages.created_at AS created_at, messages.updated_at AS updated_at, messages.id AS id, messages.conversation_id AS conversation_id, messages.sender_id AS sender_id, messages.content AS content, messages.channel AS channel, messages.origin AS origin, messages.visibility AS visibility, messages.sent_at AS sent_at
 FROM messages
 WHERE messages.account_id = $2::BIGINT AND messages.conversation_id = parent.key ORDER BY messages.sent_at ASC, messages.id ASC
 LIMIT $3) AS row ON true;
 
-SELECT participants.created_at, participants.updated_at, participants.account_id, participants.id, participants.conversation_id, participants.member_type, participants.member_id, participants.client_id, participants.host_id, participants.read_at, participants.last_message_sent_at
+SELECT conversations.id
+FROM conversations
+WHERE conversations.account_id = $1::BIGINT AND conversations.id = any($2::BIGINT[]);
+
+SELECT participants.id, participants.client_id, participants.host_id
 FROM participants
 WHERE participants.account_id = $1::BIGINT AND participants.id = any($2::BIGINT[]);
+
+SELECT users.id, users.name
+FROM users
+WHERE users.account_id = $1::BIGINT AND users.id = any($2::BIGINT[]);
 
 SELECT applications.id, applications.name
 FROM applications
 WHERE applications.id = any($1::BIGINT[]);
 
-SELECT users.account_id, users.id, users.name, users.email
-FROM users
-WHERE users.account_id = $1::BIGINT AND users.id = any($2::BIGINT[]);
-
-SELECT clients.created_at, clients.updated_at, clients.account_id, clients.id, clients.fullname, clients.email, clients.phone, clients.preferred_locale
+SELECT clients.id, clients.fullname
 FROM clients
 WHERE clients.account_id = $1::BIGINT AND clients.id = any($2::BIGINT[]);
 
-SELECT hosts.created_at, hosts.updated_at, hosts.account_id, hosts.id, hosts.firstname, hosts.lastname, hosts.email, hosts.user_id, hosts.source_id
+SELECT hosts.id, hosts.firstname
 FROM hosts
 WHERE hosts.account_id = $1::BIGINT AND hosts.id = any($2::BIGINT[]);

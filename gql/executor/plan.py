@@ -1,0 +1,326 @@
+"""Plans: a selection on rows of one type, told once per document.
+
+A plan says which columns the selection needs, how they are shown, and which relations lead on. It holds for every
+request with the same document and the same outcome of its `@skip` and `@include`. It knows no rows and no values of
+arguments; those are bound when it runs. A selection that it cannot promise to answer exactly as graphql-core would is
+refused with `UnplannableError`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from graphql import (
+    DirectiveNode,
+    DocumentNode,
+    GraphQLEnumType,
+    GraphQLField,
+    GraphQLNamedType,
+    GraphQLObjectType,
+    GraphQLOutputType,
+    GraphQLSchema,
+    VariableNode,
+    Visitor,
+    get_named_type,
+    is_leaf_type,
+    is_list_type,
+    is_non_null_type,
+    visit,
+)
+from graphql.execution.collect_fields import FieldDetails
+from strawberry.schema.schema_converter import GraphQLCoreConverter
+
+from db import tables as t
+from gql.fields import ManyField, OneField
+from gql.node import NODE_TABLES, ComputedField, IdField
+
+Details: TypeAlias = list[FieldDetails]
+# The response's keys with the fields behind them, for one object type.
+Collect: TypeAlias = Callable[[GraphQLObjectType, Details], dict[str, Details]]
+
+_TYPENAME = "__typename"
+# A document of many conditions is planned anew when so many of their outcomes were seen.
+_MAX_OUTCOMES = 64
+_PASSED = {"String", "Boolean", "Int"}
+
+
+class UnplannableError(Exception):
+    """This selection is graphql-core's. The message says why, for the counter."""
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectPlan:
+    """A selection on the rows of one table."""
+
+    table: type[t.Table]
+    columns: frozenset[str]
+    build: Callable[[Sequence[Any], Callable[[int], str]], list[dict[str, Any]]]
+    targets: tuple[Target, ...]
+    ones: tuple[OnePlan, ...]
+    manys: tuple[ManyPlan, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A table that a level refers to: by which of its own columns, and which of the other's are needed in all."""
+
+    table: type[t.Table]
+    keys: tuple[str, ...]
+    columns: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class OnePlan:
+    """A field that leads to at most one row, by the first of `ways` whose column is set."""
+
+    key: str
+    ways: tuple[tuple[str, ObjectPlan], ...]
+    required: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ManyPlan:
+    """A field that leads to a connection. Its arguments are read when it runs, by the field's own resolver."""
+
+    key: str
+    parent_type: GraphQLObjectType
+    definition: GraphQLField
+    details: Details
+    connection: ConnectionPlan
+
+
+@dataclass(frozen=True, slots=True)
+class EdgePlan:
+    """A selection on the edges of a connection: keys with what they show, in order."""
+
+    type_name: str
+    keys: tuple[tuple[str, str], ...]
+    nodes: tuple[tuple[str, ObjectPlan], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionPlan:
+    """A selection on a connection. `keys` are all keys in order, with the constant of those that have one."""
+
+    keys: tuple[tuple[str, str | None], ...]
+    totals: tuple[str, ...]
+    page_infos: tuple[tuple[str, tuple[tuple[str, str | None, Any], ...]], ...]
+    edges: tuple[tuple[str, EdgePlan], ...]
+    nodes: tuple[tuple[str, ObjectPlan], ...]
+
+    @property
+    def reads_page(self) -> bool:
+        """Whether rows are needed, and not only their number."""
+        return bool(self.page_infos or self.edges or self.nodes)
+
+    @property
+    def columns(self) -> frozenset[str]:
+        """What the rows must have, beyond what cursors need."""
+        plans = [plan for _, plan in self.nodes] + [plan for _, edge in self.edges for _, plan in edge.nodes]
+        return frozenset({"id"}).union(*(plan.columns for plan in plans))
+
+
+class Plans:
+    """The plans of one document, by what its `@skip` and `@include` decide."""
+
+    def __init__(self, document: DocumentNode) -> None:
+        self._conditions = tuple(sorted(_condition_variables(document)))
+        self._by_outcome: dict[tuple[Any, ...], dict[Any, Any]] = {}
+
+    def under(self, variables: Mapping[str, Any]) -> dict[Any, Any]:
+        """The plans made so far for an operation with these variables, to be added to."""
+        outcome = tuple(variables.get(name) for name in self._conditions)
+        if outcome not in self._by_outcome and len(self._by_outcome) >= _MAX_OUTCOMES:
+            self._by_outcome.clear()
+        return self._by_outcome.setdefault(outcome, {})
+
+
+def _condition_variables(document: DocumentNode) -> set[str]:
+    """The variables that decide whether something is selected."""
+    names: set[str] = set()
+
+    class Conditions(Visitor):
+        def enter_directive(self, node: DirectiveNode, *_: Any) -> None:
+            values = (argument.value for argument in node.arguments or ())
+            names.update(value.name.value for value in values if isinstance(value, VariableNode))
+
+    visit(document, Conditions())
+    return names
+
+
+class Planner:
+    """Makes the plans of one operation, under the conditions that `collect` was given."""
+
+    def __init__(self, schema: GraphQLSchema, collect: Collect) -> None:
+        self._schema = schema
+        self._collect = collect
+
+    def plan_object(self, type_: GraphQLObjectType, details: Details) -> ObjectPlan:
+        """The selection `details` on rows of `type_`."""
+        table = NODE_TABLES.get(type_.name)
+        if table is None:
+            raise UnplannableError(f"{type_.name} is no node")
+        builder = _Builder(table)
+        ones, manys = [], []
+        for key, fields in self._collect(type_, details).items():
+            name = fields[0].node.name.value
+            if name == _TYPENAME:
+                builder.add_constant(key, type_.name)
+                continue
+            definition = type_.fields[name]
+            field = definition.extensions[GraphQLCoreConverter.DEFINITION_BACKREF]
+            if isinstance(field, OneField):
+                builder.add_constant(key, None)
+                builder.columns.update(one.key for one in field.ones)
+                ones.append(self._plan_one(key, definition, field, fields))
+            elif isinstance(field, ManyField):
+                builder.add_constant(key, None)
+                builder.columns.add("id")
+                manys.append(self._plan_many(key, type_, definition, fields))
+            else:
+                builder.add_leaf(key, definition.type, field)
+        return ObjectPlan(table, frozenset(builder.columns), builder.make(), _targets(ones), tuple(ones), tuple(manys))
+
+    def plan_connection(self, type_: GraphQLNamedType, details: Details) -> ConnectionPlan:
+        """The selection `details` on a connection type."""
+        keys: list[tuple[str, str | None]] = []
+        totals, page_infos, edges, nodes = [], [], [], []
+        for key, fields in self._collect_object(type_, details).items():
+            name = fields[0].node.name.value
+            keys.append((key, type_.name if name == _TYPENAME else None))
+            inner = None if name == _TYPENAME else get_named_type(type_.fields[name].type)  # type: ignore[attr-defined]
+            if name == "totalCount":
+                totals.append(key)
+            elif name == "pageInfo":
+                page_infos.append((key, self._plan_attributes(inner, fields)))
+            elif name == "edges":
+                edges.append((key, self._plan_edge(inner, fields)))
+            elif name == "nodes":
+                nodes.append((key, self.plan_object(_object(inner), fields)))
+        return ConnectionPlan(tuple(keys), tuple(totals), tuple(page_infos), tuple(edges), tuple(nodes))
+
+    def _plan_one(self, key: str, definition: GraphQLField, field: OneField, details: Details) -> OnePlan:
+        ways = tuple((one.key, self.plan_object(self._object_type(one.target.__name__), details)) for one in field.ones)
+        return OnePlan(key, ways, is_non_null_type(definition.type))
+
+    def _plan_many(self, key: str, parent: GraphQLObjectType, definition: GraphQLField, details: Details) -> ManyPlan:
+        connection = self.plan_connection(get_named_type(definition.type), details)
+        return ManyPlan(key, parent, definition, details, connection)
+
+    def _plan_edge(self, type_: Any, details: Details) -> EdgePlan:
+        keys, nodes = [], []
+        for key, fields in self._collect_object(type_, details).items():
+            name = fields[0].node.name.value
+            keys.append((key, name))
+            if name == "node":
+                nodes.append((key, self.plan_object(_object(type_.fields[name].type), fields)))
+        return EdgePlan(type_.name, tuple(keys), tuple(nodes))
+
+    def _plan_attributes(self, type_: Any, details: Details) -> tuple[tuple[str, str | None, Any], ...]:
+        """Keys with the attribute that each shows, or with a constant."""
+        return tuple(
+            (key, None, type_.name)
+            if (name := fields[0].node.name.value) == _TYPENAME
+            else (key, type_.fields[name].extensions[GraphQLCoreConverter.DEFINITION_BACKREF].python_name, None)
+            for key, fields in self._collect_object(type_, details).items()
+        )
+
+    def _collect_object(self, type_: GraphQLNamedType, details: Details) -> dict[str, Details]:
+        if not isinstance(type_, GraphQLObjectType):
+            raise UnplannableError(f"{type_.name} is no object type")
+        return self._collect(type_, details)
+
+    def _object_type(self, name: str) -> GraphQLObjectType:
+        type_ = self._schema.get_type(name)
+        assert isinstance(type_, GraphQLObjectType)  # noqa: S101  # tables and types share their names
+        return type_
+
+
+def _targets(ones: Sequence[OnePlan]) -> tuple[Target, ...]:
+    """The tables that fields lead to, each once, so that a level reads each in one statement."""
+    ways: dict[type[t.Table], list[tuple[str, ObjectPlan]]] = {}
+    for one in ones:
+        for key, plan in one.ways:
+            ways.setdefault(plan.table, []).append((key, plan))
+    return tuple(
+        Target(
+            table,
+            tuple({key: None for key, _ in found}),
+            frozenset({"id"}).union(*(plan.columns for _, plan in found)),
+        )
+        for table, found in ways.items()
+    )
+
+
+def _object(type_: Any) -> GraphQLObjectType:
+    named = get_named_type(type_)
+    assert isinstance(named, GraphQLObjectType)  # noqa: S101  # connections are of object types
+    return named
+
+
+class _Builder:
+    """Collects the leaves of a selection and makes the one function that shows them."""
+
+    def __init__(self, table: type[t.Table]) -> None:
+        self.columns: set[str] = set()
+        self._table = table
+        self._items: list[str] = []
+        self._names: dict[str, Any] = {}
+
+    def add_constant(self, key: str, value: str | None) -> None:
+        """A key with the same value in all objects; None keeps the place of what a relation will put there."""
+        self._items.append(f"{key!r}: {value!r}")
+
+    def add_leaf(self, key: str, type_: GraphQLOutputType, field: Any) -> None:
+        """A key that shows columns of the row."""
+        if isinstance(field, IdField):
+            self.columns.add("id")
+            self._items.append(f"{key!r}: encode_id(row['id'])")
+            return
+        if isinstance(field, ComputedField):
+            self.columns.update(field.columns)
+            compute = self._name("compute", field.compute)
+            value = f"{compute}({', '.join(f'row[{column!r}]' for column in field.columns)})"
+            self._items.append(f"{key!r}: {self._shown(value, type_, nullable=not is_non_null_type(type_))}")
+            return
+        table = self._table
+        column = getattr(table, field.python_name, None)
+        if field.base_resolver is not None or column is None:
+            raise UnplannableError(f"{table.__name__}.{field.python_name} has a resolver of its own")
+        nullable = column.expression.nullable
+        if nullable and is_non_null_type(type_):
+            raise UnplannableError(f"{table.__name__}.{field.python_name} may be null where none may be")
+        self.columns.add(field.python_name)
+        self._items.append(f"{key!r}: {self._shown(f'row[{field.python_name!r}]', type_, nullable=nullable)}")
+
+    def make(self) -> Callable[[Sequence[Any], Callable[[int], str]], list[dict[str, Any]]]:
+        """The function from rows, and from what encodes their ids, to objects."""
+        source = f"lambda rows, encode_id: [{{{', '.join(self._items)}}} for row in rows]"
+        # The text holds GraphQL names and column names only, both checked to be identifiers where they were declared.
+        return eval(source, self._names)  # type: ignore[no-any-return]  # noqa: S307
+
+    def _shown(self, value: str, type_: GraphQLOutputType, *, nullable: bool) -> str:
+        """The expression that shows `value` as graphql-core would serialise it."""
+        leaf = get_named_type(type_)
+        if not is_leaf_type(leaf) or _holds_list(type_):
+            raise UnplannableError(f"{leaf.name} is no leaf")
+        if leaf.name in _PASSED or (isinstance(leaf, GraphQLEnumType) and _is_verbatim(leaf)):
+            return value
+        show = self._name("show", leaf.coerce_output_value)
+        return f"(None if (value := {value}) is None else {show}(value))" if nullable else f"{show}({value})"
+
+    def _name(self, prefix: str, function: Any) -> str:
+        name = f"{prefix}_{len(self._names)}"
+        self._names[name] = function
+        return name
+
+
+def _holds_list(type_: GraphQLOutputType) -> bool:
+    return is_list_type(type_.of_type if is_non_null_type(type_) else type_)
+
+
+def _is_verbatim(enum: GraphQLEnumType) -> bool:
+    """Whether columns hold the very names that the API shows, which their CHECK then guarantees."""
+    return all(name == str(value.value) for name, value in enum.values.items())

@@ -1,0 +1,90 @@
+"""Records as an export has them, and an empty inbox to import them into. What must come of them is for the tests."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+
+from db.bookingsync.importing import import_pages
+from db.bookingsync.kind import KINDS
+from db.bookingsync.report import Fate, Report
+
+TABLES = (*(kind.name for kind in KINDS), "conversation_bookings")
+# What a record of each kind cannot do without, besides its id and its account.
+REQUIRED: dict[str, dict[str, Any]] = {
+    "accounts": {"business_name": "Fjord Cabins"},
+    "applications": {"name": "Airbnb"},
+    "users": {"name": "Ingrid"},
+    "sources": {"name": "Airbnb"},
+    "rentals": {"name": "Boathouse"},
+    "clients": {"fullname": "Ada"},
+    "hosts": {"firstname": "Ingrid", "lastname": "Dahl"},
+    "bookings": {
+        "reference": "FJ1",
+        "status": "Booked",
+        "start_at": "2019-07-01T16:00:00Z",
+        "end_at": "2019-07-08T10:00:00Z",
+    },
+    "conversations": {},
+    "inquiries": {"firstname": "Ada", "lastname": "Berg", "email": "ada@guest.example"},
+    "participants": {},
+    "messages": {"content": "Hei", "origin": "email", "visibility": "external"},
+}
+
+
+def moment(day: int) -> str:
+    return f"2019-05-{day:02}T08:00:00Z"
+
+
+def record(kind: str, id: int, *, day: int = 1, links: dict[str, Any] | None = None, **fields: Any) -> dict[str, Any]:
+    """A record of account 1 (where the wire names the account), last changed on `day`."""
+    stamps = {"created_at": moment(1), "updated_at": moment(day)}
+    return {"id": id, **stamps, **REQUIRED[kind], **fields, "links": {"account": 1, **(links or {})}}
+
+
+def thread(conversation: int, account: int = 1) -> dict[str, list[dict[str, Any]]]:
+    """A conversation with one participant (client 30) and one message of theirs, all under the same id."""
+    member = {"conversation": conversation, "member": {"id": 30, "type": "Client"}}
+    return {
+        "conversations": [record("conversations", conversation, links={"account": account})],
+        "participants": [record("participants", conversation, links=member)],
+        "messages": [record("messages", conversation, links={"conversation": conversation, "sender": conversation})],
+    }
+
+
+def by_text(report: Report) -> list[tuple[str, int | None, Fate, str]]:
+    return [(left.kind, left.id, left.what, left.text) for left in report.leftovers]
+
+
+class Inbox:
+    """An empty database, and pages to import into it."""
+
+    def __init__(self, connection: asyncpg.Connection, folder: Path) -> None:
+        self.connection = connection
+        self.folder = folder
+        self.files = 0
+
+    def page(self, **kinds: Any) -> Path:
+        """A file with the given arrays."""
+        self.files += 1
+        file = self.folder / f"page-{self.files}.json"
+        file.write_text(json.dumps(kinds))
+        return file
+
+    async def give(self, **kinds: Any) -> Report:
+        """Import one page."""
+        return await import_pages(self.connection, [self.page(**kinds)])
+
+    async def one(self, query: str) -> Any:
+        """The single value of a query."""
+        return await self.connection.fetchval(query)
+
+    async def rows(self) -> dict[str, list[Any]]:
+        """Everything that is stored."""
+        return {
+            table: [tuple(row) for row in await self.connection.fetch(f"SELECT * FROM {table} t ORDER BY t")]  # noqa: S608
+            for table in TABLES
+        }

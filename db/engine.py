@@ -15,7 +15,9 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import asyncpg
+from sqlalchemy import event
 from sqlalchemy.dialects.postgresql.asyncpg import dialect as asyncpg_dialect
+from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -75,12 +77,15 @@ class SnapshotClosedError(RuntimeError):
 class Snapshot:
     """The database at one moment. Takes a connection with its first statement and keeps it until closed.
 
+    Where there will be one statement at most, it is a moment of its own and needs no transaction around it.
+
     Statements run one after the other, as a connection has one at a time. Closing cancels what still runs, so that a
     connection never goes back to the pool in the middle of a statement.
     """
 
-    def __init__(self, pool: asyncpg.Pool[Row]) -> None:
+    def __init__(self, pool: asyncpg.Pool[Row], *, in_transaction: bool = True) -> None:
         self._pool = pool
+        self._in_transaction = in_transaction
         self._connection: Any = None
         self._turn = asyncio.Lock()
         self._running: set[asyncio.Task[Any]] = set()
@@ -104,7 +109,8 @@ class Snapshot:
             raise SnapshotClosedError("the operation has ended")
         if self._connection is None:
             self._connection = await self._pool.acquire()
-            await self._connection.execute(_BEGIN)
+            if self._in_transaction:
+                await self._connection.execute(_BEGIN)
         return self._connection
 
     async def close(self) -> None:
@@ -114,22 +120,29 @@ class Snapshot:
             await asyncio.shield(self._end())
 
     async def _end(self) -> None:
-        for task in self._running:
+        interrupted = self._running.copy()
+        for task in interrupted:
             task.cancel()
-        if self._running:
-            await asyncio.wait(self._running.copy())
+        if interrupted:
+            await asyncio.wait(interrupted)
         connection, self._connection = self._connection, None
         if connection is None:
             return
+        if self._in_transaction or interrupted:
+            await _roll_back(connection)
+        await self._pool.release(connection)
+
+
+async def _roll_back(connection: Any) -> None:
+    """End what a connection is in, or the connection."""
+    with suppress(asyncpg.InterfaceError):
         try:
             # A server that does not answer must not keep the place in the pool.
             async with asyncio.timeout(_END_WITHIN):
                 await connection.execute("ROLLBACK")
         except Exception:  # noqa: BLE001  # what was read is read: a connection that cannot go on is replaced
-            # One that was lost has left the pool already.
-            with suppress(asyncpg.InterfaceError):
-                connection.terminate()
-        await self._pool.release(connection)
+            # One that was lost has left the pool already, which asyncpg tells by the error that is passed over.
+            connection.terminate()
 
 
 class Database:
@@ -171,9 +184,9 @@ class Database:
             async_creator=lambda: asyncpg.connect(self._dsn, timeout=_CONNECT_WITHIN),
             pool_size=self._size,
             max_overflow=0,
-            pool_pre_ping=True,
             hide_parameters=True,
         )
+        event.listen(self._engine.sync_engine, "checkout", _replace_if_lost)
 
     async def stop(self) -> None:
         """Close the pools, once the operations that still run have given their connections back."""
@@ -203,6 +216,12 @@ class Database:
             raise RuntimeError("the database was not started")
         async with AsyncSession(self._engine, expire_on_commit=False) as session, session.begin():
             yield session
+
+
+def _replace_if_lost(connection: Any, *_: Any) -> None:
+    """Have SQLAlchemy's pool replace a connection that was lost: asyncpg knows, and no round trip is needed to ask."""
+    if connection.driver_connection.is_closed():
+        raise DisconnectionError
 
 
 async def _learn_arrays(connection: Any) -> None:

@@ -23,8 +23,8 @@ jwks            the keys that tokens are verified with
 auth            bearer token -> viewer
 http            the GraphQL-over-HTTP endpoint
 graphiql        the GraphiQL page
+server          an application served, until it is told to stop
 app             the Starlette application
-server          the application served, until it is told to stop
 demo            a database, data, a token and a server, all at once
 cli             the command `inbox`
 """

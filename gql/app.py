@@ -31,6 +31,7 @@ from gql.graphiql import graphiql_page, graphiql_routes
 from gql.http import GraphQLEndpoint, HttpError, error_response
 from gql.log import configure_log
 from gql.schema import build_schema
+from gql.server import tune_collector
 from gql.settings import Settings
 
 _READY_WITHIN = 2.0
@@ -78,7 +79,9 @@ def create_app(settings: Settings, *, token: str | None = None) -> Starlette:
 def create_configured_app() -> Starlette:
     """The application of the environment's settings: what `uvicorn --factory` and its workers call."""
     configure_log()
-    return create_app(Settings())
+    app = create_app(Settings())
+    tune_collector()
+    return app
 
 
 @asynccontextmanager

@@ -15,12 +15,13 @@ class Context:
 
     viewer: Viewer
     database: Database
+    reads_once: bool = False
     loaders: dict[Any, Any] = field(default_factory=dict)
     snapshot: Snapshot = field(init=False)
     """The moment that this operation reads."""
 
     def __post_init__(self) -> None:
-        self.snapshot = Snapshot(self.database.pool)
+        self.snapshot = Snapshot(self.database.pool, in_transaction=not self.reads_once)
 
     async def renew(self) -> None:
         """Let what follows read a later moment: after a write, whose outcome it must show."""
@@ -30,4 +31,6 @@ class Context:
 
     async def close(self) -> None:
         """Give the connection back. What a loader still asks for is refused from here on."""
+        # Loaders lead back here: without this, all rows would stay until Python looks for cycles.
+        self.loaders.clear()
         await self.snapshot.close()

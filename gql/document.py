@@ -28,7 +28,7 @@ from db.scope import Viewer
 from gql.context import Context
 from gql.errors import Code, Refused, show_request_error
 from gql.executor.plan import Plans
-from gql.limits import ScopeWalk
+from gql.limits import ScopeWalk, reads_once
 from gql.settings import Settings
 
 # How many errors of a document are reported; the last one then says that there are more.
@@ -56,6 +56,7 @@ class Operation:
     node: OperationDefinitionNode
     scopes: frozenset[str]
     plans: Plans
+    reads_once: bool
 
     @property
     def name(self) -> str | None:
@@ -113,7 +114,9 @@ class Documents:
         fragments = {node.name.value: node for node in document.definitions if isinstance(node, FragmentDefinitionNode)}
         walk = ScopeWalk(self._schema, fragments)
         return {
-            node.name.value if node.name else None: Operation(document, node, walk.of(node), Plans(document))
+            node.name.value if node.name else None: Operation(
+                document, node, walk.of(node), Plans(document), reads_once(self._schema, node)
+            )
             for node in document.definitions
             if isinstance(node, OperationDefinitionNode)
         }

@@ -164,7 +164,8 @@ class GraphQLEndpoint:
             if request.method == "GET" and operation.type is not OperationType.QUERY:
                 raise HttpError(405, "A GET cannot change anything: use POST", headers={"Allow": "POST"})
             async with _while_connected(request):
-                result = await self._documents.execute(operation, parameters.variables, Context(viewer, self._database))
+                context = Context(viewer, self._database, reads_once=operation.reads_once)
+                result = await self._documents.execute(operation, parameters.variables, context)
         except RequestError as error:
             record.count(error.errors)
             return _response(media, _status(media, error), {"errors": error.errors})

@@ -6,26 +6,69 @@ nothing of who asks.
 
 from __future__ import annotations
 
+from typing import cast
+
 from graphql import (
     FieldNode,
     FragmentDefinitionNode,
     FragmentSpreadNode,
     GraphQLCompositeType,
+    GraphQLField,
     GraphQLSchema,
     InlineFragmentNode,
     NamedTypeNode,
     OperationDefinitionNode,
+    OperationType,
     SelectionSetNode,
     get_named_type,
+    get_nullable_type,
     is_composite_type,
     is_interface_type,
+    is_list_type,
     is_union_type,
 )
 from strawberry.schema.schema_converter import GraphQLCoreConverter
 
+from gql.fields import ManyField, OneField
 from gql.node import required_scopes
 
 _NONE: frozenset[str] = frozenset()
+_MANY = 1_000
+
+
+def reads_once(schema: GraphQLSchema, operation: OperationDefinitionNode) -> bool:
+    """Whether one statement answers a query, so that it needs no transaction to see one moment."""
+    if operation.operation is not OperationType.QUERY or schema.query_type is None:
+        return False
+    return _reads(schema, operation.selection_set, schema.query_type) <= 1
+
+
+def _reads(schema: GraphQLSchema, selections: SelectionSetNode, parent: GraphQLCompositeType) -> int:
+    """How many statements a selection takes, or more. Fragments count for many: nothing is walked twice."""
+    number = 0
+    for selection in selections.selections:
+        if not isinstance(selection, FieldNode):
+            return _MANY
+        definition = schema.get_field(parent, selection.name.value)
+        if definition is None:
+            return _MANY
+        inner = selection.selection_set
+        number += _own_reads(selection.name.value, definition)
+        if inner is not None and number < _MANY:
+            number += _reads(schema, inner, cast("GraphQLCompositeType", get_named_type(definition.type)))
+    return number
+
+
+def _own_reads(name: str, definition: GraphQLField) -> int:
+    """How many statements a field itself takes. What is inside of a page was read with the page."""
+    field = definition.extensions.get(GraphQLCoreConverter.DEFINITION_BACKREF)
+    if isinstance(field, OneField):
+        return len(field.ones)
+    if isinstance(field, ManyField) or name == "totalCount":
+        return 1
+    if getattr(field, "base_resolver", None) is None:
+        return 0
+    return _MANY if is_list_type(get_nullable_type(definition.type)) else 1
 
 
 class ScopeWalk:

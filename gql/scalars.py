@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any, NewType
 
 import strawberry
@@ -14,6 +15,8 @@ from strawberry.types.scalar import ScalarDefinition
 BigInt = NewType("BigInt", int)
 
 _INT64 = 1 << 63
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECONDS = tuple(f".{milliseconds:03}Z" for milliseconds in range(1_000))
 # RFC 3339, with the fraction optional on the way in: the REST API's times have none.
 _DATE_TIME = re.compile(
     r"(\d{4}-\d\d-\d\d)[Tt](\d\d:\d\d:\d\d)(\.\d{3})?(?:([Zz])|([+-](?:[01]\d|2[0-3]):[0-5]\d))", re.ASCII
@@ -22,7 +25,19 @@ _DATE_TIME = re.compile(
 
 def show_date_time(value: datetime) -> str:
     """In UTC with exactly three digits of fraction, as the scalar's specification has it."""
-    return value.astimezone(UTC).isoformat(timespec="milliseconds")[:-6] + "Z"
+    # An answer may hold thousands: put together from parts that come again, each takes a quarter of `isoformat`.
+    since = value - _EPOCH
+    return _day(since.days) + _second(since.seconds) + _MILLISECONDS[since.microseconds // 1000]
+
+
+@lru_cache(maxsize=16_384)
+def _day(days: int) -> str:
+    return f"{(_EPOCH + timedelta(days=days)).date().isoformat()}T"
+
+
+@lru_cache(maxsize=86_400)
+def _second(seconds: int) -> str:
+    return f"{seconds // 3_600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}"
 
 
 def read_date_time(value: Any) -> datetime:

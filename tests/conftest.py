@@ -207,7 +207,8 @@ def recording(statements: Statements) -> Iterator[None]:
         self.add_query_logger(lambda record: statements.add(record.query))
 
     def hear(_connection: Any, _cursor: Any, sql: str, *_rest: Any) -> None:
-        statements.add(sql)
+        # As late as asyncpg tells of its own, so that both are in the order in which they ran.
+        asyncio.get_running_loop().call_soon(statements.add, sql)
 
     event.listen(Engine, "before_cursor_execute", hear)
     asyncpg.connection.Connection.__init__ = make_and_listen

@@ -9,14 +9,14 @@ from __future__ import annotations
 import logging
 import sys
 import traceback
+from collections.abc import Callable
 
 import orjson
 import structlog
-from structlog.typing import EventDict, WrappedLogger
+from structlog.typing import EventDict, Processor, WrappedLogger
 
-_SHARED: list[structlog.typing.Processor] = [
-    structlog.contextvars.merge_contextvars,
-    structlog.stdlib.add_log_level,
+_SHARED: list[Processor] = [
+    structlog.processors.add_log_level,
     structlog.processors.TimeStamper(fmt="iso", utc=True),
 ]
 
@@ -46,25 +46,28 @@ def _cut_asyncio(_logger: WrappedLogger, _method: str, event: EventDict) -> Even
 
 def configure_log() -> None:
     """Send structlog's and the standard library's events to standard error. Safe to call twice."""
+    if sys.stderr.isatty():
+        render: Processor = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+        logger: Callable[..., WrappedLogger] = structlog.PrintLoggerFactory(sys.stderr)
+        own = render
+    else:
+        render = structlog.processors.JSONRenderer(lambda event, **_: orjson.dumps(event, default=str).decode())
+        logger = structlog.BytesLoggerFactory(sys.stderr.buffer)
+        own = structlog.processors.JSONRenderer(orjson.dumps, default=str)
+    # A line a request is on the hot path: our own events do not take the way through the standard library.
     structlog.configure(
-        processors=[*_SHARED, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
-        logger_factory=structlog.stdlib.LoggerFactory(),
+        processors=[*_SHARED, _describe_exception, own],
+        logger_factory=logger,
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
         cache_logger_on_first_use=True,
-    )
-    renderer: structlog.typing.Processor = (
-        structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
-        if sys.stderr.isatty()
-        else structlog.processors.JSONRenderer(lambda event, **_: orjson.dumps(event, default=str).decode())
     )
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[*_SHARED, _cut_asyncio, _describe_exception],
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, render],
         )
     )
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(logging.WARNING)
-    logging.getLogger("inbox").setLevel(logging.INFO)

@@ -25,6 +25,7 @@ from db.queries.conversation import ORDERS
 from gql.auth import Authenticator, Unauthenticated
 from gql.connection import decode_cursor
 from gql.node import decode_id
+from gql.server import tune_collector
 from gql.settings import Settings
 from tests.bench import handwritten_sql as sql
 
@@ -44,6 +45,7 @@ def create_app() -> Starlette:
         async with asyncpg.create_pool(
             settings.database_url, max_size=settings.pool_size, min_size=settings.pool_size, reset=_no_reset
         ) as app.state.pool:
+            tune_collector()
             yield
 
     def route(name: str, read: Any) -> Route:

@@ -34,6 +34,7 @@ from gql.auth import Authenticator, Unauthenticated
 from gql.connection import decode_cursor
 from gql.node import decode_id
 from gql.scalars import SCALARS
+from gql.server import tune_collector
 from gql.settings import Settings
 from tests.bench.tutorial_context import Context, Info
 from tests.bench.tutorial_loaders import Loaders
@@ -155,6 +156,7 @@ def create_app() -> Starlette:
             max_overflow=0,
         )
         view.reading = view.engine.execution_options(isolation_level="AUTOCOMMIT")
+        tune_collector()
         yield
         await view.engine.dispose()
 

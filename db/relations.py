@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import Any, TypeAlias
 
-from sqlalchemy import BigInteger, Select, and_, bindparam, func, literal_column, select, true
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy import BigInteger, FromClause, Select, and_, bindparam, func, literal_column, select, true
+from sqlalchemy.dialects.postgresql import ARRAY, array
 from sqlalchemy.types import TypeEngine
 
 from db import tables as t
@@ -140,7 +140,10 @@ class Many:
         """A slice for each parent, its rows with at least `columns`. `parents` are distinct."""
         page = window.page
         clauses = tuple(term.clause for term in window.where)
-        statement = _page_statement(self, window.order, page.shape, clauses, columns)
+        # Without a filter, PostgreSQL can plan a page once and for all, if it is told how large the page is. With one,
+        # the best plan depends on the values, and it had better look at them each time.
+        limit = None if clauses else page.size + 1
+        statement = _page_statement(self, window.order, page.shape, clauses, columns, limit)
         rows = await snapshot.fetch(statement, {ACCOUNT: account_id, _KEYS: parents, **window.parameters()})
         return list(_slices(rows, len(parents), page))
 
@@ -166,8 +169,13 @@ class Many:
 
 
 @lru_cache(maxsize=4_096)
-def _page_statement(
-    many: Many, order: Order, shape: tuple[bool, bool, bool], clauses: tuple[Clause, ...], columns: Columns
+def _page_statement(  # noqa: PLR0913, PLR0917  # all that the text depends on
+    many: Many,
+    order: Order,
+    shape: tuple[bool, bool, bool],
+    clauses: tuple[Clause, ...],
+    columns: Columns,
+    limit: int | None,
 ) -> Statement:
     """The rows of all parents' pages: the parent's position, the child's columns, and what lies beyond the cursors.
 
@@ -175,7 +183,9 @@ def _page_statement(
     which keeps it. Sorting once more would cost as much again.
     """
     backward, after, before = shape
-    parent = func.unnest(_keys()).table_valued("key", with_ordinality="position").render_derived(name="parent")
+    # The children of an account have one parent, and PostgreSQL is to know that there is one.
+    keys = array([bindparam(ACCOUNT, type_=BigInteger)]) if many.parent.key == ACCOUNT else _keys()
+    parent = func.unnest(keys).table_valued("key", with_ordinality="position").render_derived(name="parent")
     if columns is not None and order.column is not None:
         # A cursor tells where a row stands.
         columns |= {order.column.key}
@@ -183,10 +193,18 @@ def _page_statement(
     sides = [side for side, given in (("after", after), ("before", before)) if given]
 
     page = children.where(*(order.beyond(side, many.child) for side in sides))
-    row = page.order_by(*order.sort(many.child, backward=backward)).limit(bindparam("limit")).lateral("row")
+    most: Any = bindparam("limit") if limit is None else literal_column(str(limit))
+    row = page.order_by(*order.sort(many.child, backward=backward)).limit(most).lateral("row")
     if not sides:
         # Nothing lies beyond, and a parent without children needs no row to say so.
         return Statement.of(select(parent.c.position, *row.c).select_from(parent.join(row, true())), many.target)
+    ends = _ends(many, order, children, sides)
+    source = parent.join(ends, true()).join(row, true(), isouter=True)
+    return Statement.of(select(parent.c.position, *ends.c, *row.c).select_from(source), many.target)
+
+
+def _ends(many: Many, order: Order, children: Select[Any], sides: Sequence[str]) -> FromClause:
+    """Whether a parent has rows at or beyond each cursor: a column `beyond_…` for each side."""
     # The nearest row out there, found like a page of one: with EXISTS the planner might look for any row, anywhere.
     nearest = (
         children.with_only_columns(many.child)
@@ -197,13 +215,11 @@ def _page_statement(
         for side in sides
     )
     # The OFFSET keeps this from being merged into the rest, where it would be done for every row.
-    ends = (
+    return (
         select(*(row_.is_not(None).label(f"beyond_{side}") for side, row_ in zip(sides, nearest, strict=True)))
         .offset(literal_column("0"))
         .lateral("ends")
     )
-    source = parent.join(ends, true()).join(row, true(), isouter=True)
-    return Statement.of(select(parent.c.position, *ends.c, *row.c).select_from(source), many.target)
 
 
 @lru_cache(maxsize=4_096)

@@ -260,6 +260,11 @@ def _create_conversations() -> None:
                 "conversations",
                 ["account_id", sa.text(f"coalesce({column}, '{infinity}'::timestamptz)"), "id"],
             )
+    op.create_index(
+        "ix_conversations_state",
+        "conversations",
+        ["account_id", "closed_at", "marked_as_spam_at", "assignee_id", "read_at", "last_message_at"],
+    )
     op.create_table(
         "conversation_bookings",
         _number("account_id"),

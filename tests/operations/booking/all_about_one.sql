@@ -22,7 +22,7 @@ SELECT parent.position, row.id, row.subject
 FROM unnest($1::BIGINT[]) WITH ORDINALITY AS parent(key, position) JOIN LATERAL (SELECT conversations.id AS id, conversations.subject AS subject
 FROM conversations JOIN conversation_bookings ON conversation_bookings.account_id = conversations.account_id AND conversation_bookings.conversation_id = conversations.id
 WHERE conversations.account_id = $2::BIGINT AND conversation_bookings.booking_id = parent.key ORDER BY conversation_bookings.conversation_id ASC
-LIMIT $3) AS row ON true;
+LIMIT 21) AS row ON true;
 
 SELECT parent.position, ends.beyond_before, row.id
 FROM unnest($1::BIGINT[]) WITH ORDINALITY AS parent(key, position) JOIN LATERAL (SELECT (SELECT conversation_bookings.conversation_id
@@ -32,7 +32,7 @@ LIMIT 1) IS NOT NULL AS beyond_before
 LIMIT ALL OFFSET 0) AS ends ON true LEFT OUTER JOIN LATERAL (SELECT conversations.id AS id
 FROM conversations JOIN conversation_bookings ON conversation_bookings.account_id = conversations.account_id AND conversation_bookings.conversation_id = conversations.id
 WHERE conversations.account_id = $2::BIGINT AND conversation_bookings.booking_id = parent.key AND conversation_bookings.conversation_id < $3::BIGINT ORDER BY conversation_bookings.conversation_id ASC
-LIMIT $4) AS row ON true;
+LIMIT 2) AS row ON true;
 
 SELECT parent.position, ends.beyond_after, row.id
 FROM unnest($1::BIGINT[]) WITH ORDINALITY AS parent(key, position) JOIN LATERAL (SELECT (SELECT conversation_bookings.conversation_id
@@ -42,4 +42,4 @@ LIMIT 1) IS NOT NULL AS beyond_after
 LIMIT ALL OFFSET 0) AS ends ON true LEFT OUTER JOIN LATERAL (SELECT conversations.id AS id
 FROM conversations JOIN conversation_bookings ON conversation_bookings.account_id = conversations.account_id AND conversation_bookings.conversation_id = conversations.id
 WHERE conversations.account_id = $2::BIGINT AND conversation_bookings.booking_id = parent.key AND conversation_bookings.conversation_id > $3::BIGINT ORDER BY conversation_bookings.conversation_id DESC
-LIMIT $4) AS row ON true;
+LIMIT 2) AS row ON true;

@@ -7,16 +7,16 @@ FROM bookings
 WHERE bookings.account_id = $1::BIGINT AND bookings.id = any($2::BIGINT[]);
 
 SELECT parent.position, row.id, row.status, row.final_price, row.client_id, row.canceled_at
-FROM unnest($1::BIGINT[]) WITH ORDINALITY AS parent(key, position) JOIN LATERAL (SELECT bookings.id AS id, bookings.status AS status, bookings.final_price AS final_price, bookings.client_id AS client_id, bookings.canceled_at AS canceled_at
+FROM unnest(ARRAY[$1::BIGINT]) WITH ORDINALITY AS parent(key, position) JOIN LATERAL (SELECT bookings.id AS id, bookings.status AS status, bookings.final_price AS final_price, bookings.client_id AS client_id, bookings.canceled_at AS canceled_at
 FROM bookings
-WHERE bookings.account_id = $2::BIGINT AND bookings.account_id = parent.key ORDER BY bookings.id ASC
-LIMIT $3) AS row ON true;
+WHERE bookings.account_id = $1::BIGINT AND bookings.account_id = parent.key ORDER BY bookings.id ASC
+LIMIT 21) AS row ON true;
 
 SELECT parent.position, row.id
 FROM unnest($1::BIGINT[]) WITH ORDINALITY AS parent(key, position) JOIN LATERAL (SELECT conversations.id AS id
 FROM conversations JOIN conversation_bookings ON conversation_bookings.account_id = conversations.account_id AND conversation_bookings.conversation_id = conversations.id
 WHERE conversations.account_id = $2::BIGINT AND conversation_bookings.booking_id = parent.key ORDER BY conversation_bookings.conversation_id ASC
-LIMIT $3) AS row ON true;
+LIMIT 21) AS row ON true;
 
 SELECT clients.id
 FROM clients

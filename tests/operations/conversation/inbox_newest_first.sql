@@ -3,10 +3,10 @@ FROM conversations
 WHERE conversations.account_id = $1::BIGINT AND conversations.account_id = any($2::BIGINT[]) GROUP BY conversations.account_id;
 
 SELECT parent.position, row.id, row.last_message_at
-FROM unnest($1::BIGINT[]) WITH ORDINALITY AS parent(key, position) JOIN LATERAL (SELECT conversations.id AS id, conversations.last_message_at AS last_message_at
+FROM unnest(ARRAY[$1::BIGINT]) WITH ORDINALITY AS parent(key, position) JOIN LATERAL (SELECT conversations.id AS id, conversations.last_message_at AS last_message_at
 FROM conversations
-WHERE conversations.account_id = $2::BIGINT AND conversations.account_id = parent.key ORDER BY coalesce(conversations.last_message_at, '-infinity'::timestamptz) DESC, conversations.id DESC
-LIMIT $3) AS row ON true;
+WHERE conversations.account_id = $1::BIGINT AND conversations.account_id = parent.key ORDER BY coalesce(conversations.last_message_at, '-infinity'::timestamptz) DESC, conversations.id DESC
+LIMIT 21) AS row ON true;
 
 SELECT parent.position, row.id, row.sender_id, row.content, row.sent_at
 FROM unnest($1::BIGINT[]) WITH ORDINALITY AS parent(key, position) JOIN LATERAL (SELECT messages.id AS id, messages.sender_id AS sender_id, messages.content AS content, messages.sent_at AS sent_at

@@ -10,7 +10,7 @@ SELECT parent.position, row.id
 FROM unnest($1::BIGINT[]) WITH ORDINALITY AS parent(key, position) JOIN LATERAL (SELECT bookings.id AS id
 FROM bookings JOIN conversation_bookings ON conversation_bookings.account_id = bookings.account_id AND conversation_bookings.booking_id = bookings.id
 WHERE bookings.account_id = $2::BIGINT AND conversation_bookings.conversation_id = parent.key ORDER BY conversation_bookings.booking_id ASC
-LIMIT $3) AS row ON true;
+LIMIT 21) AS row ON true;
 
 SELECT inquiries.conversation_id AS parent, count(*) AS total
 FROM inquiries
@@ -20,10 +20,10 @@ SELECT parent.position, row.id, row.sent_at
 FROM unnest($1::BIGINT[]) WITH ORDINALITY AS parent(key, position) JOIN LATERAL (SELECT messages.id AS id, messages.sent_at AS sent_at
 FROM messages
 WHERE messages.account_id = $2::BIGINT AND messages.conversation_id = parent.key ORDER BY messages.sent_at ASC, messages.id ASC
-LIMIT $3) AS row ON true;
+LIMIT 21) AS row ON true;
 
 SELECT parent.position, row.id
 FROM unnest($1::BIGINT[]) WITH ORDINALITY AS parent(key, position) JOIN LATERAL (SELECT participants.id AS id
 FROM participants
 WHERE participants.account_id = $2::BIGINT AND participants.conversation_id = parent.key ORDER BY participants.id ASC
-LIMIT $3) AS row ON true;
+LIMIT 21) AS row ON true;

@@ -10,7 +10,7 @@ SELECT parent.position, row.id, row.reference
 FROM unnest($1::BIGINT[]) WITH ORDINALITY AS parent(key, position) JOIN LATERAL (SELECT bookings.id AS id, bookings.reference AS reference
 FROM bookings JOIN conversation_bookings ON conversation_bookings.account_id = bookings.account_id AND conversation_bookings.booking_id = bookings.id
 WHERE bookings.account_id = $2::BIGINT AND conversation_bookings.conversation_id = parent.key ORDER BY conversation_bookings.booking_id ASC
-LIMIT $3) AS row ON true;
+LIMIT 21) AS row ON true;
 
 SELECT inquiries.conversation_id AS parent, count(*) AS total
 FROM inquiries
@@ -20,7 +20,7 @@ SELECT parent.position, row.id, row.message
 FROM unnest($1::BIGINT[]) WITH ORDINALITY AS parent(key, position) JOIN LATERAL (SELECT inquiries.id AS id, inquiries.message AS message
 FROM inquiries
 WHERE inquiries.account_id = $2::BIGINT AND inquiries.conversation_id = parent.key ORDER BY inquiries.id ASC
-LIMIT $3) AS row ON true;
+LIMIT 21) AS row ON true;
 
 SELECT messages.conversation_id AS parent, count(*) AS total
 FROM messages
@@ -30,7 +30,7 @@ SELECT parent.position, row.id, row.content, row.sent_at
 FROM unnest($1::BIGINT[]) WITH ORDINALITY AS parent(key, position) JOIN LATERAL (SELECT messages.id AS id, messages.content AS content, messages.sent_at AS sent_at
 FROM messages
 WHERE messages.account_id = $2::BIGINT AND messages.conversation_id = parent.key ORDER BY messages.sent_at ASC, messages.id ASC
-LIMIT $3) AS row ON true;
+LIMIT 21) AS row ON true;
 
 SELECT participants.conversation_id AS parent, count(*) AS total
 FROM participants
@@ -40,4 +40,4 @@ SELECT parent.position, row.id, row.member_type
 FROM unnest($1::BIGINT[]) WITH ORDINALITY AS parent(key, position) JOIN LATERAL (SELECT participants.id AS id, participants.member_type AS member_type
 FROM participants
 WHERE participants.account_id = $2::BIGINT AND participants.conversation_id = parent.key ORDER BY participants.id ASC
-LIMIT $3) AS row ON true;
+LIMIT 21) AS row ON true;

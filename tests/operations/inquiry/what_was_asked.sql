@@ -10,7 +10,7 @@ SELECT parent.position, row.created_at, row.updated_at, row.id, row.firstname, r
 FROM unnest($1::BIGINT[]) WITH ORDINALITY AS parent(key, position) JOIN LATERAL (SELECT inquiries.created_at AS created_at, inquiries.updated_at AS updated_at, inquiries.id AS id, inquiries.firstname AS firstname, inquiries.lastname AS lastname, inquiries.email AS email, inquiries.phone AS phone, inquiries.message AS message, inquiries.adults AS adults, inquiries.children AS children, inquiries.start_at AS start_at, inquiries.end_at AS end_at, inquiries.conversation_id AS conversation_id, inquiries.booking_id AS booking_id, inquiries.rental_id AS rental_id, inquiries.source_id AS source_id
 FROM inquiries
 WHERE inquiries.account_id = $2::BIGINT AND inquiries.conversation_id = parent.key ORDER BY inquiries.id ASC
-LIMIT $3) AS row ON true;
+LIMIT 6) AS row ON true;
 
 SELECT conversations.id
 FROM conversations

@@ -6,7 +6,7 @@ SELECT parent.position, row.created_by_type, row.created_by_id, row.created_by_u
 FROM unnest($1::BIGINT[]) WITH ORDINALITY AS parent(key, position) JOIN LATERAL (SELECT messages.created_by_type AS created_by_type, messages.created_by_id AS created_by_id, messages.created_by_user_id AS created_by_user_id, messages.created_by_application_id AS created_by_application_id, messages.created_at AS created_at, messages.updated_at AS updated_at, messages.id AS id, messages.conversation_id AS conversation_id, messages.sender_id AS sender_id, messages.content AS content, messages.channel AS channel, messages.origin AS origin, messages.visibility AS visibility, messages.sent_at AS sent_at
 FROM messages
 WHERE messages.account_id = $2::BIGINT AND messages.conversation_id = parent.key ORDER BY messages.sent_at ASC, messages.id ASC
-LIMIT $3) AS row ON true;
+LIMIT 21) AS row ON true;
 
 SELECT conversations.id
 FROM conversations

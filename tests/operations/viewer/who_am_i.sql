@@ -10,4 +10,4 @@ SELECT parent.position, row.created_at, row.updated_at, row.account_id, row.id, 
 FROM unnest($1::BIGINT[]) WITH ORDINALITY AS parent(key, position) JOIN LATERAL (SELECT hosts.created_at AS created_at, hosts.updated_at AS updated_at, hosts.account_id AS account_id, hosts.id AS id, hosts.firstname AS firstname, hosts.lastname AS lastname, hosts.email AS email, hosts.user_id AS user_id, hosts.source_id AS source_id
 FROM hosts
 WHERE hosts.account_id = $2::BIGINT AND hosts.user_id = parent.key ORDER BY hosts.id ASC
-LIMIT $3) AS row ON true;
+LIMIT 2) AS row ON true;

@@ -34,10 +34,11 @@ _names = itertools.count()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """The option that rewrites what `test_operations.py` compares with."""
+    """The options that rewrite what `test_operations.py` compares with, and that have `test_execution.py` go on."""
     parser.addoption(
         "--update-operations", action="store_true", help="write the answers and statements of tests/operations anew"
     )
+    parser.addoption("--documents", type=int, default=2_000, help="how many documents test_execution.py draws")
 
 
 @pytest.fixture(scope="session")

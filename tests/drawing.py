@@ -1,21 +1,23 @@
-"""Strategies for documents: anything that the schema allows, with what trips executors up drawn often.
+"""Documents drawn by a number: anything that the schema allows, with what trips executors up drawn often.
 
-Fragments of all kinds, aliases, the same field twice, `@skip` and `@include` on variables, arguments from literals and
-variables, abstract types. Ids and cursors are drawn from what the caller gives, so that documents find something.
+Fragments of all kinds and used twice, aliases, the same field twice with different selections, `@skip` and `@include`
+on variables, arguments from literals and from variables that are given, null or left out, abstract types. The same
+number draws the same document. Ids and cursors come from the caller, so that documents find something.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from random import Random
+from typing import Any, TypeAlias, TypeVar
 
 from graphql import (
     GraphQLCompositeType,
     GraphQLEnumType,
     GraphQLField,
     GraphQLInputObjectType,
-    GraphQLInterfaceType,
     GraphQLObjectType,
     GraphQLSchema,
     GraphQLUnionType,
@@ -26,150 +28,256 @@ from graphql import (
     is_list_type,
     is_required_argument,
 )
-from hypothesis import strategies as st
 
 _T = TypeVar("_T")
 
+# The response's keys on the way to a field; what stands there; and of which type's field it comes.
+Path: TypeAlias = tuple[str, ...]
+_Shape: TypeAlias = tuple[str, str, str]
+_Step: TypeAlias = tuple[Path, _Shape, str]
+
 _ALIASES = ("a", "b", "c")
+# Few rows inside of few rows: what matters is what is beside what.
 _PAGES = (
-    "",
-    "first: 1",
-    "first: 3",
-    "last: 2",
-    "first: 100",
-    "last: 5",
-    "first: $some",
-    "first: null",
-    "first: 0",
-    'after: "x"',
+    *("", "first: 1", "first: 2", "first: 3", "first: 6", "last: 1", "last: 2", "first: $some", "last: $none"),
+    *("first: $none", "first: null", "last: $none, first: $some"),
 )
+_WRONG_PAGES = ("first: 0", "first: 2, last: 2", 'after: "x"', "last: 101")
+_CONDITIONS = (
+    *("@include(if: $yes)", "@skip(if: $no)", "@include(if: $yes) @skip(if: $no)"),
+    *("@include(if: $no)", "@skip(if: true)", "@include(if: true)"),
+)
+_REFERRED = {"assigneeIds": "Host", "sourceIds": "Source", "bookingIds": "Booking", "inquiryIds": "Inquiry"}
+_LEFT_OUT = object()
+# Variables by name: how they are declared, and the values that they may have.
+_VARIABLES: dict[str, tuple[str, Sequence[Any]]] = {
+    "yes": ("Boolean!", (True, False)),
+    "no": ("Boolean = true", (True, False, False, _LEFT_OUT)),
+    "some": ("Int = 2", (1, 2, 20, None, _LEFT_OUT)),
+    "none": ("Int", (None, _LEFT_OUT)),
+    "visibility": ("MessageVisibility", ("INTERNAL", "EXTERNAL", None, _LEFT_OUT)),
+    "order": ("ConversationOrder", ({}, {"direction": "ASC"}, {"field": "CREATED_AT"}, None, _LEFT_OUT)),
+    "filter": ("ConversationFilter", ({}, {"closed": False}, {"read": None, "assigned": True}, None, _LEFT_OUT)),
+}
+_VARIABLE_OF = {"visibility": "visibility", "orderBy": "order"}
+_SAMPLES = {
+    "Boolean": ("true", "false", "$yes", "null"),
+    "DateTime": ('"2026-05-01T00:00:00Z"', '"2026-03-01T12:00:00+02:00"'),
+    "BigInt": ("1", '"2"', "999999"),
+    "Int": ("1", "$some"),
+    "String": ('"ABC"', '""'),
+}
+
+
+@dataclass(frozen=True)
+class Known:
+    """Ids by type, and cursors by the connection that gave them out, such as `Conversation.messages`."""
+
+    ids: Mapping[str, Sequence[str]]
+    cursors: Mapping[str, Sequence[str]]
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A query, its variables, and which fields, as `Type.field`, may stand where in its answer."""
+
+    text: str
+    variables: dict[str, Any]
+    places: Mapping[Path, set[str]]
+
+
+@dataclass(frozen=True)
+class _Fragment:
+    name: str
+    text: str
+    on: GraphQLCompositeType
+    path: Path
+    depth: int
+    steps: Sequence[_Step]
 
 
 @dataclass
-class Draft:
-    """A document being written."""
+class _Draft:
+    """A document being written.
+
+    `budget` is how many fields it may still get, and `asked` are the types whose ids were drawn for a field.
+    """
 
     schema: GraphQLSchema
-    ids: Sequence[str]
-    draw: Any
-    fragments: list[str] = field(default_factory=list)
+    known: Known
+    random: Random
+    budget: int
+    fragments: list[_Fragment] = field(default_factory=list)
+    shapes: dict[Path, _Shape] = field(default_factory=dict)
+    steps: list[_Step] = field(default_factory=list)
+    asked: dict[Path, list[str]] = field(default_factory=lambda: {(): []})
 
     def choose(self, options: Sequence[_T]) -> _T:
         """One of `options`."""
-        chosen: _T = self.draw(st.sampled_from(options))
-        return chosen
+        return self.random.choice(options)
 
-    def rarely(self) -> bool:
-        """True one time in six."""
-        return bool(self.draw(st.integers(0, 5)) == 0)
+    def one_in(self, number: int) -> bool:
+        """True so rarely."""
+        return self.random.randrange(number) == 0
+
+    def fits(self, path: Path, shape: _Shape) -> bool:
+        """Whether it may stand there beside what does already."""
+        return self.shapes.setdefault(path, shape) == shape
+
+    def put(self, path: Path, shape: _Shape, place: str) -> None:
+        """Remember that it stands there."""
+        self.steps.append((path, shape, place))
 
 
-@st.composite
-def documents(draw: Any, schema: GraphQLSchema, ids: Sequence[str]) -> tuple[str, dict[str, Any]]:
-    """A query with its variables."""
-    draft = Draft(schema, ids, draw)
+def draw(schema: GraphQLSchema, known: Known, number: int) -> Drawn:
+    """The document of this number."""
+    random = Random(number)  # noqa: S311  # nothing is secret here
+    draft = _Draft(schema, known, random, budget=random.choice((8, 20, 40, 60)))
     assert schema.query_type is not None
-    body = _selections(draft, schema.query_type, draw(st.integers(2, 4)))
-    variables = {"yes": draw(st.booleans()), "no": draw(st.booleans()), "some": draw(st.sampled_from([1, 2, 20]))}
-    head = "query Drawn($yes: Boolean!, $no: Boolean = true, $some: Int = 2)"
-    if draft.rarely():
-        del variables["no"]
-    uses = "_uses: __typename @include(if: $yes) @skip(if: $no) _more: sources(first: $some) { totalCount }"
-    return "\n".join([f"{head} {{ {uses} {body} }}", *draft.fragments]), variables
-
-
-def _selections(draft: Draft, type_: GraphQLCompositeType, depth: int) -> str:
-    parts = [_selection(draft, type_, depth) for _ in range(draft.draw(st.integers(1, 4)))]
-    if draft.rarely():
-        parts.append(parts[0])
-    return " ".join(parts)
-
-
-def _selection(draft: Draft, type_: GraphQLCompositeType, depth: int) -> str:
-    kind = draft.draw(st.integers(0, 9)) if depth >= 0 else 1
-    if (kind == 0 or isinstance(type_, GraphQLUnionType)) and depth >= 0:
-        return _fragment(draft, type_, depth)
-    if kind == 1 or isinstance(type_, GraphQLUnionType):
-        return f"__typename{_condition(draft)}"
-    return _field(draft, type_, depth)
-
-
-def _field(draft: Draft, type_: GraphQLObjectType | GraphQLInterfaceType, depth: int) -> str:
-    names = [name for name, definition in type_.fields.items() if depth > 0 or _is_leaf(definition)]
-    if not names:
-        return "__typename"
-    name = draft.choose(names)
-    definition = type_.fields[name]
-    alias = f"{draft.choose(_ALIASES)}: " if draft.rarely() else ""
-    inner = get_named_type(definition.type)
-    nested = f" {{ {_selections(draft, inner, depth - 1)} }}" if is_composite_type(inner) else ""
-    return f"{alias}{name}{_arguments(draft, definition)}{_condition(draft)}{nested}"
-
-
-def _fragment(draft: Draft, type_: GraphQLCompositeType, depth: int) -> str:
-    peers: list[GraphQLCompositeType] = [type_]
-    if is_abstract_type(type_):
-        peers += draft.schema.get_possible_types(type_)
-    elif isinstance(type_, GraphQLObjectType):
-        peers += type_.interfaces
-    on = draft.choose(peers)
-    inner = "__typename" if isinstance(on, GraphQLUnionType) else _selections(draft, on, depth - (on is type_))
-    if draft.rarely() and on is type_ and not isinstance(on, GraphQLUnionType):
-        return f"...{_condition(draft)} {{ {inner} }}"
-    if draft.rarely():
-        name = f"F{len(draft.fragments)}"
-        draft.fragments.append("")
-        draft.fragments[int(name[1:])] = f"fragment {name} on {on.name} {{ {inner} }}"
-        return f"...{name}{_condition(draft)}"
-    return f"... on {on.name}{_condition(draft)} {{ {inner} }}"
-
-
-def _condition(draft: Draft) -> str:
-    if not draft.rarely():
-        return ""
-    return draft.choose(
-        (
-            " @include(if: $yes)",
-            " @skip(if: $no)",
-            " @include(if: $yes) @skip(if: $no)",
-            " @skip(if: true)",
-            " @include(if: true)",
-        )
+    body = f"{{ {_selections(draft, schema.query_type, (), random.randint(2, 6))} }}"
+    texts = [body, *(f"fragment {item.name} on {item.on.name} {{ {item.text} }}" for item in draft.fragments)]
+    used = sorted(set(re.findall(r"\$(\w+)", " ".join(texts))))
+    values = {name: draft.choose(_VARIABLES[name][1]) for name in used}
+    declared = ", ".join(f"${name}: {_VARIABLES[name][0]}" for name in used)
+    places: dict[Path, set[str]] = {}
+    for path, _, place in draft.steps:
+        places.setdefault(path, set()).add(place)
+    return Drawn(
+        "\n".join([f"query Drawn{f'({declared})' if used else ''} {texts[0]}", *texts[1:]]),
+        {name: value for name, value in values.items() if value is not _LEFT_OUT},
+        places,
     )
 
 
-def _arguments(draft: Draft, definition: GraphQLField) -> str:
+def _selections(draft: _Draft, type_: GraphQLCompositeType, path: Path, depth: int) -> str:
+    number = draft.random.randint(1, 3 if len(path) > 2 else 5)
+    parts = (_selection(draft, type_, path, depth) for place in range(number) if place == 0 or draft.budget > 0)
+    return " ".join(parts)
+
+
+def _selection(draft: _Draft, type_: GraphQLCompositeType, path: Path, depth: int) -> str:
+    draft.budget -= 1
+    if draft.budget < 0 or draft.one_in(12):
+        return f"__typename{_condition(draft)}"
+    if isinstance(type_, GraphQLUnionType) or draft.one_in(3 if is_abstract_type(type_) else 7):
+        return _fragment(draft, type_, path, depth)
+    return _field(draft, type_, path, depth)
+
+
+def _field(draft: _Draft, type_: Any, path: Path, depth: int) -> str:
+    leaves = [name for name, definition in type_.fields.items() if not _is_composite(definition)]
+    inner = [name for name, definition in type_.fields.items() if _is_composite(definition)]
+    deeper = inner and depth > 0 and draft.budget > 0 and (not leaves or not draft.one_in(3))
+    name = draft.choose(inner if deeper else leaves or ["__typename"])
+    if name == "__typename":
+        return "__typename"
+    definition = type_.fields[name]
+    draft.asked[()] = []
+    arguments = _arguments(draft, f"{type_.name}.{name}", definition)
+    key = draft.choose(_ALIASES) if draft.one_in(6) else name
+    earlier = draft.shapes.get((*path, key))
+    if earlier is not None and earlier[0] == name and earlier[2] == str(definition.type):
+        # The same key once more: what is selected inside of both is merged.
+        arguments = earlier[1]
+    shape = (name, arguments, str(definition.type))
+    while not draft.fits((*path, key), shape):
+        key += "_"
+    draft.put((*path, key), shape, f"{type_.name}.{name}")
+    draft.asked.setdefault((*path, key), draft.asked[()])
+    named = get_named_type(definition.type)
+    nested = f" {{ {_selections(draft, named, (*path, key), depth - 1)} }}" if is_composite_type(named) else ""
+    return f"{'' if key == name else f'{key}: '}{name}{arguments}{_condition(draft)}{nested}"
+
+
+def _fragment(draft: _Draft, type_: GraphQLCompositeType, path: Path, depth: int) -> str:
+    again = _spread_again(draft, type_, path, depth) if draft.one_in(3) else None
+    if again is not None:
+        return again
+    peers: list[GraphQLCompositeType] = [type_]
+    if is_abstract_type(type_):
+        peers += draft.schema.get_possible_types(type_)
+        peers += [type_ for type_ in draft.schema.get_possible_types(type_) if type_.name in draft.asked[path]] * 9
+    elif isinstance(type_, GraphQLObjectType):
+        peers += type_.interfaces
+    on = draft.choose(peers)
+    start = len(draft.steps)
+    inner = "__typename" if isinstance(on, GraphQLUnionType) else _selections(draft, on, path, depth)
+    condition = _condition(draft)
+    if on is type_ and draft.one_in(3):
+        return f"...{condition} {{ {inner} }}"
+    if draft.one_in(3):
+        fragment = _Fragment(f"F{len(draft.fragments)}", inner, on, path, depth, draft.steps[start:])
+        draft.fragments.append(fragment)
+        return f"...{fragment.name}{condition}"
+    return f"... on {on.name}{condition} {{ {inner} }}"
+
+
+def _spread_again(draft: _Draft, type_: GraphQLCompositeType, path: Path, depth: int) -> str | None:
+    """A fragment that is there already, where one fits."""
+    for fragment in draft.fragments:
+        if fragment.on is not type_ or fragment.depth > depth:
+            continue
+        steps = [((*path, *step[0][len(fragment.path) :]), *step[1:]) for step in fragment.steps]
+        if all(draft.shapes.get(place, shape) == shape for place, shape, _ in steps):
+            for place, shape, name in steps:
+                draft.fits(place, shape)
+                draft.put(place, shape, name)
+            return f"...{fragment.name}{_condition(draft)}"
+    return None
+
+
+def _condition(draft: _Draft) -> str:
+    return f" {draft.choose(_CONDITIONS)}" if draft.one_in(6) else ""
+
+
+def _arguments(draft: _Draft, place: str, definition: GraphQLField) -> str:
+    returned = get_named_type(definition.type).name
+    if {"id", "databaseId"} <= definition.args.keys():
+        by_id = f'id: "{draft.choose(draft.known.ids[returned])}"'
+        chosen = draft.choose([by_id, by_id, 'databaseId: "1"', "databaseId: 2"])
+        return f"({chosen})"
     parts = []
     if "first" in definition.args:
-        parts.append(draft.choose(_PAGES))
+        wrong = draft.one_in(60 if place.startswith("Query.") else 8)
+        parts.append(draft.choose(_WRONG_PAGES if wrong else _PAGES))
+        if draft.known.cursors.get(place) and draft.one_in(6):
+            side, cursor = draft.choose(("after", "before")), draft.choose(draft.known.cursors[place])
+            parts.append(f'{side}: "{cursor}"')
     for name, argument in definition.args.items():
-        if name not in {"first", "last", "after", "before"} and (is_required_argument(argument) or draft.rarely()):
-            parts.append(f"{name}: {_value(draft, argument.type, 2)}")
-    if {"id", "databaseId"} <= definition.args.keys():
-        parts = [draft.choose([f'id: "{draft.choose(draft.ids)}"', 'databaseId: "1"', "databaseId: 2"])]
+        if is_required_argument(argument) or (name not in {"first", "last", "after", "before"} and draft.one_in(4)):
+            variable = "filter" if str(argument.type) == "ConversationFilter" else _VARIABLE_OF.get(name)
+            value = f"${variable}" if variable and draft.one_in(2) else _value(draft, name, argument.type, "")
+            parts.append(f"{name}: {value}")
     joined = ", ".join(part for part in parts if part)
     return f"({joined})" if joined else ""
 
 
-def _value(draft: Draft, type_: Any, depth: int) -> str:
+def _value(draft: _Draft, name: str, type_: Any, owner: str) -> str:
+    """A literal for an argument or an input field `name` of the input type `owner`."""
     nullable = get_nullable_type(type_)
+    if nullable is type_ and draft.one_in(8):
+        return "null"
     if is_list_type(nullable):
-        return f"[{', '.join(_value(draft, nullable.of_type, depth) for _ in range(draft.draw(st.integers(0, 3))))}]"
+        values = (_value(draft, name, nullable.of_type, owner) for _ in range(draft.random.randint(0, 3)))
+        return f"[{', '.join(values)}]"
     if isinstance(nullable, GraphQLInputObjectType):
-        fields = [item for item in nullable.fields.items() if draft.rarely()]
-        return "{" + ", ".join(f"{name}: {_value(draft, item.type, depth - 1)}" for name, item in fields) + "}"
+        fields = [item for item in nullable.fields.items() if draft.one_in(5)]
+        return f"{{{', '.join(f'{key}: {_value(draft, key, item.type, nullable.name)}' for key, item in fields)}}}"
     if isinstance(nullable, GraphQLEnumType):
         return str(draft.choose(list(nullable.values)))
-    samples = {
-        "ID": [f'"{id_}"' for id_ in draft.ids] + ['"x"'],
-        "Boolean": ["true", "false", "$yes"],
-        "DateTime": ['"2026-05-01T00:00:00Z"'],
-        "BigInt": ["1", '"2"'],
-        "Int": ["1", "$some"],
-        "String": ['"ABC"'],
-    }
-    return str(draft.choose(samples[nullable.name]))
+    if nullable.name == "ID":
+        return f'"{_id(draft, name, owner)}"'
+    return draft.choose(_SAMPLES[nullable.name])
 
 
-def _is_leaf(definition: GraphQLField) -> bool:
-    return not is_composite_type(get_named_type(definition.type))
+def _id(draft: _Draft, name: str, owner: str) -> str:
+    """An id of what the argument or input field asks for; seldom of something else, or none."""
+    if draft.one_in(30):
+        return "x"
+    wanted = _REFERRED.get(name) or owner.removesuffix("Filter") or draft.choose(list(draft.known.ids))
+    draft.asked[()].append(wanted)
+    return draft.choose(draft.known.ids[wanted])
+
+
+def _is_composite(definition: GraphQLField) -> bool:
+    return is_composite_type(get_named_type(definition.type))

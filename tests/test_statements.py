@@ -90,6 +90,36 @@ async def test_a_deep_document_costs_the_same_for_any_number_of_rows(
     assert len(ran) == DEEP_STATEMENTS, "\n".join(ran)
 
 
+# A statement for each type of a union, at each level. One conversation was created by a user or by an application.
+UNIONS = """
+query ($ids: [ID!], $first: Int) {
+  conversations(first: $first, filter: { ids: $ids }) {                                   # conversations
+    nodes {
+      createdBy { ... on User { name } ... on Application { name } }                      # users, applications
+      messages(last: 5) {                                                                 # messages
+        nodes {
+          createdBy { ... on User { email } ... on Application { id } }                   # users, applications
+          sender { member { ... on Client { fullname } ... on Host { user { databaseId } } } }
+          # participants, clients, hosts, users
+        }
+      }
+    }
+  }
+}
+"""
+
+
+@pytest.mark.parametrize(("size", "number"), [(1, 9), (20, 10), (100, 10)])
+async def test_a_document_of_unions_costs_the_same_for_any_number_of_rows(
+    reader: Client, statements: Statements, seeded: asyncpg.Connection, size: int, number: int
+) -> None:
+    ids = (await complete_first(seeded))[:size]
+
+    ran = await costs(reader, statements, UNIONS, ids=ids, first=size)
+
+    assert len(ran) == number, "\n".join(ran)
+
+
 async def test_the_same_relation_asked_for_twice_is_read_once(reader: Client, statements: Statements) -> None:
     ran = await costs(
         reader,

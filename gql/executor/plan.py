@@ -283,7 +283,8 @@ class _Builder:
             self.columns.update(field.columns)
             compute = self._name("compute", field.compute)
             value = f"{compute}({', '.join(f'row[{column!r}]' for column in field.columns)})"
-            self._items.append(f"{key!r}: {self._shown(value, type_, nullable=not is_non_null_type(type_))}")
+            # Unlike a column, a computation may give anything: what it gives is checked.
+            self._items.append(f"{key!r}: {self._checked(value, type_, nullable=not is_non_null_type(type_))}")
             return
         table = self._table
         column = getattr(table, field.python_name, None)
@@ -302,12 +303,17 @@ class _Builder:
         return eval(source, self._names)  # type: ignore[no-any-return]  # noqa: S307
 
     def _shown(self, value: str, type_: GraphQLOutputType, *, nullable: bool) -> str:
-        """The expression that shows `value` as graphql-core would serialise it."""
+        """The expression that shows a column's `value` as graphql-core would serialise it."""
+        leaf = get_named_type(type_)
+        if leaf.name in _PASSED or (isinstance(leaf, GraphQLEnumType) and _is_verbatim(leaf)):
+            return value
+        return self._checked(value, type_, nullable=nullable)
+
+    def _checked(self, value: str, type_: GraphQLOutputType, *, nullable: bool) -> str:
+        """The expression that has graphql-core's leaf type serialise `value`."""
         leaf = get_named_type(type_)
         if not is_leaf_type(leaf) or _holds_list(type_):
             raise UnplannableError(f"{leaf.name} is no leaf")
-        if leaf.name in _PASSED or (isinstance(leaf, GraphQLEnumType) and _is_verbatim(leaf)):
-            return value
         show = self._name("show", leaf.coerce_output_value)
         return f"(None if (value := {value}) is None else {show}(value))" if nullable else f"{show}({value})"
 

@@ -68,7 +68,7 @@ def test_serve_refuses_to_start_with_a_short_key(
     assert refusal(capsys, "serve", "--port", "0") == "inbox: INBOX_JWT_SECRET is shorter than 32 bytes"
 
 
-@pytest.mark.parametrize("place", ["keys.json", f"http://127.0.0.1:{unused_port()}/keys"])
+@pytest.mark.parametrize("place", ["keys.json", f"http://127.0.0.1:{unused_port()}/keys"], ids=["file", "address"])
 @pytest.mark.usefixtures("database")
 def test_serve_refuses_to_start_with_public_keys_that_cannot_be_read(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], place: str

@@ -44,11 +44,6 @@ class Page:
     before: Position | None = None
 
     @property
-    def bounded(self) -> bool:
-        """Whether a cursor was given, so that there may be rows outside of it."""
-        return self.after is not None or self.before is not None
-
-    @property
     def shape(self) -> tuple[bool, bool, bool]:
         """What of the page changes its statement, and not only its parameters."""
         return self.backward, self.after is not None, self.before is not None

@@ -27,7 +27,7 @@ from graphql import (
 from db.scope import Viewer
 from gql.context import Context
 from gql.errors import Code, Refused, show_request_error
-from gql.executor.plan import Plans
+from gql.executor.plan import Plans, condition_variables
 from gql.limits import ScopeWalk, reads_once
 from gql.settings import Settings
 
@@ -113,9 +113,10 @@ class Documents:
     def _operations(self, document: DocumentNode) -> dict[str | None, Operation]:
         fragments = {node.name.value: node for node in document.definitions if isinstance(node, FragmentDefinitionNode)}
         walk = ScopeWalk(self._schema, fragments)
+        conditions = condition_variables(document)
         return {
             node.name.value if node.name else None: Operation(
-                document, node, walk.of(node), Plans(document), reads_once(self._schema, node)
+                document, node, walk.of(node), Plans(conditions), reads_once(self._schema, node)
             )
             for node in document.definitions
             if isinstance(node, OperationDefinitionNode)

@@ -11,10 +11,15 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 
 import pytest
+from graphql import DocumentNode
 
 from db import tables as t
+from gql import document
+from gql.executor.plan import condition_variables
 from gql.executor.run import FALLBACKS
 from gql.node import encode_id
+from gql.schema import build_schema
+from tests.client import make_settings
 from tests.reference import Pair, fill, pairing
 
 pytestmark = pytest.mark.anyio
@@ -232,3 +237,18 @@ async def test_incremental_delivery_is_refused(pair: Pair, document: str, direct
     (error,) = (await pair.answer(document))["errors"]
 
     assert error["message"] == f"Unknown directive '@{directive}'."
+
+
+def test_the_conditions_of_a_document_are_looked_for_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked_at = []
+
+    def look(node: DocumentNode) -> tuple[str, ...]:
+        looked_at.append(node)
+        return condition_variables(node)
+
+    monkeypatch.setattr(document, "condition_variables", look)
+    documents = document.Documents(build_schema(), make_settings("postgresql://nowhere"))
+
+    documents.operation(" ".join(f"query q{number} {{ __typename }}" for number in range(50)), "q7")
+
+    assert len(looked_at) == 1

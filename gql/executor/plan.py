@@ -123,10 +123,10 @@ class ConnectionPlan:
 
 
 class Plans:
-    """The plans of one document, by what its `@skip` and `@include` decide."""
+    """The plans of one operation, by the values of `conditions`: the variables that its document's directives name."""
 
-    def __init__(self, document: DocumentNode) -> None:
-        self._conditions = tuple(sorted(_condition_variables(document)))
+    def __init__(self, conditions: tuple[str, ...]) -> None:
+        self._conditions = conditions
         self._by_outcome: dict[tuple[Any, ...], dict[Any, Any]] = {}
 
     def under(self, variables: Mapping[str, Any]) -> dict[Any, Any]:
@@ -137,8 +137,8 @@ class Plans:
         return self._by_outcome.setdefault(outcome, {})
 
 
-def _condition_variables(document: DocumentNode) -> set[str]:
-    """The variables that decide whether something is selected."""
+def condition_variables(document: DocumentNode) -> tuple[str, ...]:
+    """The variables that decide whether something is selected: for all operations of a document at once."""
     names: set[str] = set()
 
     class Conditions(Visitor):
@@ -147,7 +147,7 @@ def _condition_variables(document: DocumentNode) -> set[str]:
             names.update(value.name.value for value in values if isinstance(value, VariableNode))
 
     visit(document, Conditions())
-    return names
+    return tuple(sorted(names))
 
 
 class Planner:

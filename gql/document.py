@@ -23,15 +23,17 @@ from graphql import (
     parse,
     validate,
 )
+from graphql.execution.values import get_variable_values
 
 from db.scope import Viewer
 from gql.context import Context
 from gql.errors import Code, Refused, show_request_error
 from gql.executor.plan import Plans, condition_variables
+from gql.executor.run import run_root
 from gql.limits import ScopeWalk, reads_once
 from gql.settings import Settings
 
-# How many errors of a document are reported; the last one then says that there are more.
+# How many errors of a document, or of its variables, are reported; the last one then says that there are more.
 MAX_VALIDATION_ERRORS = 20
 
 
@@ -74,7 +76,7 @@ class Documents:
 
     def __init__(self, schema: strawberry.Schema, settings: Settings) -> None:
         self._schema = schema._schema  # noqa: SLF001  # the graphql-core schema; Strawberry has no other way to it
-        self._executor = schema.execution_context_class
+        self._executor: Any = schema.execution_context_class
         self._max_tokens = settings.max_tokens
         self._size = settings.document_cache
         self._timeout = settings.operation_timeout
@@ -127,25 +129,35 @@ class Documents:
     ) -> ExecutionResult:
         """Run the operation. Raises `RequestError` where scopes are missing, variables are wrong, or time runs out."""
         _check_scopes(operation, context.viewer)
-        executor = self._executor.build(
-            self._schema,
-            operation.document,
-            context_value=context,
-            raw_variable_values=dict(variables or {}),
-            operation_name=operation.name,
-            plans=operation.plans,
-        )
-        if isinstance(executor, list):
-            raise RequestError.of(Code.BAD_USER_INPUT, *executor)
         try:
             async with asyncio.timeout(self._timeout):
-                result = executor.execute_operation()
-                return result if isinstance(result, ExecutionResult) else await result  # type: ignore[misc]
+                return await self._execute(operation, dict(variables or {}), context)
         except TimeoutError:
             message = f"The operation took longer than {self._timeout:g} seconds"
             raise RequestError.of(Code.TIMEOUT, Refused(message, Code.TIMEOUT)) from None
         finally:
             await context.close()
+
+    async def _execute(self, operation: Operation, variables: dict[str, Any], context: Context) -> ExecutionResult:
+        coerced = get_variable_values(
+            self._schema, operation.node.variable_definitions or (), variables, MAX_VALIDATION_ERRORS - 1
+        )
+        if isinstance(coerced, list):
+            raise RequestError.of(Code.BAD_USER_INPUT, *coerced)
+        plan = self._executor.plan_of_all(operation.plans, coerced)
+        if plan is not None and (data := await run_root(plan, context, coerced)) is not None:
+            return ExecutionResult(data)
+        executor = self._executor.build(
+            self._schema,
+            operation.document,
+            context_value=context,
+            raw_variable_values=variables,
+            operation_name=operation.name,
+            plans=operation.plans,
+            alone=plan is not None,
+        )
+        result = executor.execute_operation()
+        return result if isinstance(result, ExecutionResult) else await result
 
 
 def _check_scopes(operation: Operation, viewer: Viewer) -> None:

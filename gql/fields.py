@@ -1,4 +1,4 @@
-"""Declarations that become fields: `column`, `one`, `either`, `many`, `through`.
+"""Declarations that become fields: `column`, `one`, `either`, `many`, `through`, `lookup`.
 
 A type declares a relation in one line, from the columns that make it. The line feeds the resolver and its arguments,
 the loaders, and the tests that walk all relations.
@@ -15,14 +15,18 @@ from strawberry.annotation import StrawberryAnnotation
 from strawberry.types.arguments import StrawberryArgument
 from strawberry.types.field import StrawberryField
 
+from db import tables as t
 from db.criterion import Criterion, Term
 from db.page import BY_ID, Order
 from db.relations import Many, One, Window
 from db.scope import Viewer
 from gql.connection import PendingConnection, read_page
 from gql.context import Context
+from gql.errors import Refused
 from gql.filters import read_filter
 from gql.loaders import load_row
+from gql.node import decode_id
+from gql.scalars import BigInt
 
 
 class RelationField(StrawberryField):
@@ -94,18 +98,48 @@ class ManyField(RelationField):
 
     def get_result(self, source: Any, info: Any, args: list[Any], kwargs: dict[str, Any]) -> PendingConnection:  # noqa: ARG002
         """The connection, of which nothing is loaded yet."""
+        place = f"{info._raw_info.parent_type.name}.{info.field_name}"  # noqa: SLF001
         context: Context = info.context
+        return self.connect(context, place, context.viewer.account_id if source is None else source.id, kwargs)
+
+    def connect(self, context: Context, place: str, parent: int, values: Mapping[str, Any]) -> PendingConnection:
+        """The connection at `place`, a `Type.field`, of `parent`, narrowed by the arguments' `values`."""
         order = self.order
         where: tuple[Term, ...] = ()
         for name, narrowing in self.narrowings.items():
             if narrowing.order is not None:
-                order = narrowing.order(kwargs.get(name))
+                order = narrowing.order(values.get(name))
             if narrowing.terms is not None:
-                where += narrowing.terms(kwargs.get(name), context.viewer)
-        place = f"{info._raw_info.parent_type.name}.{info.field_name}"  # noqa: SLF001
-        page = read_page(place, order, *(kwargs.get(name) for name in _PAGING))
-        parent = context.viewer.account_id if source is None else source.id
+                where += narrowing.terms(values.get(name), context.viewer)
+        page = read_page(place, order, *(values.get(name) for name in _PAGING))
         return PendingConnection(context, self.many, Window(page, order, where), parent, place)
+
+
+_IDS: dict[str, tuple[Any, str]] = {
+    "id": (strawberry.ID | None, "The global id."),
+    "database_id": (BigInt | None, "The number that the REST API knows it by."),
+}
+
+
+class LookupField(RelationField):
+    """Leads from the root to the row of `table` that its arguments name, or to none."""
+
+    table: type[t.Table]
+
+    def get_result(self, source: Any, info: Any, args: list[Any], kwargs: dict[str, Any]) -> Awaitable[Any | None]:  # noqa: ARG002
+        """The row, from the loader of its table."""
+        context: Context = info.context
+        return load_row(context, self.table, self.find(context.viewer, kwargs))
+
+    def find(self, viewer: Viewer, values: Mapping[str, Any]) -> int:
+        """The id to look up. Raises `Refused` where not exactly one is given, and for one of another table."""
+        id_, database_id = (values.get(name) for name in _IDS)
+        if (id_ is None) == (database_id is None):
+            raise Refused("Give exactly one of id and databaseId")
+        if id_ is not None:
+            return decode_id(id_, self.table).seen_by(viewer)
+        assert database_id is not None  # noqa: S101  # one of the two is given
+        return int(database_id)
 
 
 def column(description: str) -> Any:
@@ -135,6 +169,14 @@ def through(parent: Any, child: Any, *, description: str | None = None) -> Any:
     return _connection(Many.through(parent, child), BY_ID, description, {})
 
 
+def lookup(table: type[t.Table], *, description: str | None = None) -> Any:
+    """From the root to one row of `table`, by exactly one of its ids."""
+    field = LookupField(python_name=None, description=description)
+    field.table = table
+    field.arguments = _arguments(_IDS)
+    return field
+
+
 def _connection(relation: Many, order: Order, description: str | None, narrowings: Mapping[str, Narrowing]) -> Any:
     field = ManyField(python_name=None, description=description)
     field.many, field.order, field.narrowings = relation, order, narrowings
@@ -142,7 +184,13 @@ def _connection(relation: Many, order: Order, description: str | None, narrowing
         **_PAGING,
         **{name: (narrowing.annotation, narrowing.description) for name, narrowing in narrowings.items()},
     }
-    field.arguments = [
+    field.arguments = _arguments(described)
+    return field
+
+
+def _arguments(described: Mapping[str, tuple[Any, str]]) -> list[StrawberryArgument]:
+    """Optional arguments, each with its type and meaning."""
+    return [
         StrawberryArgument(
             python_name=name,
             graphql_name=None,
@@ -152,4 +200,3 @@ def _connection(relation: Many, order: Order, description: str | None, narrowing
         )
         for name, (annotation, text) in described.items()
     ]
-    return field

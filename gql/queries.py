@@ -18,11 +18,10 @@ from gql.connection import Connection
 from gql.context import Context
 from gql.enums import CreatorType
 from gql.errors import Code, Refused
-from gql.fields import filtered, many, one, ordered
+from gql.fields import filtered, lookup, many, one, ordered
 from gql.filters import BookingFilter, ConversationFilter, ConversationOrder, read_order
 from gql.loaders import load_row, load_slice
 from gql.node import GlobalId, Node, decode_id
-from gql.scalars import BigInt
 from gql.types import NODE_SCOPES
 from gql.types.account import Account
 from gql.types.actor import Creator
@@ -33,8 +32,6 @@ from gql.types.source import Source
 
 _AnyId = Annotated[strawberry.ID, strawberry.argument(description="Of a node of any type.")]
 _AnyIds = Annotated[list[strawberry.ID], strawberry.argument(description="Of nodes of any types.")]
-_OwnId = Annotated[strawberry.ID | None, strawberry.argument(description="The global id.")]
-_DatabaseId = Annotated[BigInt | None, strawberry.argument(description="The number that the REST API knows it by.")]
 
 _HOSTS_OF_USER = Many.along(t.Host.user_id)
 _ACTORS: dict[CreatorType, type[t.Table]] = {CreatorType.USER: t.User, CreatorType.APPLICATION: t.Application}
@@ -86,6 +83,10 @@ class Query:
     sources: Connection[Source] = many(
         t.Source.account_id, description="Where the account's business comes from, in the order of their ids."
     )
+    conversation: Conversation | None = lookup(
+        t.Conversation, description="One conversation, by exactly one of its ids."
+    )
+    booking: Booking | None = lookup(t.Booking, description="One booking, by exactly one of its ids.")
 
     @strawberry.field(description="Who is asking.")
     def viewer(self, info: strawberry.Info[Context, None]) -> Viewer:
@@ -104,31 +105,6 @@ class Query:
         loads = (_load_any(info.context, id_) for id_ in ids)
         found: list[Any] = await asyncio.gather(*loads, return_exceptions=True)
         return found
-
-    @strawberry.field(description="One conversation, by exactly one of its ids.")
-    def conversation(
-        self, info: strawberry.Info[Context, None], id: _OwnId = None, database_id: _DatabaseId = None
-    ) -> Conversation | None:
-        """None where the account has no such row."""
-        return _load_one(info.context, t.Conversation, id, database_id)  # type: ignore[return-value]
-
-    @strawberry.field(description="One booking, by exactly one of its ids.")
-    def booking(
-        self, info: strawberry.Info[Context, None], id: _OwnId = None, database_id: _DatabaseId = None
-    ) -> Booking | None:
-        """None where the account has no such row."""
-        return _load_one(info.context, t.Booking, id, database_id)  # type: ignore[return-value]
-
-
-def _load_one(
-    context: Context, table: type[t.Table], id_: str | None, database_id: int | None
-) -> Awaitable[Any | None]:
-    if (id_ is None) == (database_id is None):
-        raise Refused("Give exactly one of id and databaseId")
-    if id_ is not None:
-        return load_row(context, table, decode_id(id_, table).seen_by(context.viewer))
-    assert database_id is not None  # noqa: S101  # one of the two is given
-    return load_row(context, table, database_id)
 
 
 async def _load_any(context: Context, id_: str) -> Any | None:

@@ -48,6 +48,17 @@ class PlanningExecutor(run.LevelExecutor):
 class ReferenceExecutor(run.LevelExecutor):
     """graphql-core alone."""
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs | {"alone": True})
+
+    @staticmethod
+    def plan_of_all(*_: Any) -> None:
+        """None, whatever the other has planned."""
+
+    def execute_collected_root_fields(self, *arguments: Any) -> Any:
+        """As graphql-core does."""
+        return StrawberryGraphQLCoreExecutionContext.execute_collected_root_fields(self, *arguments)
+
     def complete_value(self, *arguments: Any) -> Any:
         """As graphql-core does."""
         COMPLETED["reference"] += 1

@@ -30,15 +30,21 @@ from graphql import (
     visit,
 )
 from graphql.execution.collect_fields import FieldDetails
+from graphql.execution.values import VariableValues, get_argument_values
 from strawberry.schema.schema_converter import GraphQLCoreConverter
+from strawberry.types.arguments import convert_arguments
+from strawberry.types.field import StrawberryField
 
 from db import tables as t
-from gql.fields import ManyField, OneField
+from gql.fields import LookupField, ManyField, OneField
 from gql.node import NODE_TABLES, ComputedField, IdField
 
 Details: TypeAlias = list[FieldDetails]
 # The response's keys with the fields behind them, for one object type.
 Collect: TypeAlias = Callable[[GraphQLObjectType, Details], dict[str, Details]]
+
+# A field's arguments, by the names of its resolver, told from a request's variables.
+Arguments: TypeAlias = Callable[[VariableValues], dict[str, Any]]
 
 _TYPENAME = "__typename"
 # A document of many conditions is planned anew when so many of their outcomes were seen.
@@ -82,13 +88,32 @@ class OnePlan:
 
 @dataclass(frozen=True, slots=True)
 class ManyPlan:
-    """A field that leads to a connection. Its arguments are read when it runs, by the field's own resolver."""
+    """A field that leads to a connection. Its arguments are read when it runs."""
 
     key: str
-    parent_type: GraphQLObjectType
-    definition: GraphQLField
-    details: Details
+    place: str
+    field: ManyField
+    read: Arguments
     connection: ConnectionPlan
+
+
+@dataclass(frozen=True, slots=True)
+class LookupPlan:
+    """A root field that leads to at most one row, which its arguments name."""
+
+    key: str
+    field: LookupField
+    read: Arguments
+    plan: ObjectPlan
+
+
+@dataclass(frozen=True, slots=True)
+class RootPlan:
+    """A whole query. `keys` are all keys in order, with the constant of those that have one."""
+
+    keys: tuple[tuple[str, str | None], ...]
+    lookups: tuple[LookupPlan, ...]
+    manys: tuple[ManyPlan, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,10 +203,28 @@ class Planner:
             elif isinstance(field, ManyField):
                 builder.add_constant(key, None)
                 builder.columns.add("id")
-                manys.append(self._plan_many(key, type_, definition, fields))
+                manys.append(self._plan_many(key, type_, field, fields))
             else:
                 builder.add_leaf(key, definition.type, field)
         return ObjectPlan(table, frozenset(builder.columns), builder.make(), _targets(ones), tuple(ones), tuple(manys))
+
+    def plan_root(self, type_: GraphQLObjectType, selected: Mapping[str, Details]) -> RootPlan:
+        """The root fields `selected` of a query."""
+        keys: list[tuple[str, str | None]] = []
+        lookups, manys = [], []
+        for key, fields in selected.items():
+            name = fields[0].node.name.value
+            keys.append((key, type_.name if name == _TYPENAME else None))
+            definition = type_.fields.get(name)
+            field = definition and definition.extensions[GraphQLCoreConverter.DEFINITION_BACKREF]
+            if isinstance(field, LookupField):
+                object_plan = self.plan_object(self._object_type(field.table.__name__), fields)
+                lookups.append(LookupPlan(key, field, self._reader(definition, field, fields), object_plan))
+            elif isinstance(field, ManyField):
+                manys.append(self._plan_many(key, type_, field, fields))
+            elif name != _TYPENAME:
+                raise UnplannableError(f"{type_.name}.{name} leads to no row or connection of its own")
+        return RootPlan(tuple(keys), tuple(lookups), tuple(manys))
 
     def plan_connection(self, type_: GraphQLNamedType, details: Details) -> ConnectionPlan:
         """The selection `details` on a connection type."""
@@ -205,9 +248,24 @@ class Planner:
         ways = tuple((one.key, self.plan_object(self._object_type(one.target.__name__), details)) for one in field.ones)
         return OnePlan(key, ways, is_non_null_type(definition.type))
 
-    def _plan_many(self, key: str, parent: GraphQLObjectType, definition: GraphQLField, details: Details) -> ManyPlan:
+    def _plan_many(self, key: str, parent: GraphQLObjectType, field: ManyField, details: Details) -> ManyPlan:
+        name = details[0].node.name.value
+        definition = parent.fields[name]
         connection = self.plan_connection(get_named_type(definition.type), details)
-        return ManyPlan(key, parent, definition, details, connection)
+        place = f"{parent.name}.{name}"
+        return ManyPlan(key, place, field, self._reader(definition, field, details), connection)
+
+    def _reader(self, definition: GraphQLField, field: StrawberryField, details: Details) -> Arguments:
+        converter = self._schema._strawberry_schema.schema_converter  # type: ignore[attr-defined]  # noqa: SLF001
+        node = details[0].node
+
+        def read(variables: VariableValues) -> dict[str, Any]:
+            values = get_argument_values(definition, node, variables)
+            return convert_arguments(
+                values, field.arguments, scalar_registry=converter.scalar_registry, config=converter.config
+            )
+
+        return read
 
     def _plan_edge(self, type_: Any, details: Details) -> EdgePlan:
         keys, nodes = [], []

@@ -12,7 +12,6 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from copy import copy
-from dataclasses import dataclass
 from typing import Any
 
 from graphql import (
@@ -23,7 +22,7 @@ from graphql import (
     is_list_type,
     is_nullable_type,
 )
-from graphql.execution.values import get_argument_values
+from graphql.execution.values import VariableValues
 from graphql.pyutils import Path
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
@@ -36,11 +35,13 @@ from gql.executor.plan import (
     ConnectionPlan,
     Details,
     EdgePlan,
+    LookupPlan,
     ManyPlan,
     ObjectPlan,
     OnePlan,
     Planner,
     Plans,
+    RootPlan,
     Target,
     UnplannableError,
 )
@@ -50,35 +51,50 @@ from gql.node import id_encoder
 # How often a value was completed by graphql-core instead, and why: for operators and tests.
 FALLBACKS: Counter[str] = Counter()
 
+# Where the plan of a whole operation is kept, beside those of what is below its root.
+_ROOT = ()
 
-@dataclass(frozen=True, slots=True)
-class _Parent:
-    """Stands for the rows of a level where only a field's arguments matter."""
-
-    id: int = 0
-
-
-_ANY_PARENT = _Parent()
+# Stands for the parents of a level where only a field's arguments matter.
+_ANY_PARENT = 0
 
 
 class NullError(Exception):
     """There is no row where there must be one: graphql-core knows how far a null spreads."""
 
 
+async def run_root(plan: RootPlan, context: Context, variables: VariableValues) -> dict[str, Any] | None:
+    """The data of a query by its plan; None where that failed, and graphql-core is to answer alone."""
+    try:
+        return await _Run(context, variables).root(plan)
+    except SnapshotClosedError:
+        # Nobody waits for this any more.
+        raise
+    except Exception as error:  # noqa: BLE001  # graphql-core does it again and tells what it is
+        FALLBACKS[type(error).__name__] += 1
+        await context.renew()
+        return None
+
+
 class LevelExecutor(StrawberryGraphQLCoreExecutionContext):
     """graphql-core's executor, completing rows by plans. `plans` are kept with the document."""
 
-    def __init__(self, *args: Any, plans: Plans | None = None, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, plans: Plans | None = None, alone: bool = False, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._plans = {} if plans is None else plans.under(self.variable_values.coerced)
         # Whether this is graphql-core alone, and whether the next value is that of a mutation's field.
-        self._alone = False
+        self._alone = alone
         self._in_turn = self.operation.operation is OperationType.MUTATION
         # Whether anything was completed by a plan, and whether that failed.
         self._planned = False
         self._failed = False
         # Root fields whose rows graphql-core completes. All below them is its own too, so that its loads are batched.
         self._reference: set[str | int] = set()
+
+    @staticmethod
+    def plan_of_all(plans: Plans, variables: VariableValues) -> RootPlan | None:
+        """The plan of a whole query, where one was made: for `run_root`, which needs no executor."""
+        plan = plans.under(variables.coerced).get(_ROOT)
+        return plan if isinstance(plan, RootPlan) else None
 
     def execute_operation(self, serially: bool | None = None) -> Any:
         """As graphql-core does; a query with errors beside plans is then executed again by it alone."""
@@ -93,6 +109,19 @@ class LevelExecutor(StrawberryGraphQLCoreExecutionContext):
             return answer
         alone = self.build_per_event_executor(self.root_value)
         return await self._settle((await self._start_again(self, alone)).execute_operation())
+
+    def execute_collected_root_fields(self, root_type: Any, root_value: Any, grouped: Any, *arguments: Any) -> Any:
+        """As graphql-core does, but for the root fields of a query that all have plans."""
+        if not self._alone and not self._in_turn:
+            with suppress(UnplannableError):
+                plan = self._plan_at(_ROOT, lambda planner: planner.plan_root(root_type, grouped))
+                return self._run_root(plan)
+        return super().execute_collected_root_fields(root_type, root_value, grouped, *arguments)
+
+    async def _run_root(self, plan: RootPlan) -> Any:
+        data = await run_root(plan, self.context_value, self.variable_values)
+        self._planned, self._failed = True, data is None
+        return data
 
     def complete_value(  # noqa: PLR0913, PLR0917  # graphql-core's signature
         self, return_type: Any, field_details_list: Details, info: Any, path: Path, result: Any, position_context: Any
@@ -152,7 +181,7 @@ class LevelExecutor(StrawberryGraphQLCoreExecutionContext):
         return completed
 
     async def _run(self, return_type: Any, details: Details, path: Path, result: Any) -> Any:
-        run = _Run(self)
+        run = _Run(self.context_value, self.variable_values)
         if isinstance(result, PendingConnection):
             plan = self._plan(path, return_type, lambda planner, type_: planner.plan_connection(type_, details))
             (connection,) = await run.connections(plan, result, [result.parent])
@@ -183,11 +212,14 @@ class LevelExecutor(StrawberryGraphQLCoreExecutionContext):
     def _plan(self, path: Path, type_: Any, make: Callable[[Planner, Any], Any]) -> Any:
         named = get_named_type(type_)
         key = (named.name, *(part for part in path.as_list() if isinstance(part, str)))
+        return self._plan_at(key, lambda planner: make(planner, named))
+
+    def _plan_at(self, key: tuple[str, ...], make: Callable[[Planner], Any]) -> Any:
         plan = self._plans.get(key)
         if plan is None:
             planner = Planner(self.schema, lambda object_type, fields: self.collect_subfields(object_type, fields)[0])
             try:
-                plan = make(planner, named)
+                plan = make(planner)
             except UnplannableError as error:
                 plan = error
             self._plans[key] = plan
@@ -199,9 +231,24 @@ class LevelExecutor(StrawberryGraphQLCoreExecutionContext):
 class _Run:
     """One value's run through its plan."""
 
-    def __init__(self, executor: LevelExecutor) -> None:
-        self._executor = executor
-        self._context: Context = executor.context_value
+    def __init__(self, context: Context, variables: VariableValues) -> None:
+        self._context = context
+        self._variables = variables
+
+    async def root(self, plan: RootPlan) -> dict[str, Any]:
+        """The data of a query, one root field after the other."""
+        data: dict[str, Any] = dict(plan.keys)
+        for lookup in plan.lookups:
+            data[lookup.key] = await self._look_up(lookup)
+        for many in plan.manys:
+            pending = self._pending(many, self._context.viewer.account_id)
+            (data[many.key],) = await self.connections(many.connection, pending, [pending.parent])
+        return data
+
+    async def _look_up(self, lookup: LookupPlan) -> dict[str, Any] | None:
+        id_ = lookup.field.find(self._context.viewer, lookup.read(self._variables))
+        (row,) = await load_rows(self._context, lookup.field.table, [id_], lookup.plan.columns)
+        return None if row is None else (await self.objects(lookup.plan, [row]))[0]
 
     async def objects(self, plan: ObjectPlan, rows: Sequence[Any]) -> list[dict[str, Any]]:
         """An object for each row."""
@@ -243,19 +290,13 @@ class _Run:
     async def _add_many(self, many: ManyPlan, rows: Sequence[Any], objects: list[dict[str, Any]]) -> None:
         """Put the connections of a level into its objects."""
         parents = list({row["id"]: None for row in rows})
-        pending = self._pending(many)
+        pending = self._pending(many, _ANY_PARENT)
         connections = dict(zip(parents, await self.connections(many.connection, pending, parents), strict=True))
         for row, parent in zip(rows, objects, strict=True):
             parent[many.key] = connections[row["id"]]
 
-    def _pending(self, many: ManyPlan) -> PendingConnection:
-        """What the field's own resolver makes of its arguments, for a parent that does not matter."""
-        executor = self._executor
-        path = Path(None, many.key, many.parent_type.name)
-        nodes = [details.node for details in many.details]
-        info = executor.build_resolve_info(many.definition, nodes, many.parent_type, path)
-        args = get_argument_values(many.definition, nodes[0], executor.variable_values)
-        return many.definition.resolve(_ANY_PARENT, info, **args)  # type: ignore[misc,no-any-return]
+    def _pending(self, many: ManyPlan, parent: int) -> PendingConnection:
+        return many.field.connect(self._context, many.place, parent, many.read(self._variables))
 
     async def connections(
         self, plan: ConnectionPlan, pending: PendingConnection, parents: Sequence[int]

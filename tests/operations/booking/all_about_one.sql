@@ -1,4 +1,4 @@
-SELECT bookings.created_at, bookings.updated_at, bookings.account_id, bookings.id, bookings.reference, bookings.external_reference, bookings.status, bookings.start_at, bookings.end_at, bookings.adults, bookings.children, bookings.currency, bookings.final_price, bookings.notes, bookings.client_id, bookings.rental_id, bookings.source_id, bookings.canceled_at
+SELECT bookings.created_at, bookings.updated_at, bookings.id, bookings.reference, bookings.external_reference, bookings.status, bookings.start_at, bookings.end_at, bookings.adults, bookings.children, bookings.currency, bookings.final_price, bookings.notes, bookings.client_id, bookings.rental_id, bookings.source_id, bookings.canceled_at
 FROM bookings
 WHERE bookings.account_id = $1::BIGINT AND bookings.id = any($2::BIGINT[]);
 

@@ -1,21 +1,21 @@
-SELECT bookings.account_id AS parent, count(*) AS total
-FROM bookings
-WHERE bookings.account_id = $1::BIGINT AND bookings.account_id = any($2::BIGINT[]) GROUP BY bookings.account_id;
-
-SELECT bookings.created_at, bookings.updated_at, bookings.account_id, bookings.id, bookings.reference, bookings.external_reference, bookings.status, bookings.start_at, bookings.end_at, bookings.adults, bookings.children, bookings.currency, bookings.final_price, bookings.notes, bookings.client_id, bookings.rental_id, bookings.source_id, bookings.canceled_at
+SELECT bookings.id, bookings.external_reference, bookings.adults, bookings.children, bookings.currency, bookings.final_price, bookings.notes, bookings.client_id, bookings.rental_id, bookings.source_id, bookings.canceled_at
 FROM bookings
 WHERE bookings.account_id = $1::BIGINT AND bookings.id = any($2::BIGINT[]);
-
-SELECT parent.position, row.id, row.status, row.final_price, row.client_id, row.canceled_at
-FROM unnest(ARRAY[$1::BIGINT]) WITH ORDINALITY AS parent(key, position) JOIN LATERAL (SELECT bookings.id AS id, bookings.status AS status, bookings.final_price AS final_price, bookings.client_id AS client_id, bookings.canceled_at AS canceled_at
-FROM bookings
-WHERE bookings.account_id = $1::BIGINT AND bookings.account_id = parent.key ORDER BY bookings.id ASC
-LIMIT 21) AS row ON true;
 
 SELECT parent.position, row.id
 FROM unnest($1::BIGINT[]) WITH ORDINALITY AS parent(key, position) JOIN LATERAL (SELECT conversations.id AS id
 FROM conversations JOIN conversation_bookings ON conversation_bookings.account_id = conversations.account_id AND conversation_bookings.conversation_id = conversations.id
 WHERE conversations.account_id = $2::BIGINT AND conversation_bookings.booking_id = parent.key ORDER BY conversation_bookings.conversation_id ASC
+LIMIT 21) AS row ON true;
+
+SELECT bookings.account_id AS parent, count(*) AS total
+FROM bookings
+WHERE bookings.account_id = $1::BIGINT AND bookings.account_id = any($2::BIGINT[]) GROUP BY bookings.account_id;
+
+SELECT parent.position, row.id, row.status, row.final_price, row.client_id, row.canceled_at
+FROM unnest(ARRAY[$1::BIGINT]) WITH ORDINALITY AS parent(key, position) JOIN LATERAL (SELECT bookings.id AS id, bookings.status AS status, bookings.final_price AS final_price, bookings.client_id AS client_id, bookings.canceled_at AS canceled_at
+FROM bookings
+WHERE bookings.account_id = $1::BIGINT AND bookings.account_id = parent.key ORDER BY bookings.id ASC
 LIMIT 21) AS row ON true;
 
 SELECT clients.id

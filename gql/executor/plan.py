@@ -24,6 +24,7 @@ from graphql import (
     VariableNode,
     Visitor,
     get_named_type,
+    is_input_object_type,
     is_leaf_type,
     is_list_type,
     is_non_null_type,
@@ -34,6 +35,7 @@ from graphql.execution.values import VariableValues, get_argument_values
 from strawberry.schema.schema_converter import GraphQLCoreConverter
 from strawberry.types.arguments import convert_arguments
 from strawberry.types.field import StrawberryField
+from strawberry.utils.str_converters import to_camel_case
 
 from db import tables as t
 from gql.fields import LookupField, ManyField, OneField
@@ -256,16 +258,21 @@ class Planner:
         return ManyPlan(key, place, field, self._reader(definition, field, details), connection)
 
     def _reader(self, definition: GraphQLField, field: StrawberryField, details: Details) -> Arguments:
-        converter = self._schema._strawberry_schema.schema_converter  # type: ignore[attr-defined]  # noqa: SLF001
         node = details[0].node
-
-        def read(variables: VariableValues) -> dict[str, Any]:
-            values = get_argument_values(definition, node, variables)
-            return convert_arguments(
-                values, field.arguments, scalar_registry=converter.scalar_registry, config=converter.config
-            )
-
-        return read
+        given = (definition.args[argument.name.value].type for argument in node.arguments or ())
+        if not any(is_input_object_type(get_named_type(type_)) for type_ in given):
+            # What graphql-core makes of scalars and enums is what resolvers are given.
+            names = {to_camel_case(argument.python_name): argument.python_name for argument in field.arguments}
+            return lambda variables: {
+                names[name]: value for name, value in get_argument_values(definition, node, variables).items()
+            }
+        converter = self._schema._strawberry_schema.schema_converter  # type: ignore[attr-defined]  # noqa: SLF001
+        return lambda variables: convert_arguments(
+            get_argument_values(definition, node, variables),
+            field.arguments,
+            scalar_registry=converter.scalar_registry,
+            config=converter.config,
+        )
 
     def _plan_edge(self, type_: Any, details: Details) -> EdgePlan:
         keys, nodes = [], []

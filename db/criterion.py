@@ -1,4 +1,4 @@
-"""Conditions on rows: a fixed clause, and the value it is given. Pure.
+"""Conditions on rows: fixed clauses, and the values that they are given. Pure.
 
 The clauses of a filter are the shape of its statement, and the values its parameters, so that a statement is compiled
 once per shape. A condition never evaluates to null: `NOT` of it is always its opposite.
@@ -6,59 +6,195 @@ once per shape. A condition never evaluates to null: `NOT` of it is always its o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import operator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from itertools import count
+from typing import Any, ClassVar, TypeAlias
 
-from sqlalchemy import ColumnElement, func, not_
+from sqlalchemy import ColumnElement, and_, false, func, not_, or_, true
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.types import TypeEngine
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Clause:
-    """A condition's SQL, made from the parameter that holds its value. Without `type` it takes no value."""
+    """A condition's SQL, made from the parameter that holds its value. Without `type` it takes no value.
+
+    It is `selective` where few rows meet it, whatever the value, and an index leads to them; and `bunched` where the
+    rows that meet it lie close together in an order by a moment, as what is open, waits, or is of a period does.
+    """
 
     build: Callable[[Any], ColumnElement[bool]]
     type: TypeEngine[Any] | None = None
+    selective: bool = False
+    bunched: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Denied:
+    """The opposite of a clause."""
+
+    clause: Clause
+    selective: ClassVar[bool] = False
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """Several shapes made one. Equal to another that joins the same in the same way."""
+
+    join: Join
+    parts: tuple[Shape, ...]
+    selective: bool = False
+
+
+Join: TypeAlias = Callable[..., ColumnElement[bool]]
+Shape: TypeAlias = Clause | Denied | Joined
 
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """A clause with its value. Hashable, so that equal filters share a loader."""
+    """A clause with its value, or joined ones with a tuple of theirs. Hashable: equal filters share a loader."""
 
-    clause: Clause
+    clause: Shape
     value: Any = None
 
 
 Criterion: TypeAlias = Callable[[Any], Term]
 
+# The ends of a range, by the names that the API gives them.
+ENDS: Mapping[str, Callable[[Any, Any], Any]] = {
+    "gte": operator.ge,
+    "gt": operator.gt,
+    "lte": operator.le,
+    "lt": operator.lt,
+}
 
-def flag(condition: ColumnElement[bool]) -> Criterion:
-    """True asks for `condition`, false for its opposite."""
-    yes, no = Clause(lambda _: condition), Clause(lambda _: not_(condition))
-    return lambda value: Term(yes if value else no)
+
+def flag(condition: ColumnElement[bool], *, selective: bool = False) -> Criterion:
+    """True asks for `condition`, which may be a selective one, false for its opposite."""
+    clause = Clause(lambda _: condition, selective=selective, bunched=True)
+    return lambda value: Term(clause if value else Denied(clause))
 
 
 def any_of(column: Any) -> Criterion:
-    """The column is one of the values; of none where the list is empty."""
-    return any_where(column.type, lambda values: column == values)
+    """The column is one of the values; of none where the list is empty. A null is none of them."""
+    known = [column.is_not(None)] if column.expression.nullable else []
+    return any_where(column.type, lambda values: and_(*known, column == values), selective=column.primary_key)
 
 
-def any_where(type_: TypeEngine[Any], build: Callable[[Any], ColumnElement[bool]]) -> Criterion:
+def any_where(
+    type_: TypeEngine[Any], build: Callable[[Any], ColumnElement[bool]], *, selective: bool = False
+) -> Criterion:
     """`build` is given `ANY(values)`, to compare a column of `type_` with: one statement for lists of every length."""
-    clause = Clause(lambda bound: build(func.any(bound)), ARRAY(type_))
+    clause = Clause(lambda bound: build(func.any(bound)), ARRAY(type_), selective)
     return lambda values: Term(clause, tuple(values))
 
 
 def compared(column: Any, compare: Callable[[Any, Any], ColumnElement[bool]]) -> Criterion:
-    """The column compared with a value, such as `operator.ge`. The column must not be nullable."""
+    """The column compared with a value, such as `operator.eq`. The column must not be nullable."""
     clause = Clause(lambda bound: compare(column, bound), column.type)
     return lambda value: Term(clause, value)
 
 
-def conditions(clauses: Sequence[Clause], bind: Callable[[int, TypeEngine[Any]], Any]) -> list[ColumnElement[bool]]:
-    """The SQL of `clauses`, each given the parameter that `bind` makes for its place in the list."""
-    return [
-        clause.build(None if clause.type is None else bind(place, clause.type)) for place, clause in enumerate(clauses)
-    ]
+def between(column: Any, *sorted_by: Any) -> Criterion:
+    """The moment in `column` lies within all given `ENDS`, anywhere where none is given. A null lies nowhere.
+
+    `sorted_by` are expressions that have the column's value wherever it has one, and an index each: a page in the order
+    of one of them begins where the period does.
+    """
+    known = [column.is_not(None)] if column.expression.nullable else []
+
+    def end(compare: Callable[[Any, Any], Any]) -> Clause:
+        return Clause(
+            lambda bound: and_(*known, *(compare(expression, bound) for expression in sorted_by)),
+            column.type,
+            bunched=True,
+        )
+
+    ends = {name: end(compare) for name, compare in ENDS.items()}
+    return lambda values: every(Term(ends[name], value) for name, value in values.items())
+
+
+def every(terms: Iterable[Term]) -> Term:
+    """All of the terms hold, as they do where there is none."""
+    parts = tuple(terms)
+    return _joined(_all, parts, selective=any(term.clause.selective for term in parts))
+
+
+def some(terms: Iterable[Term], unite: Join | None = None) -> Term:
+    """One of the terms holds, as none does where there is none. Where all are selective, `unite` may join them."""
+    parts = tuple(terms)
+    selective = bool(parts) and all(term.clause.selective for term in parts)
+    return _joined(unite if unite is not None and selective else _any, parts, selective=selective)
+
+
+def opposite(term: Term) -> Term:
+    """The term does not hold. Only single clauses are denied, so that an index may serve each."""
+    shape = term.clause
+    if isinstance(shape, Joined):
+        return (some if shape.join is _all else every)(map(opposite, _parts(shape, term.value)))
+    return Term(shape.clause if isinstance(shape, Denied) else Denied(shape), term.value)
+
+
+def _joined(join: Join, parts: tuple[Term, ...], *, selective: bool) -> Term:
+    shape = Joined(join, tuple(term.clause for term in parts), selective)
+    return Term(shape, tuple(term.value for term in parts))
+
+
+def _parts(shape: Joined, value: Any) -> Iterator[Term]:
+    """The terms that were joined."""
+    return map(Term, shape.parts, value)
+
+
+def _all(*conditions: ColumnElement[bool]) -> ColumnElement[bool]:
+    return and_(true(), *conditions)
+
+
+def _any(*conditions: ColumnElement[bool]) -> ColumnElement[bool]:
+    return or_(false(), *conditions)
+
+
+def conditions(
+    clauses: Sequence[Shape], bind: Callable[[int, TypeEngine[Any]], Any], *, ordered: bool = False
+) -> list[ColumnElement[bool]]:
+    """The SQL of `clauses`, for rows that are `ordered` by a moment or not.
+
+    `bind` makes the parameter for the place of a value among `values`.
+    """
+    places = count()
+
+    def build(shape: Shape, *, twice: bool = ordered) -> ColumnElement[bool]:
+        # Told twice, a condition is taken for rarer than it is. It should be: PostgreSQL believes that rows are spread
+        # evenly in every order, and would go through all of one to come to those that are bunched at its end.
+        here = twice and _is_bunched(shape)
+        if isinstance(shape, Joined):
+            condition = shape.join(*[build(part, twice=twice and not here) for part in shape.parts])
+        else:
+            clause = shape.clause if isinstance(shape, Denied) else shape
+            condition = clause.build(None if clause.type is None else bind(next(places), clause.type))
+            condition = not_(condition) if isinstance(shape, Denied) else condition
+        return and_(condition, condition.is_(true())) if here else condition
+
+    return [build(clause) for clause in clauses]
+
+
+def _is_bunched(shape: Shape) -> bool:
+    if isinstance(shape, Joined):
+        return bool(shape.parts) and shape.join is _all and all(map(_is_bunched, shape.parts))
+    return (shape.clause if isinstance(shape, Denied) else shape).bunched
+
+
+def size(shape: Shape) -> int:
+    """How many conditions a shape is made of. One that joins nothing is one, too."""
+    return max(1, sum(map(size, shape.parts))) if isinstance(shape, Joined) else 1
+
+
+def values(terms: Iterable[Term]) -> Iterator[Any]:
+    """What the terms' clauses are given, in the order in which `conditions` binds it."""
+    for term in terms:
+        shape = term.clause
+        if isinstance(shape, Joined):
+            yield from values(_parts(shape, term.value))
+        elif (shape.clause if isinstance(shape, Denied) else shape).type is not None:
+            yield term.value

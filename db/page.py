@@ -3,17 +3,17 @@
 An order is one expression that is never null, then the id, both in one direction. A position in it is therefore a
 pair, and "what comes after" is one row comparison, which PostgreSQL answers with one range of an index, however deep
 the page. Null sorts last in either direction, by way of an infinite stand-in that the indexes share
-(`db.tables.conversation`).
+(`db.tables.conversation`). Only an order by what a value makes of a row, such as how well it matches a search, has no
+index: all its rows are sorted for each page.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import BigInteger, ColumnElement, bindparam, func, literal_column, tuple_
-
-from db.tables.base import Timestamp
+from sqlalchemy import BigInteger, ColumnElement, Label, bindparam, func, literal_column, tuple_
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,12 +22,15 @@ if TYPE_CHECKING:
 MAX_SIZE = 100
 DEFAULT_SIZE = 20
 
+# The parameter that holds the value which an order is bound to.
+VALUE = "order_value"
+
 
 @dataclass(frozen=True, slots=True)
 class Position:
     """A row's place in an order: the value of the order's column (none where it orders by id alone) and the id."""
 
-    value: datetime | None
+    value: datetime | float | None
     id: int
 
 
@@ -61,17 +64,48 @@ class Page:
 FIRST_PAGE = Page()
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True)
 class Order:
     """A total order over a table's rows, by `column` and then by id. Without a column, by id alone.
 
     `name` distinguishes it from the other orders of the same connection, and cursors carry it. Only timestamps have
     stand-ins for null, so a nullable column of another type cannot be an order.
+
+    In place of a column there may be a labelled expression that is never null, made of the parameter `VALUE`. Such an
+    order is `bound()` to a value before it is used.
     """
 
     name: str
     column: Any = None
     descending: bool = False
+    value: str | None = None
+
+    def bound(self, value: str) -> Order:
+        """The order that `value` makes of it. Equal to another of the same value."""
+        return replace(self, value=value)
+
+    @property
+    def shape(self) -> Order:
+        """What of the order changes a statement, and not only its parameters."""
+        return self if self.value is None else replace(self, value=None)
+
+    @property
+    def full_name(self) -> str:
+        """The name with a digest of the value, as a place among the matches of one search is none among another's."""
+        return (
+            self.name
+            if self.value is None
+            else f"{self.name}:{blake2b(self.value.encode(), digest_size=6).hexdigest()}"
+        )
+
+    @property
+    def expressions(self) -> tuple[Any, ...]:
+        """What tells a row's place and is no column of its table, to be selected beside those."""
+        return (self.column,) if isinstance(self.column, Label) else ()
+
+    def parameters(self) -> dict[str, Any]:
+        """The value bound by an expression."""
+        return {} if self.value is None else {VALUE: self.value}
 
     def keys(self, id_column: Any) -> list[ColumnElement[Any]]:
         """The expressions to compare and sort by, of which none is null."""
@@ -87,7 +121,7 @@ class Order:
         keys = self.keys(id_column)
         bound: list[ColumnElement[Any]] = [bindparam(f"{side}_id", type_=BigInteger)]
         if self.column is not None:
-            bound.insert(0, self._never_null(bindparam(f"{side}_value", type_=Timestamp())))
+            bound.insert(0, self._never_null(bindparam(f"{side}_value", type_=self.column.type)))
         rows, position = _row(keys), _row(bound)
         upward = (side == "after") != self.descending
         if inside:
@@ -99,13 +133,19 @@ class Order:
         return Position(None if self.column is None else getattr(row, self.column.key), row.id)
 
     def holds(self, position: Position) -> bool:
-        """Whether a row could stand at `position`: its value is a null only where the column can be one."""
+        """Whether a row could stand at `position`: its value is of the column's type, or null where that can be."""
         if self.column is None:
             return position.value is None
-        return position.value is not None or self.column.expression.nullable
+        if position.value is None:
+            return self._nullable
+        return isinstance(position.value, self.column.type.python_type)
+
+    @property
+    def _nullable(self) -> bool:
+        return getattr(self.column.expression, "nullable", False)
 
     def _never_null(self, expression: Any) -> ColumnElement[Any]:
-        if not self.column.expression.nullable:
+        if not self._nullable:
             return expression  # type: ignore[no-any-return]
         infinity = "'-infinity'" if self.descending else "'infinity'"
         return func.coalesce(expression, literal_column(f"{infinity}::timestamptz"))

@@ -11,6 +11,7 @@ class ProblemCode(StrEnum):
     """What is wrong with a mutation's input."""
 
     BLANK = "BLANK"
+    CONFLICT = "CONFLICT"
     INVALID = "INVALID"
     NOT_FOUND = "NOT_FOUND"
     READ_ONLY = "READ_ONLY"

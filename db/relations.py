@@ -12,19 +12,34 @@ from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import Any, TypeAlias
 
-from sqlalchemy import BigInteger, FromClause, Select, and_, bindparam, func, literal_column, select, true
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    FromClause,
+    Select,
+    and_,
+    bindparam,
+    func,
+    literal_column,
+    select,
+    true,
+)
 from sqlalchemy.dialects.postgresql import ARRAY, array
 from sqlalchemy.types import TypeEngine
 
 from db import tables as t
-from db.criterion import Clause, Term, conditions
+from db.criterion import Shape, Term, conditions, values
 from db.engine import Snapshot, Statement
+from db.journey import STAGE
 from db.page import BY_ID, FIRST_PAGE, Order, Page
 from db.scope import ACCOUNT, visible
 
 _KEYS = "keys"
 
-# Which columns of its rows a statement selects, by name; all of them where it is None.
+# What a row can have besides its columns, by name: made of other rows, and never null.
+EXPRESSIONS: Mapping[type[t.Table], Mapping[str, ColumnElement[Any]]] = {t.Conversation: {"stage": STAGE}}
+
+# Which columns and expressions of its rows a statement selects, by name; where it is None, all columns.
 Columns: TypeAlias = frozenset[str] | None
 ALL: Columns = None
 
@@ -38,8 +53,8 @@ class Window:
     where: tuple[Term, ...] = ()
 
     def parameters(self) -> dict[str, Any]:
-        """The values of the page and of the terms."""
-        return self.page.parameters() | filter_parameters(self.where)
+        """The values of the page, of the order and of the terms."""
+        return self.page.parameters() | self.order.parameters() | filter_parameters(self.where)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,14 +68,15 @@ class Slice:
 
 def filter_parameters(where: Sequence[Term]) -> dict[str, Any]:
     """The values of terms, under the names that their places give them."""
-    return {_place(place): term.value for place, term in enumerate(where) if term.clause.type is not None}
+    return {_place(place): value for place, value in enumerate(values(where))}
 
 
 def _place(place: int) -> str:
     return f"term_{place}"
 
 
-def _term(place: int, type_: TypeEngine[Any]) -> Any:
+def filter_parameter(place: int, type_: TypeEngine[Any]) -> Any:
+    """The parameter for the value of that place among them."""
     return bindparam(_place(place), type_=type_)
 
 
@@ -143,7 +159,7 @@ class Many:
         # Without a filter, PostgreSQL can plan a page once and for all, if it is told how large the page is. With one,
         # the best plan depends on the values, and it had better look at them each time.
         limit = None if clauses else page.size + 1
-        statement = _page_statement(self, window.order, page.shape, clauses, columns, limit)
+        statement = _page_statement(self, window.order.shape, page.shape, clauses, columns, limit)
         rows = await snapshot.fetch(statement, {ACCOUNT: account_id, _KEYS: parents, **window.parameters()})
         return list(_slices(rows, len(parents), page))
 
@@ -156,8 +172,8 @@ class Many:
         counts: Mapping[int, int] = {row.parent: row.total for row in rows}
         return [counts.get(parent, 0) for parent in parents]
 
-    def select(self, clauses: Sequence[Clause], *columns: Any) -> Select[Any]:
-        """The children in the account that meet `clauses`, of every parent."""
+    def select(self, clauses: Sequence[Shape], *columns: Any, ordered: bool = False) -> Select[Any]:
+        """The children in the account that meet `clauses`, of every parent. They may be about to be `ordered`."""
         statement = visible(self.target, *columns)
         if self.linked:
             link = self.child.class_
@@ -165,7 +181,7 @@ class Many:
                 link,
                 and_(link.account_id == self.target.account_id, self.child == self.target.id),  # type: ignore[attr-defined]
             )
-        return statement.where(*conditions(clauses, _term))
+        return statement.where(*conditions(clauses, filter_parameter, ordered=ordered))
 
 
 @lru_cache(maxsize=4_096)
@@ -173,7 +189,7 @@ def _page_statement(  # noqa: PLR0913, PLR0917  # all that the text depends on
     many: Many,
     order: Order,
     shape: tuple[bool, bool, bool],
-    clauses: tuple[Clause, ...],
+    clauses: tuple[Shape, ...],
     columns: Columns,
     limit: int | None,
 ) -> Statement:
@@ -183,13 +199,16 @@ def _page_statement(  # noqa: PLR0913, PLR0917  # all that the text depends on
     which keeps it. Sorting once more would cost as much again.
     """
     backward, after, before = shape
-    # The children of an account have one parent, and PostgreSQL is to know that there is one.
-    keys = array([bindparam(ACCOUNT, type_=BigInteger)]) if many.parent.key == ACCOUNT else _keys()
+    # The children of an account have one parent, and PostgreSQL is to know that there is one. With a filter it is to
+    # know only once it has seen the values: a plan for any values then seems too dear, and it keeps making its own.
+    once = many.parent.key == ACCOUNT and not clauses
+    keys = array([bindparam(ACCOUNT, type_=BigInteger)]) if once else _keys()
     parent = func.unnest(keys).table_valued("key", with_ordinality="position").render_derived(name="parent")
     if columns is not None and order.column is not None:
         # A cursor tells where a row stands.
         columns |= {order.column.key}
-    children = many.select(clauses, *_chosen(many.target, columns)).where(many.parent == parent.c.key).correlate(parent)
+    chosen = (*_chosen(many.target, columns), *order.expressions)
+    children = many.select(clauses, *chosen, ordered=True).where(many.parent == parent.c.key).correlate(parent)
     sides = [side for side, given in (("after", after), ("before", before)) if given]
 
     page = children.where(*(order.beyond(side, many.child) for side in sides))
@@ -198,32 +217,33 @@ def _page_statement(  # noqa: PLR0913, PLR0917  # all that the text depends on
     if not sides:
         # Nothing lies beyond, and a parent without children needs no row to say so.
         return Statement.of(select(parent.c.position, *row.c).select_from(parent.join(row, true())), many.target)
-    ends = _ends(many, order, children, sides)
+    ends = _ends(many, order, children, sides, most if clauses else None)
     source = parent.join(ends, true()).join(row, true(), isouter=True)
     return Statement.of(select(parent.c.position, *ends.c, *row.c).select_from(source), many.target)
 
 
-def _ends(many: Many, order: Order, children: Select[Any], sides: Sequence[str]) -> FromClause:
+def _ends(many: Many, order: Order, children: Select[Any], sides: Sequence[str], most: Any) -> FromClause:
     """Whether a parent has rows at or beyond each cursor: a column `beyond_…` for each side."""
-    # The nearest row out there, found like a page of one: with EXISTS the planner might look for any row, anywhere.
-    nearest = (
-        children.with_only_columns(many.child)
-        .where(order.beyond(side, many.child, inside=False))
-        .order_by(*order.sort(many.child, backward=side == "after"))
-        .limit(literal_column("1"))
-        .scalar_subquery()
-        for side in sides
-    )
+
+    def found(side: str) -> ColumnElement[bool]:
+        # The nearest row out there, found like a page of one: with EXISTS the planner might look for any row, anywhere.
+        rows = children.with_only_columns(many.child).where(order.beyond(side, many.child, inside=False))
+        if order.expressions:
+            # No index has this order, so that any row is as near.
+            return rows.limit(literal_column("1")).scalar_subquery().is_not(None)
+        rows = rows.order_by(*order.sort(many.child, backward=side == "after"))
+        if most is None:
+            return rows.limit(literal_column("1")).scalar_subquery().is_not(None)
+        # With conditions the nearest may be far away. As many as the page's are found in the way that suits the page.
+        return func.cardinality(func.array(rows.limit(most).scalar_subquery())) > literal_column("0")
+
     # The OFFSET keeps this from being merged into the rest, where it would be done for every row.
-    return (
-        select(*(row_.is_not(None).label(f"beyond_{side}") for side, row_ in zip(sides, nearest, strict=True)))
-        .offset(literal_column("0"))
-        .lateral("ends")
-    )
+    beyond = select(*(found(side).label(f"beyond_{side}") for side in sides))
+    return beyond.offset(literal_column("0")).lateral("ends")
 
 
 @lru_cache(maxsize=4_096)
-def _count_statement(many: Many, clauses: tuple[Clause, ...]) -> Statement:
+def _count_statement(many: Many, clauses: tuple[Shape, ...]) -> Statement:
     parent = many.parent.label("parent")
     total = func.count().label("total")
     # Without conditions on the target the link table alone knows the number.
@@ -257,9 +277,13 @@ def _slices(rows: Sequence[Any], parents: int, page: Page) -> Iterator[Slice]:
 
 
 def _chosen(table: type[t.Table], columns: Columns) -> list[Any]:
-    """The columns to select: those asked for and the id, in the table's order."""
+    """What to select: what is asked for and the id, in the table's order, expressions last."""
     every: Any = table.__table__.columns  # type: ignore[attr-defined]
-    return [column for column in every if columns is None or column.key in columns or column.key == "id"]
+    if columns is None:
+        return list(every)
+    chosen = [column for column in every if column.key in columns or column.key == "id"]
+    made = EXPRESSIONS.get(table, {}).items()
+    return [*chosen, *(expression.label(name) for name, expression in made if name in columns)]
 
 
 @cache

@@ -11,8 +11,8 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, nullcontext
 from datetime import timedelta
 from difflib import unified_diff
 from importlib.metadata import version
@@ -24,11 +24,14 @@ import structlog
 import typer
 from pydantic import ValidationError
 from rich.console import Console
+from rich.filesize import decimal
+from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as ProgressBar
 from rich.table import Column, Table
 from sqlalchemy.exc import DBAPIError
 
 from db import migration
-from db.bookingsync.importing import import_pages
+from db.bookingsync.importing import Phase, Progress, UnfinishedError, importing
 from db.bookingsync.report import Report
 from db.embedded import EmbeddedError, embedded
 from db.migration import UnknownRevisionError
@@ -45,7 +48,7 @@ MIN_POSTGRESQL = 14
 # Seconds for a database to answer.
 PATIENCE = 10
 
-_EXPECTED = (ConfigurationError, EmbeddedError, SeedError, ServerError, UnknownRevisionError)
+_EXPECTED = (ConfigurationError, EmbeddedError, SeedError, ServerError, UnfinishedError, UnknownRevisionError)
 
 _T = TypeVar("_T")
 
@@ -180,18 +183,16 @@ def import_command(
     paths: Annotated[list[Path], typer.Argument(exists=True, help="Files, or folders of *.json files.")],
     *,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Do it all, and undo it.")] = False,
+    abandon: Annotated[
+        bool, typer.Option("--abandon", help="Leave out the rest of an interrupted import of other files.")
+    ] = False,
 ) -> int:
-    """Import responses of the BookingSync API v3. Exits with 1 where anything is left over, 2 where nothing came in."""
+    """Import responses of the BookingSync API v3. Exits with 1 where anything is left over, 2 where nothing came in.
 
-    async def work(connection: asyncpg.Connection) -> Report:
-        return await import_pages(connection, paths, dry_run=dry_run)
-
+    An import that was interrupted is gone on with by the same command.
+    """
     with _database(Settings(), migrated=True) as dsn:
-        report = asyncio.run(_connected(dsn, work))
-    _show(report)
-    if dry_run:
-        typer.echo("Nothing was written: this was a dry run.")
-    return report.exit_code
+        return asyncio.run(_import(dsn, paths, dry_run=dry_run, abandon=abandon))
 
 
 @app.command()
@@ -239,12 +240,46 @@ async def _greet(dsn: str) -> None:
         raise RefusedError(f"The database is PostgreSQL {major}: {MIN_POSTGRESQL} or newer is needed")
 
 
-async def _connected(dsn: str, work: Callable[[asyncpg.Connection], Awaitable[_T]]) -> _T:
+async def _import(dsn: str, paths: Sequence[Path], *, dry_run: bool, abandon: bool) -> int:
+    """Import with a progress bar on standard error, and show the report; return the exit code."""
+    async with AsyncExitStack() as stack:
+        first = await stack.enter_async_context(_connected(dsn))
+        second = await stack.enter_async_context(_connected(dsn))
+        with _shown_progress() as progress:
+            opened = importing(first, paths, second=second, dry_run=dry_run, abandon=abandon, progress=progress)
+            report = await stack.enter_async_context(opened)
+        await _show(report)
+        if dry_run:
+            typer.echo("Nothing was written: this was a dry run.")
+        # The report can be had again until here: what was not shown is not to be lost in a buffer.
+        sys.stdout.flush()
+    return report.exit_code
+
+
+@asynccontextmanager
+async def _connected(dsn: str) -> AsyncIterator[asyncpg.Connection]:
     connection = await asyncpg.connect(dsn)
     try:
-        return await work(connection)
+        yield connection
     finally:
         await connection.close()
+
+
+@contextmanager
+def _shown_progress() -> Iterator[Progress]:
+    """Yield what shows how far an import is, on a terminal."""
+    columns = TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[amount]}"), TimeRemainingColumn()
+    console = Console(stderr=True)
+    with ProgressBar(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task("", visible=False, amount="")
+
+        def tell(phase: Phase, done: int, total: int) -> None:
+            if bar.tasks[task].description != phase:
+                bar.reset(task)
+            amounts = map(decimal, (done, total)) if phase is Phase.READING else (f"{done:,}", f"{total:,}")
+            bar.update(task, description=phase, completed=done, total=total, amount=" of ".join(amounts), visible=True)
+
+        yield tell
 
 
 def _mint(settings: Settings, account: int, subject: str, scopes: frozenset[str], lifetime: timedelta) -> str:
@@ -265,7 +300,7 @@ def _checked(option: str, text: str, parse: Callable[[str], _T]) -> _T:
         raise typer.BadParameter(str(error), param_hint=option) from None
 
 
-def _show(report: Report) -> None:
+async def _show(report: Report) -> None:
     """Print what came in as a table, and what is left over line by line."""
     if report.imported or report.unchanged or report.linked:
         numbers = (Column(name, justify="right") for name in ("new or changed", "unchanged", "linked"))
@@ -274,12 +309,15 @@ def _show(report: Report) -> None:
             counts = (column.get(kind, 0) for column in (report.imported, report.unchanged, report.linked))
             table.add_row(kind, *(f"{count:,}" for count in counts))
         Console().print(table)
-    for left in report.leftovers:
+    async for left in report.leftovers:
         typer.echo(f"{left.what}: {left.where}: {left.text}")
 
 
 def _reason(error: BaseException) -> str:
     """Why, in one line: what PostgreSQL adds in further lines can quote rows, and SQLAlchemy quotes statements."""
+    if isinstance(error, asyncpg.InterfaceError) and isinstance(error.__context__, asyncpg.PostgresError | OSError):
+        # What ended a connection says more than what then could not be done without it.
+        error = error.__context__
     if isinstance(error, DBAPIError) and error.orig is not None:
         error = error.orig.__cause__ or error.orig
     text = error.strerror if isinstance(error, OSError) and not error.filename else None

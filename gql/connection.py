@@ -108,23 +108,30 @@ def encode_cursor(field: str, order: Order, row: Any) -> str:
 
 
 def _write_cursor(field: str, order: Order, position: Position) -> str:
-    value = None if position.value is None else (position.value - _EPOCH) // _MILLISECOND
-    return urlsafe_b64encode(orjson.dumps([field, order.name, value, position.id])).decode().rstrip("=")
+    value: Any = position.value
+    if isinstance(value, datetime):
+        value = (value - _EPOCH) // _MILLISECOND
+    return urlsafe_b64encode(orjson.dumps([field, order.full_name, value, position.id])).decode().rstrip("=")
 
 
 def decode_cursor(field: str, order: Order, text: str) -> Position:
     """The position that a cursor names. Raises `Refused` for anything but a cursor of this field and order."""
     try:
         its_field, its_order, value, id_ = orjson.loads(urlsafe_b64decode(text + "=" * (-len(text) % 4)))
-        position = Position(None if value is None else _EPOCH + _MILLISECOND * _whole(value), _whole(id_))
+        position = Position(_read_value(value), _whole(id_))
     except (ValueError, TypeError, OverflowError, binascii.Error):
         raise Refused("This is not a cursor") from None
-    if (its_field, its_order) != (field, order.name):
+    if (its_field, its_order) != (field, order.full_name):
         raise Refused(f"This cursor is not one of {field} in this order")
     # Only the very form in which it was given out is one, with a value where the order has values.
     if not order.holds(position) or _write_cursor(field, order, position) != text:
         raise Refused("This is not a cursor")
     return position
+
+
+def _read_value(value: Any) -> datetime | float | None:
+    """A moment from milliseconds; a number with a fraction, and nothing, as they are."""
+    return value if value is None or type(value) is float else _EPOCH + _MILLISECOND * _whole(value)
 
 
 def _whole(value: Any) -> int:

@@ -4,9 +4,26 @@ from enum import StrEnum
 
 import strawberry
 
-from db.tables import BookingStatus, Channel, CreatorType, MemberType, MessageOrigin, MessageVisibility
+from db.tables import (
+    BookingStatus,
+    Channel,
+    CreatorType,
+    JourneyStage,
+    MemberType,
+    MessageOrigin,
+    MessageVisibility,
+)
 
-__all__ = ["BookingStatus", "Channel", "CreatorType", "MemberType", "MessageOrigin", "MessageVisibility", "expose"]
+__all__ = [
+    "BookingStatus",
+    "Channel",
+    "CreatorType",
+    "JourneyStage",
+    "MemberType",
+    "MessageOrigin",
+    "MessageVisibility",
+    "expose",
+]
 
 
 def expose(values: type[StrEnum], name: str | None = None, /, **meanings: str) -> None:
@@ -34,4 +51,14 @@ expose(
     UNAVAILABLE="The rental is kept free of stays.",
     LOCKED="The stay is certain and no longer changes.",
     CANCELED="The stay was called off.",
+)
+expose(
+    JourneyStage,
+    INQUIRY="No booking is certain: there is none, or one that is neither booked nor canceled.",
+    RESERVED="The next stay is yet to come.",
+    CHECK_IN_TODAY="A stay begins today.",
+    AT_PROPERTY="A stay began before today and ends after it.",
+    CHECK_OUT_TODAY="A stay ends today.",
+    POST_STAY="The last stay is over.",
+    CANCELED="There are bookings, and all were canceled.",
 )

@@ -1,4 +1,4 @@
-"""Declarations that become fields: `column`, `one`, `either`, `many`, `through`, `lookup`.
+"""Declarations that become fields: `column`, `expression`, `one`, `either`, `many`, `through`, `last`, `lookup`.
 
 A type declares a relation in one line, from the columns that make it. The line feeds the resolver and its arguments,
 the loaders, and the tests that walk all relations.
@@ -17,14 +17,14 @@ from strawberry.types.field import StrawberryField
 
 from db import tables as t
 from db.criterion import Criterion, Term
-from db.page import BY_ID, Order
+from db.page import BY_ID, Order, Page
 from db.relations import Many, One, Window
 from db.scope import Viewer
 from gql.connection import PendingConnection, read_page
 from gql.context import Context
 from gql.errors import Refused
 from gql.filters import read_filter
-from gql.loaders import load_row
+from gql.loaders import load_part, load_row, load_slice
 from gql.node import decode_id
 from gql.scalars import BigInt
 
@@ -59,7 +59,7 @@ class Narrowing:
     annotation: Any
     description: str
     terms: Callable[[Any, Viewer], tuple[Term, ...]] | None = None
-    order: Callable[[Any], Order] | None = None
+    order: Callable[[Any, Any], Order] | None = None
 
 
 def narrowed(annotation: Any, criterion: Criterion, description: str) -> Narrowing:
@@ -76,8 +76,8 @@ def filtered(annotation: Any) -> Narrowing:
     return Narrowing(annotation | None, "Only these.", terms=read_filter)
 
 
-def ordered(annotation: Any, order: Callable[[Any], Order]) -> Narrowing:
-    """An argument `orderBy` of an order input's type."""
+def ordered(annotation: Any, order: Callable[[Any, Any], Order]) -> Narrowing:
+    """An argument `orderBy` of an order input's type. `order` reads it, and the argument `filter` beside it."""
     return Narrowing(annotation | None, "In this order.", order=order)
 
 
@@ -108,7 +108,7 @@ class ManyField(RelationField):
         where: tuple[Term, ...] = ()
         for name, narrowing in self.narrowings.items():
             if narrowing.order is not None:
-                order = narrowing.order(values.get(name))
+                order = narrowing.order(values.get(name), values.get("filter"))
             if narrowing.terms is not None:
                 where += narrowing.terms(values.get(name), context.viewer)
         page = read_page(place, order, *(values.get(name) for name in _PAGING))
@@ -142,9 +142,35 @@ class LookupField(RelationField):
         return int(database_id)
 
 
+class ExpressionField(RelationField):
+    """What is made of other rows, and selected with the row where a plan knows that it is wanted."""
+
+    async def get_result(self, source: Any, info: Any, args: list[Any], kwargs: dict[str, Any]) -> Any:  # noqa: ARG002
+        """The value, from a loader of its own: rows that are read whole have their columns only."""
+        row = await load_part(info.context, source.table, self.python_name, source.id)
+        return row[self.python_name]
+
+
+class LastField(RelationField):
+    """Leads to the last row of a connection's order, without the connection around it; to none where it is empty."""
+
+    many: Many
+    window: Window
+
+    async def get_result(self, source: Any, info: Any, args: list[Any], kwargs: dict[str, Any]) -> Any:  # noqa: ARG002
+        """The row, from a page of one."""
+        page = await load_slice(info.context, self.many, self.window, source.id)
+        return page.rows[0] if page.rows else None
+
+
 def column(description: str) -> Any:
     """The row's column of the field's name, shown as it is."""
     return strawberry.field(description=description)
+
+
+def expression(description: str) -> Any:
+    """The expression of the field's name that `db.relations.EXPRESSIONS` has for the row's table."""
+    return ExpressionField(python_name=None, description=description)
 
 
 def one(column: Any, *, description: str | None = None) -> Any:
@@ -174,6 +200,13 @@ def lookup(table: type[t.Table], *, description: str | None = None) -> Any:
     field = LookupField(python_name=None, description=description)
     field.table = table
     field.arguments = _arguments(_IDS)
+    return field
+
+
+def last(column: Any, *, order: Order = BY_ID, description: str | None = None) -> Any:
+    """To the last of the rows whose foreign key `column` refers to this one. There may be none."""
+    field = LastField(python_name=None, description=description)
+    field.many, field.window = Many.along(column), Window(Page(size=1, backward=True), order)
     return field
 
 

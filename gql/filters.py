@@ -7,7 +7,7 @@ field that is null or left out asks for nothing.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -15,18 +15,23 @@ from typing import Any
 import strawberry
 
 from db import tables as t
-from db.criterion import Criterion, Term
+from db.criterion import ENDS, Criterion, Term, every, opposite, size
 from db.page import Order
-from db.queries import booking, conversation
+from db.queries import booking, finding
+from db.queries.search import is_blank
 from db.scope import Viewer
-from gql.enums import BookingStatus, Channel, expose
+from gql.enums import BookingStatus, Channel, JourneyStage, expose
 from gql.errors import Refused
 from gql.node import decode_id
 
+# How many levels of `not` and `or` a filter may have, and how many conditions in all.
+MAX_DEPTH = 3
+MAX_TERMS = 100
 
-def given(description: str, *, ids_of: type[t.Table] | None = None) -> Any:
-    """An optional field of an input. `ids_of` says whose ids its list holds."""
-    return strawberry.field(default=None, description=description, metadata={"ids_of": ids_of})
+
+def given(description: str, *, ids_of: type[t.Table] | None = None, name: str | None = None) -> Any:
+    """An optional field of an input. `ids_of` says whose ids its list holds; `name` is for what Python cannot name."""
+    return strawberry.field(default=None, description=description, metadata={"ids_of": ids_of}, name=name)
 
 
 class OrderDirection(StrEnum):
@@ -43,6 +48,8 @@ class ConversationOrderField(StrEnum):
     UPDATED_AT = "updated_at"
     LAST_MESSAGE_AT = "last_message_at"
     DEADLINE_RESPONSE_AT = "deadline_response_at"
+    WAITING_SINCE = "waiting_since"
+    RELEVANCE = "relevance"
 
 
 expose(OrderDirection, ASC="The earliest first.", DESC="The latest first.")
@@ -53,6 +60,8 @@ expose(
     UPDATED_AT="When it last changed.",
     LAST_MESSAGE_AT="When its newest message was sent.",
     DEADLINE_RESPONSE_AT="By when its guest expects an answer.",
+    WAITING_SINCE="Since when its guest waits for an answer.",
+    RELEVANCE="How well it matches the filter's `search`, which must be given: the best first in `DESC`.",
 )
 
 
@@ -67,11 +76,23 @@ class ConversationOrder:
 
 
 @strawberry.input(
+    description="A period. Given ends must all hold; without any, every moment is in it, but none is not."
+)
+class DateTimeRange:
+    """Its fields are `db.criterion.ENDS`."""
+
+    gte: datetime | None = given("At that moment or later.")
+    gt: datetime | None = given("Later than that moment.")
+    lte: datetime | None = given("At that moment or earlier.")
+    lt: datetime | None = given("Earlier than that moment.")
+
+
+@strawberry.input(
     description="Which conversations. Given fields must all hold; in a list one must match, so that an empty list "
-    "matches nothing."
+    "matches nothing. A field that is null is not given, and a filter without fields matches everything."
 )
 class ConversationFilter:
-    """Joined by name to `db.queries.conversation.FILTERS`."""
+    """Joined by name to `db.queries.finding.FILTERS`."""
 
     ids: list[strawberry.ID] | None = given("One of these.", ids_of=t.Conversation)
     closed: bool | None = given("Whether it is closed.")
@@ -83,7 +104,29 @@ class ConversationFilter:
     channels: list[Channel] | None = given("The default channel is one of these.")
     booking_ids: list[strawberry.ID] | None = given("It is about one of these bookings.", ids_of=t.Booking)
     inquiry_ids: list[strawberry.ID] | None = given("One of these inquiries led to it.", ids_of=t.Inquiry)
+    booking_statuses: list[BookingStatus] | None = given("It is about a booking of one of these statuses.")
+    rental_ids: list[strawberry.ID] | None = given("It is about a booking of one of these rentals.", ids_of=t.Rental)
+    client_ids: list[strawberry.ID] | None = given("One of these clients takes part in it.", ids_of=t.Client)
+    host_ids: list[strawberry.ID] | None = given("One of these hosts takes part in it.", ids_of=t.Host)
     updated_since: datetime | None = given("Last changed at that moment or later.")
+    created_at: DateTimeRange | None = given("Created in that period.")
+    updated_at: DateTimeRange | None = given("Last changed in that period.")
+    last_message_at: DateTimeRange | None = given("Its newest message was sent in that period.")
+    deadline_response_at: DateTimeRange | None = given("Its guest expects an answer by a moment in that period.")
+    needs_reply: bool | None = given("Whether its guest waits for an answer.")
+    overdue: bool | None = given("Whether its guest waits for an answer, and the deadline has passed.")
+    stages: list[JourneyStage] | None = given("The guest is at one of these stages of the journey.")
+    search: str | None = given(
+        "These words are in its subject, its messages, the names of who takes part, or the references of its bookings "
+        "and the names of their guests. All must be there; `or` between words, a minus before one and quotes around "
+        "several mean what they do in web searches. Case and accents do not matter, and the last word may be the "
+        "beginning of one. 1,000 characters count. Blank text asks for nothing; text without a word, such as `!?`, "
+        "matches nothing."
+    )
+    not_: ConversationFilter | None = given(
+        f"It does not match this one. `not` and `or` may go {MAX_DEPTH} levels deep.", name="not"
+    )
+    or_: list[ConversationFilter] | None = given("It matches one of these.", name="or")
 
 
 @strawberry.input(description="Which bookings. Given fields must all hold; in a list one must match.")
@@ -98,33 +141,58 @@ class BookingFilter:
 
 
 def read_filter(input: Any, viewer: Viewer) -> tuple[Term, ...]:
-    """The terms of a filter input, none where it is null. Raises `Refused` for ids that are none of the field's."""
+    """The terms of a filter input, none where it is null.
+
+    Raises `Refused` for ids that are none of the field's, and for what is too deep or too much.
+    """
     if input is None:
         return ()
+    terms = tuple(_read_terms(input, viewer, depth=0))
+    if sum(size(term.clause) for term in terms) > MAX_TERMS:
+        raise Refused(f"A filter has at most {MAX_TERMS} conditions")
+    return terms
+
+
+def _read_terms(input: Any, viewer: Viewer, depth: int) -> Iterator[Term]:
+    if depth > MAX_DEPTH:
+        raise Refused(f"A filter goes at most {MAX_DEPTH} levels of not and or deep")
     criteria = FILTERS[type(input)]
-    return tuple(
-        criteria[field.name](_read_value(field, value, viewer))
-        for field in dataclasses.fields(input)
-        if (value := getattr(input, field.name)) is not None
-    )
+    for field in dataclasses.fields(input):
+        value = getattr(input, field.name)
+        if value is None:
+            continue
+        if field.name == "not_":
+            yield opposite(every(_read_terms(value, viewer, depth + 1)))
+        elif field.name == "or_":
+            yield finding.one_of(every(_read_terms(alternative, viewer, depth + 1)) for alternative in value)
+        else:
+            yield criteria[field.name](_read_value(field, value, viewer))
 
 
 def _read_value(field: dataclasses.Field[Any], value: Any, viewer: Viewer) -> Any:
     table = field.metadata.get("ids_of")
     if table is not None:
         return [decode_id(text, table).seen_by(viewer) for text in value]
+    if isinstance(value, DateTimeRange):
+        return {name: end for name in ENDS if (end := getattr(value, name)) is not None}
     if isinstance(value, str) and "\0" in value:
         raise Refused("Text cannot hold a NUL character")
     return value
 
 
-def read_order(input: ConversationOrder | None) -> Order:
-    """The order asked for, or the default one."""
+def read_order(input: ConversationOrder | None, filter: ConversationFilter | None) -> Order:
+    """The order asked for, or the default one. Raises `Refused` for relevance where `filter` itself has no search."""
     asked = input or ConversationOrder()
-    return conversation.ORDERS[asked.field.value, asked.direction is OrderDirection.DESC]
+    order = finding.ORDERS[asked.field.value, asked.direction is OrderDirection.DESC]
+    if asked.field is not ConversationOrderField.RELEVANCE:
+        return order
+    search = (filter and filter.search) or ""
+    if is_blank(search):
+        raise Refused("The order RELEVANCE needs a search in the filter")
+    return order.bound(search)
 
 
 FILTERS: Mapping[type, Mapping[str, Criterion]] = {
-    ConversationFilter: conversation.FILTERS,
+    ConversationFilter: finding.FILTERS,
     BookingFilter: booking.FILTERS,
 }

@@ -29,7 +29,7 @@ from graphql import (
 )
 from strawberry.schema.schema_converter import GraphQLCoreConverter
 
-from gql.fields import LookupField, ManyField, OneField
+from gql.fields import ExpressionField, LastField, LookupField, ManyField, OneField
 from gql.node import required_scopes
 
 _NONE: frozenset[str] = frozenset()
@@ -64,7 +64,7 @@ def _own_reads(name: str, definition: GraphQLField) -> int:
     field = definition.extensions.get(GraphQLCoreConverter.DEFINITION_BACKREF)
     if isinstance(field, OneField):
         return len(field.ones)
-    if isinstance(field, LookupField | ManyField) or name == "totalCount":
+    if isinstance(field, LookupField | ManyField | LastField | ExpressionField) or name == "totalCount":
         return 1
     if getattr(field, "base_resolver", None) is None:
         return 0

@@ -9,36 +9,39 @@ from __future__ import annotations
 
 from asyncio import Future, Lock
 from collections.abc import Awaitable, Callable, Hashable, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 from aiodataloader import DataLoader
 
 from db import tables as t
 from db.criterion import Term
+from db.queries import counts
 from db.relations import ALL, Columns, Many, Slice, Window, by_id
 from gql.context import Context
 
+_Batch: TypeAlias = Callable[[Sequence[Any]], Awaitable[list[Any]]]
 
-class LevelLoader(DataLoader[int, Any]):
+
+class LevelLoader(DataLoader[Any, Any]):
     """A DataLoader that also loads many keys as one, remembering values instead of futures."""
 
-    def __init__(self, batch: Callable[[Sequence[int]], Awaitable[list[Any]]]) -> None:
+    def __init__(self, batch: _Batch) -> None:
         super().__init__()
         self._batch = batch
-        self._values: dict[int, Any] = {}
+        self._values: dict[Any, Any] = {}
         self._turn = Lock()
 
-    async def batch_load_fn(self, keys: list[int]) -> list[Any]:
+    async def batch_load_fn(self, keys: list[Any]) -> list[Any]:
         """Aiodataloader's hook: the values of distinct keys."""
         return await self._batch(keys)
 
-    def load(self, key: int) -> Future[Any]:
+    def load(self, key: Any) -> Future[Any]:
         """One key's value, in a batch with the other keys asked for meanwhile."""
         if key in self._values:
             self.prime(key, self._values[key])
         return super().load(key)
 
-    async def load_level(self, keys: Sequence[int]) -> list[Any]:
+    async def load_level(self, keys: Sequence[Any]) -> list[Any]:
         """The values of distinct keys, in one batch of those that are not known yet."""
         values = self._values
         # Two fields that ask for the same at once are answered by one statement.
@@ -54,8 +57,13 @@ def load_row(context: Context, table: type[t.Table], id_: int) -> Awaitable[Any 
     return _row_loader(context, table, ALL).load(id_)
 
 
+def load_part(context: Context, table: type[t.Table], name: str, id_: int) -> Awaitable[Any]:
+    """The same with no more than the column or expression `name`."""
+    return _row_loader(context, table, frozenset({name})).load(id_)
+
+
 def load_rows(context: Context, table: type[t.Table], ids: Sequence[int], columns: Columns) -> Awaitable[list[Any]]:
-    """The same for distinct ids, with at least `columns`."""
+    """The rows of distinct ids, with at least `columns`."""
     return _row_loader(context, table, columns).load_level(ids)
 
 
@@ -81,6 +89,14 @@ def load_counts(context: Context, many: Many, where: tuple[Term, ...], parents: 
     return _count_loader(context, many, where).load_level(parents)
 
 
+def load_kind_count(context: Context, where: tuple[Term, ...], kind: str) -> Awaitable[int]:
+    """How many conversations of a kind of `db.queries.counts` meet all of `where`: one statement for all kinds."""
+    loader = _loader(
+        context, (counts, where), lambda kinds: counts.load(context.snapshot, context.viewer, kinds, where)
+    )
+    return loader.load(kind)
+
+
 def _row_loader(context: Context, table: type[t.Table], columns: Columns) -> LevelLoader:
     relation = by_id(table)
     return _loader(
@@ -104,7 +120,7 @@ def _count_loader(context: Context, many: Many, where: tuple[Term, ...]) -> Leve
     )
 
 
-def _loader(context: Context, key: Hashable, batch: Callable[[Sequence[int]], Awaitable[list[Any]]]) -> LevelLoader:
+def _loader(context: Context, key: Hashable, batch: _Batch) -> LevelLoader:
     loader: LevelLoader | None = context.loaders.get(key)
     if loader is None:
         loader = context.loaders[key] = LevelLoader(batch)

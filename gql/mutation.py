@@ -1,61 +1,90 @@
 """Mutations: a function of an open transaction becomes a field with its payload type.
 
 The field opens the transaction, calls the function, commits, and only then lets the payload be read, from a later
-snapshot. A function that raises changes nothing: `RejectedError` becomes `userErrors`, anything else an error.
+snapshot. A function that raises changes nothing: `RejectedError` becomes `userErrors`, anything else an error. Where
+the input has an `idempotency_key`, the function is called once for a key, however often the request arrives.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+import asyncio
+import json
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, get_type_hints
+from hashlib import sha256
+from typing import Annotated, Any, TypeAlias, get_args, get_type_hints
 
 import strawberry
 from strawberry.utils.str_converters import to_camel_case
 
+from db import tables as t
 from db.problem import Problem, RejectedError
+from db.queries import idempotency
 from db.relations import One
+from db.scope import Viewer
 from gql.context import Context
 from gql.errors import UserError
-from gql.fields import OneField
+from gql.fields import OneField, RelationField
+from gql.loaders import load_row
 from gql.node import NODE_TABLES, RequiresScopes
 
 WRITE_SCOPE = "inbox_write"
+KEY = "idempotency_key"
+
+# Calls it with the session, the viewer and the input; it returns the id that was written, or a list of them.
+Function: TypeAlias = Callable[..., Awaitable[Any]]
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a payload resolves from: the id of the node that was written, or why nothing was."""
+    """What a payload resolves from: the ids of the nodes that were written, or why nothing was."""
 
-    written: int | None
+    written: Any
     user_errors: list[Problem]
 
 
-def mutation(node: type) -> Callable[[Callable[..., Awaitable[int]]], Any]:
-    """Make a field of `async def name(session, viewer, input) -> id`, whose payload holds the `node` with that id.
+class WrittenField(RelationField):
+    """Leads to the rows of `table` that were written, in the order of their ids in the outcome."""
 
-    The function's docstring describes the field.
+    table: type[t.Table]
+
+    async def get_result(self, source: Any, info: Any, args: list[Any], kwargs: dict[str, Any]) -> list[Any]:  # noqa: ARG002
+        """The rows, loaded in one batch."""
+        rows: list[Any] = await asyncio.gather(
+            *(load_row(info.context, self.table, id_) for id_ in source.written or ())
+        )
+        return rows
+
+
+def mutation(written: Any) -> Callable[[Function], Any]:
+    """Make a field of `async def name(session, viewer, input)`, whose payload holds what the returned id is of.
+
+    `written` is a node type; or a list of one, and then the function returns a list of ids. Where the input has an
+    `idempotency_key`, the function takes one more argument: the id to write under, none where no key was given. The
+    function's docstring describes the field.
     """
 
-    def declare(function: Callable[..., Awaitable[int]]) -> Any:
-        payload = _payload(function.__name__, node)
+    def declare(function: Function) -> Any:
+        name = function.__name__
+        input_type = get_type_hints(function)["input"]
+        write = _once(name, function) if KEY in get_type_hints(input_type) else function
+        payload = _payload(name, written)
 
         async def resolve(info: strawberry.Info[Context, None], input: Any) -> Any:
             context = info.context
             try:
                 async with context.database.write() as session:
-                    outcome = Outcome(await function(session, context.viewer, input), [])
+                    outcome = Outcome(await write(session, context.viewer, input), [])
             except RejectedError as rejected:
                 outcome = Outcome(None, rejected.problems)
             await context.renew()
             return outcome
 
-        hint: Any = get_type_hints(function)["input"]
-        described: Any = Annotated[hint, strawberry.argument(description="What is to be done.")]
+        described: Any = Annotated[input_type, strawberry.argument(description="What is to be done.")]
         resolve.__annotations__ |= {"input": described, "return": payload}
         return strawberry.field(
             resolver=resolve,
-            name=to_camel_case(function.__name__),
+            name=to_camel_case(name),
             description=function.__doc__,
             directives=[RequiresScopes(scopes=[WRITE_SCOPE])],
         )
@@ -63,13 +92,45 @@ def mutation(node: type) -> Callable[[Callable[..., Awaitable[int]]], Any]:
     return declare
 
 
-def _payload(name: str, node: type) -> type:
-    field = OneField(python_name=None, description="As it is now; null where nothing was done.")
-    field.ones = (One("written", NODE_TABLES[node.__name__]),)
+def _once(name: str, function: Function) -> Function:
+    """`function`, but what its input's key was used for before is found instead of done again."""
+
+    async def write(session: Any, viewer: Viewer, input: Any) -> Any:
+        given = {field: value for field, value in vars(input).items() if value is not strawberry.UNSET}
+        key = given.pop(KEY, None)
+        if key is None:
+            return await function(session, viewer, input, None)
+        claim = await idempotency.claim(session, viewer, key, _digest(name, given))
+        return claim.id if claim.done else await function(session, viewer, input, claim.id)
+
+    return write
+
+
+def _digest(name: str, given: Mapping[str, Any]) -> bytes:
+    """What tells a request from others: the mutation, and what its input gives, in whatever order."""
+    return sha256(json.dumps([name, given], sort_keys=True, default=str).encode()).digest()
+
+
+def _payload(name: str, written: Any) -> type:
+    """The type of a mutation's payload: what was written, named after its type, and the user errors."""
+    (node,) = get_args(written) or (written,)
+    shown, field = _list_field(node) if get_args(written) else _node_field(node)
     members = {
-        "__annotations__": {node.__name__.lower(): node | None, "user_errors": list[UserError]},
-        node.__name__.lower(): field,
+        "__annotations__": {shown: written if get_args(written) else node | None, "user_errors": list[UserError]},
+        shown: field,
         "user_errors": strawberry.field(description="Why nothing was done; empty where it was."),
     }
     title = name.title().replace("_", "")
     return strawberry.type(type(f"{title}Payload", (), members), description=f"What came of `{to_camel_case(name)}`.")
+
+
+def _node_field(node: type) -> tuple[str, Any]:
+    field = OneField(python_name=None, description="As it is now; null where nothing was done.")
+    field.ones = (One("written", NODE_TABLES[node.__name__]),)
+    return node.__name__.lower(), field
+
+
+def _list_field(node: type) -> tuple[str, Any]:
+    field = WrittenField(python_name=None, description="As they are now, in the order given, repeats once.")
+    field.table = NODE_TABLES[node.__name__]
+    return f"{node.__name__.lower()}s", field

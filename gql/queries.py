@@ -19,7 +19,7 @@ from gql.context import Context
 from gql.enums import CreatorType
 from gql.errors import Code, Refused
 from gql.fields import filtered, lookup, many, one, ordered
-from gql.filters import BookingFilter, ConversationFilter, ConversationOrder, read_order
+from gql.filters import BookingFilter, ConversationFilter, ConversationOrder, read_filter, read_order
 from gql.loaders import load_row, load_slice
 from gql.node import GlobalId, Node, decode_id
 from gql.types import NODE_SCOPES
@@ -27,11 +27,14 @@ from gql.types.account import Account
 from gql.types.actor import Creator
 from gql.types.booking import Booking
 from gql.types.conversation import Conversation
+from gql.types.counts import InboxCounts, PendingCounts
 from gql.types.person import Host
 from gql.types.source import Source
 
 _AnyId = Annotated[strawberry.ID, strawberry.argument(description="Of a node of any type.")]
 _AnyIds = Annotated[list[strawberry.ID], strawberry.argument(description="Of nodes of any types.")]
+
+_Counted = Annotated[ConversationFilter | None, strawberry.argument(description="Only of these.")]
 
 _HOSTS_OF_USER = Many.along(t.Host.user_id)
 _ACTORS: dict[CreatorType, type[t.Table]] = {CreatorType.USER: t.User, CreatorType.APPLICATION: t.Application}
@@ -87,6 +90,11 @@ class Query:
         t.Conversation, description="One conversation, by exactly one of its ids."
     )
     booking: Booking | None = lookup(t.Booking, description="One booking, by exactly one of its ids.")
+
+    @strawberry.field(description="How many conversations there are of each kind.")
+    def inbox_counts(self, info: strawberry.Info[Context, None], filter: _Counted = None) -> InboxCounts:
+        """The numbers are counted when they are selected."""
+        return PendingCounts(read_filter(filter, info.context.viewer))  # type: ignore[return-value]
 
     @strawberry.field(description="Who is asking.")
     def viewer(self, info: strawberry.Info[Context, None]) -> Viewer:

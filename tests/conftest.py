@@ -34,11 +34,12 @@ _names = itertools.count()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """The options that rewrite what `test_operations.py` compares with, and that have `test_execution.py` go on."""
+    """The options that rewrite what `test_operations.py` compares with, and that have other tests go further."""
     parser.addoption(
         "--update-operations", action="store_true", help="write the answers and statements of tests/operations anew"
     )
     parser.addoption("--documents", type=int, default=2_000, help="how many documents test_execution.py draws")
+    parser.addoption("--conversations", type=int, default=50_000, help="how many test_finding.py has found some among")
 
 
 @pytest.fixture(scope="session")

@@ -47,7 +47,15 @@ _CONDITIONS = (
     *("@include(if: $yes)", "@skip(if: $no)", "@include(if: $yes) @skip(if: $no)"),
     *("@include(if: $no)", "@skip(if: true)", "@include(if: true)"),
 )
-_REFERRED = {"assigneeIds": "Host", "sourceIds": "Source", "bookingIds": "Booking", "inquiryIds": "Inquiry"}
+_REFERRED = {
+    "assigneeIds": "Host",
+    "bookingIds": "Booking",
+    "clientIds": "Client",
+    "hostIds": "Host",
+    "inquiryIds": "Inquiry",
+    "rentalIds": "Rental",
+    "sourceIds": "Source",
+}
 _LEFT_OUT = object()
 # Variables by name: how they are declared, and the values that they may have.
 _VARIABLES: dict[str, tuple[str, Sequence[Any]]] = {
@@ -234,7 +242,8 @@ def _arguments(draft: _Draft, place: str, definition: GraphQLField) -> str:
     returned = get_named_type(definition.type).name
     if {"id", "databaseId"} <= definition.args.keys():
         by_id = f'id: "{draft.choose(draft.known.ids[returned])}"'
-        chosen = draft.choose([by_id, by_id, 'databaseId: "1"', "databaseId: 2"])
+        # Of the seed, conversation 8 has an inquiry.
+        chosen = draft.choose([by_id, by_id, 'databaseId: "8"', "databaseId: 8"])
         return f"({chosen})"
     parts = []
     if "first" in definition.args:
@@ -261,7 +270,9 @@ def _value(draft: _Draft, name: str, type_: Any, owner: str) -> str:
         values = (_value(draft, name, nullable.of_type, owner) for _ in range(draft.random.randint(0, 3)))
         return f"[{', '.join(values)}]"
     if isinstance(nullable, GraphQLInputObjectType):
-        fields = [item for item in nullable.fields.items() if draft.one_in(5)]
+        # About two, as what meets many conditions is seldom there.
+        rarity = max(2, len(nullable.fields) // 2)
+        fields = [item for item in nullable.fields.items() if draft.one_in(rarity)]
         return f"{{{', '.join(f'{key}: {_value(draft, key, item.type, nullable.name)}' for key, item in fields)}}}"
     if isinstance(nullable, GraphQLEnumType):
         return str(draft.choose(list(nullable.values)))

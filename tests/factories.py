@@ -7,6 +7,8 @@ from typing import Any
 
 import asyncpg
 
+from db.queries.derivation import STATEMENTS
+
 MOMENT = datetime(2026, 5, 4, 9, 30, tzinfo=UTC)
 _STAMPS = {"created_at": MOMENT, "updated_at": MOMENT}
 
@@ -50,3 +52,10 @@ async def store_account(connection: asyncpg.Connection, account: int = 1) -> Non
     await store(connection, "accounts", id=account, business_name=f"Villas {account}")
     await store(connection, "users", account_id=account, id=1, name=f"Uma {account}")
     await store(connection, "hosts", account_id=account, id=1, user_id=1)
+
+
+async def derive_all(connection: asyncpg.Connection, account: int = 1) -> None:
+    """Let the conversations of rows that a test stored tell of them, as if the application had written them."""
+    ids = [row["id"] for row in await connection.fetch("SELECT id FROM conversations WHERE account_id = $1", account)]
+    for statement in STATEMENTS:
+        await connection.execute(statement, account, ids)

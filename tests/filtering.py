@@ -5,9 +5,10 @@ What it is given to compare with are rows read from the tables: it does not look
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from db import tables as t
@@ -51,16 +52,16 @@ class World:
 
     def expected(self, table: str, filter_: dict[str, Any] | None) -> tuple[int, list[int]]:
         """What must be found: every given condition is evaluated on every row."""
-        conditions = CONDITIONS[table]
-        given_ = {name: value for name, value in (filter_ or {}).items() if value is not None}
-        rows = [
-            row
-            for row in self.rows[table]
-            if all(conditions[name](self.rows, row, value) for name, value in given_.items())
-        ]
+        rows = [row for row in self.rows[table] if matches(self.rows, table, row, filter_ or {})]
         key = (lambda row: (row["created_at"], row["id"])) if table == "conversations" else (lambda row: row["id"])
         found = [row["id"] for row in sorted(rows, key=key)]
         return len(found), found[:100]
+
+
+def matches(rows: Rows, table: str, row: Any, filter_: dict[str, Any]) -> bool:
+    """Whether the row meets everything in the filter that is not null."""
+    given = {name: value for name, value in filter_.items() if value is not None}
+    return all(CONDITIONS[table][name](rows, row, value) for name, value in given.items())
 
 
 def number(id_: str) -> int:
@@ -104,6 +105,36 @@ def _is_among(column: str) -> Callable[[Rows, Any, Any], bool]:
     return lambda _, row, values: row[column] in [number(value) for value in values]
 
 
+def _is_within(column: str) -> Callable[[Rows, Any, Any], bool]:
+    compare = {"gte": operator.ge, "gt": operator.gt, "lte": operator.le, "lt": operator.lt}
+    return lambda _, row, ends: all(
+        row[column] is not None and compare[name](row[column], _moment(end))
+        for name, end in ends.items()
+        if end is not None
+    )
+
+
+def _takes_part(column: str) -> Callable[[Rows, Any, Any], bool]:
+    return lambda rows, row, values: any(
+        participant["conversation_id"] == row["id"] and participant[column] in [number(value) for value in values]
+        for participant in rows["participants"]
+    )
+
+
+def _bookings(rows: Rows, row: Any) -> list[Any]:
+    connected = {link["booking_id"] for link in rows["conversation_bookings"] if link["conversation_id"] == row["id"]}
+    return [booking for booking in rows["bookings"] if booking["id"] in connected]
+
+
+def _waits(row: Any) -> bool:
+    return row["closed_at"] is None and row["marked_as_spam_at"] is None and row["unanswered_since"] is not None
+
+
+def _is_overdue(_: Rows, row: Any, value: bool) -> bool:
+    deadline = row["deadline_response_at"]
+    return value is (_waits(row) and deadline is not None and deadline < datetime.now(UTC))
+
+
 CONDITIONS: dict[str, dict[str, Callable[[Rows, Any, Any], bool]]] = {
     "conversations": {
         "ids": _is_among("id"),
@@ -122,7 +153,23 @@ CONDITIONS: dict[str, dict[str, Callable[[Rows, Any, Any], bool]]] = {
             inquiry["conversation_id"] == row["id"] and inquiry["id"] in [number(value) for value in values]
             for inquiry in rows["inquiries"]
         ),
+        "bookingStatuses": lambda rows, row, values: any(
+            booking["status"] in values for booking in _bookings(rows, row)
+        ),
+        "rentalIds": lambda rows, row, values: any(
+            booking["rental_id"] in [number(value) for value in values] for booking in _bookings(rows, row)
+        ),
+        "clientIds": _takes_part("client_id"),
+        "hostIds": _takes_part("host_id"),
         "updatedSince": lambda _, row, value: row["updated_at"] >= _moment(value),
+        "createdAt": _is_within("created_at"),
+        "updatedAt": _is_within("updated_at"),
+        "lastMessageAt": _is_within("last_message_at"),
+        "deadlineResponseAt": _is_within("deadline_response_at"),
+        "needsReply": lambda _, row, value: value is _waits(row),
+        "overdue": _is_overdue,
+        "not": lambda rows, row, filter_: not matches(rows, "conversations", row, filter_),
+        "or": lambda rows, row, filters: any(matches(rows, "conversations", row, filter_) for filter_ in filters),
     },
     "bookings": {
         "ids": _is_among("id"),

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import asyncpg
 
-from db.bookingsync.importing import import_pages
+from db.bookingsync.importing import importing
 from db.bookingsync.kind import KINDS
-from db.bookingsync.report import Fate, Report
+from db.bookingsync.report import Fate, Leftover
 
-TABLES = (*(kind.name for kind in KINDS), "conversation_bookings")
+TABLES = (*(kind.name for kind in KINDS), "conversation_bookings", "conversation_texts")
 # What a record of each kind cannot do without, besides its id and its account.
 REQUIRED: dict[str, dict[str, Any]] = {
     "accounts": {"business_name": "Fjord Cabins"},
@@ -55,7 +57,26 @@ def thread(conversation: int, account: int = 1) -> dict[str, list[dict[str, Any]
     }
 
 
-def by_text(report: Report) -> list[tuple[str, int | None, Fate, str]]:
+@dataclass(frozen=True)
+class Imported:
+    """A report, all of whose leftovers were read."""
+
+    imported: dict[str, int]
+    unchanged: dict[str, int]
+    linked: dict[str, int]
+    leftovers: list[Leftover]
+    exit_code: int
+
+
+async def import_pages(connection: asyncpg.Connection, paths: Sequence[Path], **options: Any) -> Imported:
+    """Import files to the end."""
+    async with importing(connection, paths, **options) as report:
+        leftovers = [left async for left in report.leftovers]
+        assert report.left_over == len(leftovers)
+        return Imported(report.imported, report.unchanged, report.linked, leftovers, report.exit_code)
+
+
+def by_text(report: Imported) -> list[tuple[str, int | None, Fate, str]]:
     return [(left.kind, left.id, left.what, left.text) for left in report.leftovers]
 
 
@@ -74,7 +95,7 @@ class Inbox:
         file.write_text(json.dumps(kinds))
         return file
 
-    async def give(self, **kinds: Any) -> Report:
+    async def give(self, **kinds: Any) -> Imported:
         """Import one page."""
         return await import_pages(self.connection, [self.page(**kinds)])
 
@@ -84,7 +105,12 @@ class Inbox:
 
     async def rows(self) -> dict[str, list[Any]]:
         """Everything that is stored."""
-        return {
-            table: [tuple(row) for row in await self.connection.fetch(f"SELECT * FROM {table} t ORDER BY t")]  # noqa: S608
-            for table in TABLES
-        }
+        return await rows(self.connection)
+
+
+async def rows(connection: asyncpg.Connection) -> dict[str, list[Any]]:
+    """Everything that an import writes."""
+    return {
+        table: [tuple(row) for row in await connection.fetch(f"SELECT * FROM {table} t ORDER BY t")]  # noqa: S608
+        for table in TABLES
+    }

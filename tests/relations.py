@@ -37,6 +37,10 @@ MANY: dict[str, tuple[str, str, str, str, tuple[str, ...]]] = {
     "Conversation.participants": ("Participant", "participants", "conversation_id", "id", ("id",)),
     "Booking.conversations": ("Conversation", "conversation_bookings", "booking_id", "conversation_id", ("id",)),
 }
+# To the last of many rows: their type and table, its column for the parent, and what they sort by.
+LAST: dict[str, tuple[str, str, str, tuple[str, ...]]] = {
+    "Conversation.lastMessage": ("Message", "messages", "conversation_id", ("sent_at", "id")),
+}
 # What has no parent but the account, or is the viewer's or a payload's: tested where it belongs.
 ROOTS = {
     "Query.conversations",
@@ -48,6 +52,9 @@ ROOTS = {
     "UpdateConversationPayload.conversation",
     "ConnectBookingsPayload.conversation",
     "DisconnectBookingsPayload.conversation",
+    "MarkConversationReadPayload.conversation",
+    "CreateMessagePayload.message",
+    "AddParticipantPayload.participant",
 }
 
 

@@ -103,6 +103,7 @@ def test_the_directive_stands_where_scopes_are_needed(contract: GraphQLSchema, e
         "Client": ["clients_read"],
         "Conversation": ["inbox_read"],
         "Host": ["inbox_read"],
+        "InboxCounts": ["inbox_read"],
         "Inquiry": ["inquiries_read"],
         "Message": ["inbox_read"],
         "Participant": ["inbox_read"],
@@ -112,6 +113,10 @@ def test_the_directive_stands_where_scopes_are_needed(contract: GraphQLSchema, e
         "Mutation.updateConversation": ["inbox_write"],
         "Mutation.connectBookings": ["inbox_write"],
         "Mutation.disconnectBookings": ["inbox_write"],
+        "Mutation.createMessage": ["inbox_write"],
+        "Mutation.addParticipant": ["inbox_write"],
+        "Mutation.markConversationRead": ["inbox_write"],
+        "Mutation.updateConversations": ["inbox_write"],
     }
 
 

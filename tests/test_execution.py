@@ -34,7 +34,7 @@ CURSORS = """{
 
 # Rows that lead somewhere, where few do.
 _TELLING = {
-    "Conversation": " AND id IN (SELECT conversation_id FROM inquiries WHERE account_id = 1)",
+    "Conversation": " AND id IN (SELECT conversation_id FROM inquiries WHERE account_id = 1 AND booking_id > 0)",
     "Inquiry": " AND booking_id IS NOT NULL",
 }
 
@@ -77,6 +77,10 @@ def _gather_cursors(selected: dict[str, Any], type_: str, cursors: dict[str, lis
             _gather_cursors(edge.get("node", {}), "Conversation" if name == "conversations" else "Booking", cursors)
 
 
+# So many documents lead everywhere, or nearly so.
+_ENOUGH = 1_000
+
+
 def leads(definition: Any) -> bool:
     """Whether a field leads to something with fields."""
     return is_composite_type(get_named_type(definition.type))
@@ -111,7 +115,10 @@ async def test_drawn_documents_are_answered_alike(pair: Pair, known: Known, pyte
     outcomes: Counter[str] = Counter()
     reached: set[str] = set()
     COMPLETED.clear()
-    for place in range(number):
+    for place in range(2 * number):
+        # Some more where chance has left out a field that leads on.
+        if place >= number and (number < _ENOUGH or reached >= LEADING):
+            break
         drawn = draw(SCHEMA, known, place)
         fallbacks = FALLBACKS.total()
         answer = await pair.answer(drawn.text, **drawn.variables)
@@ -128,7 +135,7 @@ async def test_drawn_documents_are_answered_alike(pair: Pair, known: Known, pyte
     assert outcomes["data"] > 0.7 * number, outcomes
     assert outcomes["errors"] > 0.02 * number, outcomes
     assert COMPLETED["planned"] * 5 < COMPLETED["reference"], COMPLETED
-    assert number < 1_000 or reached >= LEADING, LEADING - reached
+    assert number < _ENOUGH or reached >= LEADING, LEADING - reached
 
 
 # Ids that hypothesis-graphql may use: it knows nothing of what is in the database.

@@ -226,6 +226,44 @@ async def test_operations_of_one_document_keep_their_plans_apart(pair: Pair) -> 
         assert await pair.answer(document, name, **variables) == {"data": {"conversation": expected[name]}}
 
 
+async def test_a_last_row_and_an_expression_are_shown_on_every_way_to_their_row(pair: Pair) -> None:
+    answer = await pair.answer(
+        """query ($id: ID!, $other: ID!, $none: ID!) {
+          nodes(ids: [$id, $none, $id, $other]) { ...Shown }
+          conversation(id: $id) { ...Shown again: stage }
+          conversations { nodes { ...Shown } }
+          bookings(first: 1) { nodes { conversations { edges { node { ...Shown } } } } }
+          message: node(id: $id) { ... on Conversation { messages(last: 1) { nodes { conversation { ...Shown } } } } }
+        }
+        fragment Shown on Conversation {
+          stage
+          lastMessage { content sender { memberType } }
+          newest: lastMessage { conversation { stage lastMessage { databaseId } } }
+          lastMessage { __typename createdBy { ... on User { name } } }
+        }""",
+        id=encode_id(t.Conversation, 1, 10),
+        other=encode_id(t.Conversation, 1, 11),
+        none=encode_id(t.Conversation, 1, 999),
+    )
+
+    note = {"content": "Under the mat of 1", "sender": {"memberType": "HOST"}}
+    shown = {
+        "stage": "POST_STAY",
+        "lastMessage": {**note, "__typename": "Message", "createdBy": {"name": "Uma of 1"}},
+        "newest": {"conversation": {"stage": "POST_STAY", "lastMessage": {"databaseId": "51"}}},
+    }
+    empty = {"stage": "INQUIRY", "lastMessage": None, "newest": None}
+    assert answer == {
+        "data": {
+            "nodes": [shown, None, shown, empty],
+            "conversation": {**shown, "again": "POST_STAY"},
+            "conversations": {"nodes": [empty, shown]},
+            "bookings": {"nodes": [{"conversations": {"edges": [{"node": shown}]}}]},
+            "message": {"messages": {"nodes": [{"conversation": shown}]}},
+        }
+    }
+
+
 @pytest.mark.parametrize(
     ("document", "directive"),
     [

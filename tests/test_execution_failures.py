@@ -255,6 +255,40 @@ async def test_a_loader_that_fails_is_told_where_it_is_asked(
     await mended(pair, broken)
 
 
+async def test_an_error_at_or_below_a_last_row_stops_at_it(pair: Pair, broken: pytest.MonkeyPatch) -> None:
+    document = "{ conversations { nodes { subject lastMessage { sender { id } } } } }"
+    keys, towels = {"subject": "Keys of 1", "lastMessage": None}, {"subject": "Towels of 1", "lastMessage": None}
+    path = ["conversations", "nodes", 1, "lastMessage"]
+
+    lose(broken, t.Participant, 41)
+    below = await pair.answer(document)
+    fail(broken, Many, "load", t.Message)
+    at = await pair.answer(document)
+
+    assert [below["data"], at["data"]] == [{"conversations": {"nodes": [towels, keys]}}] * 2
+    assert told(below) == [([*path, "sender"], *MASKED)]
+    assert told(at) == [([*path[:2], place, "lastMessage"], *MASKED) for place in (0, 1)]
+    await mended(pair, broken)
+
+
+@pytest.mark.parametrize("root", ["conversation(databaseId: 10)", "conversations"])
+async def test_an_expression_that_cannot_be_made_is_told(
+    pair: Pair, broken: pytest.MonkeyPatch, world: str, root: str
+) -> None:
+    connection = await asyncpg.connect(world)
+    await connection.execute("ALTER TABLE bookings RENAME COLUMN status TO gone")
+    selection = "{ subject stage }" if "(" in root else "{ nodes { subject stage } }"
+    try:
+        answer = await pair.answer(f"{{ found: {root} {selection} hosts {{ nodes {{ firstname }} }} }}")
+    finally:
+        await connection.execute("ALTER TABLE bookings RENAME COLUMN gone TO status")
+        await connection.close()
+
+    path = ["found", "stage"] if "(" in root else ["found", "nodes", 0, "stage"]
+    assert told(answer)[0] == (path, *MASKED)
+    await mended(pair, broken)
+
+
 async def test_a_statement_that_fails_is_told_as_what_it_is(pair: Pair, broken: pytest.MonkeyPatch, world: str) -> None:
     """It leaves a transaction in which every other statement fails too, which is not what the log is to say."""
     logged: list[str] = []

@@ -21,6 +21,9 @@ LISTS: dict[str, type[t.Table]] = {
     "sourceIds": t.Source,
     "bookingIds": t.Booking,
     "inquiryIds": t.Inquiry,
+    "rentalIds": t.Rental,
+    "clientIds": t.Client,
+    "hostIds": t.Host,
 }
 MALFORMED = [
     "",
@@ -80,6 +83,47 @@ async def test_a_filter_that_is_refused_reads_nothing(reader: Client, statements
     assert statements.take() == []
 
 
+def deep(levels: int, inside: Any) -> Any:
+    """A filter with `inside` so many levels of `not` and `or` below it."""
+    for level in range(levels):
+        inside = {"not": inside} if level % 2 else {"or": [{"closed": True}, inside]}
+    return inside
+
+
+async def test_not_and_or_go_three_levels_deep_and_no_deeper(reader: Client, statements: Statements) -> None:
+    await reader.data("{ __typename }")
+    assert (await reader.data(CONVERSATIONS, filter=deep(3, {"read": True})))["conversations"]["totalCount"]
+    statements.take()
+
+    for levels in (4, 5, 80):
+        answer = await reader.error(CONVERSATIONS, filter=deep(levels, {"read": True}))
+        assert answer == ("BAD_USER_INPUT", "A filter goes at most 3 levels of not and or deep")
+
+    assert statements.take() == []
+
+
+@pytest.mark.parametrize("alternative", [{"closed": True}, {}, {"or": []}, {"createdAt": {}}], ids=str)
+async def test_a_filter_has_at_most_a_hundred_conditions(
+    reader: Client, statements: Statements, alternative: dict[str, Any]
+) -> None:
+    await reader.data("{ __typename }")
+    await reader.data(CONVERSATIONS, filter={"or": [alternative] * 100})
+    statements.take()
+
+    for filter_ in ({"or": [alternative] * 101}, {"closed": True, "or": [alternative] * 100}):
+        answer = await reader.error(CONVERSATIONS, filter=filter_)
+        assert answer == ("BAD_USER_INPUT", "A filter has at most 100 conditions")
+
+    assert statements.take() == []
+
+
+@pytest.mark.parametrize("wrap", [lambda inner: {"not": inner}, lambda inner: {"or": [{}, {"or": [inner]}]}])
+async def test_ids_below_not_and_or_are_looked_at_too(inbox: Client, wrap: Any) -> None:
+    code, message = await inbox.error(CONVERSATIONS, filter=wrap({"hostIds": ["not an id"]}))
+
+    assert (code, message) == ("BAD_USER_INPUT", '"not an id" is not an id')
+
+
 @pytest.mark.parametrize("text", ["\0", "B1\0", "\0B1"])
 async def test_a_reference_with_nul_is_refused(inbox: Client, text: str) -> None:
     answer = await inbox.error(BOOKINGS, filter={"reference": text})
@@ -99,6 +143,13 @@ async def test_a_reference_with_nul_is_refused(inbox: Client, text: str) -> None
         (CONVERSATIONS, {"updatedSince": "2026-05-04"}),
         (CONVERSATIONS, {"updatedSince": "yesterday"}),
         (CONVERSATIONS, {"unknown": 1}),
+        (CONVERSATIONS, {"createdAt": "2026-05-04T09:30:00Z"}),
+        (CONVERSATIONS, {"createdAt": {"gte": "today"}}),
+        (CONVERSATIONS, {"createdAt": {"since": "2026-05-04T09:30:00Z"}}),
+        (CONVERSATIONS, {"bookingStatuses": ["LOST"]}),
+        (CONVERSATIONS, {"or": [None]}),
+        (CONVERSATIONS, {"or": [{"unknown": 1}]}),
+        (CONVERSATIONS, {"not": [{"closed": True}, {"closed": False}]}),
         (CONVERSATIONS, "closed"),
         (BOOKINGS, {"statuses": ["LOST"]}),
         (BOOKINGS, {"reference": 7}),

@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import asyncpg
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,8 +13,7 @@ from hypothesis import strategies as st
 from db import tables as t
 from tests.client import Client, Statements
 from tests.conftest import NOW, serving
-from tests.factories import MOMENT, store, store_account
-from tests.filtering import BOOKINGS, CONDITIONS, CONVERSATIONS, World, foreign, own
+from tests.filtering import CONDITIONS, CONVERSATIONS, World, foreign, own
 from tests.properties import examples
 from tests.relations import read
 
@@ -40,7 +38,8 @@ def some(table: type[t.Table], most: int) -> st.SearchStrategy[list[str]]:
     return st.lists(ids, max_size=30)
 
 
-moments = st.integers(0, 400 * 24).map(lambda hours: (NOW - timedelta(hours=hours)).isoformat())
+moments = st.integers(-100, 400 * 24).map(lambda hours: (NOW - timedelta(hours=hours)).isoformat())
+periods = st.dictionaries(st.sampled_from(["gte", "gt", "lte", "lt"]), st.none() | moments, max_size=2)
 flags = st.booleans()
 conversation_fields = {
     "ids": some(t.Conversation, 150),
@@ -53,7 +52,17 @@ conversation_fields = {
     "channels": st.lists(st.sampled_from([channel.value for channel in t.Channel]), max_size=5),
     "bookingIds": some(t.Booking, 130),
     "inquiryIds": some(t.Inquiry, 30),
+    "bookingStatuses": st.lists(st.sampled_from([status.value for status in t.BookingStatus]), max_size=3),
+    "rentalIds": some(t.Rental, 20),
+    "clientIds": some(t.Client, 130),
+    "hostIds": some(t.Host, 8),
     "updatedSince": moments,
+    "createdAt": periods,
+    "updatedAt": periods,
+    "lastMessageAt": periods,
+    "deadlineResponseAt": periods,
+    "needsReply": flags,
+    "overdue": flags,
 }
 booking_fields = {
     "ids": some(t.Booking, 130),
@@ -68,6 +77,33 @@ def filters(fields: dict[str, st.SearchStrategy[Any]]) -> st.SearchStrategy[dict
     """Filters of up to three fields, any of them null."""
     names = st.lists(st.sampled_from(sorted(fields)), unique=True, max_size=3)
     return names.flatmap(lambda chosen: st.fixed_dictionaries({name: st.none() | fields[name] for name in chosen}))
+
+
+@st.composite
+def nested(draw: st.DrawFn, count: int, depth: int = 3) -> dict[str, Any]:
+    """Filters of `count` different fields, put together with `not` and `or` up to so many levels deep."""
+    names = draw(st.permutations(sorted(conversation_fields)))[:count]
+    fields = [{name: draw(st.none() | conversation_fields[name])} for name in names]
+    return draw(joined(fields, depth))
+
+
+@st.composite
+def joined(draw: st.DrawFn, fields: list[dict[str, Any]], depth: int) -> dict[str, Any]:
+    """All of `fields` in one filter: some of them beside each other, the others in its `not` and its `or`."""
+    cuts = sorted(draw(st.integers(0, len(fields))) for _ in range(3)) if depth else [len(fields)] * 3
+    beside, denied, *others = (fields[start:end] for start, end in zip([0, *cuts], [*cuts, len(fields)], strict=True))
+    filter_ = {name: value for field in beside for name, value in field.items()}
+    if denied:
+        filter_["not"] = draw(joined(denied, depth - 1))
+    if any(others):
+        filter_["or"] = [draw(joined(group, depth - 1)) for group in others if group]
+    return filter_
+
+
+@given(filter_=nested(10))
+@examples(200)
+async def test_any_ten_conditions_combine_with_and_or_and_not(world: World, filter_: dict[str, Any]) -> None:
+    assert await world.conversations(filter_) == world.expected("conversations", filter_)
 
 
 @given(filter_=filters(conversation_fields))
@@ -100,6 +136,17 @@ async def test_any_filter_finds_the_bookings_that_meet_all_of_it(world: World, f
         {"bookingIds": [own(t.Booking, id_) for id_ in range(1, 40)]},
         {"inquiryIds": [own(t.Inquiry, id_) for id_ in range(1, 15)]},
         {"updatedSince": (NOW - timedelta(days=100)).isoformat()},
+        {"bookingStatuses": ["CANCELED"]},
+        {"rentalIds": [own(t.Rental, id_) for id_ in range(1, 5)]},
+        {"clientIds": [own(t.Client, id_) for id_ in range(1, 40)]},
+        {"hostIds": [own(t.Host, 1)]},
+        {"createdAt": {"lt": (NOW - timedelta(days=100)).isoformat()}},
+        {"updatedAt": {"gte": (NOW - timedelta(days=100)).isoformat()}},
+        {"lastMessageAt": {"gt": (NOW - timedelta(days=100)).isoformat()}},
+        {"deadlineResponseAt": {"lte": NOW.isoformat()}},
+        {"needsReply": True},
+        {"not": {"closed": True}},
+        {"or": [{"markedAsSpam": True}, {"hostIds": [own(t.Host, 1)]}]},
     ],
     ids="-".join,
 )
@@ -127,7 +174,20 @@ async def test_a_booking_is_found_by_its_reference(world: World) -> None:
 # -------------------- nothing, and everything
 
 
-@pytest.mark.parametrize("filter_", [None, {}, *({name: None} for name in CONDITIONS["conversations"])])
+@pytest.mark.parametrize(
+    "filter_",
+    [
+        None,
+        {},
+        *({name: None} for name in CONDITIONS["conversations"]),
+        *({"lastMessageAt": {end: None}} for end in ("gte", "gt", "lte", "lt")),
+        {"lastMessageAt": {}},
+        {"or": [{}]},
+        {"or": [{"closed": None}, {"ids": []}]},
+        {"not": {"or": []}},
+        {"not": {"not": {}}},
+    ],
+)
 async def test_null_asks_for_nothing(world: World, filter_: dict[str, Any] | None) -> None:
     assert (await world.conversations(filter_))[0] == len(world.rows["conversations"])
 
@@ -136,6 +196,13 @@ async def test_null_asks_for_nothing(world: World, filter_: dict[str, Any] | Non
     "filter_",
     [
         *({name: []} for name in ("ids", "assigneeIds", "sourceIds", "channels", "bookingIds", "inquiryIds")),
+        *({name: []} for name in ("bookingStatuses", "rentalIds", "clientIds", "hostIds", "or")),
+        {"not": {}},
+        {"not": {"closed": None}},
+        {"not": {"or": [{}]}},
+        {"or": [{"ids": []}, {"not": {}}]},
+        {"closed": True, "not": {"closed": True}},
+        {"lastMessageAt": {"gt": "2026-01-01T00:00:00Z", "lt": "2026-01-01T00:00:00Z"}},
         {"assigned": False, "assigneeIds": [own(t.Host, 1)]},
         {"ids": [own(t.Conversation, 1)], "closed": True, "channels": []},
         {"updatedSince": "9999-12-31T23:59:59.999Z"},
@@ -145,6 +212,9 @@ async def test_null_asks_for_nothing(world: World, filter_: dict[str, Any] | Non
         {"sourceIds": [foreign(t.Source, 1)]},
         {"bookingIds": [foreign(t.Booking, 1)]},
         {"inquiryIds": [foreign(t.Inquiry, 1)]},
+        {"rentalIds": [foreign(t.Rental, 1)]},
+        {"clientIds": [foreign(t.Client, 1)]},
+        {"hostIds": [foreign(t.Host, 1)]},
     ],
 )
 async def test_what_nothing_can_meet_finds_nothing(world: World, filter_: dict[str, Any]) -> None:
@@ -158,8 +228,17 @@ async def test_what_no_booking_can_meet_finds_nothing(world: World, filter_: dic
     assert await world.bookings(filter_) == (0, [])
 
 
+@given(filter_=filters(conversation_fields))
+@examples(60)
+async def test_a_filter_and_its_opposite_part_the_conversations_in_two(world: World, filter_: dict[str, Any]) -> None:
+    found = [(await world.conversations(part))[0] for part in (filter_, {"not": filter_}, {"not": {"not": filter_}})]
+
+    assert found[0] + found[1] == len(world.rows["conversations"])
+    assert found[0] == found[2]
+
+
 async def test_opposite_flags_part_the_conversations_in_two(world: World) -> None:
-    for name in ("closed", "markedAsSpam", "read", "assigned"):
+    for name in ("closed", "markedAsSpam", "read", "assigned", "needsReply", "overdue"):
         parts = [(await world.conversations({name: value}))[0] for value in (True, False)]
         assert sum(parts) == len(world.rows["conversations"])
 
@@ -202,45 +281,40 @@ async def test_a_filter_has_the_same_statements_for_lists_of_any_length(reader: 
     assert ran[0] == ran[1] == ran[2]
 
 
-# -------------------- boundaries
-
-
-async def test_updated_since_includes_its_moment(client: Client, connection: asyncpg.Connection) -> None:
-    await store_account(connection)
-    for id_, offset in ((1, -1), (2, 0), (3, 1)):
-        await store(
-            connection, "conversations", account_id=1, id=id_, updated_at=MOMENT + timedelta(milliseconds=offset)
-        )
-
-    data = await client.data(CONVERSATIONS, filter={"updatedSince": "2026-05-04T09:30:00.000Z"})
-
-    assert data["conversations"] == {"totalCount": 2, "nodes": [{"databaseId": "2"}, {"databaseId": "3"}]}
-
-
-async def test_stays_begin_before_and_end_after_and_not_at_the_moment(
-    client: Client, connection: asyncpg.Connection
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        (
+            {"or": [{"clientIds": [own(t.Client, 1)]}, {"not": {"rentalIds": [own(t.Rental, 2)]}}]},
+            {"or": [{"clientIds": []}, {"not": {"rentalIds": [own(t.Rental, id_) for id_ in (1, 3)]}}]},
+        ),
+        ({"createdAt": {"gte": NOW.isoformat()}}, {"createdAt": {"gte": "2020-01-01T00:00:00Z", "lt": None}}),
+        ({"not": {"read": True, "or": [{"closed": True}]}}, {"not": {"read": True, "or": [{"closed": True}]}}),
+    ],
+)
+async def test_a_nested_filter_has_the_same_statements_for_all_values(
+    reader: Client, statements: Statements, first: dict[str, Any], second: dict[str, Any]
 ) -> None:
-    await store_account(connection)
-    for id_, offset in ((1, -1), (2, 0), (3, 1)):
-        moment = MOMENT + timedelta(milliseconds=offset)
-        await store(connection, "bookings", account_id=1, id=id_, start_at=moment, end_at=moment)
+    await reader.data("{ __typename }")
+    ran = []
+    for filter_ in (first, second):
+        statements.take()
+        await reader.data(CONVERSATIONS, filter=filter_)
+        ran.append(statements.take())
 
-    before = await client.data(BOOKINGS, filter={"startsBefore": MOMENT.isoformat()})
-    after = await client.data(BOOKINGS, filter={"endsAfter": MOMENT.isoformat()})
-
-    assert before["bookings"] == {"totalCount": 1, "nodes": [{"databaseId": "1"}]}
-    assert after["bookings"] == {"totalCount": 1, "nodes": [{"databaseId": "3"}]}
+    assert len(ran[0]) == 2
+    assert ran[0] == ran[1]
 
 
-async def test_read_is_the_same_on_both_sides_of_the_api(client: Client, connection: asyncpg.Connection) -> None:
-    await store_account(connection)
-    earlier = MOMENT - timedelta(milliseconds=1)
-    states = [(None, None), (None, MOMENT), (MOMENT, None), (MOMENT, MOMENT), (earlier, MOMENT), (MOMENT, earlier)]
-    for id_, (read_at, last_message_at) in enumerate(states, 1):
-        await store(connection, "conversations", account_id=1, id=id_, read_at=read_at, last_message_at=last_message_at)
-    document = "query ($read: Boolean) { conversations(filter: { read: $read }) { nodes { databaseId read } } }"
+async def test_equal_filters_are_read_once(reader: Client, statements: Statements) -> None:
+    await reader.data("{ __typename }")
+    statements.take()
+    fields = "conversations(filter: $filter) { totalCount }"
+    literal = "conversations(filter: { or: [{ closed: true }, { not: { channels: [EMAIL] } }] }) { totalCount }"
 
-    for value, ids in ((True, {"3", "4", "6"}), (False, {"1", "2", "5"})):
-        nodes = (await client.data(document, read=value))["conversations"]["nodes"]
-        assert {node["databaseId"] for node in nodes} == ids
-        assert {node["read"] for node in nodes} == {value}
+    await reader.data(
+        f"query ($filter: ConversationFilter) {{ a: {fields} b: {fields} c: {literal} }}",
+        filter={"or": [{"closed": True}, {"not": {"channels": ["EMAIL"]}}]},
+    )
+
+    assert len(statements.take()) == 1

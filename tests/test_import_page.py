@@ -26,7 +26,7 @@ def good(kind: str) -> dict[str, Any]:
 def read(file: Path, content: bytes) -> list[Given | Leftover]:
     """What a file with `content` has."""
     file.write_bytes(content)
-    return list(read_page(file))
+    return [found.item for found in read_page(file) if found.item is not None]
 
 
 @pytest.fixture
@@ -35,23 +35,75 @@ def file(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("content", "where", "text"),
+    ("content", "text"),
     [
-        (b'{"hosts": [\n {"id" 1}]}', ": line 2 column 8", "is not JSON: unexpected character"),
-        (b"", ": line 1 column 1", "is not JSON: "),
-        (b'{"hosts": ["\xff"]}', ": line 1 column 1", "is not JSON: "),
-        (b"[" * 5000, ": line 1 column 1026", "is not JSON: depth"),
-        (b"[]", "", "is not an object"),
-        (b"null", "", "is not an object"),
-        (b'{"meta": {}}', "", "has no records"),
-        (b'{"hosts": {"id": 1}}', "", "'hosts' is not an array"),
+        (b"", "is not JSON: line 1 column 1: expecting value"),
+        (b"\n nul", "is not JSON: line 2 column 2: expecting value"),
+        (b"[" * 5000, "is not JSON: line 1 column 1: maximum recursion depth"),
+        (b"[]", "is not an object with an array for each kind of record"),
+        (b"null", "is not an object with an array for each kind of record"),
+        (b"{}", "has no records of any kind"),
+        (b'{"meta": {}}', "has no records of any kind"),
+        (b'{"meta": {}} {}', "is not JSON: line 1 column 14: nothing more is expected"),
+        (b'{"hosts": []', "is not JSON: line 1 column 13: ',' or '}' is expected"),
+        (b'{"hosts" []}', "is not JSON: line 1 column 10: ':' is expected"),
+        (b"{hosts: []}", "is not JSON: line 1 column 2: a name in double quotes is expected"),
+        (b'{"meta": {1}, "hosts": []}', "is not JSON: line 1 column 11: expecting property name"),
     ],
 )
-def test_a_file_that_is_no_page_is_named(file: Path, content: bytes, where: str, text: str) -> None:
+def test_a_file_that_is_no_page_is_named(file: Path, content: bytes, text: str) -> None:
     [left] = read(file, content)
     assert isinstance(left, Leftover)
-    assert (left.id, left.what, left.where) == (None, Fate.MALFORMED, f"{file}{where}")
+    assert (left.kind, left.id, left.what, left.where) == ("file", None, Fate.MALFORMED, str(file))
     assert left.text.startswith(text)
+
+
+def test_what_should_be_an_array_is_named(file: Path) -> None:
+    [left, given] = read(file, json.dumps({"hosts": {"id": 1}, "rentals": [good("rentals")]}).encode())
+    assert isinstance(left, Leftover)
+    assert (left.kind, left.where, left.text) == ("hosts", str(file), "'hosts' is not an array")
+    assert isinstance(given, Given)
+
+
+@pytest.mark.parametrize(
+    ("broken", "text"),
+    [
+        (b'{"id" 1, "a": ["]"]}', "is not JSON: line 2 column 7: expecting ':' delimiter"),
+        (b'{"id": NaN}', "is not JSON: line 2 column 1: NaN is no JSON"),
+        (b'{"id": 1,}', "is not JSON: line 2 column 10: "),
+        (b'{"name": "a\nb"}', "is not JSON: line 2 column 12: invalid control character at"),
+        (b'{"name": "\\x"}', "is not JSON: line 2 column 11: invalid \\escape"),
+        (b"nul", "is not JSON: line 2 column 1: expecting value"),
+        (b"", "is not JSON: line 3 column 1: expecting value"),
+        (b"-", "is not JSON: line 2 column 1: expecting value"),
+        (b"1.", "is not JSON: line 2 column 2: no part of a number"),
+        (b"[" * 5000 + b"]" * 5000, "is not JSON: line 2 column 1: maximum recursion depth"),
+        (b'{"id": ' + b"9" * 5000 + b"}", "is not JSON: line 2 column 1: Exceeds the limit"),
+        (
+            b'{"id": 7, "name": "\xff", "links": {"account": 1}}',
+            "name: has characters that are not UTF-8",
+        ),
+        (b'{"id": 7, "name": "\\ud800", "links": {"account": 1}}', "name: has characters that are not UTF-8"),
+    ],
+)
+def test_a_record_that_is_not_json_costs_that_record(file: Path, broken: bytes, text: str) -> None:
+    record = json.dumps(good("rentals")).encode()
+    [first, left, last] = read(file, b'{"rentals": [' + record + b",\n" + broken + b"\n, " + record + b"]}")
+    assert isinstance(left, Leftover)
+    assert (left.kind, left.what, left.where) == ("rentals", Fate.MALFORMED, f"{file}: rentals[1]")
+    assert text in left.text
+    assert isinstance(first, Given)
+    assert isinstance(last, Given)
+    assert last.place == 2
+
+
+@pytest.mark.parametrize("end", [b"", b', {"id": 7', b', {"id": "7]}', b" {}]}", b"}"])
+def test_a_file_that_stops_being_json_costs_what_follows(file: Path, end: bytes) -> None:
+    [given, left] = read(file, b'{"rentals": [' + json.dumps(good("rentals")).encode() + end)
+    assert isinstance(given, Given)
+    assert isinstance(left, Leftover)
+    assert (left.kind, left.where) == ("file", str(file))
+    assert left.text.startswith("is not JSON: line 1 column ")
 
 
 @pytest.mark.parametrize(
@@ -61,7 +113,7 @@ def test_a_file_that_is_no_page_is_named(file: Path, content: bytes, where: str,
         ("rentals", {"id": 0}, "id: Input should be greater than or equal to 1"),
         ("rentals", {"id": -1}, "id: Input should be greater than or equal to 1"),
         ("rentals", {"id": 2**63}, "id: Input should be less than or equal to 9223372036854775807"),
-        ("rentals", {"id": 10**30}, "id: Input should be a valid integer"),
+        ("rentals", {"id": 10**30}, "id: Input should be less than or equal to 9223372036854775807"),
         ("rentals", {"id": "7"}, "id: Input should be a valid integer"),
         ("rentals", {"id": True}, "id: Input should be a valid integer"),
         ("rentals", {"name": None}, "name: Input should be a valid string"),
@@ -96,6 +148,11 @@ def test_a_file_that_is_no_page_is_named(file: Path, content: bytes, where: str,
         ("participants", {"links": {"member": {"id": 1, "type": "Pet"}}}, "links.member: 'Pet' is not one of CLIENT"),
         ("participants", {"links": {"member": None}}, "links.member: "),
         ("messages", {"origin": None}, "origin: "),
+        ("messages", {"content": "\ud800"}, "content: has characters that are not UTF-8"),
+        ("messages", {"origin": "\ud800"}, "origin: '\\ud800' is not one of"),
+        ("messages", {"sent_at": "2019-05-01T\ud800"}, "sent_at: "),
+        ("bookings", {"final_price": "\ud800"}, "final_price: "),
+        ("clients", {"emails": [{"email": "\ud800"}]}, "emails: has characters that are not UTF-8"),
     ],
 )
 def test_a_malformed_record_is_named_and_the_next_is_read(
@@ -131,6 +188,14 @@ def test_a_kind_that_the_inbox_does_not_have_is_named_once_a_file(file: Path) ->
     found = read(file, json.dumps({"reviews": [{"id": 1}, {"id": 2}], "rentals": [good("rentals")]}).encode())
     assert [(item.kind, item.what) for item in found if isinstance(item, Leftover)] == [("reviews", Fate.SKIPPED)]
     assert len(found) == 2
+
+
+@pytest.mark.parametrize("name", ["\\u0000", "\\ud800", "re'views"])
+def test_a_kind_may_have_any_name(file: Path, name: str) -> None:
+    [left] = read(file, f'{{"{name}": []}}'.encode())
+    assert isinstance(left, Leftover)
+    assert left.what == Fate.SKIPPED
+    assert left.kind.isprintable()
 
 
 def test_a_byte_order_mark_is_no_mistake(file: Path) -> None:

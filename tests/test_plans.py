@@ -7,52 +7,30 @@ scans are made expensive, so that the question is whether an index could serve.
 from __future__ import annotations
 
 import asyncio
-import json
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import asyncpg
 import pytest
 
 from db import tables as t
-from db.engine import Database, Snapshot, Statement
 from gql.node import encode_id
 from tests.client import Client, Statements
 from tests.conftest import serving
 from tests.operations.documents import DOCUMENTS, as_written, writes
+from tests.plans import Ran, explain, hear, index_conditions, kinds, rows_read, steps
 from tests.relations import MANY
 
 pytestmark = pytest.mark.anyio
 
-Plan = dict[str, Any]
 # Nothing is faster than reading such a table, and its key has nothing but the id.
 SHARED = {"applications"}
-
-
-class Ran:
-    """The statements that snapshots ran, with their values."""
-
-    def __init__(self) -> None:
-        self.statements: list[tuple[str, Sequence[Any]]] = []
-
-    def take(self) -> list[tuple[str, Sequence[Any]]]:
-        """What ran, forgetting it."""
-        taken, self.statements = self.statements, []
-        return taken
 
 
 @pytest.fixture
 def ran(monkeypatch: pytest.MonkeyPatch) -> Ran:
     """Everything read while the test runs."""
-    kept = Ran()
-    fetch = Snapshot.fetch
-
-    async def keep_and_fetch(self: Snapshot, statement: Statement, parameters: Any) -> Any:
-        kept.statements.append((statement.sql, [parameters[name] for name in statement.names]))
-        return await fetch(self, statement, parameters)
-
-    monkeypatch.setattr(Snapshot, "fetch", keep_and_fetch)
-    return kept
+    return hear(monkeypatch)
 
 
 @pytest.fixture(scope="module")
@@ -71,11 +49,12 @@ def large_dsn(template: str, create_database: Callable[[str], str]) -> str:
             SELECT a, 1, 'Hana', 'Host', now(), now() FROM generate_series(1, 2) a;
             INSERT INTO conversations (
                 account_id, id, subject, assignee_id, closed_at, marked_as_spam_at, read_at,
-                created_at, updated_at, last_message_at, deadline_response_at
+                created_at, updated_at, last_message_at, deadline_response_at, unanswered_since
             )
             SELECT a, c, repeat('Hello ', 10), CASE WHEN c % 4 > 0 THEN 1 END, CASE WHEN c % 5 > 1 THEN at END,
                 CASE WHEN c % 50 = 0 THEN at END, CASE WHEN c % 7 > 0 THEN at END,
-                at, at, CASE WHEN c % 3 > 0 THEN at END, CASE WHEN c % 3 > 0 THEN at END
+                at, at, CASE WHEN c % 3 > 0 THEN at END, CASE WHEN c % 3 > 0 THEN at END,
+                CASE WHEN c % 3 > 0 THEN at END
             FROM generate_series(1, 2) a, generate_series(1, 20000) c,
                 LATERAL (SELECT timestamptz '2026-01-01Z' + (c * 7919 % 20000) * interval '1 minute' AS at) m
             ORDER BY c, a;
@@ -107,35 +86,6 @@ async def seeded(seeded_dsn: str) -> AsyncIterator[asyncpg.Connection]:
     await connection.execute("SET enable_seqscan = off")
     yield connection
     await connection.close()
-
-
-async def explain(connection: asyncpg.Connection, sql: str, values: Sequence[Any]) -> Plan:
-    """The plan of a statement with its values."""
-    (plan,) = json.loads(await connection.fetchval(f"EXPLAIN (FORMAT JSON) {sql}", *values))
-    top: Plan = plan["Plan"]
-    return top
-
-
-def steps(plan: Plan) -> Iterator[Plan]:
-    """All nodes of a plan."""
-    yield plan
-    for part in plan.get("Plans", ()):
-        yield from steps(part)
-
-
-def kinds(plan: Plan) -> set[str]:
-    """What the plan does."""
-    return {step["Node Type"] for step in steps(plan)}
-
-
-def index_conditions(plan: Plan, table: str) -> list[str]:
-    """What indexes of the table are searched for; nothing for a scan without an index."""
-    found = []
-    for step in steps(plan):
-        if step.get("Relation Name") == table:
-            inner = [part for part in steps(step) if "Index Cond" in part]
-            found.append(" ".join(part["Index Cond"] for part in inner))
-    return found
 
 
 @pytest.mark.parametrize(
@@ -200,6 +150,8 @@ ORDERS = [
     ("LAST_MESSAGE_AT", "DESC", "ix_conversations_last_message_at_desc"),
     ("DEADLINE_RESPONSE_AT", "ASC", "ix_conversations_deadline_response_at_asc"),
     ("DEADLINE_RESPONSE_AT", "DESC", "ix_conversations_deadline_response_at_desc"),
+    ("WAITING_SINCE", "ASC", "ix_conversations_waiting_since_asc"),
+    ("WAITING_SINCE", "DESC", "ix_conversations_waiting_since_desc"),
 ]
 PAGE = """
 query ($first: Int, $after: String, $last: Int, $before: String, $order: ConversationOrder) {
@@ -250,44 +202,7 @@ async def test_a_page_deep_down_reads_no_more_rows_than_the_first(
     await client.data(PAGE, order=order, first=20, after=data["conversations"]["pageInfo"]["endCursor"])
 
     ((sql, values),) = ran.take()
-    (analysed,) = json.loads(await connection.fetchval(f"EXPLAIN (ANALYZE, FORMAT JSON) {sql}", *values))
+    plan = await explain(connection, sql, values, "ANALYZE, FORMAT JSON")
 
-    read = sum(
-        step["Actual Rows"] * step["Actual Loops"] + step.get("Rows Removed by Filter", 0)
-        for step in steps(analysed["Plan"])
-        if step.get("Relation Name") == "conversations"
-    )
     # The page, the row that tells that there is more, and the one that tells that there is something before.
-    assert read == 22
-
-
-@pytest.mark.parametrize(
-    "filter_",
-    [
-        {},
-        {"closed": False},
-        {"closed": False, "markedAsSpam": False, "assigned": False},
-        {"closed": False, "read": False},
-        {"markedAsSpam": True},
-    ],
-    ids=str,
-)
-async def test_counting_by_state_reads_an_index_alone(
-    large: tuple[Client, asyncpg.Connection], large_dsn: str, ran: Ran, filter_: dict[str, bool]
-) -> None:
-    client, _ = large
-    count = "query ($filter: ConversationFilter) { conversations(filter: $filter) { totalCount } }"
-    await client.data(count, filter=filter_)
-
-    ((sql, values),) = ran.take()
-    database = Database(large_dsn)
-    await database.start()
-    try:
-        # As the reading connections plan it.
-        async with database.pool.acquire() as connection:
-            plan = await explain(connection, sql, values)
-    finally:
-        await database.stop()
-
-    scans = [step["Node Type"] for step in steps(plan) if step.get("Relation Name") == "conversations"]
-    assert scans == ["Index Only Scan"]
+    assert rows_read(plan, "conversations") == 22

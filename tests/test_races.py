@@ -19,8 +19,18 @@ from gql.node import encode_id
 from tests import world
 from tests.client import Client
 from tests.conftest import serving
-from tests.factories import store
-from tests.world import BOOKING, CONVERSATION, FREE_BOOKING, OTHER_BOOKING, OTHER_CONVERSATION, World
+from tests.factories import MOMENT, store
+from tests.recomputation import last_sent, told
+from tests.world import (
+    APPLICATION,
+    BOOKING,
+    CLIENT_PARTICIPANT,
+    CONVERSATION,
+    FREE_BOOKING,
+    OTHER_BOOKING,
+    OTHER_CONVERSATION,
+    World,
+)
 
 pytestmark = pytest.mark.anyio
 
@@ -33,7 +43,7 @@ WAITING = "SELECT count(DISTINCT pid) FROM pg_locks WHERE NOT granted"
 @pytest.fixture
 async def inbox(shared: World, monkeypatch: pytest.MonkeyPatch) -> Client:
     """A client of an account that has rows, at a time that stands still."""
-    monkeypatch.setattr("db.queries.conversation._now", lambda: NOW)
+    monkeypatch.setattr("db.queries.writing.now", lambda: NOW)
     await shared.fill(1)
     return shared.client
 
@@ -240,6 +250,67 @@ async def test_an_update_does_not_wait_for_a_message_that_is_being_added(shared:
         )
 
         assert await update(inbox, closed=True) == DONE
+
+
+async def busy_inbox(shared: World) -> dict[str, str]:
+    """Two conversations without messages, which a guest takes part in, and a host in the first: the guests' ids."""
+    await shared.connection.execute("DELETE FROM messages")
+    there = {"account_id": 1, "conversation_id": OTHER_CONVERSATION}
+    await store(shared.connection, "participants", id=60, member_type="CLIENT", member_id=world.CLIENT, **there)
+    return {FIRST: encode_id(t.Participant, 1, CLIENT_PARTICIPANT), SECOND: encode_id(t.Participant, 1, 60)}
+
+
+async def keep_busy(client: Client, place: int, guests: dict[str, str]) -> list[Any]:
+    """What one of many clients does to both conversations, each in another order: the answers."""
+    there, back = list(guests) if place % 2 else list(guests)[::-1]
+    channel = client.as_(1, f"application:{APPLICATION}")
+    # Some of it is delivered later than what was sent after it.
+    hello, hi, bye = (
+        (MOMENT + (place * 7 % 20 - shift) * STEP).isoformat(timespec="milliseconds") for shift in (0, 5, 10)
+    )
+    write = "mutation($i: CreateMessageInput!) { it: createMessage(input: $i) { userErrors { code } } }"
+    mark = "mutation($i: MarkConversationReadInput!) { it: markConversationRead(input: $i) { userErrors { code } } }"
+    change = "mutation($i: UpdateConversationInput!) { it: updateConversation(input: $i) { userErrors { code } } }"
+    close = "mutation($i: UpdateConversationsInput!) { it: updateConversations(input: $i) { userErrors { code } } }"
+    steps: list[tuple[Client, str, dict[str, Any]]] = [
+        (channel, write, {"content": f"Hello {place}", "senderId": guests[there], "sentAt": hello}),
+        (client, write, {"content": f"Hi {place}", "sentAt": hi}),
+        (client, mark, {"read": place % 3 > 0}),
+        (client, close, {"conversationIds": [back, there], "closed": place % 4 > 0}),
+        (client, write, {"content": f"Note {place}", "visibility": "INTERNAL"}),
+        (client, change, {"closed": True}),
+        (channel, write, {"content": f"Bye {place}", "senderId": guests[there], "sentAt": bye}),
+    ]
+    return [
+        await viewer.answer(document, i=given if "conversationIds" in given else {"conversationId": there, **given})
+        for viewer, document, given in (steps[place % 2 :] + steps[: place % 2])
+    ]
+
+
+async def test_20_clients_at_once_lose_no_message_and_leave_what_the_rows_tell(shared: World, other: Client) -> None:
+    guests = await busy_inbox(shared)
+    await asyncio.gather(*(other.as_(1, subject).data("{ __typename }") for subject in ("user:1", "application:65")))
+
+    async with held(shared.connection, "conversations", CONVERSATION):
+        await shared.connection.execute("SELECT 1 FROM conversations WHERE id = $1 FOR UPDATE", OTHER_CONVERSATION)
+        tasks = [asyncio.ensure_future(keep_busy(other, place, guests)) for place in range(20)]
+        await waiting(shared.connection, 20)
+    answers = await asyncio.gather(*tasks)
+
+    assert answers == [[{"data": {"it": {"userErrors": []}}}] * 7] * 20
+    rows = await world.dump(shared.connection)
+    contents = sorted(row["content"] for row in rows["messages"])
+    assert contents == sorted(f"{word} {place}" for place in range(20) for word in ("Hello", "Hi", "Note", "Bye"))
+    shown = {row["id"]: {name: row[name] for name in told(rows)[row["id"]]} for row in rows["conversations"]}
+    assert shown == told(rows)
+    assert {row["id"]: row["last_message_sent_at"] for row in rows["participants"]} == last_sent(rows)
+    # The host took part in the first already, and joined the second once.
+    assert sorted(row["conversation_id"] for row in rows["participants"] if row["host_id"]) == [
+        CONVERSATION,
+        OTHER_CONVERSATION,
+    ]
+    # Forty messages each, and none of the moments of change was given twice.
+    assert all(row["updated_at"] >= NOW + 39 * STEP for row in rows["conversations"])
 
 
 async def test_a_client_that_goes_away_while_waiting_changes_nothing(shared: World, inbox: Client) -> None:

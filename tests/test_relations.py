@@ -15,13 +15,13 @@ import asyncpg
 import pytest
 from strawberry.types.base import StrawberryObjectDefinition
 
-from gql.fields import ManyField, OneField
+from gql.fields import LastField, ManyField, OneField
 from gql.node import NODE_TABLES, encode_id
 from gql.schema import build_schema
 from tests.client import Client, Statements
 from tests.conftest import serving
 from tests.operations.data import store_inbox
-from tests.relations import MANY, ONE, ROOTS, Rows, read, table_of
+from tests.relations import LAST, MANY, ONE, ROOTS, Rows, read, table_of
 
 pytestmark = pytest.mark.anyio
 
@@ -29,7 +29,7 @@ pytestmark = pytest.mark.anyio
 def test_the_relations_here_are_those_of_the_schema() -> None:
     declared = set(_relations())
 
-    assert declared == set(ONE) | set(MANY) | ROOTS
+    assert declared == set(ONE) | set(MANY) | set(LAST) | ROOTS
 
 
 def _relations() -> Iterator[str]:
@@ -38,7 +38,7 @@ def _relations() -> Iterator[str]:
         definition = schema.get_type_by_name(name)
         if isinstance(definition, StrawberryObjectDefinition):
             for field in definition.fields:
-                if isinstance(field, OneField | ManyField):
+                if isinstance(field, OneField | ManyField | LastField):
                     yield f"{name}.{schema.config.name_converter.get_graphql_name(field)}"
 
 
@@ -131,6 +131,21 @@ async def test_a_relation_leads_to_all_rows_that_refer_to_the_parent(world: Worl
         )
     assert found == expected
     assert any(connection["nodes"] for connection in found)
+
+
+@pytest.mark.parametrize("name", LAST)
+async def test_a_relation_leads_to_the_last_row_that_refers_to_the_parent(world: World, name: str) -> None:
+    target, table, parent, order = LAST[name]
+
+    found = await world.follow(name, "{ id }")
+
+    expected = []
+    for id_ in world.of_type(name.split(".", maxsplit=1)[0]):
+        linked = [row for row in world.rows[table] if row[parent] == id_]
+        last = max(linked, key=lambda row: [row[column] for column in order], default=None)
+        expected.append(last and {"id": world.id(target, last["id"])})
+    assert found == expected
+    assert any(found)
 
 
 @pytest.mark.parametrize(

@@ -287,7 +287,7 @@ async def test_the_answer_counts_the_rows(connection: asyncpg.Connection) -> Non
     counts = await seed(connection, accounts=3, conversations=20)
     there = {table: await connection.fetchval(f"SELECT count(*) FROM {table}") for table in COLUMNS}  # noqa: S608
     assert counts == there
-    assert set(counts) == set(Table.metadata.tables)
+    assert set(Table.metadata.tables) - set(counts) == {"conversation_texts", "idempotency_keys"}
     assert counts["accounts"] == 3
     assert counts["conversations"] == 60
 

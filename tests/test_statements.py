@@ -10,7 +10,10 @@ import pytest
 
 from db import tables as t
 from gql.node import encode_id
+from tests import world
 from tests.client import Client, Statements
+from tests.factories import store
+from tests.world import World
 
 pytestmark = pytest.mark.anyio
 
@@ -226,3 +229,66 @@ async def test_who_is_asking_costs_a_statement_only_at_first(reader: Client, sta
 
 async def test_a_document_that_reads_nothing_costs_nothing(reader: Client, statements: Statements) -> None:
     assert await costs(reader, statements, "{ __schema { types { name } } viewer { scopes } }") == []
+
+
+# What a write costs beside what is derived, and how many statements derive it; one of them all is for its payload.
+THERE = encode_id(t.Conversation, 1, world.CONVERSATION)
+WRITES: list[tuple[str, str, int, int]] = [
+    # Hold, find the sender, write three rows, show.
+    ("createMessage", f'conversationId: "{THERE}", content: "Hi"', 6, 2),
+    ("createMessage", f'conversationId: "{THERE}", content: "Hi", idempotencyKey: "k"', 7, 2),
+    # Hold, find the member, write two rows, show.
+    ("addParticipant", f'conversationId: "{THERE}", memberId: "{encode_id(t.Host, 1, world.OTHER_HOST)}"', 5, 2),
+    ("addParticipant", f'conversationId: "{THERE}", memberId: "{encode_id(t.Host, 1, world.HOST)}"', 3, 0),
+    ("markConversationRead", f'conversationId: "{THERE}"', 3, 1),
+    ("markConversationRead", f'conversationId: "{THERE}", read: false', 2, 0),
+    ("updateConversation", f'conversationId: "{THERE}", closed: true', 3, 0),
+    ("createConversation", 'idempotencyKey: "k"', 3, 2),
+    ("createConversation", 'subject: "Keys"', 2, 2),
+]
+
+
+@pytest.mark.parametrize(("field", "input", "number", "derived"), WRITES)
+async def test_a_write_costs_few_statements(shared: World, field: str, input: str, number: int, derived: int) -> None:
+    await shared.fill(1)
+    shown = {"createMessage": "message", "addParticipant": "participant"}.get(field, "conversation")
+    document = f"mutation {{ {field}(input: {{{input}}}) {{ {shown} {{ id createdAt }} userErrors {{ code }} }} }}"
+
+    ran = await costs(shared.client, shared.client.statements, document)
+
+    assert len(ran) == number + derived, "\n".join(ran)
+
+
+async def test_what_is_done_already_is_found_with_two_statements(shared: World) -> None:
+    await shared.fill(1)
+    document = f"""mutation {{ createMessage(
+        input: {{conversationId: "{THERE}", content: "Hi", idempotencyKey: "k"}}) {{ message {{ createdAt }} }} }}"""
+    await shared.client.data(document)
+
+    ran = await costs(shared.client, shared.client.statements, document)
+
+    assert len(ran) == 2 + 1, "\n".join(ran)
+
+
+@pytest.mark.parametrize("size", [1, 20, 250])
+async def test_updating_several_conversations_costs_the_same_for_any_number(shared: World, size: int) -> None:
+    await shared.fill(1)
+    for place in range(size):
+        # Each is in another state, so that the same changes differ in what they change.
+        state = {"default_channel": ["EMAIL", None, "VRBO"][place % 3], "assignee_id": [None, world.HOST][place % 2]}
+        await store(shared.connection, "conversations", account_id=1, id=1_000 + place, **state)
+    ids = [encode_id(t.Conversation, 1, 1_000 + place) for place in range(size)]
+
+    ran = await costs(
+        shared.client,
+        shared.client.statements,
+        """mutation($ids: [ID!]!, $host: ID) {
+          updateConversations(input: {conversationIds: $ids, closed: true, defaultChannel: EMAIL, assigneeId: $host}) {
+            conversations { id closed assignee { firstname } } } }""",
+        ids=ids,
+        host=encode_id(t.Host, 1, world.HOST),
+    )
+
+    # Hold, find the assignee, write; show, with assignees. The driver tells of one statement with many rows once more.
+    assert len(dict.fromkeys(ran)) == 5, "\n".join(ran)
+    assert len(ran) <= 6

@@ -9,7 +9,7 @@ import asyncpg
 
 from db.tables import Table
 from tests.client import Client
-from tests.factories import store
+from tests.factories import derive_all, store
 
 # The ids of an account's rows, the same in every account: only the account tells them apart.
 USER, HOST, OTHER_HOST, SOURCE, INTERNAL_SOURCE, CLIENT, RENTAL = 1, 1, 2, 5, 6, 7, 8
@@ -91,6 +91,7 @@ async def store_world(connection: asyncpg.Connection[Any], account: int = 1, shi
             conversation_id=CONVERSATION + shift,
             booking_id=booking + shift,
         )
+    await derive_all(connection, account)
 
 
 async def _store_thread(connection: asyncpg.Connection[Any], account: int, shift: int, mark: str) -> None:

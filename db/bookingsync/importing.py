@@ -1,133 +1,188 @@
-"""The import: pages of the REST API into the database, in one transaction.
+"""The import: pages of the REST API into the database, a transaction a batch, gone on with when it was interrupted.
 
-Records are copied into temporary tables as they are read, and joined from there by statements over whole sets
-(`joining`, `linking`), so that there is no round trip per record. This package is the one place that works on several
-accounts at once, and so does not go through `db.scope`, which is for the one account of a request; its joins carry
-`account_id` instead.
+Records are copied to tables of the import as they are read, and joined from there by statements over whole batches
+(`steps`), so that there is no round trip per record. This package is the one place that works on several accounts at
+once, and so does not go through `db.scope`, which is for the one account of a request; its joins carry `account_id`
+instead.
 
 An import never deletes a record, never replaces a newer one, and does not guess: what could not be joined is listed.
+While it runs, readers see the part that is there.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
+from enum import StrEnum
+from itertools import accumulate
 from pathlib import Path
 
 import asyncpg
 
-from db.bookingsync import joining, linking, staging
+from db.bookingsync import position, staging
 from db.bookingsync.kind import KINDS
-from db.bookingsync.page import Given, find_files, position, read_page
+from db.bookingsync.page import File, find_files, identify
+from db.bookingsync.position import Position
 from db.bookingsync.report import Fate, Leftover, Report
+from db.bookingsync.steps import DONE, FIRST, STEPS, Work, following
 
-# Held to the end of the transaction: of two imports at once, the second finds what the first brought.
-_LOCK = "SELECT pg_advisory_xact_lock(hashtext('inbox import'))"
-_BATCH = 10_000
+# Held by the connection: of two imports at once, the second finds what the first brought, and what is gone on with is
+# not still going on. A process that is killed has it until PostgreSQL knows.
+_LOCK = "SELECT pg_advisory_lock(hashtext('inbox import'))"
+_UNLOCK = "SELECT pg_advisory_unlock(hashtext('inbox import'))"
 
-# Older than any record, so that the account's own record replaces it whenever it comes.
-_PLACEHOLDERS = """
-INSERT INTO accounts (id, business_name, time_zone, created_at, updated_at)
-SELECT account_id, 'Account ' || account_id, 'UTC', 'epoch', 'epoch' FROM ($named) named
-ON CONFLICT DO NOTHING
+# A batch looks up its records one by one, however large the tables have become that it would otherwise read whole.
+_PLANNING = "SET LOCAL random_page_cost = 1.1"
+
+_OUTCOMES = """
+SELECT kind, count(*) FILTER (WHERE given AND changed), count(*) FILTER (WHERE given AND NOT changed),
+    count(*) FILTER (WHERE NOT given)
+FROM inbox_import.outcomes GROUP BY kind
 """
-_WRITTEN = """
-SELECT count(*) AS changed, count(g.id) AS given
-FROM changed c LEFT JOIN given_$kind g ON $same WHERE c.kind = '$kind'
-"""
-# Ids that were there before were passed by the import that brought them, or came from the sequence.
-_MOVE_SEQUENCE = """
-SELECT setval('row_ids', brought.id)
-FROM (SELECT max(greatest(account_id, id)) AS id FROM changed) brought, row_ids WHERE row_ids.last_value < brought.id
+_LEFTOVERS = """
+SELECT kind, id, what, file, place, text FROM inbox_import.leftovers
+ORDER BY coalesce(array_position($1::text[], kind), 0), kind COLLATE "C", coalesce(id, 0), text COLLATE "C", file, place
 """
 
 
-async def import_pages(connection: asyncpg.Connection, paths: Sequence[Path], *, dry_run: bool = False) -> Report:
-    """Import files, and the `*.json` files of folders, in any order. With `dry_run`, everything is done and undone.
+class UnfinishedError(RuntimeError):
+    """Another import is unfinished. The message is one line and says what can be done."""
 
-    `connection` must not be in a transaction. Nothing is raised for what is in the files: it is in the report. Errors
-    of the database are asyncpg's, and then nothing is imported.
+
+class Phase(StrEnum):
+    """What an import is doing: it reads bytes, joins records, and then works off what follows from those."""
+
+    READING = "Reading"
+    JOINING = "Joining"
+    FINISHING = "Finishing"
+
+
+# Told the phase, how much of it is done, and how much there is in all.
+Progress = Callable[[Phase, int, int], None]
+
+
+@asynccontextmanager
+async def importing(  # noqa: PLR0913 - each is an option of the command
+    connection: asyncpg.Connection,
+    paths: Sequence[Path],
+    *,
+    second: asyncpg.Connection | None = None,
+    dry_run: bool = False,
+    abandon: bool = False,
+    progress: Progress | None = None,
+) -> AsyncIterator[Report]:
+    """Import files, and the `*.json` files of folders, in any order; yield the report, and then forget the import.
+
+    `connection` must not be in a transaction; with a `second` one to the same database, it is faster. An import that
+    was interrupted at whatever moment is gone on with when the same contents are given again, and reports as if it
+    never had been. Whoever does not come to the end of the `async with` gets the report again. With other files,
+    UnfinishedError is raised or, with `abandon`, the rest of the unfinished import left out. With `dry_run`, everything
+    is done in one transaction, and undone.
+
+    Nothing is raised for what is in the files: it is in the report. Errors of the database are asyncpg's; what was
+    imported until then stays. Files must not change meanwhile.
     """
-    transaction = connection.transaction()
-    await transaction.start()
-    try:
-        report = await _import(connection, find_files(paths))
-        if not dry_run:
-            await connection.execute(_MOVE_SEQUENCE)
-    except BaseException:
-        await transaction.rollback()
-        raise
-    await (transaction.rollback() if dry_run else transaction.commit())
-    return report
-
-
-async def _import(connection: asyncpg.Connection, files: Sequence[Path]) -> Report:
+    files = [identify(path) for path in find_files(paths)]
     await connection.execute(_LOCK)
-    await staging.create(connection)
-    unread = await _load(connection, files)
-    await staging.analyze(connection)
-    for kind in KINDS:
-        await joining.adopt(connection, kind)
-    stored = {KINDS[0].name: await joining.join(connection, KINDS[0])}
-    await _stand_in(connection)
-    for kind in KINDS[1:]:
-        stored[kind.name] = await joining.join(connection, kind)
-    await connection.execute("ANALYZE changed")
-    await linking.connect(connection)
-    await linking.catch_up(connection)
-    leftovers = unread + await _unjoined(connection, files)
-    return await _report(connection, stored, leftovers)
+    try:
+        transaction = connection.transaction() if dry_run else None
+        if transaction:
+            await transaction.start()
+        try:
+            files = await _begin(connection, files, abandon=abandon)
+            at = await position.load(connection)
+            await _run(Work(connection, None if dry_run else second, files, at, dry_run), progress)
+            yield await _report(connection, files)
+            await staging.drop(connection)
+        finally:
+            if transaction:
+                await transaction.rollback()
+    finally:
+        # A connection that was lost has no lock either.
+        with suppress(OSError, asyncpg.InterfaceError, asyncpg.PostgresConnectionError):
+            await connection.execute(_UNLOCK)
 
 
-async def _load(connection: asyncpg.Connection, files: Sequence[Path]) -> list[Leftover]:
-    """Copy the records of all files to their temporary tables. Returns what could not be read."""
-    unread: list[Leftover] = []
-    for number, file in enumerate(files):
-        batches: defaultdict[str, list[Given]] = defaultdict(list)
-        for item in read_page(file):
-            if isinstance(item, Leftover):
-                unread.append(item)
-                continue
-            batch = batches[item.kind.name]
-            batch.append(item)
-            if len(batch) == _BATCH:
-                await staging.load(connection, number, item.kind, batch)
-                batch.clear()
-        for batch in filter(None, batches.values()):
-            await staging.load(connection, number, batch[0].kind, batch)
-    return unread
+async def _begin(connection: asyncpg.Connection, files: list[File], *, abandon: bool) -> list[File]:
+    """Begin an import of the files, or go on with it. Returns them by their numbers."""
+    if await staging.exists(connection):
+        begun = await staging.arrange(connection, files)
+        if begun is not None:
+            return begun
+        others, name = await staging.count_files(connection)
+        if others and not abandon:
+            raise UnfinishedError(
+                f"An import of {others:,} other files is unfinished, of {name} among them: "
+                "give these again to go on with it, or --abandon it to leave the rest of it out"
+            )
+        await _abandon(connection)
+    async with connection.transaction():
+        await staging.create(connection, files)
+        await Position(FIRST).begin(connection)
+    return files
 
 
-async def _stand_in(connection: asyncpg.Connection) -> None:
-    """Make accounts that records name and nothing brings: `Account 1`."""
-    tables = [kind.name for kind in KINDS if "account_id" in kind.fields]
-    named = " UNION ".join(staging.fill("SELECT account_id FROM given_$kind", kind=table) for table in tables)
-    await connection.execute(staging.fill(_PLACEHOLDERS, named=named))
+async def _abandon(connection: asyncpg.Connection) -> None:
+    """End an import where it is, but do what follows from all that it has written: no later one would."""
+    async with connection.transaction():
+        # Without files, it can only be abandoned again.
+        await staging.forget_files(connection)
+        left = await position.load(connection)
+        steps = [*STEPS, DONE]
+        if steps.index(left.step) < steps.index("find unlinked"):
+            left.step, left.after = "find unlinked", 0
+            await left.save(connection)
+    await _run(Work(connection, None, [], left), None)
+    await staging.drop(connection)
 
 
-async def _unjoined(connection: asyncpg.Connection, files: Sequence[Path]) -> list[Leftover]:
-    rows = await connection.fetch("SELECT kind, id, what, file, place, text FROM leftovers")
-    return [
-        Leftover(kind, id, Fate(what), position(files[file], kind, place), text)
-        for kind, id, what, file, place, text in rows  # noqa: A001  # the field's own name
-    ]
+async def _run(work: Work, progress: Progress | None) -> None:
+    """Do what is left of an import, each batch in a transaction with the position behind it."""
+    at = work.position
+    sizes = [0, *accumulate(file.size for file in work.files)]
+    await staging.open_batches(work.connection)
+    while at.step != DONE:
+        if progress:
+            offset = 0 if at.start is None else at.start.offset
+            if at.step == FIRST:
+                progress(Phase.READING, sizes[at.file] + offset, sizes[-1])
+            elif at.joined < at.read:
+                progress(Phase.JOINING, at.joined, at.read)
+            else:
+                progress(Phase.FINISHING, list(STEPS).index(at.step), len(STEPS))
+        try:
+            await _advance(work)
+        except OSError as error:
+            # Of files, none comes up to here.
+            raise asyncpg.ConnectionDoesNotExistError("the connection to the database was lost") from error
+    await staging.close_batches(work.connection)
 
 
-async def _report(connection: asyncpg.Connection, stored: dict[str, int], leftovers: list[Leftover]) -> Report:
-    imported: dict[str, int] = {}
-    unchanged: dict[str, int] = {}
-    linked: dict[str, int] = {}
-    for kind in KINDS:
-        written = staging.fill(_WRITTEN, kind=kind.name, same=joining.same_record(kind, "g", "c"))
-        changed, given = await connection.fetchrow(written)
-        imported[kind.name] = given
-        unchanged[kind.name] = stored[kind.name] - given
-        linked[kind.name] = changed - given
-    order = {kind.name: number for number, kind in enumerate(KINDS)}
-    leftovers.sort(key=lambda left: (order.get(left.kind, -1), left.kind, left.id or 0, left.where, left.text))
-    return Report(_present(imported), _present(unchanged), _present(linked), leftovers)
+async def _advance(work: Work) -> None:
+    """Do a batch, and move to the next step after the last one."""
+    at = work.position
+    async with work.connection.transaction():
+        await work.connection.execute(_PLANNING)
+        more = await STEPS[at.step](work)
+        work.done += 1
+        if not more:
+            at.step, at.after, work.done = following(at.step), 0, 0
+        await at.save(work.connection)
 
 
-def _present(counts: dict[str, int]) -> dict[str, int]:
-    """The kinds of which there is something."""
-    return {kind: count for kind, count in counts.items() if count}
+async def _report(connection: asyncpg.Connection, files: Sequence[File]) -> Report:
+    rows = {kind: counts for kind, *counts in await connection.fetch(_OUTCOMES)}
+    imported, unchanged, linked = (
+        {kind.name: rows[kind.name][nth] for kind in KINDS if kind.name in rows and rows[kind.name][nth]}
+        for nth in range(3)
+    )
+    left_over = await connection.fetchval("SELECT count(*) FROM inbox_import.leftovers")
+    return Report(imported, unchanged, linked, left_over, _leftovers(connection, files))
+
+
+async def _leftovers(connection: asyncpg.Connection, files: Sequence[File]) -> AsyncIterator[Leftover]:
+    """What is left over, in the order of kinds and ids, whichever order the files were in."""
+    async with connection.transaction():
+        async for row in connection.cursor(_LEFTOVERS, [kind.name for kind in KINDS]):
+            kind, id, what, file, place, text = row  # noqa: A001  # the field's own name
+            yield Leftover(kind, id, Fate(what), files[file].path, place, text)

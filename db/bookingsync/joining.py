@@ -1,8 +1,9 @@
-"""Given records into rows, one kind at a time and each step over all of its records at once.
+"""A batch of given records into rows, each step over all of its records at once.
 
 A kind is joined when those that it refers to are written already, so that one look at a table answers whether a record
-is anywhere: among the given ones or stored by an earlier import. Every join is within an account. What could not be
-joined is written to `leftovers`, with nothing refused that can be kept without it.
+is anywhere: among the given ones or stored by an earlier import. All given records with one id are in one batch. Every
+join is within an account. What could not be joined is written to `leftovers`, with nothing refused that can be kept
+without it.
 """
 
 from __future__ import annotations
@@ -11,29 +12,40 @@ import asyncpg
 
 from db.bookingsync.kind import Kind, Polymorph
 from db.bookingsync.report import Fate
-from db.bookingsync.staging import fill
+from db.bookingsync.staging import fill, note
 
 # A conversation (or rental) of the given files goes before a stored one: an export belongs together, and a stored one
 # of another account may have the same id.
 _ADOPT = """
 UPDATE given_$kind g SET account_id = o.account_id
 FROM (
-    SELECT id, min(account_id) AS account_id FROM (
-        SELECT id, account_id FROM given_$owners
-        UNION
-        SELECT o.id, o.account_id FROM $owners o JOIN (SELECT DISTINCT $column AS id FROM given_$kind) named USING (id)
-        WHERE NOT EXISTS (SELECT FROM given_$owners n WHERE n.id = o.id)
-    ) candidates
-    GROUP BY id HAVING count(*) = 1
+    SELECT id, min(account_id) AS account_id FROM inbox_import.staged_$owners
+    WHERE id IN (SELECT $column FROM given_$kind)
+    GROUP BY id HAVING min(account_id) = max(account_id)
+) o
+WHERE o.id = g.$column
+"""
+_ORPHANS = """
+SELECT array_agg(DISTINCT g.$column) FROM given_$kind g
+WHERE g.account_id IS NULL AND NOT EXISTS (SELECT FROM inbox_import.staged_$owners o WHERE o.id = g.$column)
+"""
+# By way of the accounts, as only they lead to a record by its id.
+_ADOPT_BY_STORED = """
+UPDATE given_$kind g SET account_id = o.account_id
+FROM (
+    SELECT o.id, min(o.account_id) AS account_id
+    FROM accounts a JOIN $owners o ON o.account_id = a.id AND o.id = ANY ($$1::bigint[])
+    GROUP BY o.id HAVING count(*) = 1
 ) o
 WHERE o.id = g.$column
 """
 _UNADOPTED = """
 WITH aside AS (DELETE FROM given_$kind WHERE account_id IS NULL RETURNING id, file, place, $column AS owner)
-INSERT INTO leftovers
+INSERT INTO inbox_import.leftovers
 SELECT '$kind', id, '$fate', file, place, CASE
     WHEN owner IS NULL THEN 'names no $label'
-    WHEN EXISTS (SELECT FROM given_$owners o WHERE o.id = owner) OR EXISTS (SELECT FROM $owners o WHERE o.id = owner)
+    WHEN EXISTS (SELECT FROM inbox_import.staged_$owners o WHERE o.id = owner)
+        OR EXISTS (SELECT FROM $owners o WHERE o.id = owner)
         THEN format('$label %s is in several accounts: import one account at a time', owner)
     ELSE format('$label %s is nowhere', owner) END
 FROM aside
@@ -47,14 +59,29 @@ WHERE a.ctid <> b.ctid AND $same AND ($rank_a) < ($rank_b)
 _RANK = "{0}.updated_at, to_jsonb({0}) - '{{file,place}}'::text[], {0}.file, {0}.place"
 _RANK_UNSTAMPED = "{0}.file, {0}.place"
 
-# From the comparison of ages to the end of the import, nobody else changes the rows that it is about.
-_HOLD = """
-SELECT count(*) FROM (
-    SELECT FROM $kind t JOIN given_$kind g ON $same ORDER BY $key FOR NO KEY UPDATE OF t
-) held
+# From the comparison of ages to the end of the batch, nobody else changes the rows that it is about.
+_HOLD = "SELECT $columns FROM $kind t JOIN given_$kind g ON $same ORDER BY $key FOR NO KEY UPDATE OF t"
+_STALE = """
+WITH held AS ($hold), stale AS (
+    DELETE FROM given_$kind g USING held t WHERE $same AND t.updated_at > g.updated_at
+    RETURNING g.$account AS account_id, g.id
+)
+INSERT INTO inbox_import.outcomes SELECT '$kind', account_id, id, true, false FROM stale ON CONFLICT DO NOTHING
 """
-_COUNT = "SELECT count(*) FROM given_$kind"
-_STALE = "DELETE FROM given_$kind g USING $kind t WHERE $same AND t.updated_at > g.updated_at"
+
+# Every query of an account's days asks PostgreSQL about its zone, and fails where that is not known.
+_UNZONED = """
+WITH unzoned AS (
+    SELECT file, place, id, time_zone FROM given_accounts WHERE lower(time_zone) NOT IN (
+        SELECT lower(name) FROM pg_timezone_names UNION ALL SELECT lower(abbrev) FROM pg_timezone_abbrevs
+    )
+), listed AS (
+    INSERT INTO inbox_import.leftovers
+    SELECT 'accounts', id, '$fate', file, place, format('time_zone %s is not known: UTC', quote_literal(time_zone))
+    FROM unzoned
+)
+UPDATE given_accounts g SET time_zone = 'UTC' FROM unzoned u WHERE (g.file, g.place) = (u.file, u.place)
+"""
 
 _MOVED = """
 WITH aside AS (
@@ -62,7 +89,7 @@ WITH aside AS (
     WHERE t.account_id = g.account_id AND t.id = g.id AND t.conversation_id <> g.conversation_id
     RETURNING g.id, g.file, g.place, format('conversation %s has this participant already', t.conversation_id) AS text
 )
-INSERT INTO leftovers SELECT 'participants', id, '$fate', file, place, text FROM aside
+INSERT INTO inbox_import.leftovers SELECT 'participants', id, '$fate', file, place, text FROM aside
 """
 _UNSENT = """
 WITH aside AS (
@@ -73,7 +100,7 @@ WITH aside AS (
         WHEN sender_id IS NULL THEN 'names no sender'
         ELSE format('sender %s is nowhere in conversation %s', sender_id, conversation_id) END AS text
 )
-INSERT INTO leftovers SELECT 'messages', id, '$fate', file, place, text FROM aside
+INSERT INTO inbox_import.leftovers SELECT 'messages', id, '$fate', file, place, text FROM aside
 """
 
 _LOST = """
@@ -82,7 +109,7 @@ WITH lost AS (
     WHERE $column IS NOT NULL
     AND NOT EXISTS (SELECT FROM $target o WHERE o.account_id = g.account_id AND o.id = g.$column)
 ), listed AS (
-    INSERT INTO leftovers
+    INSERT INTO inbox_import.leftovers
     SELECT '$kind', id, '$fate', file, place, format('$label %s is nowhere: left empty', named) FROM lost
 )
 UPDATE given_$kind g SET $column = NULL FROM lost WHERE g.file = lost.file AND g.place = lost.place
@@ -92,7 +119,7 @@ UPDATE given_$kind g SET $link = $id_column
 WHERE $type_column = '$type' AND EXISTS (SELECT FROM $target o WHERE o.id = g.$id_column $same_account)
 """
 _UNLINKED = """
-INSERT INTO leftovers
+INSERT INTO inbox_import.leftovers
 SELECT '$kind', id, '$fate', file, place,
     format('$label %s %s is nowhere: kept by its id', lower($type_column), $id_column)
 FROM given_$kind WHERE $id_column IS NOT NULL AND num_nonnulls($links) = 0
@@ -102,9 +129,11 @@ _UPSERT = """
 WITH written AS (
     INSERT INTO $kind AS t ($columns) SELECT $columns FROM given_$kind ORDER BY $key
     ON CONFLICT ($key) DO UPDATE SET ($values) = ROW($excluded) WHERE $newer
-    RETURNING $account AS account_id, id
+    RETURNING t.$account AS account_id, t.id
 )
-INSERT INTO changed SELECT '$kind', account_id, id FROM written
+INSERT INTO inbox_import.outcomes
+SELECT '$kind', g.$account, g.id, true, w.id IS NOT NULL
+FROM given_$kind g LEFT JOIN written w ON w.account_id = g.$account AND w.id = g.id
 """
 # The very record that is stored: what it refers to may have come since.
 _COMPLETE = """
@@ -113,7 +142,7 @@ WITH completed AS (
     WHERE $same AND t.updated_at = g.updated_at AND ($missing)
     RETURNING t.account_id, t.id
 )
-INSERT INTO changed SELECT '$kind', account_id, id FROM completed ON CONFLICT DO NOTHING
+$note
 """
 
 
@@ -122,54 +151,68 @@ def same_record(kind: Kind, one: str, other: str) -> str:
     return " AND ".join(f"{one}.{column} = {other}.{column}" for column in kind.key)
 
 
-async def adopt(connection: asyncpg.Connection, kind: Kind) -> None:
-    """Give records without an account that of their owner; keep those aside that have none, or could have several."""
-    if kind.owner is None:
-        return
-    column, owners = kind.owner
-    names = {"kind": kind.name, "column": column, "owners": owners}
-    await connection.execute(fill(_ADOPT, **names))
-    await connection.execute(fill(_UNADOPTED, **names, label=column.removesuffix("_id"), fate=Fate.KEPT_ASIDE))
+async def join(connection: asyncpg.Connection, kind: Kind) -> None:
+    """Write the given batch of a kind, note what became of each record, and list what it lacks.
 
-
-async def join(connection: asyncpg.Connection, kind: Kind) -> int:
-    """Write the given records of a kind. Returns how many of them are stored now: new, changed or as they were.
-
-    Afterwards the given table holds those that are not older than what was stored.
+    Afterwards the given table holds one record per key, those that are not older than what was stored.
     """
-    older = await _drop_older(connection, kind)
-    await _keep_aside(connection, kind)
+    await _adopt(connection, kind)
+    await drop_older(connection, kind)
+    await _mend(connection, kind)
     for column, target in kind.optional.items():
         names = {"kind": kind.name, "column": column, "target": target}
         await connection.execute(fill(_LOST, **names, label=column.removesuffix("_id"), fate=Fate.NOT_LINKED))
     if kind.polymorph:
         await _link(connection, kind, kind.polymorph)
     await _write(connection, kind)
-    current: int = await connection.fetchval(fill(_COUNT, kind=kind.name))
-    return older + current
 
 
-async def _drop_older(connection: asyncpg.Connection, kind: Kind) -> int:
-    """Leave one record per key, and none that is older than the stored one. Returns how many were older."""
+async def drop_older(connection: asyncpg.Connection, kind: Kind) -> None:
+    """Leave one record per key in the given table, and none that is older than the stored one; note those."""
+    # Without this, the planner takes a table of this connection for as large as it once was, its columns for as full.
+    await connection.execute(f"ANALYZE given_{kind.name}")
     rank = _RANK if kind.stamped else _RANK_UNSTAMPED
     ranks = {"rank_a": rank.format("a"), "rank_b": rank.format("b")}
-    await connection.execute(fill(_SUPERSEDED, kind=kind.name, same=same_record(kind, "a", "b"), **ranks))
+    await connection.execute(fill(_SUPERSEDED, kind=kind.name, same=_same_record(kind, "a", "b"), **ranks))
+    names = {"kind": kind.name, "same": _same_record(kind, "t", "g")}
     key = ", ".join(f"t.{column}" for column in kind.key)
-    await connection.execute(fill(_HOLD, kind=kind.name, same=same_record(kind, "t", "g"), key=key))
-    if not kind.stamped:
-        return 0
-    status = await connection.execute(fill(_STALE, kind=kind.name, same=same_record(kind, "t", "g")))
-    return int(status.removeprefix("DELETE "))
+    hold = fill(_HOLD, **names, key=key, columns=f"{key}, t.updated_at" if kind.stamped else key)
+    if kind.stamped:
+        await connection.execute(fill(_STALE, **names, hold=hold, account=kind.key[0]))
+    else:
+        await connection.execute(f"SELECT count(*) FROM ({hold}) held")  # noqa: S608
 
 
-async def _keep_aside(connection: asyncpg.Connection, kind: Kind) -> None:
+def _same_record(kind: Kind, one: str, other: str) -> str:
+    """The predicate that two aliases are of one record."""
+    return " AND ".join(f"{one}.{column} = {other}.{column}" for column in kind.key)
+
+
+async def _adopt(connection: asyncpg.Connection, kind: Kind) -> None:
+    """Give records without an account that of their owner; keep those aside that have none, or could have several."""
+    if kind.owner is None:
+        return
+    column, owners = kind.owner
+    names = {"kind": kind.name, "column": column, "owners": owners}
+    await connection.execute(fill(_ADOPT, **names))
+    if orphans := await connection.fetchval(fill(_ORPHANS, **names)):
+        await connection.execute(fill(_ADOPT_BY_STORED, **names), orphans)
+    await connection.execute(fill(_UNADOPTED, **names, label=column.removesuffix("_id"), fate=Fate.KEPT_ASIDE))
+
+
+async def _mend(connection: asyncpg.Connection, kind: Kind) -> None:
     """Keep messages aside without a sender in their conversation, and participants that would leave theirs.
 
-    A participant does not move: its messages would stand in a conversation without their sender.
+    A participant does not move: its messages would stand in a conversation without their sender. An account in a zone
+    that PostgreSQL does not know is in UTC.
     """
-    statement = {"participants": _MOVED, "messages": _UNSENT}.get(kind.name)
-    if statement:
-        await connection.execute(fill(statement, fate=Fate.KEPT_ASIDE))
+    match kind.name:
+        case "accounts":
+            await connection.execute(fill(_UNZONED, fate=Fate.REPLACED))
+        case "participants":
+            await connection.execute(fill(_MOVED, fate=Fate.KEPT_ASIDE))
+        case "messages":
+            await connection.execute(fill(_UNSENT, fate=Fate.KEPT_ASIDE))
 
 
 async def _link(connection: asyncpg.Connection, kind: Kind, polymorph: Polymorph) -> None:
@@ -196,11 +239,11 @@ async def _write(connection: asyncpg.Connection, kind: Kind) -> None:
         "values": ", ".join(values),
         "excluded": excluded,
         "newer": newer,
-        "account": f"t.{kind.key[0]}",
+        "account": kind.key[0],
     }
     await connection.execute(fill(_UPSERT, **names))
     if kind.optional:
         filled = ", ".join(f"{column} = coalesce(t.{column}, g.{column})" for column in kind.optional)
         missing = " OR ".join(f"(t.{column} IS NULL AND g.{column} IS NOT NULL)" for column in kind.optional)
-        same = same_record(kind, "t", "g")
-        await connection.execute(fill(_COMPLETE, kind=kind.name, values=filled, missing=missing, same=same))
+        names = {"kind": kind.name, "same": _same_record(kind, "t", "g"), "note": note(kind.name, "completed")}
+        await connection.execute(fill(_COMPLETE, **names, values=filled, missing=missing))

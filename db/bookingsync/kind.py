@@ -1,8 +1,8 @@
 """The kinds of records: what each is called, how it is read, and what it refers to.
 
 A kind's name is the plural of the wire format and also its table's name. The order of `KINDS` is the order of writing:
-a record comes after those that it refers to. (A conversation's inquiries and a booking's inquiry are kept with the
-inquiry, and are joined when all of them are there.)
+a record comes after those that it refers to. (A booking's inquiry is kept with the inquiry, which may name a booking
+itself, and is joined when both are there.)
 """
 
 from __future__ import annotations
@@ -94,17 +94,17 @@ KINDS = (
         elsewhere={"inquiry_id": "bigint"},
     ),
     Kind(
+        "inquiries",
+        wire.Inquiry,
+        owner=("rental_id", "rentals"),
+        optional={"source_id": "sources", "booking_id": "bookings"},
+    ),
+    Kind(
         "conversations",
         wire.Conversation,
         optional={"assignee_id": "hosts", "source_id": "sources"},
         polymorph=CREATOR,
         elsewhere={"bookings": "bigint[]", "inquiries": "bigint[]"},
-    ),
-    Kind(
-        "inquiries",
-        wire.Inquiry,
-        owner=("rental_id", "rentals"),
-        optional={"source_id": "sources", "booking_id": "bookings"},
     ),
     Kind("participants", wire.Participant, owner=("conversation_id", "conversations"), polymorph=MEMBER),
     Kind("messages", wire.Message, owner=("conversation_id", "conversations"), polymorph=CREATOR),

@@ -1,19 +1,23 @@
 """What connects records that are all written: conversations with bookings and inquiries, inquiries with bookings.
 
 A newer conversation has exactly the bookings and inquiries that its record names; one that is stored already gains
-those that have come since. Nothing of this moves `updated_at`, which stays as recorded.
+those that have come since. Nothing of this moves `updated_at`, which stays as recorded. Batches come in the order of
+ids, so that who is the first of its batch to name an inquiry is the first of all.
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterator
 
 import asyncpg
 
 from db.bookingsync.kind import KINDS
 from db.bookingsync.report import Fate
-from db.bookingsync.staging import fill
+from db.bookingsync.staging import fill, note
 
 _REWRITTEN = """
-given_conversations g JOIN changed c ON c.kind = 'conversations' AND c.account_id = g.account_id AND c.id = g.id
+given_conversations g JOIN inbox_import.outcomes o
+ON o.kind = 'conversations' AND o.account_id = g.account_id AND o.id = g.id AND o.changed
 """
 _DISCONNECT = """
 DELETE FROM conversation_bookings p USING $rewritten
@@ -25,9 +29,9 @@ WITH connected AS (
     SELECT DISTINCT g.account_id, g.id, b.id
     FROM given_conversations g CROSS JOIN unnest(g.bookings) AS named(id)
     JOIN bookings b ON b.account_id = g.account_id AND b.id = named.id
-    ON CONFLICT DO NOTHING RETURNING account_id, conversation_id
+    ON CONFLICT DO NOTHING RETURNING account_id, conversation_id AS id
 )
-INSERT INTO changed SELECT DISTINCT 'conversations', account_id, conversation_id FROM connected ON CONFLICT DO NOTHING
+$note
 """
 _RELEASE = """
 WITH released AS (
@@ -35,7 +39,7 @@ WITH released AS (
     WHERE i.account_id = g.account_id AND i.conversation_id = g.id AND i.id <> ALL (g.inquiries)
     RETURNING i.account_id, i.id
 )
-INSERT INTO changed SELECT 'inquiries', account_id, id FROM released ON CONFLICT DO NOTHING
+$note
 """
 # The first conversation by its id wins, a stored one included: the outcome does not depend on the order of imports.
 _CLAIM = """
@@ -49,7 +53,7 @@ WITH claimed AS (
     AND (i.conversation_id IS NULL OR i.conversation_id > first.conversation_id)
     RETURNING i.account_id, i.id
 )
-INSERT INTO changed SELECT 'inquiries', account_id, id FROM claimed ON CONFLICT DO NOTHING
+$note
 """
 # What an inquiry says of its booking goes before what bookings say of their inquiry.
 _BOOK = """
@@ -62,17 +66,17 @@ WITH booked AS (
     WHERE i.account_id = first.account_id AND i.id = first.inquiry_id AND i.booking_id IS NULL
     RETURNING i.account_id, i.id
 )
-INSERT INTO changed SELECT 'inquiries', account_id, id FROM booked ON CONFLICT DO NOTHING
+$note
 """
 _UNCONNECTED = """
-INSERT INTO leftovers
+INSERT INTO inbox_import.leftovers
 SELECT DISTINCT 'conversations', g.id, '$fate', g.file, g.place,
     format('booking %s is nowhere: not connected', named.id)
 FROM given_conversations g CROSS JOIN unnest(g.bookings) AS named(id)
 WHERE NOT EXISTS (SELECT FROM bookings b WHERE b.account_id = g.account_id AND b.id = named.id)
 """
 _UNCLAIMED = """
-INSERT INTO leftovers
+INSERT INTO inbox_import.leftovers
 SELECT DISTINCT 'conversations', g.id, '$fate', g.file, g.place, CASE
     WHEN i.id IS NULL THEN format('inquiry %s is nowhere: not connected', named.id)
     ELSE format('inquiry %s is of conversation %s: not connected', named.id, i.conversation_id) END
@@ -81,39 +85,72 @@ LEFT JOIN inquiries i ON i.account_id = g.account_id AND i.id = named.id
 WHERE i.conversation_id IS DISTINCT FROM g.id
 """
 _UNBOOKED = """
-INSERT INTO leftovers
+INSERT INTO inbox_import.leftovers
 SELECT 'bookings', g.id, '$fate', g.file, g.place, CASE
     WHEN i.id IS NULL THEN format('inquiry %s is nowhere: not connected', g.inquiry_id)
     ELSE format('inquiry %s is of booking %s: not connected', g.inquiry_id, i.booking_id) END
 FROM given_bookings g LEFT JOIN inquiries i ON i.account_id = g.account_id AND i.id = g.inquiry_id
 WHERE g.inquiry_id IS NOT NULL AND i.booking_id IS DISTINCT FROM g.id
 """
+# No index leads from a member or creator to its rows: the whole table is read, and only where it may help.
+_ANY = "SELECT EXISTS (SELECT FROM inbox_import.outcomes WHERE kind = '$target' AND changed)"
+_FIND = """
+INSERT INTO inbox_import.unlinked
+SELECT (SELECT count(*) FROM inbox_import.unlinked) + row_number() OVER (ORDER BY t.account_id, t.id),
+    '$link', '$kind', t.account_id, t.id
+FROM $kind t JOIN inbox_import.outcomes o ON o.kind = '$target' AND o.changed AND o.id = t.$id_column $same_account
+WHERE t.$type_column = '$type' AND t.$link IS NULL
+"""
 _CATCH_UP = """
 WITH linked AS (
-    UPDATE $kind t SET $link = t.$id_column FROM changed c
-    WHERE c.kind = '$target' AND t.$type_column = '$type' AND t.$id_column = c.id $same_account AND t.$link IS NULL
+    UPDATE $kind t SET $link = t.$id_column FROM inbox_import.unlinked u
+    WHERE u.number > $$1 AND u.number <= $$2 AND u.link = '$link' AND u.kind = '$kind'
+    AND u.account_id = t.account_id AND u.id = t.id AND t.$link IS NULL
     RETURNING t.account_id, t.id
 )
-INSERT INTO changed SELECT '$kind', account_id, id FROM linked ON CONFLICT DO NOTHING
+$note
 """
-_ANY = "SELECT EXISTS (SELECT FROM changed WHERE kind = '$target')"
 
 
 async def connect(connection: asyncpg.Connection) -> None:
-    """Connect conversations, bookings and inquiries as the given records name them, and list what could not be."""
-    for statement in (_DISCONNECT, _CONNECT, _RELEASE, _CLAIM, _BOOK, _UNCONNECTED, _UNCLAIMED, _UNBOOKED):
-        await connection.execute(fill(statement, rewritten=_REWRITTEN, fate=Fate.NOT_LINKED))
+    """Connect the given batch of conversations as its records say, and list what could not be connected."""
+    steps = (
+        (_DISCONNECT, ""),
+        (_CONNECT, note("conversations", "connected")),
+        (_RELEASE, note("inquiries", "released")),
+        (_CLAIM, note("inquiries", "claimed")),
+        (_UNCONNECTED, ""),
+        (_UNCLAIMED, ""),
+    )
+    for statement, note_them in steps:
+        await connection.execute(fill(statement, rewritten=_REWRITTEN, note=note_them, fate=Fate.NOT_LINKED))
 
 
-async def catch_up(connection: asyncpg.Connection) -> None:
-    """Link rows of earlier imports that kept the id of a member or creator which comes now."""
+async def book(connection: asyncpg.Connection) -> None:
+    """Connect the inquiries of the given batch of bookings, and list what could not be connected."""
+    await connection.execute(fill(_BOOK, note=note("inquiries", "booked")))
+    await connection.execute(fill(_UNBOOKED, fate=Fate.NOT_LINKED))
+
+
+async def find_unlinked(connection: asyncpg.Connection) -> None:
+    """Find the rows of earlier imports that kept the id of a member or creator which came now."""
+    await connection.execute("TRUNCATE inbox_import.unlinked")
+    for kind, names in _polymorphs():
+        if await connection.fetchval(fill(_ANY, target=names["target"])):
+            same = "" if names["target"] == "applications" else "AND o.account_id = t.account_id"
+            await connection.execute(fill(_FIND, kind=kind, same_account=same, **names))
+
+
+async def catch_up(connection: asyncpg.Connection, after: int, last: int) -> None:
+    """Link those that were found under the numbers behind `after` up to `last`."""
+    for kind, names in _polymorphs():
+        await connection.execute(fill(_CATCH_UP, kind=kind, note=note(kind, "linked"), **names), after, last)
+
+
+def _polymorphs() -> Iterator[tuple[str, dict[str, str]]]:
+    """Each kind with a polymorphic reference, and the names of one of the links that it can be."""
     for kind in KINDS:
-        if kind.polymorph is None:
-            continue
-        names = {"kind": kind.name, "type_column": kind.polymorph.type_column, "id_column": kind.polymorph.id_column}
-        for type_, (link, target) in kind.polymorph.links.items():
-            # No index leads from a member or creator to its rows: the whole table is read, and only where it may help.
-            if not await connection.fetchval(fill(_ANY, target=target)):
-                continue
-            same = "" if target == "applications" else "AND t.account_id = c.account_id"
-            await connection.execute(fill(_CATCH_UP, **names, type=type_, link=link, target=target, same_account=same))
+        if kind.polymorph:
+            columns = {"type_column": kind.polymorph.type_column, "id_column": kind.polymorph.id_column}
+            for type_, (link, target) in kind.polymorph.links.items():
+                yield kind.name, {**columns, "type": type_, "link": link, "target": target}

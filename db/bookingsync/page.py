@@ -1,22 +1,23 @@
 """Files of the REST API, read into records.
 
 A page is a JSON object with an array under the plural of each kind, as in `{"hosts": [{"id": 1, …}], "meta": {…}}`.
-What cannot be read is a leftover with its position, and the rest goes on: a file that is not JSON costs that file, a
-malformed record costs that record.
+What cannot be read is a leftover with its position, and the rest goes on: a malformed record costs that record, and
+where a file stops being JSON, it costs what follows in that file.
 """
 
 from __future__ import annotations
 
-import codecs
+import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
-import orjson
 from pydantic import ValidationError
 
 from db.bookingsync.kind import KINDS, Kind
 from db.bookingsync.report import Fate, Leftover
+from db.bookingsync.stream import Array, Broken, Element, NoArray, Start, UnreadableError, read_arrays
 from db.bookingsync.wire import Record
 
 # What stands beside the records in a page: link templates, and paging.
@@ -24,13 +25,35 @@ _NO_KINDS = frozenset({"links", "meta"})
 _KINDS = {kind.name: kind for kind in KINDS}
 
 
-@dataclass(frozen=True, slots=True)
-class Given:
+class Given(NamedTuple):
     """A record, and its index in the array of its kind."""
 
     kind: Kind
     place: int
     record: Record
+
+
+class Found(NamedTuple):
+    """Something in a page, None where there is nothing to tell; `stop` is where to start to read what follows it.
+
+    Without `stop`, a reader that starts at the last one finds this again.
+    """
+
+    item: Given | Leftover | None
+    stop: Start | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A file as it was when an import began: its size in bytes, and the hash of its content.
+
+    The hash is of all bytes: those of the middle are as likely to be mended between two attempts as any, and hashing a
+    file takes a hundredth of the time that importing it does. It is empty where the file cannot be read.
+    """
+
+    path: Path
+    size: int
+    digest: bytes
 
 
 def find_files(paths: Sequence[Path]) -> list[Path]:
@@ -43,54 +66,65 @@ def find_files(paths: Sequence[Path]) -> list[Path]:
     return list(found.values())
 
 
-def position(file: Path, kind: str, place: int) -> str:
-    """Where a record is, for a person."""
-    return f"{file}: {kind}[{place}]"
-
-
-def read_page(file: Path) -> Iterator[Given | Leftover]:
-    """The records of a file, and what could not be read of it. Nothing is raised for what is in the file."""
+def identify(path: Path) -> File:
+    """The file at `path`, which need not be there."""
     try:
-        page = orjson.loads(file.read_bytes().removeprefix(codecs.BOM_UTF8))
-    except orjson.JSONDecodeError as error:
-        where = f"{file}: line {error.lineno} column {error.colno}"
-        yield Leftover("file", None, Fate.MALFORMED, where, f"is not JSON: {error.msg}")
-        return
-    except OSError as error:
-        yield Leftover("file", None, Fate.MALFORMED, str(file), f"cannot be read: {error.strerror}")
-        return
-    if not isinstance(page, dict):
-        yield Leftover(
-            "file", None, Fate.MALFORMED, str(file), "is not an object with an array for each kind of record"
-        )
-        return
-    names = [name for name in page if name not in _NO_KINDS]
-    if not names:
-        yield Leftover("file", None, Fate.MALFORMED, str(file), "has no records of any kind")
-    for name in names:
-        yield from _read_kind(file, name, page[name])
+        with path.open("rb") as source:
+            digest = hashlib.file_digest(source, "blake2b").digest()
+            return File(path, source.tell(), digest)
+    except OSError:
+        return File(path, 0, b"")
 
 
-def _read_kind(file: Path, name: str, entries: object) -> Iterator[Given | Leftover]:
-    kind = _KINDS.get(name)
-    if kind is None:
-        yield Leftover(name, None, Fate.SKIPPED, str(file), f"{name!r} is not a kind of record that the inbox has")
-    elif not isinstance(entries, list):
-        yield Leftover(name, None, Fate.MALFORMED, str(file), f"{name!r} is not an array")
+def read_page(file: Path, start: Start | None = None) -> Iterator[Found]:
+    """The records of a file, and what could not be read of it. Nothing is raised for what is in the file."""
+    kinds = 0 if start is None else 1
+    try:
+        for found in read_arrays(file, start):
+            if isinstance(found, Element):
+                kind = _KINDS.get(found.name)
+                item = None if kind is None else _read_record(file, kind, found.place, found.value)
+                yield Found(item, Start(found.end, found.name, found.place + 1))
+            else:
+                kinds += found.name not in _NO_KINDS
+                if left := _no_records(file, found):
+                    yield Found(left)
+    except (UnreadableError, OSError) as error:
+        text = f"cannot be read: {error.strerror}" if isinstance(error, OSError) else str(error)
+        yield Found(Leftover("file", None, Fate.MALFORMED, file, None, text))
     else:
-        for place, entry in enumerate(entries):
-            yield _read_record(file, kind, place, entry)
+        if not kinds:
+            yield Found(Leftover("file", None, Fate.MALFORMED, file, None, "has no records of any kind"))
+
+
+def _no_records(file: Path, member: Array | NoArray) -> Leftover | None:
+    """What to tell of a member of a page; None of an array of a kind, and of what stands beside those."""
+    name = member.name
+    if isinstance(member, NoArray) and isinstance(member.value, Broken):
+        return Leftover("file", None, Fate.MALFORMED, file, None, member.value.text)
+    if name in _KINDS and isinstance(member, NoArray):
+        return Leftover(name, None, Fate.MALFORMED, file, None, f"{name!r} is not an array")
+    if name in _KINDS or name in _NO_KINDS:
+        return None
+    text = f"{name!r} is not a kind of record that the inbox has"
+    # A name may have any character. Written out, it can be stored and shown.
+    return Leftover(repr(name)[1:-1], None, Fate.SKIPPED, file, None, text)
 
 
 def _read_record(file: Path, kind: Kind, place: int, entry: object) -> Given | Leftover:
+    if isinstance(entry, Broken):
+        return Leftover(kind.name, None, Fate.MALFORMED, file, place, entry.text)
     try:
         return Given(kind, place, kind.record.model_validate(entry))
     except ValidationError as error:
         mistakes = dict.fromkeys(_mistake(detail["loc"], detail["msg"]) for detail in error.errors(include_url=False))
-        id = entry.get("id") if isinstance(entry, dict) else None  # noqa: A001  # the field's own name
-        known = id if isinstance(id, int) and not isinstance(id, bool) else None
-        text = "; ".join(mistakes)
-        return Leftover(kind.name, known, Fate.MALFORMED, position(file, kind.name, place), text)
+        return Leftover(kind.name, _id_of(entry), Fate.MALFORMED, file, place, "; ".join(mistakes))
+
+
+def _id_of(entry: object) -> int | None:
+    """The id of a malformed record, where it is one that can be stored."""
+    id = entry.get("id") if isinstance(entry, dict) else None  # noqa: A001  # the field's own name
+    return id if isinstance(id, int) and not isinstance(id, bool) and abs(id) < 1 << 63 else None
 
 
 def _mistake(loc: tuple[int | str, ...], message: str) -> str:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 
 
 class Fate(StrEnum):
@@ -13,21 +15,28 @@ class Fate(StrEnum):
     SKIPPED = "skipped"  # it is of a kind that the inbox does not have
     KEPT_ASIDE = "kept aside"  # it belongs to something that is nowhere, and is not imported
     NOT_LINKED = "not linked"  # it is imported, without the reference that `text` names
+    REPLACED = "replaced"  # it is imported, with another value for the one that `text` names
 
 
 @dataclass(frozen=True, slots=True)
 class Leftover:
     """One thing that could not be joined.
 
-    `kind` is the plural of the wire format ("messages"), or "file" where a whole file is meant; `id` is the record's,
-    where it has one; `where` is the file and the record's position in it, or the line and column where it is not JSON.
+    `kind` is the plural of the wire format ("messages"), or "file" where a whole file is meant, or the rest of one;
+    `id` is the record's, where it has one, and `place` its index in the array of its kind.
     """
 
     kind: str
     id: int | None
     what: Fate
-    where: str
+    file: Path
+    place: int | None
     text: str
+
+    @property
+    def where(self) -> str:
+        """The file, and the record's position in it: `page.json: messages[3]`."""
+        return str(self.file) if self.place is None else f"{self.file}: {self.kind}[{self.place}]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +45,14 @@ class Report:
 
     `imported` counts given records that are new or changed what is stored, `unchanged` given records that are stored
     already, as they are or newer. `linked` counts stored rows that were not given and are linked to a given record now.
+    `left_over` is the number of `leftovers`, which are read once, as there may be as many as records.
     """
 
     imported: dict[str, int]
     unchanged: dict[str, int]
     linked: dict[str, int]
-    leftovers: list[Leftover]
+    left_over: int
+    leftovers: AsyncIterator[Leftover]
 
     @property
     def exit_code(self) -> int:
@@ -51,4 +62,4 @@ class Report:
         """
         if not self.imported and not self.unchanged:
             return 2
-        return 1 if self.leftovers else 0
+        return 1 if self.left_over else 0

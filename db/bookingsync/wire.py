@@ -6,14 +6,15 @@ known here. Keys that the inbox does not keep are ignored.
 
 Optional text stays as recorded, the empty string included. A client's email and phone are chosen from lists, where an
 empty entry means none. Everything that the database would refuse is refused here, with the position of the mistake: NUL
-characters, ids beyond 64 bits, overlong text, unknown values of a closed set, times without a zone.
+characters and broken ones, ids beyond 64 bits, overlong text, unknown values of a closed set, times without a zone.
 """
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import MAXYEAR, MINYEAR, UTC, datetime
 from decimal import Decimal
 from enum import StrEnum
+from functools import lru_cache
 from typing import Annotated, Any, Self
 
 from pydantic import (
@@ -30,14 +31,21 @@ from pydantic import (
 from db import tables as t
 
 
-def _without_nul(text: str) -> str:
+def _storable(text: str) -> str:
     if "\x00" in text:
         raise ValueError("has a NUL character, which cannot be stored")
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ValueError("has characters that are not UTF-8") from None
     return text
 
 
 def _in_milliseconds(moment: datetime) -> datetime:
-    """A time in UTC and milliseconds, which is what the columns hold: a comparison must not see more than they do."""
+    """A time in milliseconds, which is what the columns hold: a comparison must not see more than they do."""
+    # As good as every time is like this, and there are three in a record.
+    if not moment.microsecond and MINYEAR < moment.year < MAXYEAR:
+        return moment
     try:
         moment = moment.astimezone(UTC)
     except OverflowError:
@@ -55,14 +63,18 @@ def _written_out(value: object) -> object:
 def _member_of(values: type[StrEnum], renamed: dict[str, str]) -> BeforeValidator:
     """Reads a value of a closed set as the wire spells it: any case, hyphens, and the names in `renamed`."""
 
+    @lru_cache(maxsize=256)
+    def find(value: str) -> StrEnum | None:
+        name = value.upper().replace("-", "_")
+        return values.__members__.get(renamed.get(name, name))
+
     def read(value: object) -> object:
         if value is None:
             return None
-        name = str(value).upper().replace("-", "_")
-        name = renamed.get(name, name)
-        if not isinstance(value, str) or name not in values.__members__:
+        found = find(value) if isinstance(value, str) else None
+        if found is None:
             raise ValueError(f"{value!r:.60} is not one of {', '.join(values)}")
-        return values[name]
+        return found
 
     return BeforeValidator(read)
 
@@ -97,7 +109,7 @@ def _preferred(key: str) -> BeforeValidator:
 
 Id = Annotated[int, Field(strict=True, ge=1, le=2**63 - 1)]
 Count = Annotated[int, Field(strict=True, ge=0, le=2**31 - 1)]
-Text = Annotated[str, Field(strict=True), AfterValidator(_without_nul)]
+Text = Annotated[str, Field(strict=True), AfterValidator(_storable)]
 Moment = Annotated[AwareDatetime, BeforeValidator(_written_out), AfterValidator(_in_milliseconds)]
 # More digits than any price has, and far fewer than PostgreSQL's limit.
 Price = Annotated[Decimal, Field(max_digits=100, allow_inf_nan=False)]

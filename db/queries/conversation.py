@@ -1,4 +1,4 @@
-"""Conversations: their orders and filters, and the writes that the domain's rules allow.
+"""Writes of conversations that the domain's rules allow.
 
 Writes take the session of an open transaction and leave committing to its owner. They lock what they change, and report
 what is wrong with the input instead of raising, so that all of it can be told at once.
@@ -6,100 +6,86 @@ what is wrong with the input instead of raising, so that all of it can be told a
 
 from __future__ import annotations
 
-import operator
-from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, and_, bindparam, exists, func, or_
-from sqlalchemy.dialects.postgresql import ARRAY, insert
+from sqlalchemy import BigInteger, bindparam
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm.attributes import flag_modified
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from db import tables as t
-from db.criterion import Criterion, any_of, any_where, compared, flag
-from db.page import Order
 from db.problem import Problem, ProblemCode, reject
+from db.queries import derivation, writing
+from db.queries.writing import (
+    among,
+    bound,
+    existing,
+    hold,
+    hold_one,
+    is_read,
+    missing,
+    missing_among,
+    size_problems,
+    touch,
+)
 from db.scope import ACCOUNT, Viewer, visible, visible_for_removal
 
 _B: Any = t.Booking
-_C: Any = t.Conversation
 _LINK: Any = t.ConversationBooking
-_INQUIRY: Any = t.Inquiry
-
-# By the names that the API gives them.
-ORDERS: dict[tuple[str, bool], Order] = {
-    (column.key, descending): Order(f"{column.key}:{'desc' if descending else 'asc'}", column, descending)
-    for column in (_C.created_at, _C.updated_at, _C.last_message_at, _C.deadline_response_at)
-    for descending in (False, True)
-}
-
-FILTERS: dict[str, Criterion] = {
-    "ids": any_of(_C.id),
-    "closed": flag(_C.closed_at.is_not(None)),
-    "marked_as_spam": flag(_C.marked_as_spam_at.is_not(None)),
-    "read": flag(
-        and_(_C.read_at.is_not(None), or_(_C.last_message_at.is_(None), _C.last_message_at <= _C.read_at)),
-    ),
-    "assigned": flag(_C.assignee_id.is_not(None)),
-    "assignee_ids": any_of(_C.assignee_id),
-    "source_ids": any_of(_C.source_id),
-    "channels": any_of(_C.default_channel),
-    "booking_ids": any_where(
-        _LINK.booking_id.type,
-        lambda ids: exists(
-            visible(t.ConversationBooking, _LINK.booking_id).where(
-                _LINK.conversation_id == _C.id, _LINK.booking_id == ids
-            )
-        ),
-    ),
-    "inquiry_ids": any_where(
-        _INQUIRY.id.type,
-        lambda ids: exists(
-            visible(t.Inquiry, _INQUIRY.id).where(_INQUIRY.conversation_id == _C.id, _INQUIRY.id == ids)
-        ),
-    ),
-    "updated_since": compared(_C.updated_at, operator.ge),
-}
 
 MAX_SUBJECT = 255
 MAX_BOOKINGS = 250
-_MILLISECOND = timedelta(milliseconds=1)
-_FIRST_MOMENT = datetime.min.replace(tzinfo=UTC)
+MAX_CONVERSATIONS = 250
+
+# What an update may give, with the column that holds it. The two states are moments.
+_COLUMNS = {
+    "assignee_id": "assignee_id",
+    "closed": "closed_at",
+    "default_channel": "default_channel",
+    "marked_as_spam": "marked_as_spam_at",
+}
 
 
-async def create(
-    session: AsyncSession, viewer: Viewer, values: Mapping[str, Any], booking_ids: Sequence[int], *, closed: bool
+async def create(  # noqa: PLR0913  # all that a conversation is made of
+    session: AsyncSession,
+    viewer: Viewer,
+    values: Mapping[str, Any],
+    booking_ids: Sequence[int],
+    *,
+    closed: bool,
+    id_: int | None = None,
 ) -> int:
-    """Store a conversation with the columns `values`, connected to the bookings. Returns its id.
+    """Store a conversation with the columns `values`, connected to the bookings. Returns its id: `id_`, where given.
 
     Raises `RejectedError` for what cannot be stored and for links that lead nowhere or must not be made.
     """
+    subject = values.get("subject")
     reject(
         [
-            *_subject_problems(values.get("subject")),
+            *([] if subject is None else writing.text_problems("A subject", "subject", subject, MAX_SUBJECT)),
             *_deadline_problems(values.get("deadline_response_at")),
             *await _assignee_problems(session, viewer, values.get("assignee_id")),
             *await _source_problems(session, viewer, values.get("source_id")),
             *await _booking_problems(session, viewer, booking_ids),
         ]
     )
-    now = _now()
-    user = viewer.actor_type is t.CreatorType.USER
+    now = writing.now()
     conversation = t.Conversation(
         **values,
+        id=id_,
         account_id=viewer.account_id,
         created_at=now,
         updated_at=now,
         closed_at=now if closed else None,
-        created_by_type=viewer.actor_type,
-        created_by_id=viewer.actor_id,
-        created_by_user_id=viewer.actor_id if user else None,
-        created_by_application_id=None if user else viewer.actor_id,
+        **writing.created_by(viewer),
     )
     session.add(conversation)
     await session.flush()
     assert conversation.id is not None  # noqa: S101  # the flush gave it one
     await _connect(session, viewer, conversation.id, booking_ids)
+    await derivation.derive(session, viewer.account_id, [conversation.id])
     return conversation.id
 
 
@@ -109,26 +95,44 @@ async def update(session: AsyncSession, viewer: Viewer, id_: int, changes: Mappi
     What is already so changes nothing, and then `updated_at` stays too. Raises `RejectedError` for a conversation or an
     assignee that is not there, and for a null where there must be a value.
     """
-    conversation = await _lock(session, viewer, id_)
-    problems = [] if conversation else [_missing("conversation", "conversationId")]
-    problems += await _assignee_problems(session, viewer, changes.get("assignee_id"))
-    problems += [
-        Problem(ProblemCode.BLANK, f"{name} must be true or false", ["input", name])
-        for key, name in (("closed", "closed"), ("marked_as_spam", "markedAsSpam"))
-        if key in changes and changes[key] is None
-    ]
+    conversation, problems = await hold_one(session, viewer, id_)
+    reject([*problems, *await _change_problems(session, viewer, changes)])
+    assert conversation is not None  # noqa: S101  # else it was rejected
+    _change(session, [conversation], changes)
+    return id_
+
+
+async def update_all(
+    session: AsyncSession, viewer: Viewer, ids: Sequence[int], changes: Mapping[str, Any]
+) -> list[int]:
+    """Apply `changes`, as `update` does, to all of the conversations or to none. Returns each id once, in order.
+
+    Raises `RejectedError` as `update` does, and for no or too many conversations.
+    """
+    problems = size_problems("conversation", "conversationIds", ids, MAX_CONVERSATIONS)
+    held = {} if problems else await hold(session, viewer, ids)
+    problems = problems or missing_among("conversation", "conversationIds", ids, held)
+    reject([*problems, *await _change_problems(session, viewer, changes)])
+    _change(session, held.values(), changes)
+    return list(dict.fromkeys(ids))
+
+
+async def mark_read(session: AsyncSession, viewer: Viewer, id_: int, *, read: bool) -> int:
+    """Say that a conversation was read up to now, or that it was not read. What is already so changes nothing.
+
+    Raises `RejectedError` for a conversation that is not there.
+    """
+    conversation, problems = await hold_one(session, viewer, id_)
     reject(problems)
     assert conversation is not None  # noqa: S101  # else it was rejected
-    now = _now()
-    for key in ("assignee_id", "default_channel"):
-        if key in changes:
-            setattr(conversation, key, changes[key])
-    for key, moment in (("closed", "closed_at"), ("marked_as_spam", "marked_as_spam_at")):
-        # The first time stays: closing what is closed is no change.
-        if key in changes and changes[key] is not (getattr(conversation, moment) is not None):
-            setattr(conversation, moment, now if changes[key] else None)
+    now = writing.now()
+    if read and (conversation.unread_count or not is_read(conversation)):
+        conversation.read_at = max(now, conversation.last_message_at or now)
+    elif not read and is_read(conversation):
+        conversation.read_at = None
     if session.is_modified(conversation):
-        _touch(conversation, now)
+        touch(conversation, now)
+        await derivation.derive(session, viewer.account_id, [id_], [derivation.COUNTERS])
     return id_
 
 
@@ -137,9 +141,10 @@ async def connect(session: AsyncSession, viewer: Viewer, id_: int, booking_ids: 
 
     Raises `RejectedError` for a conversation or bookings that are not there, and for no or too many bookings.
     """
-    conversation = await _lock_for_bookings(session, viewer, id_, booking_ids)
+    conversation = await _hold_for_bookings(session, viewer, id_, booking_ids)
     if await _connect(session, viewer, id_, booking_ids):
-        _touch(conversation, _now())
+        touch(conversation, writing.now())
+        await derivation.derive(session, viewer.account_id, [id_], [derivation.TEXTS])
     return id_
 
 
@@ -148,15 +153,16 @@ async def disconnect(session: AsyncSession, viewer: Viewer, id_: int, booking_id
 
     Raises `RejectedError` as `connect` does.
     """
-    conversation = await _lock_for_bookings(session, viewer, id_, booking_ids)
+    conversation = await _hold_for_bookings(session, viewer, id_, booking_ids)
     removal = visible_for_removal(t.ConversationBooking).where(
-        _LINK.conversation_id == bindparam("conversation", type_=BigInteger), _among(_LINK.booking_id)
+        _LINK.conversation_id == bindparam("conversation", type_=BigInteger), among(_LINK.booking_id)
     )
     # No link is in the session; looking for some to forget would only add columns to the statement.
     returning = removal.returning(_LINK.booking_id).execution_options(synchronize_session=False)
-    removed = await session.exec(returning, params={"conversation": id_, **_ids(viewer, booking_ids)})
+    removed = await session.exec(returning, params={"conversation": id_, **bound(viewer, booking_ids)})
     if removed.all():
-        _touch(conversation, _now())
+        touch(conversation, writing.now())
+        await derivation.derive(session, viewer.account_id, [id_], [derivation.TEXTS])
     return id_
 
 
@@ -167,61 +173,65 @@ async def _connect(session: AsyncSession, viewer: Viewer, id_: int, booking_ids:
     bookings = visible(t.Booking, _B.account_id, bindparam("conversation", type_=BigInteger), _B.id)
     # One statement for any number of bookings, and only of the account's own.
     insertion = insert(_LINK.__table__).from_select(
-        ["account_id", "conversation_id", "booking_id"], bookings.where(_among(_B.id))
+        ["account_id", "conversation_id", "booking_id"], bookings.where(among(_B.id))
     )
     added = await session.exec(
         insertion.on_conflict_do_nothing().returning(_LINK.booking_id),
-        params={"conversation": id_, **_ids(viewer, booking_ids)},
+        params={"conversation": id_, **bound(viewer, booking_ids)},
     )
     return bool(added.all())
 
 
-async def _lock(session: AsyncSession, viewer: Viewer, id_: int) -> t.Conversation | None:
-    """The conversation, held against other writers until the transaction ends.
+def _change(session: AsyncSession, conversations: Iterable[t.Conversation], changes: Mapping[str, Any]) -> None:
+    """Apply changes that are allowed to conversations that are held."""
+    now = writing.now()
+    for conversation in conversations:
+        for key, value in changes.items():
+            column = _COLUMNS[key]
+            if key == column:
+                setattr(conversation, column, value)
+            elif value is not (getattr(conversation, column) is not None):
+                # The first time stays: closing what is closed is no change.
+                setattr(conversation, column, now if value else None)
+        if session.is_modified(conversation):
+            touch(conversation, now)
+            # All of them write the same columns, and so share one statement.
+            for key in changes:
+                flag_modified(conversation, _COLUMNS[key])
 
-    Its key is not held, so that messages can be added to it meanwhile.
-    """
-    statement = visible(t.Conversation, t.Conversation).where(_C.id == id_).with_for_update(key_share=True)
-    rows = await session.exec(statement, params={ACCOUNT: viewer.account_id})  # type: ignore[call-overload]
-    conversation: t.Conversation | None = rows.scalars().one_or_none()
-    return conversation
 
-
-async def _lock_for_bookings(
+async def _hold_for_bookings(
     session: AsyncSession, viewer: Viewer, id_: int, booking_ids: Sequence[int]
 ) -> t.Conversation:
-    conversation = await _lock(session, viewer, id_)
-    problems = [] if conversation else [_missing("conversation", "conversationId")]
+    conversation, problems = await hold_one(session, viewer, id_)
     if not booking_ids:
-        problems.append(Problem(ProblemCode.BLANK, "Give at least one booking", ["input", "bookingIds"]))
+        problems += size_problems("booking", "bookingIds", booking_ids, MAX_BOOKINGS)
     reject([*problems, *await _booking_problems(session, viewer, booking_ids)])
     assert conversation is not None  # noqa: S101  # else it was rejected
     return conversation
 
 
-def _subject_problems(subject: str | None) -> list[Problem]:
-    path = ["input", "subject"]
-    problems = []
-    if subject is not None and len(subject) > MAX_SUBJECT:
-        problems.append(Problem(ProblemCode.TOO_LONG, f"A subject has at most {MAX_SUBJECT} characters", path))
-    if subject is not None and "\0" in subject:
-        problems.append(Problem(ProblemCode.INVALID, "A subject cannot hold a NUL character", path))
-    return problems
-
-
 def _deadline_problems(deadline: datetime | None) -> list[Problem]:
-    # asyncpg writes the very first moment as -infinity, which is no moment to show.
-    if deadline != _FIRST_MOMENT:
+    if deadline != writing.FIRST_MOMENT:
         return []
     return [
         Problem(ProblemCode.INVALID, "A deadline must be later than the year 1 begins", ["input", "deadlineResponseAt"])
     ]
 
 
+async def _change_problems(session: AsyncSession, viewer: Viewer, changes: Mapping[str, Any]) -> list[Problem]:
+    problems = await _assignee_problems(session, viewer, changes.get("assignee_id"))
+    return problems + [
+        Problem(ProblemCode.BLANK, f"{name} must be true or false", ["input", name])
+        for key, name in (("closed", "closed"), ("marked_as_spam", "markedAsSpam"))
+        if key in changes and changes[key] is None
+    ]
+
+
 async def _assignee_problems(session: AsyncSession, viewer: Viewer, host_id: int | None) -> list[Problem]:
-    if host_id is None or host_id in await _existing(session, viewer, t.Host, [host_id]):
+    if host_id is None or host_id in await existing(session, viewer, t.Host, [host_id]):
         return []
-    return [_missing("host", "assigneeId")]
+    return [missing("host", "assigneeId")]
 
 
 async def _source_problems(session: AsyncSession, viewer: Viewer, source_id: int | None) -> list[Problem]:
@@ -232,51 +242,16 @@ async def _source_problems(session: AsyncSession, viewer: Viewer, source_id: int
     rows = await session.exec(statement, params={ACCOUNT: viewer.account_id})  # type: ignore[call-overload]
     internal = rows.scalars().one_or_none()
     if internal is None:
-        return [_missing("source", "sourceId")]
+        return [missing("source", "sourceId")]
     return (
         [Problem(ProblemCode.READ_ONLY, "An internal source is read-only", ["input", "sourceId"])] if internal else []
     )
 
 
 async def _booking_problems(session: AsyncSession, viewer: Viewer, booking_ids: Sequence[int]) -> list[Problem]:
-    if len(set(booking_ids)) > MAX_BOOKINGS:
-        return [Problem(ProblemCode.TOO_MANY, f"Give at most {MAX_BOOKINGS} bookings", ["input", "bookingIds"])]
-    existing = await _existing(session, viewer, t.Booking, booking_ids) if booking_ids else set()
-    return [
-        _missing("booking", "bookingIds", str(place))
-        for place, booking_id in enumerate(booking_ids)
-        if booking_id not in existing
-    ]
-
-
-async def _existing(session: AsyncSession, viewer: Viewer, table: type[t.TenantTable], ids: Sequence[int]) -> set[int]:
-    """Those of `ids` that the account has."""
-    column: Any = table.id  # type: ignore[attr-defined]
-    statement = visible(table, column).where(_among(column))
-    rows = await session.exec(statement, params=_ids(viewer, ids))  # type: ignore[call-overload]
-    return set(rows.scalars())
-
-
-def _among(column: Any) -> Any:
-    """The condition that `column` is one of the ids that `_ids` binds."""
-    return column == func.any(bindparam("ids", type_=ARRAY(BigInteger)))
-
-
-def _ids(viewer: Viewer, ids: Sequence[int]) -> dict[str, Any]:
-    return {ACCOUNT: viewer.account_id, "ids": list(dict.fromkeys(ids))}
-
-
-def _missing(what: str, *path: str) -> Problem:
-    """The same words for what was never there and for what another account has."""
-    return Problem(ProblemCode.NOT_FOUND, f"There is no such {what}", ["input", *path])
-
-
-def _now() -> datetime:
-    """In whole milliseconds, as the columns hold it."""
-    now = datetime.now(UTC)
-    return now.replace(microsecond=now.microsecond // 1000 * 1000)
-
-
-def _touch(conversation: t.Conversation, now: datetime) -> None:
-    """Move `updated_at` on, past its last value even if this machine's clock is behind."""
-    conversation.updated_at = max(now, conversation.updated_at + _MILLISECOND)
+    if not booking_ids:
+        return []
+    problems = size_problems("booking", "bookingIds", booking_ids, MAX_BOOKINGS)
+    return problems or missing_among(
+        "booking", "bookingIds", booking_ids, await existing(session, viewer, t.Booking, booking_ids)
+    )

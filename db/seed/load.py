@@ -5,13 +5,14 @@ Ids start at 1 in every table, so it refuses a database that has an account or a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 
 import asyncpg
 
+from db.queries.derivation import STATEMENTS
 from db.seed.dice import Dice
-from db.seed.rows import COLUMNS, DAY, MINUTE, Rows, milliseconds_of
+from db.seed.rows import COLUMNS, DAY, MINUTE, Row, Rows, milliseconds_of
 from db.seed.tenant import add_applications, add_tenant
 from db.seed.thread import Desk
 
@@ -54,10 +55,7 @@ async def seed(  # noqa: PLR0913 - each is an option of the command
     async with connection.transaction():
         await _refuse_data(connection)
         for nth, done in enumerate(_batches(rows, accounts, conversations, seed, milliseconds_of(now)), 1):
-            for table, records in rows.take().items():
-                if records:
-                    await connection.copy_records_to_table(table, records=records, columns=COLUMNS[table])
-                    counts[table] += len(records)
+            await _copy(connection, rows.take(), counts)
             if nth.bit_count() == 1:
                 # PostgreSQL checks foreign keys with plans that it keeps until there are new statistics. Those made for
                 # small tables walk through all rows of an account: without this, 30,000 conversations took 88 seconds
@@ -68,6 +66,18 @@ async def seed(  # noqa: PLR0913 - each is an option of the command
         await _move_sequence_past(connection, max(rows.last_id.values()))
         await _analyze(connection)
     return counts
+
+
+async def _copy(connection: asyncpg.Connection, batch: Mapping[str, Sequence[Row]], counts: dict[str, int]) -> None:
+    """Copy a batch, add its rows to `counts`, and derive what its conversations, all of one account, say."""
+    for table, records in batch.items():
+        if records:
+            await connection.copy_records_to_table(table, records=records, columns=COLUMNS[table])
+            counts[table] += len(records)
+    if conversations := batch["conversations"]:
+        account_id = conversations[0][0]
+        for statement in STATEMENTS:
+            await connection.execute(statement, account_id, [id_ for _, id_, *_ in conversations])
 
 
 def _batches(rows: Rows, accounts: int, conversations: int, seed: int, now: int) -> Iterator[int]:

@@ -5,10 +5,20 @@ from db.tables.actor import Application, User
 from db.tables.base import Table, TenantTable
 from db.tables.booking import Booking, Inquiry
 from db.tables.conversation import Conversation, ConversationBooking
-from db.tables.enums import BookingStatus, Channel, CreatorType, MemberType, MessageOrigin, MessageVisibility
+from db.tables.enums import (
+    BookingStatus,
+    Channel,
+    CreatorType,
+    JourneyStage,
+    MemberType,
+    MessageOrigin,
+    MessageVisibility,
+)
+from db.tables.idempotency import IdempotencyKey
 from db.tables.message import Message, Participant
 from db.tables.person import Client, Host
 from db.tables.rental import Rental
+from db.tables.search import ConversationText
 from db.tables.source import Source
 
 __all__ = [
@@ -20,9 +30,12 @@ __all__ = [
     "Client",
     "Conversation",
     "ConversationBooking",
+    "ConversationText",
     "CreatorType",
     "Host",
+    "IdempotencyKey",
     "Inquiry",
+    "JourneyStage",
     "MemberType",
     "Message",
     "MessageOrigin",

@@ -22,6 +22,10 @@ class Booking(TenantTable, Stamped, table=True):
         reference("source_id", "sources"),
         lookup("reference", "id"),
         lookup("status", "id"),
+        lookup("rental_id", "id"),
+        lookup("client_id", "id"),
+        lookup("start_at", "id"),
+        lookup("end_at", "id"),
     )
 
     id: int | None = row_id()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import BigInteger, Index, text
+from sqlalchemy import BigInteger, Computed, Index, text
 from sqlmodel import Field
 
 from db.tables.base import Stamped, TenantTable, Timestamp, enum_type, lookup, reference, row_id
@@ -28,6 +28,23 @@ def _nulls_last(column: str) -> tuple[Index, Index]:
     )  # type: ignore[return-value]
 
 
+_UNREAD = "coalesce(last_message_at > read_at, read_at IS NULL)"
+
+
+def _few(name: str, condition: str, column: str = "last_message_at", infinity: str = "-infinity") -> Index:
+    """An index of the conversations that meet `condition`, which few do: in the order in which they are looked through.
+
+    What few rows meet is found at once in any order; and only those rows cost anything to write.
+    """
+    return Index(
+        f"ix_conversations_{name}",
+        "account_id",
+        text(f"coalesce({column}, '{infinity}'::timestamptz)"),
+        "id",
+        postgresql_where=text(condition),
+    )
+
+
 class Conversation(TenantTable, Stamped, Created, table=True):
     """A thread. Its state is two timestamps, `closed_at` and `marked_as_spam_at`; it is never deleted."""
 
@@ -42,10 +59,22 @@ class Conversation(TenantTable, Stamped, Created, table=True):
         lookup("updated_at", "id"),
         *_nulls_last("last_message_at"),
         *_nulls_last("deadline_response_at"),
+        *_nulls_last("waiting_since"),
+        # Without the id, equal channels share their place in the index.
+        lookup("default_channel"),
+        _few("open", "closed_at IS NULL"),
+        _few("spam", "marked_as_spam_at IS NOT NULL"),
+        _few("unread", _UNREAD),
+        _few("waiting", "waiting_since IS NOT NULL"),
+        _few("waiting_longest", "waiting_since IS NOT NULL", "waiting_since", "infinity"),
+        _few("waiting_by_deadline", "waiting_since IS NOT NULL", "deadline_response_at", "infinity"),
         # All that the state of a conversation is made of, so that counting by state reads this index alone.
         Index(
             "ix_conversations_state",
             *("account_id", "closed_at", "marked_as_spam_at", "assignee_id", "read_at", "last_message_at"),
+            # What an index is made of, PostgreSQL knows the values of: how few are unread, it could not tell otherwise.
+            text(_UNREAD),
+            postgresql_include=("waiting_since", "deadline_response_at", "default_channel", "source_id"),
         ),
     )
 
@@ -59,6 +88,21 @@ class Conversation(TenantTable, Stamped, Created, table=True):
     last_message_at: datetime | None = Field(default=None, sa_type=Timestamp)
     marked_as_spam_at: datetime | None = Field(default=None, sa_type=Timestamp)
     read_at: datetime | None = Field(default=None, sa_type=Timestamp)
+    # What its messages say, kept up to date by `db.queries.derivation`.
+    unanswered_since: datetime | None = Field(default=None, sa_type=Timestamp)
+    unread_count: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
+    # Nobody waits for an answer in a conversation that is closed or spam, whatever its messages say.
+    waiting_since: datetime | None = Field(
+        default=None,
+        sa_type=Timestamp,
+        sa_column_args=[
+            Computed(
+                "CASE WHEN closed_at IS NULL AND marked_as_spam_at IS NULL THEN unanswered_since "
+                "ELSE NULL::timestamp with time zone END",
+                persisted=True,
+            )
+        ],
+    )
 
 
 class ConversationBooking(TenantTable, table=True):

@@ -63,3 +63,15 @@ class BookingStatus(StrEnum):
     UNAVAILABLE = "UNAVAILABLE"
     LOCKED = "LOCKED"
     CANCELED = "CANCELED"
+
+
+class JourneyStage(StrEnum):
+    """Where a guest stands in the journey, told from the dates of the bookings that a conversation is about."""
+
+    INQUIRY = "INQUIRY"
+    RESERVED = "RESERVED"
+    CHECK_IN_TODAY = "CHECK_IN_TODAY"
+    AT_PROPERTY = "AT_PROPERTY"
+    CHECK_OUT_TODAY = "CHECK_OUT_TODAY"
+    POST_STAY = "POST_STAY"
+    CANCELED = "CANCELED"

@@ -27,6 +27,8 @@ class Participant(TenantTable, Stamped, table=True):
         # What a message's sender refers to, a participant of that very conversation; and the index of a conversation's
         # participants.
         UniqueConstraint("account_id", "conversation_id", "id", name="uq_participants_conversation"),
+        lookup("client_id", "conversation_id"),
+        lookup("host_id", "conversation_id"),
         CheckConstraint(
             "client_id IS NULL OR (member_type = 'CLIENT' AND client_id = member_id)", name="member_client"
         ),

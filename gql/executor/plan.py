@@ -15,18 +15,14 @@ from typing import Any, TypeAlias
 from graphql import (
     DirectiveNode,
     DocumentNode,
-    GraphQLEnumType,
     GraphQLField,
     GraphQLNamedType,
     GraphQLObjectType,
-    GraphQLOutputType,
     GraphQLSchema,
     VariableNode,
     Visitor,
     get_named_type,
     is_input_object_type,
-    is_leaf_type,
-    is_list_type,
     is_non_null_type,
     visit,
 )
@@ -38,8 +34,10 @@ from strawberry.types.field import StrawberryField
 from strawberry.utils.str_converters import to_camel_case
 
 from db import tables as t
-from gql.fields import LookupField, ManyField, OneField
-from gql.node import NODE_TABLES, ComputedField, IdField
+from db.relations import EXPRESSIONS, Many, Window
+from gql.executor.build import Builder, UnplannableError
+from gql.fields import LastField, LookupField, ManyField, OneField
+from gql.node import NODE_TABLES
 
 Details: TypeAlias = list[FieldDetails]
 # The response's keys with the fields behind them, for one object type.
@@ -51,11 +49,6 @@ Arguments: TypeAlias = Callable[[VariableValues], dict[str, Any]]
 _TYPENAME = "__typename"
 # A document of many conditions is planned anew when so many of their outcomes were seen.
 _MAX_OUTCOMES = 64
-_PASSED = {"String", "Boolean", "Int"}
-
-
-class UnplannableError(Exception):
-    """This selection is graphql-core's. The message says why, for the counter."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +61,12 @@ class ObjectPlan:
     targets: tuple[Target, ...]
     ones: tuple[OnePlan, ...]
     manys: tuple[ManyPlan, ...]
+    lasts: tuple[LastPlan, ...]
+
+    @property
+    def needs_expressions(self) -> bool:
+        """Whether rows that were read whole do not have all that it shows."""
+        return not self.columns.isdisjoint(EXPRESSIONS.get(self.table, ()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +115,16 @@ class RootPlan:
     keys: tuple[tuple[str, str | None], ...]
     lookups: tuple[LookupPlan, ...]
     manys: tuple[ManyPlan, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LastPlan:
+    """A field that leads to the last row of a relation's window, or to none."""
+
+    key: str
+    many: Many
+    window: Window
+    target: ObjectPlan
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,8 +198,8 @@ class Planner:
         table = NODE_TABLES.get(type_.name)
         if table is None:
             raise UnplannableError(f"{type_.name} is no node")
-        builder = _Builder(table)
-        ones, manys = [], []
+        builder = Builder(table)
+        ones, manys, lasts = [], [], []
         for key, fields in self._collect(type_, details).items():
             name = fields[0].node.name.value
             if name == _TYPENAME:
@@ -206,9 +215,21 @@ class Planner:
                 builder.add_constant(key, None)
                 builder.columns.add("id")
                 manys.append(self._plan_many(key, type_, field, fields))
+            elif isinstance(field, LastField):
+                builder.add_constant(key, None)
+                builder.columns.add("id")
+                lasts.append(self._plan_last(key, definition, field, fields))
             else:
                 builder.add_leaf(key, definition.type, field)
-        return ObjectPlan(table, frozenset(builder.columns), builder.make(), _targets(ones), tuple(ones), tuple(manys))
+        return ObjectPlan(
+            table,
+            frozenset(builder.columns),
+            builder.make(),
+            _targets(ones),
+            tuple(ones),
+            tuple(manys),
+            tuple(lasts),
+        )
 
     def plan_root(self, type_: GraphQLObjectType, selected: Mapping[str, Details]) -> RootPlan:
         """The root fields `selected` of a query."""
@@ -274,6 +295,11 @@ class Planner:
             config=converter.config,
         )
 
+    def _plan_last(self, key: str, definition: GraphQLField, field: LastField, details: Details) -> LastPlan:
+        if is_non_null_type(definition.type):
+            raise UnplannableError(f"{field.python_name} may be null where none may be")
+        return LastPlan(key, field.many, field.window, self.plan_object(_object(definition.type), details))
+
     def _plan_edge(self, type_: Any, details: Details) -> EdgePlan:
         keys, nodes = [], []
         for key, fields in self._collect_object(type_, details).items():
@@ -323,75 +349,3 @@ def _object(type_: Any) -> GraphQLObjectType:
     named = get_named_type(type_)
     assert isinstance(named, GraphQLObjectType)  # noqa: S101  # connections are of object types
     return named
-
-
-class _Builder:
-    """Collects the leaves of a selection and makes the one function that shows them."""
-
-    def __init__(self, table: type[t.Table]) -> None:
-        self.columns: set[str] = set()
-        self._table = table
-        self._items: list[str] = []
-        self._names: dict[str, Any] = {}
-
-    def add_constant(self, key: str, value: str | None) -> None:
-        """A key with the same value in all objects; None keeps the place of what a relation will put there."""
-        self._items.append(f"{key!r}: {value!r}")
-
-    def add_leaf(self, key: str, type_: GraphQLOutputType, field: Any) -> None:
-        """A key that shows columns of the row."""
-        if isinstance(field, IdField):
-            self.columns.add("id")
-            self._items.append(f"{key!r}: encode_id(row['id'])")
-            return
-        if isinstance(field, ComputedField):
-            self.columns.update(field.columns)
-            compute = self._name("compute", field.compute)
-            value = f"{compute}({', '.join(f'row[{column!r}]' for column in field.columns)})"
-            # Unlike a column, a computation may give anything: what it gives is checked.
-            self._items.append(f"{key!r}: {self._checked(value, type_, nullable=not is_non_null_type(type_))}")
-            return
-        table = self._table
-        column = getattr(table, field.python_name, None)
-        if field.base_resolver is not None or column is None:
-            raise UnplannableError(f"{table.__name__}.{field.python_name} has a resolver of its own")
-        nullable = column.expression.nullable
-        if nullable and is_non_null_type(type_):
-            raise UnplannableError(f"{table.__name__}.{field.python_name} may be null where none may be")
-        self.columns.add(field.python_name)
-        self._items.append(f"{key!r}: {self._shown(f'row[{field.python_name!r}]', type_, nullable=nullable)}")
-
-    def make(self) -> Callable[[Sequence[Any], Callable[[int], str]], list[dict[str, Any]]]:
-        """The function from rows, and from what encodes their ids, to objects."""
-        source = f"lambda rows, encode_id: [{{{', '.join(self._items)}}} for row in rows]"
-        # The text holds GraphQL names and column names only, both checked to be identifiers where they were declared.
-        return eval(source, self._names)  # type: ignore[no-any-return]  # noqa: S307
-
-    def _shown(self, value: str, type_: GraphQLOutputType, *, nullable: bool) -> str:
-        """The expression that shows a column's `value` as graphql-core would serialise it."""
-        leaf = get_named_type(type_)
-        if leaf.name in _PASSED or (isinstance(leaf, GraphQLEnumType) and _is_verbatim(leaf)):
-            return value
-        return self._checked(value, type_, nullable=nullable)
-
-    def _checked(self, value: str, type_: GraphQLOutputType, *, nullable: bool) -> str:
-        """The expression that has graphql-core's leaf type serialise `value`."""
-        leaf = get_named_type(type_)
-        if not is_leaf_type(leaf) or _holds_list(type_):
-            raise UnplannableError(f"{leaf.name} is no leaf")
-        show = self._name("show", leaf.coerce_output_value)
-        return f"(None if (value := {value}) is None else {show}(value))" if nullable else f"{show}({value})"
-
-    def _name(self, prefix: str, function: Any) -> str:
-        name = f"{prefix}_{len(self._names)}"
-        self._names[name] = function
-        return name
-
-
-def _holds_list(type_: GraphQLOutputType) -> bool:
-    return is_list_type(type_.of_type if is_non_null_type(type_) else type_)
-
-
-def _is_verbatim(enum: GraphQLEnumType) -> bool:
-    """Whether columns hold the very names that the API shows, which their CHECK then guarantees."""
-    return all(name == str(value.value) for name, value in enum.values.items())

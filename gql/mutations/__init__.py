@@ -2,7 +2,7 @@
 
 import strawberry
 
-from gql.mutations import conversation
+from gql.mutations import conversation, message, participant
 
 
 @strawberry.type(description="Writing. A field that reports `userErrors` has changed nothing.")
@@ -11,5 +11,9 @@ class Mutation:
 
     create_conversation = conversation.create_conversation
     update_conversation = conversation.update_conversation
+    update_conversations = conversation.update_conversations
+    mark_conversation_read = conversation.mark_conversation_read
     connect_bookings = conversation.connect_bookings
     disconnect_bookings = conversation.disconnect_bookings
+    create_message = message.create_message
+    add_participant = participant.add_participant

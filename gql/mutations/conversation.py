@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -14,13 +13,8 @@ from db.queries import conversation
 from db.scope import Viewer
 from gql.enums import Channel
 from gql.mutation import mutation
-from gql.node import decode_id
+from gql.mutations.argument import optional, read_id, read_ids, read_optional_id
 from gql.types.conversation import Conversation
-
-
-def _optional(description: str) -> Any:
-    """A field whose absence differs from null."""
-    return strawberry.field(default=strawberry.UNSET, description=description)
 
 
 @strawberry.input(description="A new conversation. Everything is optional; who creates it is told by the token.")
@@ -40,17 +34,45 @@ class CreateConversationInput:
     booking_ids: list[strawberry.ID] | None = strawberry.field(
         default=None, description="Bookings to connect at once, at most 250."
     )
+    idempotency_key: str | None = strawberry.field(
+        default=None,
+        description="At most 255 characters. The same key with the same input within 24 hours writes nothing more and "
+        "gives the first result again.",
+    )
+
+
+@strawberry.input
+class Changes:
+    """What may be changed of a conversation: the whitelist of the REST API."""
+
+    assignee_id: strawberry.ID | None = optional("A host; null takes the assignee off.")
+    closed: bool | None = optional("Closing what is closed changes nothing.")
+    default_channel: Channel | None = optional("Null takes it off.")
+    marked_as_spam: bool | None = optional("Marking what is marked changes nothing.")
 
 
 @strawberry.input(description="What may be changed of a conversation. What is left out stays.")
-class UpdateConversationInput:
-    """The whitelist of the REST API."""
+class UpdateConversationInput(Changes):
+    """Of one conversation."""
 
     conversation_id: strawberry.ID = strawberry.field(description="The one to change.")
-    assignee_id: strawberry.ID | None = _optional("A host; null takes the assignee off.")
-    closed: bool | None = _optional("Closing what is closed changes nothing.")
-    default_channel: Channel | None = _optional("Null takes it off.")
-    marked_as_spam: bool | None = _optional("Marking what is marked changes nothing.")
+
+
+@strawberry.input(description="The same changes of several conversations: of all of them, or of none.")
+class UpdateConversationsInput(Changes):
+    """Of 1 to 250 conversations."""
+
+    conversation_ids: list[strawberry.ID] = strawberry.field(description="1 to 250; repeats count once.")
+
+
+@strawberry.input(description="Whether a conversation was read.")
+class MarkConversationReadInput:
+    """Without a value it was."""
+
+    conversation_id: strawberry.ID = strawberry.field(description="The one to mark.")
+    read: bool = strawberry.field(
+        default=True, description="Whether it was read, with all messages that are there; or was not."
+    )
 
 
 @strawberry.input(description="Bookings to connect: all of them, or none where one is not there.")
@@ -70,32 +92,40 @@ class DisconnectBookingsInput:
 
 
 @mutation(Conversation)
-async def create_conversation(session: AsyncSession, viewer: Viewer, input: CreateConversationInput) -> int:
+async def create_conversation(
+    session: AsyncSession, viewer: Viewer, input: CreateConversationInput, id_: int | None
+) -> int:
     """Start a conversation."""
     values = {
         "subject": input.subject,
         "default_channel": input.default_channel,
-        "assignee_id": _optional_id(viewer, t.Host, input.assignee_id),
-        "source_id": _optional_id(viewer, t.Source, input.source_id),
+        "assignee_id": read_optional_id(viewer, t.Host, input.assignee_id),
+        "source_id": read_optional_id(viewer, t.Source, input.source_id),
         "deadline_response_at": input.deadline_response_at,
     }
-    bookings = _ids(viewer, t.Booking, input.booking_ids or ())
-    return await conversation.create(session, viewer, values, bookings, closed=bool(input.closed))
+    bookings = read_ids(viewer, t.Booking, input.booking_ids or ())
+    return await conversation.create(session, viewer, values, bookings, closed=bool(input.closed), id_=id_)
 
 
 @mutation(Conversation)
 async def update_conversation(session: AsyncSession, viewer: Viewer, input: UpdateConversationInput) -> int:
     """Assign, close, set the channel, or mark as spam."""
-    given: dict[str, Any] = {
-        "assignee_id": input.assignee_id,
-        "closed": input.closed,
-        "default_channel": input.default_channel,
-        "marked_as_spam": input.marked_as_spam,
-    }
-    changes = {name: value for name, value in given.items() if value is not strawberry.UNSET}
-    if "assignee_id" in changes:
-        changes["assignee_id"] = _optional_id(viewer, t.Host, input.assignee_id)
-    return await conversation.update(session, viewer, _id(viewer, t.Conversation, input.conversation_id), changes)
+    id_ = read_id(viewer, t.Conversation, input.conversation_id)
+    return await conversation.update(session, viewer, id_, _changes(viewer, input))
+
+
+@mutation(list[Conversation])
+async def update_conversations(session: AsyncSession, viewer: Viewer, input: UpdateConversationsInput) -> list[int]:
+    """The same for several conversations at once: all of them change, or none."""
+    ids = read_ids(viewer, t.Conversation, input.conversation_ids)
+    return await conversation.update_all(session, viewer, ids, _changes(viewer, input))
+
+
+@mutation(Conversation)
+async def mark_conversation_read(session: AsyncSession, viewer: Viewer, input: MarkConversationReadInput) -> int:
+    """Say that a conversation was read up to now, or that it was not."""
+    id_ = read_id(viewer, t.Conversation, input.conversation_id)
+    return await conversation.mark_read(session, viewer, id_, read=input.read)
 
 
 @mutation(Conversation)
@@ -110,19 +140,21 @@ async def disconnect_bookings(session: AsyncSession, viewer: Viewer, input: Disc
     return await conversation.disconnect(session, viewer, *_conversation_and_bookings(viewer, input))
 
 
+def _changes(viewer: Viewer, input: Changes) -> dict[str, Any]:
+    """What is given of it."""
+    given: dict[str, Any] = {
+        "assignee_id": input.assignee_id,
+        "closed": input.closed,
+        "default_channel": input.default_channel,
+        "marked_as_spam": input.marked_as_spam,
+    }
+    changes = {name: value for name, value in given.items() if value is not strawberry.UNSET}
+    if "assignee_id" in changes:
+        changes["assignee_id"] = read_optional_id(viewer, t.Host, input.assignee_id)
+    return changes
+
+
 def _conversation_and_bookings(
     viewer: Viewer, input: ConnectBookingsInput | DisconnectBookingsInput
 ) -> tuple[int, list[int]]:
-    return _id(viewer, t.Conversation, input.conversation_id), _ids(viewer, t.Booking, input.booking_ids)
-
-
-def _id(viewer: Viewer, table: type[t.Table], text: str) -> int:
-    return decode_id(text, table).seen_by(viewer)
-
-
-def _optional_id(viewer: Viewer, table: type[t.Table], text: str | None) -> int | None:
-    return None if text is None else _id(viewer, table, text)
-
-
-def _ids(viewer: Viewer, table: type[t.Table], texts: Sequence[str]) -> list[int]:
-    return [_id(viewer, table, text) for text in texts]
+    return read_id(viewer, t.Conversation, input.conversation_id), read_ids(viewer, t.Booking, input.booking_ids)

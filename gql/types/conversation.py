@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from db import tables as t
 from db.queries import message
 from gql.connection import Connection
-from gql.enums import Channel, CreatorType, MessageVisibility
-from gql.fields import column, either, many, narrowed, one, through
+from gql.enums import Channel, CreatorType, JourneyStage, MessageVisibility
+from gql.fields import column, either, expression, last, many, narrowed, one, through
 from gql.node import Node, computed, node
 from gql.scalars import BigInt
 
@@ -62,6 +62,22 @@ class Conversation(Node):
         t.Conversation.read_at,
         t.Conversation.last_message_at,
         description="Whether it was read and no message is newer.",
+    )
+    needs_reply: bool = computed(
+        _is_set,
+        t.Conversation.waiting_since,
+        description="Whether its guest waits for an answer, and it is neither closed nor spam.",
+    )
+    waiting_since: datetime | None = column(
+        "Since when its guest waits: when the first message was sent that no host has answered; null where none waits."
+    )
+    unread_count: int = column("How many messages the guest has sent since it was last read.")
+    stage: JourneyStage = expression(
+        "Where its guest stands in the journey: today, in the account's time zone, by the dates of its bookings. What "
+        "presses most is told where there are several. It needs no scope for bookings."
+    )
+    last_message: Message | None = last(
+        t.Message.conversation_id, order=message.OLDEST_FIRST, description="The newest message, notes included."
     )
     bookings: Connection[Booking] = through(
         t.ConversationBooking.conversation_id, t.ConversationBooking.booking_id, description="What stays it is about."

@@ -12,7 +12,7 @@ from typing import Any
 
 import asyncpg
 
-from tests.factories import store
+from tests.factories import derive_all, store
 
 _DAY = datetime(2026, 3, 1, tzinfo=UTC)
 
@@ -40,6 +40,7 @@ async def store_inbox(connection: asyncpg.Connection) -> None:
     await store(connection, "applications", id=2, name="Front Desk")
     for account in (1, 2):
         await _store_account(_Rows(connection, account))
+        await derive_all(connection, account)
     await connection.execute("SELECT setval('row_ids', 999)")
 
 

@@ -1,0 +1,21 @@
+"""Accounts are in time zones that PostgreSQL knows: an import has seen to that only since this revision."""
+
+from __future__ import annotations
+
+from alembic import op
+
+revision = "0003"
+down_revision = "0002"
+
+
+def upgrade() -> None:
+    """Put accounts into UTC whose zone is not known, as an import does."""
+    op.execute("""
+        UPDATE accounts SET time_zone = 'UTC' WHERE lower(time_zone) NOT IN (
+            SELECT lower(name) FROM pg_timezone_names UNION ALL SELECT lower(abbrev) FROM pg_timezone_abbrevs
+        )
+    """)
+
+
+def downgrade() -> None:
+    """Leave them there: what they were in could not be used."""

@@ -1,0 +1,89 @@
+"""How many conversations there are of each kind that an inbox shows a number for, all in one statement.
+
+A number counts what a filter finds with one condition more, and the condition is the one that the filter has for it.
+Only the numbers that are asked for are counted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache, partial
+from typing import Any
+
+from sqlalchemy import BigInteger, and_, func, literal_column
+
+from db import tables as t
+from db.criterion import Clause, Shape, Term, conditions, every, some
+from db.engine import Snapshot, Statement
+from db.journey import AHEAD, STAGE, words
+from db.queries.finding import FILTERS
+from db.relations import filter_parameter, filter_parameters
+from db.scope import ACCOUNT, Viewer, visible
+from db.tables import CreatorType, JourneyStage
+
+_C: Any = t.Conversation
+_HOST: Any = t.Host
+
+_HOSTS_OF_USER = Clause(
+    lambda user: and_(
+        _C.assignee_id.is_not(None), _C.assignee_id.in_(visible(t.Host, _HOST.id).where(_HOST.user_id == user))
+    ),
+    BigInteger(),
+)
+
+
+def _mine(viewer: Viewer) -> Term:
+    """One of the viewer's hosts is responsible for it. An application has none."""
+    return Term(_HOSTS_OF_USER, viewer.actor_id) if viewer.actor_type is CreatorType.USER else some([])
+
+
+def _found(viewer: Viewer, **filter_: Any) -> Term:  # noqa: ARG001  # who asks does not matter here
+    """The filter finds it."""
+    return every(FILTERS[name](value) for name, value in filter_.items())
+
+
+_STAGES = {stage.lower(): stage for stage in JourneyStage}
+
+# What is counted, by the names that the API gives it.
+COUNTS: Mapping[str, Callable[[Viewer], Term]] = {
+    "open": partial(_found, closed=False, marked_as_spam=False),
+    "closed": partial(_found, closed=True),
+    "spam": partial(_found, marked_as_spam=True),
+    "unread": partial(_found, read=False),
+    "unassigned": partial(_found, assigned=False),
+    "mine": _mine,
+    "needs_reply": partial(_found, needs_reply=True),
+    "overdue": partial(_found, overdue=True),
+    **{name: partial(_found, stages=[stage]) for name, stage in _STAGES.items()},
+}
+
+
+async def load(snapshot: Snapshot, viewer: Viewer, names: Sequence[str], where: Sequence[Term]) -> list[int]:
+    """How many of the account's conversations that meet all of `where` are of each kind in `names`, of `COUNTS`."""
+    counted = {name: COUNTS[name](viewer) for name in sorted(names)}
+    shapes = tuple((name, term.clause) for name, term in counted.items())
+    statement = _statement(shapes, tuple(term.clause for term in where))
+    parameters = filter_parameters([*where, *counted.values()])
+    (row,) = await snapshot.fetch(statement, {ACCOUNT: viewer.account_id, **parameters})
+    return [row[name] for name in names]
+
+
+@lru_cache(maxsize=4_096)
+def _statement(counted: tuple[tuple[str, Shape], ...], where: tuple[Shape, ...]) -> Statement:
+    met = conditions([*where, *(clause for _, clause in counted)], filter_parameter)
+    kinds = {name: met[len(where) + place] for place, (name, _) in enumerate(counted)}
+    staged = {name for name in kinds if name in _STAGES}
+    if all(_STAGES[name] in AHEAD for name in staged):
+        staged.clear()
+    columns: list[Any] = [condition.label(name) for name, condition in kinds.items() if name not in staged]
+    if staged:
+        # Some stages must be looked for in all conversations: each is then asked for its stage once, and not once for
+        # every stage. The OFFSET keeps PostgreSQL from putting the stage wherever it is compared.
+        columns.append(STAGE.label("stage"))
+    inner = visible(t.Conversation, *columns).where(*met[: len(where)])
+    rows = (inner.offset(literal_column("0")) if staged else inner).subquery("conversation")
+    numbers: list[Any] = [
+        func.count().filter(rows.c.stage.in_(words([_STAGES[name]])) if name in staged else rows.c[name]).label(name)
+        for name in kinds
+    ]
+    return Statement.of(rows.select().with_only_columns(*numbers), t.Conversation)

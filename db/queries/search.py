@@ -1,0 +1,58 @@
+"""Full text: which conversations a search finds, and how well each matches.
+
+What is searched is one document a conversation, written by `db.queries.derivation`; what is asked is in the syntax of
+`websearch_to_tsquery`, read by the database's own `search_query()` (`db.tables.search`). Any text may be asked: nothing
+here refuses one.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import BigInteger, ColumnElement, Label, Text, bindparam, cast, exists, func
+from sqlalchemy.dialects.postgresql import DOUBLE_PRECISION
+from sqlalchemy.sql.functions import FunctionElement
+
+from db import tables as t
+from db.criterion import Clause, Term, every
+from db.page import VALUE, Order
+from db.scope import ACCOUNT, visible
+
+_C: Any = t.Conversation
+_TEXT: Any = t.ConversationText
+
+
+def _asked(search: ColumnElement[str]) -> FunctionElement[Any]:
+    return func.search_query(bindparam(ACCOUNT, type_=BigInteger), search)
+
+
+def _matches(search: ColumnElement[str]) -> ColumnElement[bool]:
+    document = visible(t.ConversationText, _TEXT.conversation_id)
+    return exists(document.where(_TEXT.conversation_id == _C.id, _TEXT.words.bool_op("@@")(_asked(search))))
+
+
+def _relevance() -> Label[float]:
+    # A subquery on its own is evaluated once, and not for each row, also where PostgreSQL plans without the search.
+    asked = _asked(bindparam(VALUE, type_=Text)).select().scalar_subquery()
+    document = visible(t.ConversationText, cast(func.ts_rank(_TEXT.words, asked), DOUBLE_PRECISION))
+    return document.where(_TEXT.conversation_id == _C.id).correlate(_C).scalar_subquery().label("relevance")
+
+
+_RELEVANCE = _relevance()
+_CLAUSE = Clause(_matches, Text())
+
+# Each is for the conversations of one search, to which it must be bound.
+ORDERS: dict[tuple[str, bool], Order] = {
+    (_RELEVANCE.name, descending): Order(f"relevance:{'desc' if descending else 'asc'}", _RELEVANCE, descending)
+    for descending in (False, True)
+}
+
+
+def search_criterion(search: str) -> Term:
+    """The conversations that `search` finds: all of them where it is blank, and none where it holds no word."""
+    return every([]) if is_blank(search) else Term(_CLAUSE, search)
+
+
+def is_blank(search: str) -> bool:
+    """Whether nothing is asked."""
+    return not search.strip()

@@ -1,0 +1,37 @@
+"""Writing participants: inputs into values; the rules are in `db.queries.participant`."""
+
+from __future__ import annotations
+
+import strawberry
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from db import tables as t
+from db.queries import participant
+from db.scope import Viewer
+from gql.mutation import mutation
+from gql.mutations.argument import read_id
+from gql.node import decode_id
+from gql.types.message import Participant
+
+
+@strawberry.input(description="Somebody who is to take part in a conversation.")
+class AddParticipantInput:
+    """Both are needed."""
+
+    conversation_id: strawberry.ID = strawberry.field(description="Where to take part.")
+    member_id: strawberry.ID = strawberry.field(description="A host or a client.")
+
+
+@mutation(Participant)
+async def add_participant(session: AsyncSession, viewer: Viewer, input: AddParticipantInput) -> int:
+    """Let a host or a client take part. Who does already is not added again."""
+    member = decode_id(input.member_id)
+    # An id of neither table is refused as one that is not a host's.
+    table = t.Client if member.table is t.Client else t.Host
+    return await participant.add(
+        session,
+        viewer,
+        read_id(viewer, t.Conversation, input.conversation_id),
+        table,
+        read_id(viewer, table, input.member_id),
+    )

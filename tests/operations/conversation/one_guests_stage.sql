@@ -1,0 +1,16 @@
+WITH today AS MATERIALIZED
+(SELECT least(timezone(clock.time_zone, clock.midnight), timezone(clock.time_zone, clock.midnight - interval '1 hour') + interval '1 hour') AS begins, least(timezone(clock.time_zone, clock.midnight + interval '1 day'), timezone(clock.time_zone, (clock.midnight + interval '1 day') - interval '1 hour') + interval '1 hour') AS ends
+FROM (SELECT accounts.time_zone AS time_zone, date_trunc('day', timezone(accounts.time_zone, now())) AS midnight
+FROM accounts
+WHERE accounts.id = $1::BIGINT) AS clock)
+SELECT conversations.id, conversations.waiting_since, (SELECT CASE WHEN bool_or(bookings.status = 'BOOKED' AND bookings.start_at >= today.begins AND bookings.start_at < today.ends AND bookings.start_at > now() - interval '2 days' AND bookings.start_at < now() + interval '2 days') THEN 'CHECK_IN_TODAY' WHEN bool_or(bookings.status = 'BOOKED' AND bookings.end_at >= today.begins AND bookings.end_at < today.ends AND bookings.end_at > now() - interval '2 days' AND bookings.end_at < now() + interval '2 days') THEN 'CHECK_OUT_TODAY' WHEN bool_or(bookings.status = 'BOOKED' AND bookings.start_at < today.begins AND bookings.end_at >= today.ends AND bookings.end_at > now()) THEN 'AT_PROPERTY' WHEN bool_or(bookings.status = 'BOOKED' AND bookings.start_at >= today.ends AND bookings.start_at > now()) THEN 'RESERVED' WHEN bool_or(bookings.status = 'BOOKED') THEN 'POST_STAY' WHEN bool_or(bookings.status != 'CANCELED') THEN 'INQUIRY' WHEN bool_or(bookings.status = 'CANCELED') THEN 'CANCELED' ELSE 'INQUIRY' END AS anon_1
+FROM conversation_bookings JOIN bookings ON bookings.account_id = conversation_bookings.account_id AND bookings.id = conversation_bookings.booking_id JOIN today ON true
+WHERE conversation_bookings.account_id = $1::BIGINT AND conversation_bookings.conversation_id = conversations.id) AS stage
+FROM conversations
+WHERE conversations.account_id = $1::BIGINT AND conversations.id = any($2::BIGINT[]);
+
+SELECT parent.position, row.id, row.content, row.sent_at
+FROM unnest($1::BIGINT[]) WITH ORDINALITY AS parent(key, position) JOIN LATERAL (SELECT messages.id AS id, messages.content AS content, messages.sent_at AS sent_at
+FROM messages
+WHERE messages.account_id = $2::BIGINT AND messages.conversation_id = parent.key ORDER BY messages.sent_at DESC, messages.id DESC
+LIMIT 2) AS row ON true;

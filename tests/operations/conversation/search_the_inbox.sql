@@ -1,0 +1,35 @@
+SELECT conversations.account_id AS parent, count(*) AS total
+FROM conversations
+WHERE conversations.account_id = $1::BIGINT AND (EXISTS (SELECT conversation_texts.conversation_id
+FROM conversation_texts
+WHERE conversation_texts.account_id = $1::BIGINT AND conversation_texts.conversation_id = conversations.id AND (conversation_texts.words @@ search_query($1::BIGINT, $2::VARCHAR)))) AND conversations.account_id = any($3::BIGINT[]) GROUP BY conversations.account_id;
+
+SELECT parent.position, row.id, row.subject, row.relevance
+FROM unnest($1::BIGINT[]) WITH ORDINALITY AS parent(key, position) JOIN LATERAL (SELECT conversations.id AS id, conversations.subject AS subject, (SELECT CAST(ts_rank(conversation_texts.words, (SELECT search_query($2::BIGINT, $3::VARCHAR) AS search_query_1)) AS DOUBLE PRECISION) AS ts_rank_1
+FROM conversation_texts
+WHERE conversation_texts.account_id = $2::BIGINT AND conversation_texts.conversation_id = conversations.id) AS relevance
+FROM conversations
+WHERE conversations.account_id = $2::BIGINT AND (EXISTS (SELECT conversation_texts.conversation_id
+FROM conversation_texts
+WHERE conversation_texts.account_id = $2::BIGINT AND conversation_texts.conversation_id = conversations.id AND (conversation_texts.words @@ search_query($2::BIGINT, $4::VARCHAR)))) AND conversations.account_id = parent.key ORDER BY relevance DESC, conversations.id DESC
+LIMIT $5) AS row ON true;
+
+SELECT parent.position, row.id, row.last_message_at
+FROM unnest($1::BIGINT[]) WITH ORDINALITY AS parent(key, position) JOIN LATERAL (SELECT conversations.id AS id, conversations.last_message_at AS last_message_at
+FROM conversations
+WHERE conversations.account_id = $2::BIGINT AND (EXISTS (SELECT conversation_texts.conversation_id
+FROM conversation_texts
+WHERE conversation_texts.account_id = $2::BIGINT AND conversation_texts.conversation_id = conversations.id AND (conversation_texts.words @@ search_query($2::BIGINT, $3::VARCHAR)))) AND conversations.account_id = parent.key ORDER BY coalesce(conversations.last_message_at, '-infinity'::timestamptz) DESC, conversations.id DESC
+LIMIT $4) AS row ON true;
+
+SELECT parent.position, row.id, row.content, row.sent_at
+FROM unnest($1::BIGINT[]) WITH ORDINALITY AS parent(key, position) JOIN LATERAL (SELECT messages.id AS id, messages.content AS content, messages.sent_at AS sent_at
+FROM messages
+WHERE messages.account_id = $2::BIGINT AND messages.conversation_id = parent.key ORDER BY messages.sent_at DESC, messages.id DESC
+LIMIT 2) AS row ON true;
+
+SELECT conversations.account_id AS parent, count(*) AS total
+FROM conversations
+WHERE conversations.account_id = $1::BIGINT AND (EXISTS (SELECT conversation_texts.conversation_id
+FROM conversation_texts
+WHERE conversation_texts.account_id = $1::BIGINT AND conversation_texts.conversation_id = conversations.id AND (conversation_texts.words @@ search_query($1::BIGINT, $2::VARCHAR)))) AND conversations.account_id = any($3::BIGINT[]) GROUP BY conversations.account_id;

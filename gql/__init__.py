@@ -1,10 +1,13 @@
 """The GraphQL server: its modules from the bottom to the top, each importing only from those before it.
 
 settings        what can be configured, and the only reader of the environment
+cache           what is kept for the next time, bounded in number and in bytes
 log             a line an event: colours on a terminal, JSON elsewhere
 enums           the tables' closed sets as GraphQL enums
 errors          error codes, refusals, user errors, masking
 scalars         DateTime, Decimal, BigInt
+jwks            the keys that tokens are verified with
+rate            how much a principal may ask for in a minute
 context         what a request carries: viewer, snapshot, loaders
 loaders         one DataLoader per relation and arguments
 node            global ids, the Node interface, required scopes
@@ -17,10 +20,13 @@ mutations       one file an entity
 queries         the root Query
 executor        plans of selections, run a level at a time
 schema          all of it as one schema
-limits          a document -> the scopes that it needs
+cost            how many nodes a selection could return
+limits          a document -> its depth, cost and scopes
+admission       how many operations run at once
 document        a document's text -> parsed, validated, scope-checked; cached
-jwks            the keys that tokens are verified with
+persisted       documents by an identifier: a manifest's, and automatic persisted queries
 auth            bearer token -> viewer
+etag            answers that a client may keep, and 304 for those that it has
 http            the GraphQL-over-HTTP endpoint
 graphiql        the GraphiQL page
 server          an application served, until it is told to stop

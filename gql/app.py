@@ -24,12 +24,15 @@ from db.engine import Database
 from db.migration import applied, head
 from db.queries.actor import exists
 from db.scope import Viewer
+from gql.admission import Admission
 from gql.auth import Authenticator
 from gql.document import Documents
 from gql.errors import mask
 from gql.graphiql import graphiql_page, graphiql_routes
 from gql.http import GraphQLEndpoint, HttpError, error_response
 from gql.log import configure_log
+from gql.persisted import PersistedDocuments
+from gql.rate import RateLimiter
 from gql.schema import build_schema
 from gql.server import tune_collector
 from gql.settings import Settings
@@ -42,8 +45,8 @@ def create_app(settings: Settings, *, token: str | None = None) -> Starlette:
     """The ASGI application. `settings.database_url` must be given.
 
     A `token` is put into GraphiQL's headers; as whoever gets the page has it then, only this machine's addresses are
-    answered. Raises `gql.auth.ConfigurationError` where no key to verify tokens is configured. Connects when its
-    lifespan starts.
+    answered. Raises `gql.jwks.ConfigurationError` where no key to verify tokens is configured, or where the manifest of
+    trusted documents is not as it should be. Connects when its lifespan starts.
     """
     if settings.database_url is None:
         raise ValueError("database_url must be given: the command line starts the embedded server")
@@ -53,10 +56,13 @@ def create_app(settings: Settings, *, token: str | None = None) -> Starlette:
         async with asyncio.timeout(settings.operation_timeout):
             return await exists(database, viewer)
 
+    rates = RateLimiter(settings) if settings.rate_limit else None
     endpoint = GraphQLEndpoint(
-        Documents(build_schema(), settings),
+        PersistedDocuments(Documents(build_schema(), settings), settings),
         database,
         Authenticator(settings, exists=is_there),
+        Admission(settings.max_running, settings.max_waiting),
+        rates,
         max_body=settings.max_body,
         page=(lambda: graphiql_page(token)) if settings.graphiql else None,
     )
@@ -72,7 +78,7 @@ def create_app(settings: Settings, *, token: str | None = None) -> Starlette:
         routes=routes,
         middleware=_middleware(settings, demo=token is not None),
         exception_handlers={HTTPException: _show_http_exception, Exception: _show_failure},
-        lifespan=partial(_lifespan, database),
+        lifespan=partial(_lifespan, database, rates),
     )
 
 
@@ -85,12 +91,14 @@ def create_configured_app() -> Starlette:
 
 
 @asynccontextmanager
-async def _lifespan(database: Database, _app: Starlette) -> AsyncIterator[None]:
+async def _lifespan(database: Database, rates: RateLimiter | None, _app: Starlette) -> AsyncIterator[None]:
     await database.start()
     try:
         yield
     finally:
         await database.stop()
+        if rates is not None:
+            await rates.stop()
 
 
 class _NoSniff:

@@ -38,8 +38,11 @@ from db.migration import UnknownRevisionError
 from db.seed import SeedError
 from gql.auth import MAX_ID, SCOPES, Authenticator, granted, mint, parse_duration
 from gql.demo import fill, read_key, run_demo
+from gql.document import Documents
 from gql.jwks import ConfigurationError
 from gql.log import configure_log
+from gql.persisted import PersistedDocuments
+from gql.rate import RateLimiter
 from gql.schema import build_schema
 from gql.server import ServerError, listen, serve, url_of
 from gql.settings import Settings, explain, variable
@@ -49,6 +52,9 @@ MIN_POSTGRESQL = 14
 PATIENCE = 10
 
 _EXPECTED = (ConfigurationError, EmbeddedError, SeedError, ServerError, UnfinishedError, UnknownRevisionError)
+
+# What the demo sets where nobody does: everything may be looked at, as often as one likes.
+_OF_DEMO = {"introspection": True, "rate_limit": 0}
 
 _T = TypeVar("_T")
 
@@ -115,7 +121,9 @@ def demo(
 ) -> None:
     """Serve two invented accounts with GraphiQL. Always in an embedded PostgreSQL: DATABASE_URL is left alone."""
     settings = Settings()
-    run_demo(settings.model_copy(update={"data": data or settings.data}), host=host, port=port, reset=reset)
+    unset = {name: value for name, value in _OF_DEMO.items() if name not in settings.model_fields_set}
+    update = {"data": data or settings.data} | unset
+    run_demo(settings.model_copy(update=update), host=host, port=port, reset=reset)
 
 
 @app.command("serve")
@@ -127,6 +135,9 @@ def serve_command(
     """Serve in production: refuses to start without a key, or without a migrated database."""
     settings = Settings()
     asyncio.run(Authenticator(settings).start())
+    # Each worker makes these for itself. What is wrong with them is told here, once.
+    PersistedDocuments(Documents(build_schema(), settings), settings)
+    RateLimiter(settings)
     with listen(host, port) as listener, _database(settings, migrated=True) as dsn:
         # Each worker makes its own settings. Here they learn of an embedded server.
         os.environ[variable("database_url")] = dsn

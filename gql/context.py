@@ -7,6 +7,7 @@ from typing import Any
 
 from db.engine import Database, Snapshot
 from db.scope import Viewer
+from gql.rate import RateLimiter
 
 
 @dataclass(slots=True)
@@ -15,6 +16,9 @@ class Context:
 
     viewer: Viewer
     database: Database
+    cost: int = 0
+    """What the operation could return, in nodes."""
+    rates: RateLimiter | None = None
     reads_once: bool = False
     loaders: dict[Any, Any] = field(default_factory=dict)
     snapshot: Snapshot = field(init=False)

@@ -6,32 +6,39 @@ What is wrong before execution is raised as `RequestError`. Nothing here knows H
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import strawberry
 from graphql import (
     DocumentNode,
     ExecutionResult,
-    FragmentDefinitionNode,
     GraphQLError,
     GraphQLSyntaxError,
+    NoSchemaIntrospectionCustomRule,
     OperationDefinitionNode,
     OperationType,
     parse,
+    specified_rules,
     validate,
 )
-from graphql.execution.values import get_variable_values
+from graphql.execution.values import VariableValues, get_variable_values
 
 from db.scope import Viewer
+from gql.cache import Cache
 from gql.context import Context
 from gql.errors import Code, Refused, show_request_error
 from gql.executor.plan import Plans, condition_variables
 from gql.executor.run import run_root
-from gql.limits import ScopeWalk, reads_once
+from gql.limits import DocumentWalk, Limits, Measure, longest_list, too_complex
 from gql.settings import Settings
+
+# Bytes of memory, measured: of a token with its part of the syntax tree, of a token in one plan, of a refusal's error.
+_TOKEN_BYTES = 700
+_PLAN_BYTES = 300
+_ERROR_BYTES = 3_000
 
 # How many errors of a document, or of its variables, are reported; the last one then says that there are more.
 MAX_VALIDATION_ERRORS = 20
@@ -40,14 +47,15 @@ MAX_VALIDATION_ERRORS = 20
 class RequestError(Exception):
     """The request was not executed. `errors` are as they go into the response."""
 
-    def __init__(self, errors: Sequence[dict[str, Any]]) -> None:
+    def __init__(self, errors: Sequence[dict[str, Any]], cost: int | None = None) -> None:
         super().__init__(errors[0]["message"])
         self.errors = list(errors)
+        self.cost = cost
 
     @classmethod
-    def of(cls, code: Code, *errors: GraphQLError) -> RequestError:
-        """For GraphQL errors that have `code` unless they say otherwise."""
-        return cls([show_request_error(error, code) for error in errors])
+    def of(cls, code: Code, *errors: GraphQLError, cost: int | None = None) -> RequestError:
+        """For GraphQL errors that have `code` unless they say otherwise; `cost` is the operation's, if known."""
+        return cls([show_request_error(error, code) for error in errors], cost)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +64,8 @@ class Operation:
 
     document: DocumentNode
     node: OperationDefinitionNode
-    scopes: frozenset[str]
+    measure: Measure
     plans: Plans
-    reads_once: bool
 
     @property
     def name(self) -> str | None:
@@ -66,9 +73,29 @@ class Operation:
         return self.node.name.value if self.node.name else None
 
     @property
+    def reads_once(self) -> bool:
+        """Whether one statement answers it, so that it needs no transaction to see one moment."""
+        return self.type is OperationType.QUERY and self.measure.statements <= 1
+
+    @property
     def type(self) -> OperationType:
         """Query or mutation."""
         return self.node.operation
+
+
+# The operations of a valid document by their names, and the errors of one that is not.
+Operations: TypeAlias = dict[str | None, Operation]
+Refusal: TypeAlias = list[dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """An operation with its variables, which may be executed: they are as declared, and within the limits."""
+
+    operation: Operation
+    given: dict[str, Any]
+    variables: VariableValues
+    cost: int
 
 
 class Documents:
@@ -77,20 +104,22 @@ class Documents:
     def __init__(self, schema: strawberry.Schema, settings: Settings) -> None:
         self._schema = schema._schema  # noqa: SLF001  # the graphql-core schema; Strawberry has no other way to it
         self._executor: Any = schema.execution_context_class
+        self.limits = Limits.of(settings)
         self._max_tokens = settings.max_tokens
-        self._size = settings.document_cache
         self._timeout = settings.operation_timeout
-        self._kept: OrderedDict[str, dict[str | None, Operation]] = OrderedDict()
+        # A suggestion tells what the schema has, as introspection does.
+        self._hide_suggestions = not settings.introspection
+        self._rules = specified_rules if settings.introspection else (*specified_rules, NoSchemaIntrospectionCustomRule)
+        self._kept: Cache[str, Operations | Refusal] = Cache(settings.document_cache, settings.document_bytes)
+        self._pinned: dict[str, Operations] = {}
+
+    def pin(self, text: str) -> None:
+        """Read a document now, and keep it whatever else is asked for. Raises `RequestError`."""
+        self._pinned[text] = self._read(text)
 
     def operation(self, text: str, name: str | None) -> Operation:
         """The operation `name` of the document, or its only one. Raises `RequestError`."""
-        operations = self._kept.get(text)
-        if operations is None:
-            operations = self._kept[text] = self._read(text)
-            if len(self._kept) > self._size:
-                self._kept.popitem(last=False)
-        else:
-            self._kept.move_to_end(text)
+        operations = self._pinned.get(text) or self._find(text)
         if name is None and len(operations) > 1:
             raise RequestError.of(Code.BAD_USER_INPUT, GraphQLError("Give operationName: there are several operations"))
         if name is None:
@@ -99,60 +128,94 @@ class Documents:
             raise RequestError.of(Code.BAD_USER_INPUT, GraphQLError("There is no operation of that operationName"))
         return operations[name]
 
-    def _read(self, text: str) -> dict[str | None, Operation]:
+    def _find(self, text: str) -> Operations:
+        found = self._kept.find(text)
+        if found is None:
+            try:
+                found = self._read(text)
+            except RequestError as error:
+                # What was refused is refused as cheaply the next time.
+                found = error.errors
+            # A comment's token has its text once more.
+            self._kept.keep(text, found, 2 * sys.getsizeof(text) + _size_of(found))
+        if isinstance(found, list):
+            raise RequestError(found)
+        return found
+
+    def _read(self, text: str) -> Operations:
         try:
             document = parse(text, max_tokens=self._max_tokens)
-            errors = validate(self._schema, document, max_errors=MAX_VALIDATION_ERRORS - 1)
+            walk = DocumentWalk(self._schema, document, self.limits)
+            walk.measure_all()
+            errors = validate(
+                self._schema, document, self._rules, MAX_VALIDATION_ERRORS - 1, hide_suggestions=self._hide_suggestions
+            )
             if errors:
                 raise RequestError.of(Code.GRAPHQL_VALIDATION_FAILED, *errors)
-            return self._operations(document)
+            return self._operations(document, walk)
+        except Refused as error:
+            raise RequestError.of(Code.OPERATION_TOO_COMPLEX, error) from None
         except GraphQLSyntaxError as error:
             raise RequestError.of(Code.GRAPHQL_PARSE_FAILED, error) from None
         except RecursionError:
             message = "The document is nested too deeply"
             raise RequestError.of(Code.GRAPHQL_PARSE_FAILED, GraphQLError(message)) from None
 
-    def _operations(self, document: DocumentNode) -> dict[str | None, Operation]:
-        fragments = {node.name.value: node for node in document.definitions if isinstance(node, FragmentDefinitionNode)}
-        walk = ScopeWalk(self._schema, fragments)
+    def _operations(self, document: DocumentNode, walk: DocumentWalk) -> Operations:
         conditions = condition_variables(document)
         return {
-            node.name.value if node.name else None: Operation(
-                document, node, walk.of(node), Plans(conditions), reads_once(self._schema, node)
-            )
+            node.name.value if node.name else None: Operation(document, node, walk.measure(node), Plans(conditions))
             for node in document.definitions
             if isinstance(node, OperationDefinitionNode)
         }
 
-    async def execute(
-        self, operation: Operation, variables: Mapping[str, Any] | None, context: Context
-    ) -> ExecutionResult:
-        """Run the operation. Raises `RequestError` where scopes are missing, variables are wrong, or time runs out."""
-        _check_scopes(operation, context.viewer)
+    def call(self, operation: Operation, variables: Mapping[str, Any] | None, viewer: Viewer) -> Call:
+        """The operation with these variables. Raises `RequestError` for missing scopes and for wrong or large input."""
+        _check_scopes(operation, viewer)
+        given = dict(variables or {})
+        values = get_variable_values(
+            self._schema,
+            operation.node.variable_definitions or (),
+            given,
+            MAX_VALIDATION_ERRORS - 1,
+            self._hide_suggestions,
+        )
+        if isinstance(values, list):
+            raise RequestError.of(Code.BAD_USER_INPUT, *values)
+        # Mutations tell it of each list by themselves, as something that the person at the keyboard can mend.
+        items = max(operation.measure.list_items, longest_list(values.coerced))
+        if items > self.limits.list_items and operation.type is OperationType.QUERY:
+            message = f"A list has at most {self.limits.list_items} items, not {items}"
+            raise RequestError.of(Code.BAD_USER_INPUT, Refused(message))
+        cost = operation.measure.cost.of(values.coerced)
+        if cost > self.limits.cost:
+            refusal = too_complex("cost", cost, self.limits.cost)
+            raise RequestError.of(Code.OPERATION_TOO_COMPLEX, refusal, cost=cost)
+        return Call(operation, given, values, cost)
+
+    async def execute(self, call: Call, context: Context) -> ExecutionResult:
+        """Run the operation. Raises `RequestError` where time runs out."""
         try:
             async with asyncio.timeout(self._timeout):
-                return await self._execute(operation, dict(variables or {}), context)
+                return await self._execute(call, context)
         except TimeoutError:
             message = f"The operation took longer than {self._timeout:g} seconds"
-            raise RequestError.of(Code.TIMEOUT, Refused(message, Code.TIMEOUT)) from None
+            raise RequestError.of(Code.TIMEOUT, Refused(message, Code.TIMEOUT), cost=call.cost) from None
         finally:
             await context.close()
 
-    async def _execute(self, operation: Operation, variables: dict[str, Any], context: Context) -> ExecutionResult:
-        coerced = get_variable_values(
-            self._schema, operation.node.variable_definitions or (), variables, MAX_VALIDATION_ERRORS - 1
-        )
-        if isinstance(coerced, list):
-            raise RequestError.of(Code.BAD_USER_INPUT, *coerced)
-        plan = self._executor.plan_of_all(operation.plans, coerced)
-        if plan is not None and (data := await run_root(plan, context, coerced)) is not None:
+    async def _execute(self, call: Call, context: Context) -> ExecutionResult:
+        operation = call.operation
+        plan = self._executor.plan_of_all(operation.plans, call.variables)
+        if plan is not None and (data := await run_root(plan, context, call.variables)) is not None:
             return ExecutionResult(data)
         executor = self._executor.build(
             self._schema,
             operation.document,
             context_value=context,
-            raw_variable_values=variables,
+            raw_variable_values=call.given,
             operation_name=operation.name,
+            hide_suggestions=self._hide_suggestions,
             plans=operation.plans,
             alone=plan is not None,
         )
@@ -161,7 +224,24 @@ class Documents:
 
 
 def _check_scopes(operation: Operation, viewer: Viewer) -> None:
-    missing = sorted(operation.scopes - viewer.scopes)
+    missing = sorted(operation.measure.scopes - viewer.scopes)
     if missing:
         message = f"This document needs scopes that the token does not have: {', '.join(missing)}"
         raise RequestError.of(Code.FORBIDDEN, Refused(message, Code.FORBIDDEN, requiredScopes=missing))
+
+
+def _size_of(found: Operations | Refusal) -> int:
+    """Bytes of memory that it takes, plans included that are not made yet: rather too many than too few."""
+    if isinstance(found, list):
+        return _ERROR_BYTES * len(found)
+    operations = list(found.values())
+    plans = sum(operation.plans.most for operation in operations)
+    return _count_tokens(operations[0].document) * (_TOKEN_BYTES + _PLAN_BYTES * plans)
+
+
+def _count_tokens(document: DocumentNode) -> int:
+    """Those of comments, too: all of them are kept, for the places in errors."""
+    count, token = 0, document.loc.start_token if document.loc else None
+    while token is not None:
+        count, token = count + 1, token.next
+    return count

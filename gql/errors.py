@@ -21,6 +21,11 @@ from gql.log import describe
 _log = structlog.stdlib.get_logger("inbox")
 
 
+# Of an error in a request: characters of its message, and places in the document.
+_LONGEST_MESSAGE = 500
+_MOST_LOCATIONS = 10
+
+
 class Code(StrEnum):
     """`extensions.code` of every error."""
 
@@ -30,6 +35,9 @@ class Code(StrEnum):
     UNAUTHENTICATED = "UNAUTHENTICATED"
     FORBIDDEN = "FORBIDDEN"
     OPERATION_TOO_COMPLEX = "OPERATION_TOO_COMPLEX"
+    RATE_LIMITED = "RATE_LIMITED"
+    SERVICE_UNAVAILABLE = "SERVICE_UNAVAILABLE"
+    PERSISTED_QUERY_NOT_FOUND = "PERSISTED_QUERY_NOT_FOUND"
     TIMEOUT = "TIMEOUT"
     INTERNAL_SERVER_ERROR = "INTERNAL_SERVER_ERROR"
 
@@ -76,9 +84,18 @@ def show(error: GraphQLError) -> dict[str, Any]:
 
 
 def show_request_error(error: GraphQLError, code: Code) -> dict[str, Any]:
-    """`error` of a request that was not executed, with `code` where it has none of its own."""
-    shown = dict(error.formatted)
+    """`error` of a request that was not executed, with `code` where it has none of its own.
+
+    What a client wrote is quoted in messages, and may be as long as a document and stand in each of them.
+    """
+    shown: dict[str, Any] = {**error.formatted, "message": _shorten(error.message)}
+    if error.locations:
+        shown["locations"] = shown["locations"][:_MOST_LOCATIONS]
     return {**shown, "extensions": {"code": code, **(error.extensions or {})}}
+
+
+def _shorten(message: str) -> str:
+    return message if len(message) <= _LONGEST_MESSAGE else f"{message[:_LONGEST_MESSAGE]}…"
 
 
 def mask(error: BaseException) -> dict[str, Any]:

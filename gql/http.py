@@ -7,6 +7,7 @@ operation is one line in the log, without variables, contents or tokens. What a 
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -18,22 +19,32 @@ from typing import Any
 import orjson
 import structlog
 from graphql import ExecutionResult, OperationType
+from starlette.datastructures import QueryParams
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from db.engine import Database
 from db.scope import Viewer
+from gql.admission import Admission, BusyError
 from gql.auth import Authenticator, Unauthenticated
 from gql.context import Context
-from gql.document import Documents, Operation, RequestError
+from gql.document import Operation, RequestError
 from gql.errors import Code, mask, show
+from gql.etag import revalidated
+from gql.persisted import DocumentRefusedError, PersistedDocuments, Reference
+from gql.rate import RateLimiter
 
 GRAPHQL_RESPONSE = "application/graphql-response+json"
 JSON = "application/json"
 HTML = "text/html"
 
 _METHODS = "GET, POST"
+_COST_HEADER = "x-request-cost"
+# In an address: what makes it one that asks for an operation.
+_NAMING_DOCUMENTS = {"query", "documentId", "extensions"}
+_JSON_PARAMETERS = {"variables", "extensions"}
+_PARAMETERS = {"query", "documentId", "operationName", *_JSON_PARAMETERS}
 _QUALITY = re.compile(r"0(\.\d{0,3})?|1(\.0{0,3})?")
 
 # Nobody waits for an answer with this status: nginx writes it into its log for a client that went away.
@@ -42,6 +53,8 @@ _GONE = 499
 _PATIENCE = 0.1
 # Characters of a name, which a client may make as long as a document.
 _LONGEST_NAME = 100
+# Digits of a length. Python refuses to read a number of thousands.
+_LONGEST_NUMBER = 18
 
 _log = structlog.stdlib.get_logger("inbox")
 
@@ -67,7 +80,7 @@ class HttpError(Exception):
 class Parameters:
     """What a GraphQL request asks for."""
 
-    query: str
+    document: Reference
     operation_name: str | None
     variables: dict[str, Any] | None
 
@@ -81,6 +94,7 @@ class Record:
     refused: str | None = None
     viewer: Viewer | None = None
     operation: Operation | None = None
+    cost: int | None = None
     codes: set[str] = field(default_factory=set)
     started: float = field(default_factory=time.perf_counter)
 
@@ -99,6 +113,7 @@ class Record:
             ms=round((time.perf_counter() - self.started) * 1_000, 1),
             type=self.operation.type.value if self.operation else None,
             operation=name and name[:_LONGEST_NAME],
+            cost=self.cost,
             account=self.viewer.account_id if self.viewer else None,
             actor=f"{self.viewer.actor_type.lower()}:{self.viewer.actor_id}" if self.viewer else None,
             errors=self.errors,
@@ -110,18 +125,23 @@ class Record:
 class GraphQLEndpoint:
     """Answers the requests of one path: browsers that ask for HTML with `page`, where there is one."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # each is something that it works with
         self,
-        documents: Documents,
+        persisted: PersistedDocuments,
         database: Database,
         authenticator: Authenticator,
+        admission: Admission,
+        rates: RateLimiter | None,
         *,
         max_body: int,
         page: Callable[[], Response] | None = None,
     ) -> None:
-        self._documents = documents
+        self._persisted = persisted
+        self._documents = persisted.documents
         self._database = database
         self._authenticator = authenticator
+        self._admission = admission
+        self._rates = rates
         self._max_body = max_body
         self._page = page
 
@@ -160,20 +180,46 @@ class GraphQLEndpoint:
         else:
             raise HttpError(405, "Use GET or POST", headers={"Allow": _METHODS})
         try:
-            record.operation = operation = self._documents.operation(parameters.query, parameters.operation_name)
+            record.operation = operation = self._persisted.operation(parameters.document, parameters.operation_name)
             if request.method == "GET" and operation.type is not OperationType.QUERY:
                 raise HttpError(405, "A GET cannot change anything: use POST", headers={"Allow": "POST"})
-            async with _while_connected(request):
-                context = Context(viewer, self._database, reads_once=operation.reads_once)
-                result = await self._documents.execute(operation, parameters.variables, context)
+            call = self._documents.call(operation, parameters.variables, viewer)
+            record.cost = call.cost
+            if self._rates and (budget := await self._rates.charge(viewer, call.cost)):
+                headers = budget.headers(self._rates.bounded(call.cost))
+                raise HttpError(429, "Too much was asked for in a minute", Code.RATE_LIMITED, headers)
+            context = Context(viewer, self._database, call.cost, self._rates, reads_once=operation.reads_once)
+            async with _while_connected(request), self._admission:
+                result = await self._documents.execute(call, context)
         except RequestError as error:
             record.count(error.errors)
-            return _response(media, _status(media, error), {"errors": error.errors})
-        return _response(media, 200, _payload(result, record))
+            record.cost = error.cost
+            return _response(
+                media, _status(media, error), {"errors": error.errors, **self._extensions(request, record)}
+            )
+        except BusyError:
+            message = "Too many operations are waiting: try again"
+            raise HttpError(503, message, Code.SERVICE_UNAVAILABLE, {"Retry-After": "1"}) from None
+        except DocumentRefusedError as error:
+            raise _refusal(error) from None
+        response = _response(media, 200, {**_payload(result, record), **self._extensions(request, record)})
+        if request.method == "GET" and parameters.document.is_persisted and not result.errors:
+            return revalidated(request, response)
+        return response
+
+    def _extensions(self, request: Request, record: Record) -> dict[str, Any]:
+        """What the operation costs, for a client that asks for it."""
+        if record.cost is None or request.headers.get(_COST_HEADER) != "1":
+            return {}
+        return {"extensions": {"cost": {"requested": record.cost, "limit": self._documents.limits.cost}}}
 
     async def _authenticate(self, request: Request, record: Record) -> Viewer:
+        headers = request.headers.getlist("authorization")
+        if len(headers) > 1:
+            # Whatever stands before this server may have looked at another one of them.
+            raise HttpError(400, "Send one Authorization header")
         try:
-            return await self._authenticator.authenticate(request.headers.get("authorization"))
+            return await self._authenticator.authenticate(headers[0] if headers else None)
         except Unauthenticated as error:
             record.refused = error.reason
             challenge = {"WWW-Authenticate": error.challenge}
@@ -188,7 +234,7 @@ class GraphQLEndpoint:
             raise HttpError(415, "Send UTF-8")
         too_long = HttpError(413, f"A request has at most {self._max_body} bytes")
         length = request.headers.get("content-length", "")
-        if length.isdecimal() and int(length) > self._max_body:
+        if length.isdecimal() and (len(length) > _LONGEST_NUMBER or int(length) > self._max_body):
             raise too_long
         body = bytearray()
         async for chunk in request.stream():
@@ -200,7 +246,8 @@ class GraphQLEndpoint:
 
 def _wants_page(request: Request) -> bool:
     """Whether it is a browser that looks at the address: it asks for HTML by name, and for no operation."""
-    return "query" not in request.query_params and _accepted(request.headers.get("accept", "")).get(HTML, 0.0) > 0
+    wants_html = _accepted(request.headers.get("accept", "")).get(HTML, 0.0) > 0
+    return wants_html and _NAMING_DOCUMENTS.isdisjoint(request.query_params)
 
 
 @asynccontextmanager
@@ -263,38 +310,61 @@ def _negotiate(header: str | None) -> str:
     return max(offers)[-1]
 
 
-def _from_url(query: Mapping[str, str]) -> Parameters:
-    values: dict[str, Any] = {name: query[name] for name in ("query", "operationName") if name in query}
-    for name in ("variables", "extensions"):
-        if query.get(name):
-            try:
-                values[name] = orjson.loads(query[name])
-            except ValueError:
-                raise HttpError(400, f"{name} is not JSON") from None
+def _from_url(query: QueryParams) -> Parameters:
+    names = [name for name, _ in query.multi_items() if name in _PARAMETERS]
+    if len(set(names)) < len(names):
+        raise HttpError(400, "Give each parameter once")
+    values: dict[str, Any] = {name: query[name] for name in names}
+    for name in _JSON_PARAMETERS & values.keys():
+        values[name] = _from_json(values[name].encode(), name) if values[name] else None
     return _parameters(values)
 
 
 def _from_body(body: bytes) -> Parameters:
-    try:
-        values = orjson.loads(body)
-    except ValueError:
-        raise HttpError(400, "The body is not JSON in UTF-8") from None
+    values = _from_json(body, "The body")
     if not isinstance(values, dict):
         raise HttpError(400, "The body is not a JSON object")
     return _parameters(values)
 
 
+def _from_json(text: bytes, what: str) -> Any:
+    """The value that JSON in UTF-8 stands for. Raises `HttpError`.
+
+    A name may stand only once in an object: readers take one value or the other, so that what somebody before this
+    server looked at need not be what is executed.
+    """
+    try:
+        value = orjson.loads(text)
+    except ValueError:
+        raise HttpError(400, f"{what} is not JSON in UTF-8") from None
+    try:
+        _NAMES.decode(text.decode())
+    except (ValueError, RecursionError):
+        raise HttpError(400, f"{what} has a name twice in one object, or too many values in each other") from None
+    return value
+
+
+def _once(pairs: list[tuple[str, Any]]) -> None:
+    if len(dict(pairs)) < len(pairs):
+        raise ValueError
+
+
+_NAMES = json.JSONDecoder(object_pairs_hook=_once, parse_int=str, parse_float=str)
+
+
 def _parameters(values: dict[str, Any]) -> Parameters:
-    query, name = values.get("query"), values.get("operationName")
-    variables, extensions = values.get("variables"), values.get("extensions")
-    if not isinstance(query, str) or not query.strip():
-        raise HttpError(400, "query must be a string")
+    name, variables, extensions = values.get("operationName"), values.get("variables"), values.get("extensions")
     if not isinstance(name, str | None):
         raise HttpError(400, "operationName must be a string")
     for key, value in (("variables", variables), ("extensions", extensions)):
         if not isinstance(value, dict | None):
             raise HttpError(400, f"{key} must be an object")
-    return Parameters(query, name or None, variables)
+    try:
+        automatic = (extensions or {}).get("persistedQuery")
+        document = Reference.of(values.get("query"), values.get("documentId"), automatic)
+    except DocumentRefusedError as error:
+        raise _refusal(error) from None
+    return Parameters(document, name or None, variables)
 
 
 def _payload(result: ExecutionResult, record: Record) -> dict[str, Any]:
@@ -310,6 +380,10 @@ def _status(media: str, error: RequestError) -> int:
     if error.errors[0]["extensions"]["code"] == Code.TIMEOUT:
         return 504
     return 200 if media == JSON else 400
+
+
+def _refusal(error: DocumentRefusedError) -> HttpError:
+    return HttpError(403 if error.code is Code.FORBIDDEN else 400, str(error), error.code)
 
 
 def error_response(error: HttpError, media: str = JSON) -> Response:

@@ -1,128 +1,338 @@
-"""What a document needs and how much it asks for, told from the document alone.
+"""What a document asks for and needs, told from the document alone: its depth, its cost, the scopes that it requires.
 
-One walk, memoised by fragment, so that its time is linear in the document however often fragments are shared. It knows
-nothing of who asks.
+One walk tells all of it, before the document is validated, as validating a hostile one takes long. The walk follows
+the response: fields with the same key are one, as they are for the executor, and a selection that is reached in several
+ways is looked at once, so that fragments can be shared as often as one likes. It knows nothing of who asks.
 """
 
 from __future__ import annotations
 
-from typing import cast
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import combinations
+from typing import Any
 
 from graphql import (
+    DocumentNode,
     FieldNode,
     FragmentDefinitionNode,
     FragmentSpreadNode,
-    GraphQLCompositeType,
     GraphQLField,
+    GraphQLNamedType,
     GraphQLSchema,
     InlineFragmentNode,
-    NamedTypeNode,
+    ListValueNode,
+    ObjectValueNode,
     OperationDefinitionNode,
-    OperationType,
     SelectionSetNode,
+    ValueNode,
     get_named_type,
     get_nullable_type,
+    is_abstract_type,
     is_composite_type,
     is_interface_type,
     is_list_type,
     is_union_type,
 )
 from strawberry.schema.schema_converter import GraphQLCoreConverter
+from strawberry.types.field import StrawberryField
 
-from gql.fields import ExpressionField, LastField, LookupField, ManyField, OneField
-from gql.node import required_scopes
+from gql.cost import NOTHING, Cost, list_size, page_size, times, total
+from gql.errors import Code, Refused
+from gql.fields import ExpressionField, LastField, LookupField, ManyField, OneField, RelationField
+from gql.node import NODE_TABLES, required_scopes
+from gql.settings import Settings
 
 _NONE: frozenset[str] = frozenset()
+# Where a walk gives up: it is far past every limit then, and has not taken long.
+_DEEPEST = 100
+_LONGEST = 20_000
+# Validation compares each two fields of one response key, and each two fragments of one selection, which takes longer.
+_MAX_REPETITION = 10_000
+_FRAGMENTS = 5
+# The fields of a type, the arguments of a field, on an average.
+_PARTS = 5
+_INTROSPECTION = {"__schema", "__type"}
+# More statements than one, however many.
 _MANY = 1_000
 
 
-def reads_once(schema: GraphQLSchema, operation: OperationDefinitionNode) -> bool:
-    """Whether one statement answers a query, so that it needs no transaction to see one moment."""
-    if operation.operation is not OperationType.QUERY or schema.query_type is None:
-        return False
-    return _reads(schema, operation.selection_set, schema.query_type) <= 1
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """What a selection asks for and needs."""
+
+    depth: int = 0
+    aliases: int = 0
+    directives: int = 0
+    list_items: int = 0
+    """Of the longest list that is written into the document."""
+    statements: int = 0
+    """At most so many are needed to answer."""
+    cost: Cost = NOTHING
+    scopes: frozenset[str] = _NONE
 
 
-def _reads(schema: GraphQLSchema, selections: SelectionSetNode, parent: GraphQLCompositeType) -> int:
-    """How many statements a selection takes, or more. Fragments count for many: nothing is walked twice."""
-    number = 0
-    for selection in selections.selections:
-        if not isinstance(selection, FieldNode):
-            return _MANY
-        definition = schema.get_field(parent, selection.name.value)
-        if definition is None:
-            return _MANY
-        inner = selection.selection_set
-        number += _own_reads(selection.name.value, definition)
-        if inner is not None and number < _MANY:
-            number += _reads(schema, inner, cast("GraphQLCompositeType", get_named_type(definition.type)))
-    return number
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The most that an operation may ask for."""
+
+    depth: int
+    aliases: int
+    root_fields: int
+    directives: int
+    cost: int
+    list_items: int
+
+    @classmethod
+    def of(cls, settings: Settings) -> Limits:
+        """Those that are configured."""
+        return cls(
+            settings.max_depth,
+            settings.max_aliases,
+            settings.max_root_fields,
+            settings.max_directives,
+            settings.max_cost,
+            settings.max_list,
+        )
 
 
-def _own_reads(name: str, definition: GraphQLField) -> int:
-    """How many statements a field itself takes. What is inside of a page was read with the page."""
-    field = definition.extensions.get(GraphQLCoreConverter.DEFINITION_BACKREF)
-    if isinstance(field, OneField):
-        return len(field.ones)
-    if isinstance(field, LookupField | ManyField | LastField | ExpressionField) or name == "totalCount":
+def too_complex(what: str, value: int | str, limit: int) -> Refused:
+    """The refusal of an operation that is past the limit of `what`."""
+    message = f"This operation is too complex: {what} {value}, where {limit} is the limit"
+    return Refused(message, Code.OPERATION_TOO_COMPLEX, limit=what, value=value, maximum=limit)
+
+
+@dataclass(slots=True)
+class _Collected:
+    """The fields of merged selections, by response key, and what stood beside them."""
+
+    fields: dict[str, list[tuple[GraphQLNamedType | None, FieldNode]]] = field(default_factory=dict)
+    spread: set[str] = field(default_factory=set)
+    directives: int = 0
+    scopes: frozenset[str] = _NONE
+
+
+class DocumentWalk:
+    """Measures the operations of one document, which may be wrong in every way that can be parsed."""
+
+    def __init__(self, schema: GraphQLSchema, document: DocumentNode, limits: Limits) -> None:
+        self._schema = schema
+        self._document = document
+        self._limits = limits
+        self._fragments = {
+            node.name.value: node for node in document.definitions if isinstance(node, FragmentDefinitionNode)
+        }
+        self._known: dict[tuple[str | None, frozenset[int]], Measure] = {}
+        self._length = 0
+        self._repetition = 0
+        self._pairs: set[tuple[Any, Any]] = set()
+
+    def measure(self, operation: OperationDefinitionNode) -> Measure:
+        """What the operation asks for. Raises `Refused` where that is past a limit of what needs no variables."""
+        limits = self._limits
+        root = self._schema.get_root_type(operation.operation)
+        found = self._merged(root, (operation.selection_set,), 1)
+        roots = len(self._collect(root, (operation.selection_set,)).fields)
+        directives = found.directives + len(operation.directives or ())
+        directives += sum(len(variable.directives or ()) for variable in operation.variable_definitions or ())
+        for what, value, limit in (
+            ("depth", found.depth, limits.depth),
+            ("aliases", found.aliases, limits.aliases),
+            ("root fields", roots, limits.root_fields),
+            ("directives", directives, limits.directives),
+        ):
+            if value > limit:
+                raise too_complex(what, value, limit)
+        return found
+
+    def measure_all(self) -> None:
+        """Every operation, and every fragment, as those that no operation uses are validated too."""
+        for definition in self._document.definitions:
+            if isinstance(definition, OperationDefinitionNode):
+                self.measure(definition)
+            elif isinstance(definition, FragmentDefinitionNode):
+                self._merged(
+                    self._schema.get_type(definition.type_condition.name.value), (definition.selection_set,), 1
+                )
+
+    def _merged(self, parent: GraphQLNamedType | None, selections: tuple[SelectionSetNode, ...], level: int) -> Measure:
+        """Of selections that are made on the same object."""
+        if level > _DEEPEST:
+            raise too_complex("depth", f"over {_DEEPEST}", self._limits.depth)
+        key = (None if parent is None else parent.name, frozenset(map(id, selections)))
+        if key not in self._known:
+            # A fragment that leads back to itself is told by validation, and adds nothing here.
+            self._known[key] = Measure()
+            self._known[key] = self._sum(self._collect(parent, selections), level)
+        return self._known[key]
+
+    def _sum(self, collected: _Collected, level: int) -> Measure:
+        scopes, measures, aliases = collected.scopes, [], 0
+        self._repeat(_FRAGMENTS, sorted(collected.spread))
+        for key, fields in collected.fields.items():
+            self._repeat(1, [id(node) for _, node in fields])
+            for definition, nodes in self._alike(fields):
+                scopes |= _required(definition)
+                aliases += key != nodes[0].name.value
+                measures.append(self._field(definition, nodes, level))
+        return Measure(
+            depth=max((measure.depth for measure in measures), default=0),
+            aliases=aliases + sum(measure.aliases for measure in measures),
+            directives=collected.directives + sum(measure.directives for measure in measures),
+            list_items=max((measure.list_items for measure in measures), default=0),
+            statements=sum(measure.statements for measure in measures),
+            cost=total(measure.cost for measure in measures),
+            scopes=scopes.union(*(measure.scopes for measure in measures)),
+        )
+
+    def _field(self, definition: GraphQLField | None, nodes: Sequence[FieldNode], level: int) -> Measure:
+        """Of one field, with all that is selected of it."""
+        selections = tuple(node.selection_set for node in nodes if node.selection_set)
+        below = Measure()
+        if selections:
+            type_ = None if definition is None else get_named_type(definition.type)
+            below = self._merged(type_, selections, level + 1)
+        literals = (_longest_literal(argument.value) for node in nodes for argument in node.arguments or ())
+        return replace(
+            below,
+            # How far the schema is looked into is limited by validation; tools ask for types of types of types.
+            depth=1 if nodes[0].name.value in _INTROSPECTION else 1 + below.depth,
+            list_items=max(below.list_items, *literals, 0),
+            statements=below.statements + _statements(definition, nodes),
+            cost=self._cost(definition, nodes, below.cost),
+        )
+
+    def _repeat(self, weight: int, things: Iterable[Any]) -> None:
+        """Count the pairs of `things` that have not been met together yet."""
+        for pair in combinations(things, 2):
+            if pair not in self._pairs:
+                self._pairs.add(pair)
+                self._repetition += weight
+                if self._repetition > _MAX_REPETITION:
+                    raise too_complex("repetition", f"over {_MAX_REPETITION}", _MAX_REPETITION)
+
+    def _alike(
+        self, fields: Iterable[tuple[GraphQLNamedType | None, FieldNode]]
+    ) -> Iterable[tuple[GraphQLField | None, list[FieldNode]]]:
+        """Fields of one key by what they are: on different types of a union, they may be different."""
+        found: dict[tuple[str | None, str], tuple[GraphQLField | None, list[FieldNode]]] = {}
+        for parent, node in fields:
+            name = node.name.value
+            definition = self._schema.get_field(parent, name) if is_composite_type(parent) else None
+            found.setdefault((None if parent is None else parent.name, name), (definition, []))[1].append(node)
+        return found.values()
+
+    def _cost(self, definition: GraphQLField | None, nodes: Sequence[FieldNode], below: Cost) -> Cost:
+        """Of one field for each parent, where `below` is that of what it leads to."""
+        field_ = declared(definition)
+        if isinstance(field_, ManyField):
+            if not _reads_page(nodes):
+                return Cost(1)
+            # Rows that are read for their cursors alone are read, too.
+            return times(page_size(nodes[0]), below if below.number else total([below], 1))
+        if definition is not None and field_ is None and is_list_type(get_nullable_type(definition.type)):
+            # Looking into the schema takes time like nodes do, and could be asked for under many names.
+            number = len(self._schema.type_map) if nodes[0].name.value == "types" else _PARTS
+            return times(number, total([below], 1))
+        if definition is None or field_ is None or not _leads_to_nodes(definition):
+            return below
+        resolved = field_.base_resolver is not None or isinstance(field_, RelationField)
+        if resolved and is_list_type(get_nullable_type(definition.type)):
+            return times(list_size(nodes[0], "ids", self._limits.list_items), total([below], 1))
+        return total([below], 1)
+
+    def _collect(self, parent: GraphQLNamedType | None, selections: Iterable[SelectionSetNode]) -> _Collected:
+        collected = _Collected(scopes=_required(parent))
+        for selection_set in selections:
+            self._add(selection_set, parent, collected)
+        return collected
+
+    def _add(self, selection_set: SelectionSetNode, parent: GraphQLNamedType | None, collected: _Collected) -> None:
+        for selection in selection_set.selections:
+            self._length += 1
+            if self._length > _LONGEST:
+                raise too_complex("length", f"over {_LONGEST}", _LONGEST)
+            collected.directives += len(selection.directives or ())
+            if isinstance(selection, FieldNode):
+                name = (selection.alias or selection.name).value
+                collected.fields.setdefault(name, []).append((parent, selection))
+            elif isinstance(selection, InlineFragmentNode):
+                self._add_fragment(selection, parent, collected)
+            elif isinstance(selection, FragmentSpreadNode) and selection.name.value not in collected.spread:
+                collected.spread.add(selection.name.value)
+                if fragment := self._fragments.get(selection.name.value):
+                    self._add_fragment(fragment, parent, collected)
+
+    def _add_fragment(
+        self,
+        fragment: InlineFragmentNode | FragmentDefinitionNode,
+        parent: GraphQLNamedType | None,
+        collected: _Collected,
+    ) -> None:
+        condition = fragment.type_condition
+        type_ = self._schema.get_type(condition.name.value) if condition else parent
+        collected.directives += len(fragment.directives or ()) if isinstance(fragment, FragmentDefinitionNode) else 0
+        collected.scopes |= _required(type_) | _required_of_all(parent, type_)
+        self._add(fragment.selection_set, type_, collected)
+
+
+def declared(definition: GraphQLField | None) -> StrawberryField | None:
+    """What a field of the schema was declared as; None for introspection."""
+    return None if definition is None else definition.extensions.get(GraphQLCoreConverter.DEFINITION_BACKREF)
+
+
+def _reads_page(nodes: Sequence[FieldNode]) -> bool:
+    """Whether more of a connection is asked for than the number of its nodes."""
+    return any(
+        not isinstance(selection, FieldNode) or selection.name.value not in {"totalCount", "__typename"}
+        for node in nodes
+        if node.selection_set
+        for selection in node.selection_set.selections
+    )
+
+
+def _leads_to_nodes(definition: GraphQLField) -> bool:
+    named = get_named_type(definition.type)
+    return named.name in NODE_TABLES or is_abstract_type(named)
+
+
+def _required(element: Any) -> frozenset[str]:
+    definition = getattr(element, "extensions", {}).get(GraphQLCoreConverter.DEFINITION_BACKREF)
+    return _NONE if definition is None else required_scopes(definition)
+
+
+def _required_of_all(parent: GraphQLNamedType | None, condition: GraphQLNamedType | None) -> frozenset[str]:
+    """What an interface's fields need on a union: what all of its types need, as they are read of any of them."""
+    if not (is_union_type(parent) and is_interface_type(condition)):
+        return _NONE
+    return _NONE.union(*(_required(type_) for type_ in parent.types))
+
+
+def _statements(definition: GraphQLField | None, nodes: Sequence[FieldNode]) -> int:
+    """How many a field itself takes. What is inside of a page is read with the page."""
+    field_ = declared(definition)
+    if isinstance(field_, ManyField):
+        return int(_reads_page(nodes))
+    if isinstance(field_, OneField):
+        return len(field_.ones)
+    if isinstance(field_, LookupField | LastField | ExpressionField) or nodes[0].name.value == "totalCount":
         return 1
-    if getattr(field, "base_resolver", None) is None:
+    if definition is None or getattr(field_, "base_resolver", None) is None:
         return 0
     return _MANY if is_list_type(get_nullable_type(definition.type)) else 1
 
 
-class ScopeWalk:
-    """The scopes that operations of one valid document need."""
-
-    def __init__(self, schema: GraphQLSchema, fragments: dict[str, FragmentDefinitionNode]) -> None:
-        self._schema = schema
-        self._fragments = fragments
-        self._of_fragment: dict[str, frozenset[str]] = {}
-
-    def of(self, operation: OperationDefinitionNode) -> frozenset[str]:
-        """Every scope that some selected field or type requires, even one that `@skip` leaves out."""
-        root = self._schema.get_root_type(operation.operation)
-        return _NONE if root is None else self._of_selections(operation.selection_set, root)
-
-    def _of_selections(self, selections: SelectionSetNode | None, parent: GraphQLCompositeType) -> frozenset[str]:
-        needed = _required(parent)
-        for selection in selections.selections if selections else ():
-            if isinstance(selection, FieldNode):
-                needed |= self._of_field(selection, parent)
-            elif isinstance(selection, FragmentSpreadNode):
-                fragment = self._fragments[selection.name.value]
-                needed |= self._of_spread(fragment) | self._of_union(parent, self._type(fragment.type_condition))
-            elif isinstance(selection, InlineFragmentNode):
-                type_ = self._type(selection.type_condition) if selection.type_condition else parent
-                needed |= self._of_selections(selection.selection_set, type_) | self._of_union(parent, type_)
-        return needed
-
-    def _of_field(self, field: FieldNode, parent: GraphQLCompositeType) -> frozenset[str]:
-        definition = self._schema.get_field(parent, field.name.value)
-        if definition is None:
-            return _NONE
-        needed = _required(definition)
-        type_ = get_named_type(definition.type)
-        return needed | self._of_selections(field.selection_set, type_) if is_composite_type(type_) else needed
-
-    def _of_spread(self, fragment: FragmentDefinitionNode) -> frozenset[str]:
-        name = fragment.name.value
-        if name not in self._of_fragment:
-            self._of_fragment[name] = self._of_selections(fragment.selection_set, self._type(fragment.type_condition))
-        return self._of_fragment[name]
-
-    def _of_union(self, parent: GraphQLCompositeType, condition: GraphQLCompositeType) -> frozenset[str]:
-        """What an interface's fields need on a union: what all of its types need, as they are read of any of them."""
-        if not (is_union_type(parent) and is_interface_type(condition)):
-            return _NONE
-        return _NONE.union(*(_required(type_) for type_ in parent.types))
-
-    def _type(self, condition: NamedTypeNode) -> GraphQLCompositeType:
-        type_ = self._schema.get_type(condition.name.value)
-        assert is_composite_type(type_)  # noqa: S101  # the document is valid
-        return type_
+def longest_list(value: Any) -> int:
+    """The number of items of the longest list within a variable's value."""
+    if isinstance(value, list):
+        return max(len(value), *map(longest_list, value), 0)
+    return max(0, 0, *map(longest_list, value.values())) if isinstance(value, dict) else 0
 
 
-def _required(element: object) -> frozenset[str]:
-    definition = getattr(element, "extensions", {}).get(GraphQLCoreConverter.DEFINITION_BACKREF)
-    return _NONE if definition is None else required_scopes(definition)
+def _longest_literal(value: ValueNode) -> int:
+    """The same within a value that is written into the document."""
+    if isinstance(value, ListValueNode):
+        return max(len(value.values), *map(_longest_literal, value.values), 0)
+    if isinstance(value, ObjectValueNode):
+        return max(0, 0, *(_longest_literal(item.value) for item in value.fields))
+    return 0

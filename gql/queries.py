@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable
+from datetime import datetime
 from typing import Annotated, Any
 
 import strawberry
@@ -67,6 +68,21 @@ class Viewer:
         return page.rows[0] if page.rows else None
 
 
+@strawberry.type(description="What may be asked for in a minute, counted in nodes that could be returned.")
+class RateLimit:
+    """Resolved from `gql.rate.Budget`."""
+
+    limit: int = strawberry.field(description="So many in a minute.")
+    remaining: int = strawberry.field(description="What is left, this operation already taken off.")
+    reset_at: datetime = strawberry.field(description="When all of it is there again, if nothing is asked for.")
+
+    @strawberry.field(description="What this operation was charged.")
+    def cost(self, info: strawberry.Info[Context, None]) -> int:
+        """Told by the limits."""
+        context = info.context
+        return context.rates.bounded(context.cost) if context.rates else 0
+
+
 @strawberry.type(description="Reading.")
 class Query:
     """Every field answers for the account of the token only."""
@@ -100,6 +116,12 @@ class Query:
     def viewer(self, info: strawberry.Info[Context, None]) -> Viewer:
         """The token's, so that it costs no statement."""
         return info.context.viewer  # type: ignore[return-value]
+
+    @strawberry.field(description="How much more may be asked for; null where there is no limit.")
+    async def rate_limit(self, info: strawberry.Info[Context, None]) -> RateLimit | None:
+        """The viewer's budget, this operation taken off."""
+        rates = info.context.rates
+        return await rates.budget(info.context.viewer) if rates else None  # type: ignore[return-value]
 
     @strawberry.field(description="Any node by its id.")
     def node(self, info: strawberry.Info[Context, None], id: _AnyId) -> Node | None:

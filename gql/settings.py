@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -40,10 +40,39 @@ class Settings(BaseSettings):
     graphiql: bool = Field(default=False, description="Serve GraphiQL on `/graphql` to browsers; `inbox demo` does")
     max_body: int = Field(default=262_144, ge=1, description="Bytes of a request's body")
     max_tokens: int = Field(default=5_000, ge=1, description="Tokens of a document")
+    max_depth: int = Field(default=12, ge=1, description="Levels of fields within fields of an operation")
+    max_aliases: int = Field(default=30, ge=0, description="Fields of an operation under other names than their own")
+    max_root_fields: int = Field(default=20, ge=1, description="Fields of an operation at its root")
+    max_directives: int = Field(default=50, ge=0, description="Directives of an operation")
+    max_cost: int = Field(default=20_000, ge=1, description="Nodes that an operation could return")
+    max_list: int = Field(default=250, ge=1, description="Items of a list that a query is given")
+    rate_limit: int = Field(
+        default=100_000,
+        ge=0,
+        le=2_147_483_647,
+        description="Nodes a minute of each user or application; 0 for as many as they like",
+    )
+    rate_limit_url: SecretStr | None = Field(
+        default=None, description="`redis://…`, to limit several processes together; without it, each for itself"
+    )
+    max_running: int = Field(default=64, ge=1, description="Operations at once, per process")
+    max_waiting: int = Field(default=256, ge=0, description="Operations that wait for their turn, per process")
     operation_timeout: float = Field(
         default=10.0, gt=0, allow_inf_nan=False, description="Seconds that an operation may take"
     )
     document_cache: int = Field(default=1_000, ge=1, description="Parsed and validated documents kept, per process")
+    document_bytes: int = Field(default=67_108_864, ge=1, description="Bytes of memory that they take together")
+    documents: Path | None = Field(
+        default=None, description="Manifest of trusted documents, as Relay, Apollo or GraphQL Code Generator write it"
+    )
+    documents_mode: Literal["allow", "only"] = Field(
+        default="allow", description="`only` executes no document but those of the manifest"
+    )
+    apq_cache: int = Field(default=1_000, ge=1, description="Automatic persisted queries kept, per process")
+    apq_bytes: int = Field(default=4_194_304, ge=1, description="Bytes of memory that they take together")
+    introspection: bool = Field(
+        default=False, description="Answer introspection, and suggest names in errors; `inbox demo` does"
+    )
     cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(), description="Origins of browser apps, separated by commas"
     )
@@ -53,6 +82,13 @@ class Settings(BaseSettings):
     def _names_postgresql(cls, value: str | None) -> str | None:
         if value is not None and not value.startswith(("postgresql://", "postgres://")):
             raise ValueError("must start with postgresql://")
+        return value
+
+    @field_validator("rate_limit_url")
+    @classmethod
+    def _names_redis(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not value.get_secret_value().startswith(("redis://", "rediss://", "redis+unix://")):
+            raise ValueError("must start with redis://, rediss:// or redis+unix://")
         return value
 
     @field_validator("cors_origins", mode="before")

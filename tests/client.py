@@ -19,7 +19,7 @@ SECRET = "a key for tests that is long enough"
 
 def make_settings(dsn: str, **overrides: Any) -> Settings:
     """The settings of a test's application."""
-    values: dict[str, Any] = {"database_url": dsn, "jwt_secret": SECRET, "pool_size": 4}
+    values: dict[str, Any] = {"database_url": dsn, "jwt_secret": SECRET, "pool_size": 4, "introspection": True}
     return Settings(**values | overrides)
 
 

@@ -77,7 +77,7 @@ class Side:
         """What a client would be answered, but for the ids of masked errors."""
         context = Context(VIEWER, self.database, reads_once=operation.reads_once)
         try:
-            result = await self.documents.execute(operation, variables, context)
+            result = await self.documents.execute(self.documents.call(operation, variables, VIEWER), context)
         except RequestError as error:
             return {"errors": error.errors}
         if not result.errors:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from db.relations import ById, Many
-from gql.limits import ScopeWalk
+from gql.limits import DocumentWalk
 from tests.client import Client, Statements
 from tests.conftest import serving
 
@@ -57,7 +57,7 @@ async def test_a_document_that_is_not_valid(reader: Client) -> None:
 
 
 async def test_at_most_twenty_errors_of_a_document_are_reported(reader: Client) -> None:
-    answer = await reader.answer("{" + "".join(f" no{place}" for place in range(100)) + "}")
+    answer = await reader.answer("{ viewer {" + "".join(f" no{place}" for place in range(100)) + "} }")
 
     assert len(answer["errors"]) == 20
     assert {error["extensions"]["code"] for error in answer["errors"]} == {"GRAPHQL_VALIDATION_FAILED"}
@@ -141,7 +141,7 @@ async def test_a_walk_that_goes_deeper_than_validation_is_the_clients_error(
     def overflow(*_arguments: object) -> None:
         raise RecursionError
 
-    monkeypatch.setattr(ScopeWalk, "of", overflow)
+    monkeypatch.setattr(DocumentWalk, "measure_all", overflow)
 
     assert await reader.answer("{ __typename viewer { scopes } }") == one(
         "The document is nested too deeply", "GRAPHQL_PARSE_FAILED"

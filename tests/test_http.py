@@ -183,7 +183,7 @@ async def test_a_parameter_of_another_type_is_400(reader: Client, name: str, val
     "parameters",
     [
         {"variables": None, "operationName": None, "extensions": None},
-        {"variables": {}, "operationName": "", "extensions": {"persistedQuery": {"version": 1}}},
+        {"variables": {}, "operationName": "", "extensions": {"tracing": {"version": 1}}},
         {"variables": {"unused": [1, {"a": None}]}, "unknown": 5},
     ],
 )
@@ -199,10 +199,36 @@ async def test_there_is_nothing_to_run_without_a_query(reader: Client) -> None:
     assert (response.status_code, response.json()) == (400, refusal("query must be a string"))
 
 
-async def test_the_last_of_equal_keys_counts(reader: Client) -> None:
-    response = await send(reader, b'{"query": 5, "query": "{ __typename }"}')
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"query": 5, "query": "{ __typename }"}',
+        b'{"query": "{ __typename }", "variables": {"a": [{"b": 1, "c": 2, "\\u0062": 3}]}}',
+        b'{"query": "{ __typename }", "variables": {"a": %s}}' % (b"[" * 1_020 + b"]" * 1_020),
+    ],
+)
+async def test_a_name_twice_in_one_object_is_400(reader: Client, body: bytes) -> None:
+    response = await send(reader, body)
 
-    assert (response.status_code, response.json()) == (200, TYPENAME)
+    message = "The body has a name twice in one object, or too many values in each other"
+    assert (response.status_code, response.json()) == (400, refusal(message))
+
+
+async def test_a_parameter_twice_in_the_address_is_400(reader: Client) -> None:
+    response = await send(reader, method="GET", path="/graphql?query={__typename}&query={viewer{scopes}}")
+
+    assert (response.status_code, response.json()) == (400, refusal("Give each parameter once"))
+
+
+async def test_two_authorization_headers_are_400(reader: Client) -> None:
+    headers = [("Authorization", reader.headers["Authorization"]), ("Authorization", "Bearer x")]
+    responses = [
+        await reader.http.post("/graphql", json={"query": "{ __typename }"}, headers=order)
+        for order in (headers, headers[::-1], headers[:1] * 2)
+    ]
+
+    expected = (400, refusal("Send one Authorization header"))
+    assert [(response.status_code, response.json()) for response in responses] == [expected] * 3
 
 
 @pytest.mark.parametrize("media", [JSON, "Application/JSON", f"{JSON};charset=utf-8", f'{JSON}; charset="UTF-8"'])
@@ -284,10 +310,10 @@ async def test_a_get_has_its_parameters_in_the_address(reader: Client) -> None:
     [
         ({}, "query must be a string"),
         ({"query": ""}, "query must be a string"),
-        ({"query": "{ __typename }", "variables": "{"}, "variables is not JSON"),
+        ({"query": "{ __typename }", "variables": "{"}, "variables is not JSON in UTF-8"),
         ({"query": "{ __typename }", "variables": "[]"}, "variables must be an object"),
         ({"query": "{ __typename }", "variables": '"x"'}, "variables must be an object"),
-        ({"query": "{ __typename }", "extensions": "x"}, "extensions is not JSON"),
+        ({"query": "{ __typename }", "extensions": "x"}, "extensions is not JSON in UTF-8"),
         ({"query": "{ __typename }", "extensions": "5"}, "extensions must be an object"),
     ],
 )

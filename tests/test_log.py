@@ -129,6 +129,7 @@ def line(status: int, **fields: Any) -> dict[str, Any]:
         "status": status,
         "type": None,
         "operation": None,
+        "cost": None,
         "account": 1,
         "actor": "user:1",
         "errors": 0,
@@ -141,10 +142,10 @@ def test_there_is_a_line_an_operation(served: Served) -> None:
     bad_input = {"errors": 1, "codes": ["BAD_USER_INPUT"]}
 
     assert served.operations() == [
-        line(200, type="query", operation="Look", errors=2, codes=["BAD_USER_INPUT"]),
-        line(200, type="mutation", operation="Write"),
-        line(200, type="query", errors=1, codes=["INTERNAL_SERVER_ERROR"]),
-        line(200, type="query", operation="N" * 100),
+        line(200, type="query", operation="Look", cost=2 + 3 * 21, errors=2, codes=["BAD_USER_INPUT"]),
+        line(200, type="mutation", operation="Write", cost=1),
+        line(200, type="query", cost=20, errors=1, codes=["INTERNAL_SERVER_ERROR"]),
+        line(200, type="query", operation="N" * 100, cost=0),
         line(200, type="query", **bad_input),
         line(200, errors=1, codes=["GRAPHQL_PARSE_FAILED"]),
         line(415, **bad_input),

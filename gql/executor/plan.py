@@ -163,6 +163,8 @@ class Plans:
 
     def __init__(self, conditions: tuple[str, ...]) -> None:
         self._conditions = conditions
+        self.most = min(1 << len(conditions), _MAX_OUTCOMES)
+        """So many outcomes are planned at a time, at most."""
         self._by_outcome: dict[tuple[Any, ...], dict[Any, Any]] = {}
 
     def under(self, variables: Mapping[str, Any]) -> dict[Any, Any]:

@@ -1,0 +1,35 @@
+"""How many operations run at once in a process: the others wait, up to a number, and beyond that are turned away."""
+
+from __future__ import annotations
+
+import asyncio
+from types import TracebackType
+
+
+class BusyError(Exception):
+    """So many operations are waiting already that another would only wait in vain."""
+
+
+class Admission:
+    """To be entered around each operation: `async with admission`. Raises `BusyError`."""
+
+    def __init__(self, at_once: int, waiting: int) -> None:
+        self._turn = asyncio.Semaphore(at_once)
+        self._places = at_once + waiting
+        self._inside = 0
+
+    async def __aenter__(self) -> None:
+        if self._inside >= self._places:
+            raise BusyError
+        self._inside += 1
+        try:
+            await self._turn.acquire()
+        except BaseException:
+            self._inside -= 1
+            raise
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._inside -= 1
+        self._turn.release()

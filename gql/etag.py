@@ -1,0 +1,30 @@
+"""Answers that a client may keep, with an entity tag, and 304 for one that it has already.
+
+Such an answer is kept by its client alone (`private`) and asked for again each time (`no-cache`): what it tells may
+change at any moment, and so may who may know it. What is saved is the way, not the work.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+_TAG = re.compile(r'"[^"]*"')
+
+
+def revalidated(request: Request, response: Response) -> Response:
+    """The response to a GET in a form that may be kept, or 304 where `If-None-Match` has its tag, weak or not.
+
+    The tag is strong: of the media type and every byte of the body.
+    """
+    content = response.headers["content-type"].encode() + b"\n" + bytes(response.body)
+    tag = f'"{hashlib.sha256(content).hexdigest()}"'
+    headers = {"ETag": tag, "Cache-Control": "private, no-cache", "Vary": "Accept, Authorization"}
+    held = ", ".join(request.headers.getlist("if-none-match"))
+    if held.strip() == "*" or tag in _TAG.findall(held):
+        return Response(status_code=304, headers=headers)
+    response.headers.update(headers)
+    return response

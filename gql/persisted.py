@@ -1,0 +1,182 @@
+"""Documents that go by an identifier: those of a manifest, and Apollo's automatic persisted queries.
+
+The manifest is read, and each of its documents validated, once, when the server starts. In the mode `only` nothing else
+is executed, whatever way a request names it. An automatic query is kept only under its own hash, and only if it is
+valid: nobody can put a text of theirs under the hash of another's. Nothing here knows HTTP.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import orjson
+from graphql import GraphQLError
+
+from gql.cache import Cache
+from gql.document import Documents, Operation, RequestError
+from gql.errors import Code
+from gql.jwks import ConfigurationError
+from gql.settings import Settings, variable
+
+_FILE = variable("documents")
+_PREFIX = "sha256:"
+_LOOKS_LIKE_SHA256 = re.compile(r"sha256:.*|[0-9a-fA-F]{64}", re.DOTALL)
+
+
+class DocumentRefusedError(Exception):
+    """The request names no document that is executed here. `code` is FORBIDDEN where one is, but must not be."""
+
+    def __init__(self, message: str, code: Code = Code.BAD_USER_INPUT) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """How a request names its document: by the text, an identifier, or Apollo's hash, which may come with the text."""
+
+    text: str | None = None
+    document_id: str | None = None
+    apollo_hash: str | None = None
+
+    @classmethod
+    def of(cls, query: Any, document_id: Any, automatic: Any) -> Reference:
+        """From what a request says, whatever it is; `automatic` is Apollo's extension. Raises DocumentRefusedError."""
+        if document_id is not None:
+            if not isinstance(document_id, str):
+                raise DocumentRefusedError("documentId must be a string")
+            if query is not None or automatic is not None:
+                raise DocumentRefusedError("Beside a documentId, there is neither query nor extensions.persistedQuery")
+            return cls(document_id=document_id)
+        match automatic:
+            case None:
+                digest = None
+            case {"version": 1, "sha256Hash": str(digest)}:
+                pass
+            case _:
+                raise DocumentRefusedError("extensions.persistedQuery must have version 1 and a sha256Hash")
+        has_text = isinstance(query, str) and query.strip()
+        if not has_text and (query is not None or digest is None):
+            raise DocumentRefusedError("query must be a string")
+        return cls(query, apollo_hash=digest)
+
+    @property
+    def is_persisted(self) -> bool:
+        """Whether the document goes by an identifier, so that the request is short and always the same."""
+        return self.document_id is not None or self.apollo_hash is not None
+
+
+class PersistedDocuments:
+    """Finds the operation that a request means, whatever way it names the document; `documents` reads and executes.
+
+    Raises ConfigurationError when made, where the manifest cannot be read or one of its documents cannot be executed.
+    """
+
+    def __init__(self, documents: Documents, settings: Settings) -> None:
+        self.documents = documents
+        self._only = settings.documents_mode == "only"
+        if self._only and settings.documents is None:
+            raise ConfigurationError(f"{variable('documents_mode')} is only, but there is no {_FILE}")
+        self._trusted = {} if settings.documents is None else read_manifest(settings.documents)
+        self._texts = frozenset(self._trusted.values())
+        self._automatic: Cache[str, str] = Cache(settings.apq_cache, settings.apq_bytes)
+        for text in self._texts:
+            self._pin(text)
+
+    def operation(self, reference: Reference, name: str | None) -> Operation:
+        """The operation `name` of the document, or its only one. Raises DocumentRefusedError or RequestError."""
+        text, digest = reference.text, reference.apollo_hash
+        if text is not None and digest is not None and digest != _sha256(text):
+            raise DocumentRefusedError("extensions.persistedQuery.sha256Hash is not the hash of query")
+        trusted = self._find_trusted(reference)
+        if trusted is not None:
+            return self.documents.operation(trusted, name)
+        if self._only:
+            raise DocumentRefusedError("Only trusted documents are executed here", Code.FORBIDDEN)
+        if digest is not None:
+            return self._automatic_operation(digest, text, name)
+        if text is None:
+            raise DocumentRefusedError("There is no document of that documentId")
+        return self.documents.operation(text, name)
+
+    def _find_trusted(self, reference: Reference) -> str | None:
+        """The manifest's document that a request names, were it by its whole text."""
+        if reference.text is not None:
+            return reference.text if reference.text in self._texts else None
+        if reference.document_id is not None:
+            return self._trusted.get(reference.document_id)
+        # Apollo's clients send what the manifest has as `id`, which need not be a hash.
+        return self._trusted.get(f"{_PREFIX}{reference.apollo_hash}") or self._trusted.get(reference.apollo_hash or "")
+
+    def _automatic_operation(self, digest: str, text: str | None, name: str | None) -> Operation:
+        if text is not None:
+            operation = self.documents.operation(text, name)
+            # Who sends it again uses it, as who sends the hash alone.
+            if self._automatic.find(digest) is None:
+                self._automatic.keep(digest, text, sys.getsizeof(text))
+            return operation
+        known = self._automatic.find(digest)
+        if known is None:
+            # The message, too, is what Apollo's clients know; they send the text then.
+            raise RequestError.of(Code.PERSISTED_QUERY_NOT_FOUND, GraphQLError("PersistedQueryNotFound"))
+        return self.documents.operation(known, name)
+
+    def _pin(self, text: str) -> None:
+        try:
+            self.documents.pin(text)
+        except RequestError as error:
+            identifier = next(key for key, value in self._trusted.items() if value == text)
+            raise ConfigurationError(f"{_FILE}: document {identifier}: {error}") from None
+
+
+def read_manifest(path: Path) -> dict[str, str]:
+    """The texts of a manifest by their identifiers, each also by `sha256:` and its hash. Raises ConfigurationError.
+
+    Takes an object of identifiers and texts, as the compiler of Relay and the client preset of GraphQL Code Generator
+    write it, and Apollo's persisted query manifest. An identifier that is a SHA-256 must be that of its text. Any other
+    is believed: 32 digits are likely to be an MD5, but may as well be what somebody's own store gave out.
+    """
+    try:
+        manifest = orjson.loads(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise ConfigurationError(f"{_FILE} cannot be read: {error}") from None
+    texts: dict[str, str] = {}
+    for identifier, text in _entries(manifest):
+        if not (isinstance(identifier, str) and identifier and isinstance(text, str)):
+            raise ConfigurationError(f"{_FILE}: document {identifier}: identifier and text must be strings")
+        digest = _sha256(text)
+        if _LOOKS_LIKE_SHA256.fullmatch(identifier) and identifier.removeprefix(_PREFIX) != digest:
+            raise ConfigurationError(f"{_FILE}: document {identifier}: this is not the SHA-256 of its text")
+        if texts.setdefault(identifier, text) != text:
+            raise ConfigurationError(f"{_FILE}: document {identifier}: there are two of this identifier")
+        texts[f"{_PREFIX}{digest}"] = text
+    if not texts:
+        raise ConfigurationError(f"{_FILE} has no documents")
+    return texts
+
+
+def _entries(manifest: Any) -> Iterable[tuple[Any, Any]]:
+    """The identifiers and texts of a manifest, whatever they are."""
+    match manifest:
+        case {"format": "apollo-persisted-query-manifest", "version": 1, "operations": [*operations]}:
+            return [_apollo_entry(operation) for operation in operations]
+        case {"format": _}:
+            raise ConfigurationError(f"{_FILE} is of no format that is known here")
+        case dict():
+            return manifest.items()
+        case _:
+            raise ConfigurationError(f"{_FILE} is not a JSON object")
+
+
+def _apollo_entry(operation: Any) -> tuple[Any, Any]:
+    return (operation.get("id"), operation.get("body")) if isinstance(operation, dict) else (operation, None)
+
+
+def _sha256(text: str) -> str:
+    return sha256(text.encode()).hexdigest()

@@ -1,0 +1,305 @@
+"""Documents that cost their sender little and were made to cost a server much. Each function says how."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+
+def _join(number: int, text: Callable[[int], str]) -> str:
+    return " ".join(text(place) for place in range(number))
+
+
+def _inbox(selection: str) -> str:
+    return f"{{ conversations {{ nodes {{ {selection} }} }} }}"
+
+
+def _chain(number: int, type_: str, text: Callable[[str], str]) -> str:
+    """An operation with the first of so many fragments, each spread in the one before it."""
+    links = _join(number, lambda place: f"fragment F{place} on {type_} {{ {text(f'...F{place + 1}')} }}")
+    return f"{_inbox('...F0')} {links} fragment F{number} on {type_} {{ id }}"
+
+
+def doubled_fragments() -> str:
+    """Written out, 2**60 fields."""
+    return _chain(60, "Conversation", lambda spread: f"{spread} {spread}")
+
+
+def doubled_fragments_under_aliases() -> str:
+    """As many, and all of them in the answer."""
+    return _chain(60, "Host", lambda spread: f"a: source {{ id }} b: user {{ id }} {spread} ... {{ {spread} }}")
+
+
+def doubled_pages() -> str:
+    """Pages in pages, each of them twice under other names."""
+    page = "bookings { nodes { conversations { nodes { %s } } } }"
+    return _chain(60, "Conversation", lambda spread: f"a: {page % spread} b: {page % spread}")
+
+
+def doubled_equal_pages() -> str:
+    """Pages in pages, each of them twice, to be merged."""
+    page = "bookings { nodes { conversations { nodes { %s } } } }"
+    return _chain(60, "Conversation", lambda spread: f"{page % spread} {page % spread}")
+
+
+def circular_fragments() -> str:
+    """Fragments that lead to each other."""
+    return f"""{_inbox("...A")} fragment A on Conversation {{ ...B }} fragment B on Conversation {{ ...C ...A }}
+    fragment C on Conversation {{ ...B assignee {{ id }} }}"""
+
+
+def circular_fragment_in_a_field() -> str:
+    """A fragment that leads to itself through fields."""
+    return f"{_inbox('...A')} fragment A on Conversation {{ messages {{ nodes {{ conversation {{ ...A }} }} }} }}"
+
+
+def long_chain() -> str:
+    """500 fragments, each spread in the one before it."""
+    return _chain(500, "Conversation", lambda spread: spread)
+
+
+def deep_chain() -> str:
+    """Two levels deeper with each of 300 fragments."""
+    return _chain(300, "Conversation", lambda spread: f"messages {{ nodes {{ conversation {{ {spread} }} }} }}")
+
+
+def ten_thousand_aliases() -> str:
+    """A hundred aliases of a fragment with a hundred aliases."""
+    return (
+        f"{_inbox(_join(100, lambda place: f'a{place}: assignee {{ ...F }}'))} "
+        f"fragment F on Host {{ {_join(100, lambda place: f'b{place}: id')} }}"
+    )
+
+
+def as_many_aliases_as_tokens() -> str:
+    """1,600 of them."""
+    return _inbox(_join(1_600, lambda place: f"a{place}: id"))
+
+
+def directives() -> str:
+    """As many as there may be tokens."""
+    return _inbox("id @include(if: true) " * 600)
+
+
+def unknown_directives() -> str:
+    """5,000 on one field."""
+    return _inbox("id" + " @a" * 2_490)
+
+
+def duplicate_fields() -> str:
+    """2,000 fields that are one."""
+    return f"{{ {'conversations { totalCount } ' * 1_000} }}"
+
+
+def duplicate_leaves() -> str:
+    """4,900 of them."""
+    return f"{{ conversations {{ {'totalCount ' * 4_900} }} }}"
+
+
+def duplicate_arguments() -> str:
+    """Fields that are one because their arguments are equal."""
+    return f"{{ {'conversations(first: 1, after: null) { totalCount } ' * 300} }}"
+
+
+def merged_inline_fragments() -> str:
+    """600 with the same field."""
+    return _inbox("... on Conversation { assignee { id } } " * 600)
+
+
+def merged_fields_with_selections() -> str:
+    """Each two of 600 must be compared, and what is in them."""
+    return _inbox("assignee { user { name } } " * 600)
+
+
+def merged_fragments() -> str:
+    """400 fragments with the same field."""
+    fragments = _join(400, lambda place: f"fragment F{place} on Conversation {{ assignee {{ id }} }}")
+    return f"{_inbox(_join(400, lambda place: f'...F{place}'))} {fragments}"
+
+
+def fragments_beside_each_other() -> str:
+    """Each two of 200 must be compared, below the same field."""
+    fragments = _join(200, lambda place: f"fragment F{place} on Host {{ firstname lastname user {{ id }} }}")
+    return f"{_inbox(_join(200, lambda place: f'assignee {{ ...F{place} }}'))} {fragments}"
+
+
+def merged_twice() -> str:
+    """Fields to be merged within fields to be merged."""
+    return _inbox(f"assignee {{ {'user { id name email } ' * 8} }} " * 25)
+
+
+def conflicting_fields() -> str:
+    """A key for 140 different fields."""
+    return _inbox(_join(140, lambda place: f"a: messages(first: {place}) {{ totalCount }}"))
+
+
+def comment_padding() -> str:
+    """A quarter of a megabyte that says nothing."""
+    return "{ __typename } #" + "x" * 250_000
+
+
+def many_comments() -> str:
+    """100,000 comments: they are no tokens that are counted."""
+    return "{ __typename }" + "\n#" * 100_000
+
+
+def commas() -> str:
+    """A quarter of a megabyte of what is passed over."""
+    return "{ __typename" + "," * 250_000 + "}"
+
+
+def ten_thousand_levels() -> str:
+    """Braces."""
+    return "{a" * 10_000 + "}" * 10_000
+
+
+def many_levels() -> str:
+    """As deep as tokens allow."""
+    return _inbox("assignee { " * 2_400 + "id" + " }" * 2_400)
+
+
+def nested_inline_fragments() -> str:
+    """As deep, without a field."""
+    return _inbox("... { " * 150 + "id" + " }" * 150)
+
+
+def nested_lists() -> str:
+    """A value of 10,000 levels."""
+    return f"{{ node(id: {'[' * 10_000}{']' * 10_000}) {{ id }} }}"
+
+
+def nested_objects() -> str:
+    """A value of 1,600 levels."""
+    return f"{{ conversations(filter: {'{not: ' * 1_600}{{}}{'}' * 1_600}) {{ totalCount }} }}"
+
+
+def nested_types() -> str:
+    """A variable of a list of lists."""
+    return f"query ($a: {'[' * 2_400}ID{']' * 2_400}) {{ __typename }}"
+
+
+def long_list() -> str:
+    """4,900 ids."""
+    ids = '"a" ' * 4_900
+    return f"{{ conversations(filter: {{ids: [{ids}]}}) {{ totalCount }} }}"
+
+
+def unknown_fields() -> str:
+    """4,900, each with something like it in the schema."""
+    return f"{{ {_join(4_900, lambda place: f'conversationz{place}')} }}"
+
+
+def unknown_fields_inside() -> str:
+    """As many, below a field."""
+    return _inbox(_join(4_800, lambda place: f"conversationz{place}"))
+
+
+def unknown_arguments() -> str:
+    """500 of them."""
+    return f"{{ conversations({_join(1_600, lambda place: f'firzt{place}: 1')}) {{ totalCount }} }}"
+
+
+def unknown_types() -> str:
+    """Fragments on 800 types that are not there."""
+    return "{ __typename } " + _join(800, lambda place: f"fragment F{place} on Conversationz{place} {{ id }}")
+
+
+def unused_fragments() -> str:
+    """Nothing uses them, and all are validated."""
+    return "{ __typename } " + _join(60, lambda place: f"fragment F{place} on Host {{ {'user { id } ' * 12} }}")
+
+
+def many_variables() -> str:
+    """1,200 that nothing uses."""
+    return f"query ({_join(1_200, lambda place: f'$v{place}: Int')}) {{ __typename }}"
+
+
+def many_undefined_variables_of_a_long_name() -> str:
+    """An operation's name of 200 KB, in each of many errors."""
+    uses = _join(100, lambda place: f"a{place}: hosts(first: $v{place}) {{ totalCount }}")
+    return f"query {'N' * 200_000} {{ {uses} }}"
+
+
+def many_operations() -> str:
+    """500 with one fragment."""
+    queries = _join(500, lambda place: f"query Q{place} {{ conversations {{ nodes {{ ...F }} }} }}")
+    return f"{queries} fragment F on Conversation {{ id }}"
+
+
+def many_operations_with_a_chain() -> str:
+    """250 with 300 fragments each."""
+    queries = _join(250, lambda place: f"query Q{place} {_inbox('...F0')}")
+    links = _join(300, lambda place: f"fragment F{place} on Conversation {{ ...F{place + 1} }}")
+    return f"{queries} {links} fragment F300 on Conversation {{ id }}"
+
+
+def many_operations_whose_chain_has_variables() -> str:
+    """150 times 160 uses of a variable."""
+    queries = _join(150, lambda place: f"query Q{place}($v: Int) {_inbox('...F0')}")
+    link = "messages(first: $v) {{ totalCount }} ...F{}"
+    links = _join(160, lambda place: f"fragment F{place} on Conversation {{ {link.format(place + 1)} }}")
+    return f"{queries} {links} fragment F160 on Conversation {{ id }}"
+
+
+def deep_introspection() -> str:
+    """Types of types of types."""
+    return f"{{ __schema {{ types {{ {'fields { type { ' * 40} name {' } }' * 40} }} }} }}"
+
+
+def circular_introspection() -> str:
+    """The same, within the depth that is allowed."""
+    fields = "name fields { name type { name fields { name type { name fields { name type { name } } } } } }"
+    return f"{{ __schema {{ types {{ {fields} }} }} }}"
+
+
+def introspection_under_aliases() -> str:
+    """All that the schema has, 30 times."""
+    fields = "name fields { name args { name defaultValue type { name } } type { name } } enumValues { name }"
+    return f"{{ __schema {{ {_join(30, lambda place: f'a{place}: types {{ {fields} }}')} }} }}"
+
+
+def long_string() -> str:
+    """An id of a quarter of a megabyte."""
+    return f'{{ node(id: "{"x" * 250_000}") {{ id }} }}'
+
+
+def escapes() -> str:
+    """40,000 characters that are each written as six."""
+    return '{ node(id: "' + r"\u0041" * 40_000 + '") { id } }'
+
+
+def block_string() -> str:
+    """Lines to be dedented."""
+    return '{ node(id: """' + "\n   x" * 40_000 + '""") { id } }'
+
+
+def huge_numbers() -> str:
+    """An integer of 100,000 digits."""
+    return f"{{ hosts(first: {'9' * 100_000}) {{ totalCount }} }}"
+
+
+def huge_exponent() -> str:
+    """A number that no float holds."""
+    return "{ hosts(first: 1e999999999) { totalCount } }"
+
+
+def page_beyond_32_bits() -> str:
+    """Of 2**31 nodes."""
+    return "{ hosts(first: 2147483648) { nodes { id } } }"
+
+
+def huge_database_id() -> str:
+    """Beyond 64 bits, of 4,000 digits."""
+    return f"{{ conversation(databaseId: {'9' * 4_000}) {{ id }} }}"
+
+
+def product_of_pages() -> str:
+    """A million million nodes."""
+    page = "bookings(first: 100) { nodes { conversations(first: 100) { nodes { "
+    return f"{{ conversations(first: 100) {{ nodes {{ {page * 2} id {' }' * 8} }} }} }}"
+
+
+DOCUMENTS: list[Callable[[], str]] = [
+    value
+    for name, value in sorted(globals().items())
+    if callable(value) and getattr(value, "__module__", "") == __name__ and not name.startswith("_")
+]

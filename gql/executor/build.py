@@ -52,8 +52,10 @@ class Builder:
             self.columns.update(field.columns)
             compute = self._name("compute", field.compute)
             value = f"{compute}({', '.join(f'row[{column!r}]' for column in field.columns)})"
-            # Unlike a column, a computation may give anything: what it gives is checked.
-            self._items.append(f"{key!r}: {self._checked(value, type_, nullable=not is_non_null_type(type_))}")
+            # Unlike a column, a computation may give anything: what it gives is checked, unless types have checked it.
+            if not (_answers_yes_or_no(field.compute) and get_named_type(type_).name == "Boolean"):
+                value = self._checked(value, type_, nullable=not is_non_null_type(type_))
+            self._items.append(f"{key!r}: {value}")
             return
         table = self._table
         column = getattr(table, field.python_name, None)
@@ -90,6 +92,10 @@ class Builder:
         name = f"{prefix}_{len(self._names)}"
         self._names[name] = function
         return name
+
+
+def _answers_yes_or_no(compute: Callable[..., Any]) -> bool:
+    return getattr(compute, "__annotations__", {}).get("return") in {bool, "bool"}
 
 
 def _holds_list(type_: GraphQLOutputType) -> bool:

@@ -75,7 +75,10 @@ def linked() -> list[str]:
     return re.findall(r'(?:src|href)="([^"]*)"', html(None))
 
 
-OPERATIONS = ["OpenConversations", "OneConversation", "NextPage", "CloseConversation", "ConnectBookings"]
+OPERATIONS = [
+    *("OpenConversations", "OneConversation", "NextPage", "WaitingGuests", "Reply"),
+    *("CloseConversation", "ConnectBookings"),
+]
 
 
 async def test_everything_that_the_page_loads_is_served_forever(client: httpx.AsyncClient) -> None:

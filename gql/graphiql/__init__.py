@@ -79,6 +79,8 @@ _EXAMPLES: Final[tuple[tuple[str, dict[str, object] | None], ...]] = (
     ("open_conversations", None),
     ("one_conversation", {"databaseId": 1}),
     ("next_page", {"first": 5, "after": None}),
+    ("waiting_guests", {"filter": {"needsReply": True}}),
+    ("reply", {"input": {"conversationId": "a conversation's id", "content": "Welcome!", "idempotencyKey": "1"}}),
     ("close_conversation", {"input": {"conversationId": "a conversation's id", "closed": True}}),
     ("connect_bookings", {"input": {"conversationId": "a conversation's id", "bookingIds": ["a booking's id"]}}),
 )

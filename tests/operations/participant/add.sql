@@ -11,58 +11,9 @@ UPDATE conversations SET updated_at=$1::TIMESTAMP WITH TIME ZONE WHERE conversat
 
 INSERT INTO participants (created_at, updated_at, account_id, conversation_id, member_type, member_id, client_id, host_id, read_at, last_message_sent_at) VALUES ($1::TIMESTAMP WITH TIME ZONE, $2::TIMESTAMP WITH TIME ZONE, $3::BIGINT, $4::BIGINT, $5, $6::BIGINT, $7::BIGINT, $8::BIGINT, $9::TIMESTAMP WITH TIME ZONE, $10::TIMESTAMP WITH TIME ZONE) RETURNING participants.id;
 
-UPDATE conversations c
-SET unanswered_since = told.unanswered_since, unread_count = told.unread_count
-FROM (
-SELECT c.id, told.unanswered_since, told.unread_count
-FROM conversations c CROSS JOIN LATERAL (
-SELECT min(sent_at) FILTER (WHERE by_guest AND NOT answered) AS unanswered_since,
-count(*) FILTER (WHERE by_guest AND sent_at > coalesce(c.read_at, '-infinity')) AS unread_count
-FROM (
-SELECT m.sent_at, p.member_type = 'CLIENT' AS by_guest,
-bool_or(p.member_type = 'HOST') OVER (ORDER BY m.sent_at DESC, m.id DESC) AS answered
-FROM messages m JOIN participants p ON (p.account_id, p.id) = (m.account_id, m.sender_id)
-WHERE m.account_id = c.account_id AND m.conversation_id = c.id AND m.visibility = 'EXTERNAL'
-) message
-) told
-WHERE c.account_id = $1 AND c.id = ANY($2::bigint[])
-) told
-WHERE c.account_id = $1 AND c.id = told.id
-AND (c.unanswered_since, c.unread_count) IS DISTINCT FROM (told.unanswered_since, told.unread_count);
+-- db.queries.derivation.COUNTERS;
 
-INSERT INTO conversation_texts (account_id, conversation_id, words)
-SELECT c.account_id, c.id,
-search_document(c.account_id, concat_ws(E'\f', c.subject, head.content), coalesce(body.content, ''))
-FROM conversations c
-CROSS JOIN LATERAL (
-SELECT string_agg(content, E'\f' ORDER BY content) AS content
-FROM (
-SELECT concat_ws(E'\f', b.reference, b.external_reference, l.fullname)
-FROM conversation_bookings cb
-JOIN bookings b ON (b.account_id, b.id) = (cb.account_id, cb.booking_id)
-LEFT JOIN clients l ON (l.account_id, l.id) = (b.account_id, b.client_id)
-WHERE (cb.account_id, cb.conversation_id) = (c.account_id, c.id)
-UNION
-SELECT coalesce(l.fullname, concat_ws(' ', h.firstname, h.lastname))
-FROM participants p
-LEFT JOIN clients l ON (l.account_id, l.id) = (p.account_id, p.client_id)
-LEFT JOIN hosts h ON (h.account_id, h.id) = (p.account_id, p.host_id)
-WHERE (p.account_id, p.conversation_id) = (c.account_id, c.id)
-) piece (content)
-) head
-CROSS JOIN LATERAL (
-SELECT string_agg(content, E'\f' ORDER BY place) AS content
-FROM (
-SELECT m.content, row_number() OVER newest AS place,
-sum(length(m.content)) OVER newest - length(m.content) AS start
-FROM messages m WHERE (m.account_id, m.conversation_id) = (c.account_id, c.id)
-WINDOW newest AS (ORDER BY m.sent_at DESC, m.id DESC)
-) message
-WHERE start < 50000
-) body
-WHERE c.account_id = $1 AND c.id = ANY($2::bigint[])
-ON CONFLICT (account_id, conversation_id) DO UPDATE SET words = excluded.words
-WHERE conversation_texts.words <> excluded.words;
+-- db.queries.derivation.TEXTS;
 
 SELECT participants.created_at, participants.updated_at, participants.account_id, participants.id, participants.conversation_id, participants.member_type, participants.member_id, participants.client_id, participants.host_id, participants.read_at, participants.last_message_sent_at
 FROM participants

@@ -3,13 +3,16 @@
 Reads go through asyncpg with statements compiled once; a snapshot is one connection inside one read-only transaction,
 so that an answer is of one moment. Writes go through a SQLModel session, one transaction each. Nothing here decides
 what is read or written.
+
+What fails because the database is away, or because others write the same, is raised as an error of this module, so that
+it can be told from a mistake. Nothing is tried again here: only the caller knows what may be done twice.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -17,7 +20,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import asyncpg
 from sqlalchemy import event
 from sqlalchemy.dialects.postgresql.asyncpg import dialect as asyncpg_dialect
-from sqlalchemy.exc import DisconnectionError
+from sqlalchemy.exc import DBAPIError, DisconnectionError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -36,7 +40,27 @@ _PLANNING = {"random_page_cost": "1.1", "max_parallel_workers_per_gather": "0"}
 # Seconds for a server to accept a connection, to end a transaction, and to see its connections closed.
 _CONNECT_WITHIN = 5.0
 _END_WITHIN = 2.0
-_STOP_WITHIN = 5.0
+_STOP_WITHIN = 1.5
+
+# SQLSTATEs, by PostgreSQL's appendix A. Away: a connection is lost (the whole class 08) or ended by who runs the
+# server, which starts, stops, recovers from a crash, or has no connection to spare.
+_CONNECTION_EXCEPTION = "08"
+_AWAY = {"53300", "57P01", "57P02", "57P03", "57P05"}
+# Serialisation failure and deadlock: the transaction was undone for the sake of another one.
+_COLLISION = {"40001", "40P01"}
+_RAISED_BY_DRIVERS = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, SQLAlchemyError)
+
+
+class UnavailableError(Exception):
+    """The database cannot be asked now. Nothing was changed, and trying again later may well succeed."""
+
+
+class CollisionError(UnavailableError):
+    """PostgreSQL undid the transaction, as it could not go on beside others. It may succeed at once if run again."""
+
+
+class OutcomeUnknownError(UnavailableError):
+    """The connection was lost while the transaction was being committed: it took effect, or it did not."""
 
 
 class Row(asyncpg.Record):  # type: ignore[misc]  # asyncpg ships no types
@@ -96,17 +120,28 @@ class Snapshot:
         self._closed = False
 
     async def fetch(self, statement: Statement, parameters: Mapping[str, Any]) -> list[Any]:
-        """The rows of `statement`. Raises what asyncpg raises, and `SnapshotClosedError` after the end."""
+        """The rows of `statement`.
+
+        Raises `UnavailableError`, otherwise what asyncpg raises, and `SnapshotClosedError` after the end.
+        """
         task = asyncio.current_task()
         assert task is not None  # noqa: S101  # asyncpg runs in tasks only
         self._running.add(task)
         try:
             async with self._turn:
-                connection = await self._open()
-                values = [parameters[name] for name in statement.names]
-                return await connection.fetch(statement.sql, *values, record_class=statement.record_class)  # type: ignore[no-any-return]
+                with _told_apart(self._is_lost):
+                    connection = await self._open()
+                    values = [parameters[name] for name in statement.names]
+                    return await connection.fetch(statement.sql, *values, record_class=statement.record_class)  # type: ignore[no-any-return]
         finally:
             self._running.discard(task)
+
+    def _is_lost(self) -> bool:
+        try:
+            return self._connection is not None and bool(self._connection.is_closed())
+        except asyncpg.InterfaceError:
+            # The pool has taken it away already.
+            return True
 
     async def _open(self) -> Any:
         if self._closed:
@@ -220,11 +255,59 @@ class Database:
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[AsyncSession]:
-        """A session in one transaction: committed when the block ends, rolled back when it raises."""
+        """A session in one transaction: committed when the block ends, rolled back when it raises.
+
+        Raises `UnavailableError`; of its kinds, `CollisionError` asks for the whole block to be run again, and
+        `OutcomeUnknownError` says that it may have been committed. In any other case of an error it was not.
+        """
         if self._engine is None:
             raise RuntimeError("the database was not started")
-        async with AsyncSession(self._engine, expire_on_commit=False) as session, session.begin():
-            yield session
+        committing = False
+        try:
+            with _told_apart():
+                async with AsyncSession(self._engine, expire_on_commit=False) as session, session.begin():
+                    yield session
+                    await session.flush()
+                    committing = True
+        except CollisionError:
+            raise
+        except UnavailableError as error:
+            if committing:
+                raise OutcomeUnknownError from error
+            raise
+
+
+@contextmanager
+def _told_apart(is_lost: Callable[[], bool] = lambda: False) -> Iterator[None]:
+    """Raise what drivers raise in the block as the error of this module that it is, if it is one."""
+    try:
+        yield
+    except _RAISED_BY_DRIVERS as error:
+        kind = next(filter(None, map(_kind, _causes(error))), None)
+        if kind is None and is_lost():
+            # Whatever it complained of, without its connection it could not have succeeded.
+            kind = UnavailableError
+        if kind is None:
+            raise
+        raise kind from error
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    """The error, and what led to it: SQLAlchemy wraps, and ending a lost transaction fails in its turn."""
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def _kind(error: BaseException) -> type[UnavailableError] | None:
+    if isinstance(error, asyncpg.PostgresError):
+        state = str(error.sqlstate)
+        if state in _COLLISION:
+            return CollisionError
+        return UnavailableError if state in _AWAY or state.startswith(_CONNECTION_EXCEPTION) else None
+    away = isinstance(error, OSError | PoolTimeoutError | DisconnectionError)
+    away = away or (isinstance(error, DBAPIError) and error.connection_invalidated)
+    return UnavailableError if away else None
 
 
 def _replace_if_lost(connection: Any, *_: Any) -> None:

@@ -26,6 +26,7 @@ admission       how many operations run at once
 document        a document's text -> parsed, validated, scope-checked; cached
 persisted       documents by an identifier: a manifest's, and automatic persisted queries
 auth            bearer token -> viewer
+record          what the log says of a request
 etag            answers that a client may keep, and 304 for those that it has
 http            the GraphQL-over-HTTP endpoint
 graphiql        the GraphiQL page

@@ -20,7 +20,7 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from db.engine import Database
+from db.engine import Database, UnavailableError
 from db.migration import applied, head
 from db.queries.actor import exists
 from db.scope import Viewer
@@ -34,12 +34,24 @@ from gql.log import configure_log
 from gql.persisted import PersistedDocuments
 from gql.rate import RateLimiter
 from gql.schema import build_schema
-from gql.server import tune_collector
+from gql.server import starting, tune_collector
 from gql.settings import Settings
 
 _PATH = "/graphql"
 _READY_WITHIN = 2.0
-_NO_SNIFF = {"X-Content-Type-Options": "nosniff"}
+# What every answer has that does not say otherwise: it is what its type says, stands in no frame and on no other site's
+# page, brings nothing along, and is kept by nobody. Whether there is only HTTPS is told by whoever offers HTTPS.
+_SECURITY = {
+    "X-Content-Type-Options": "nosniff",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "X-Frame-Options": "DENY",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store",
+}
+# What a browser app may send and read besides what any may: the page of another origin has no use for more.
+_SENT_BY_APPS = ("Authorization", "Content-Type", "If-None-Match", "X-Request-Cost")
+_READ_BY_APPS = ("ETag", "Retry-After", "RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset", "WWW-Authenticate")
 
 
 def create_app(settings: Settings, *, token: str | None = None) -> Starlette:
@@ -52,16 +64,11 @@ def create_app(settings: Settings, *, token: str | None = None) -> Starlette:
     if settings.database_url is None:
         raise ValueError("database_url must be given: the command line starts the embedded server")
     database = Database(settings.database_url, pool_size=settings.pool_size)
-
-    async def is_there(viewer: Viewer) -> bool:
-        async with asyncio.timeout(settings.operation_timeout):
-            return await exists(database, viewer)
-
     rates = RateLimiter(settings) if settings.rate_limit else None
     endpoint = GraphQLEndpoint(
         PersistedDocuments(Documents(build_schema(), settings), settings),
         database,
-        Authenticator(settings, exists=is_there),
+        Authenticator(settings, exists=partial(_is_there, database, settings.operation_timeout)),
         Admission(settings.max_running, settings.max_waiting),
         rates,
         max_body=settings.max_body,
@@ -86,9 +93,19 @@ def create_app(settings: Settings, *, token: str | None = None) -> Starlette:
 def create_configured_app() -> Starlette:
     """The application of the environment's settings: what `uvicorn --factory` and its workers call."""
     configure_log()
-    app = create_app(Settings())
-    tune_collector()
+    with starting():
+        app = create_app(Settings())
+        tune_collector()
     return app
+
+
+async def _is_there(database: Database, within: float, viewer: Viewer) -> bool:
+    """Whether the token's actor exists. Raises `UnavailableError` where that is not known within so many seconds."""
+    try:
+        async with asyncio.timeout(within):
+            return await exists(database, viewer)
+    except TimeoutError as error:
+        raise UnavailableError from error
 
 
 @asynccontextmanager
@@ -102,8 +119,8 @@ async def _lifespan(database: Database, rates: RateLimiter | None, _app: Starlet
             await rates.stop()
 
 
-class _NoSniff:
-    """Tells browsers to believe the content type of every answer."""
+class _Security:
+    """Gives every answer those of the security headers that it does not have."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -111,7 +128,9 @@ class _NoSniff:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def send_marked(message: Message) -> None:
             if message["type"] == "http.response.start":
-                MutableHeaders(scope=message).update(_NO_SNIFF)
+                headers = MutableHeaders(scope=message)
+                for name, value in _SECURITY.items():
+                    headers.setdefault(name, value)
             await send(message)
 
         await self._app(scope, receive, send_marked)
@@ -154,7 +173,7 @@ def _is_address(host: str) -> bool:
 
 def _middleware(settings: Settings, endpoint: ASGIApp, *, demo: bool) -> list[Middleware]:
     """From the outside to the inside."""
-    middleware = [Middleware(_NoSniff)]
+    middleware = [Middleware(_Security)]
     if demo:
         middleware.append(Middleware(_ThisMachine))
     if settings.cors_origins:
@@ -163,7 +182,8 @@ def _middleware(settings: Settings, endpoint: ASGIApp, *, demo: bool) -> list[Mi
                 CORSMiddleware,
                 allow_origins=settings.cors_origins,
                 allow_methods=["GET", "POST"],
-                allow_headers=["authorization", "content-type"],
+                allow_headers=_SENT_BY_APPS,
+                expose_headers=_READ_BY_APPS,
                 max_age=3_600,
             )
         )
@@ -176,7 +196,7 @@ async def _show_http_exception(_request: Request, error: Exception) -> Response:
 
 
 async def _show_failure(_request: Request, error: Exception) -> Response:
-    return Response(orjson.dumps({"errors": [mask(error)]}), 500, _NO_SNIFF, "application/json")
+    return Response(orjson.dumps({"errors": [mask(error)]}), 500, _SECURITY, "application/json")
 
 
 async def _healthy(_request: Request) -> Response:

@@ -1,7 +1,8 @@
 """What goes wrong, as clients see it: codes, refusals, user errors, and the mask over everything else.
 
-Only what was raised on purpose keeps its message. Anything else is answered with `INTERNAL_SERVER_ERROR` and an id that
-the log has too, so that nothing internal reaches a client.
+Only what was raised on purpose keeps its message. Anything else is answered with `INTERNAL_SERVER_ERROR`, or with
+`SERVICE_UNAVAILABLE` where it is worth trying again, and with an id that the log has too, so that nothing internal
+reaches a client.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import strawberry
 import structlog
 from graphql import GraphQLError
 
+from db.engine import CollisionError, OutcomeUnknownError, UnavailableError
 from db.problem import ProblemCode
 from gql.enums import expose
 from gql.log import describe
@@ -24,6 +26,15 @@ _log = structlog.stdlib.get_logger("inbox")
 # Of an error in a request: characters of its message, and places in the document.
 _LONGEST_MESSAGE = 500
 _MOST_LOCATIONS = 10
+
+
+# Why it is worth trying again, and whether that is safe.
+_UNAVAILABLE = {
+    UnavailableError: "The data cannot be reached now: try again",
+    CollisionError: "Others are changing the same, and nothing was changed: try again",
+    OutcomeUnknownError: "It is not known whether the change was made: try again with the same idempotencyKey, "
+    "under which it is made once however often it is asked for",
+}
 
 
 class Code(StrEnum):
@@ -94,6 +105,11 @@ def show_request_error(error: GraphQLError, code: Code) -> dict[str, Any]:
     return {**shown, "extensions": {"code": code, **(error.extensions or {})}}
 
 
+def is_unavailable(error: GraphQLError) -> bool:
+    """Whether a field failed only because the database was away."""
+    return isinstance(error.original_error, UnavailableError)
+
+
 def _shorten(message: str) -> str:
     return message if len(message) <= _LONGEST_MESSAGE else f"{message[:_LONGEST_MESSAGE]}…"
 
@@ -101,6 +117,14 @@ def _shorten(message: str) -> str:
 def mask(error: BaseException) -> dict[str, Any]:
     """The error of a response in place of `error`, which is logged under the id that the response has."""
     error_id = uuid.uuid4().hex
+    if isinstance(error, UnavailableError):
+        # A line and no frames: while the database is away, every request fails in the same way.
+        cause: BaseException = error
+        while cause.__cause__ is not None:
+            cause = cause.__cause__
+        _log.warning("unavailable", error_id=error_id, kind=type(error).__name__, cause=type(cause).__name__)
+        extensions = {"code": Code.SERVICE_UNAVAILABLE, "id": error_id}
+        return {"message": _UNAVAILABLE[type(error)], "extensions": extensions}
     _log.error("internal error", error_id=error_id, exception=describe(error))
     return {
         "message": "Internal server error",

@@ -9,31 +9,30 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 import orjson
-import structlog
 from graphql import ExecutionResult, OperationType
 from starlette.datastructures import QueryParams
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from db.engine import Database
+from db.engine import Database, UnavailableError
 from db.scope import Viewer
 from gql.admission import Admission, BusyError
 from gql.auth import Authenticator, Unauthenticated
 from gql.context import Context
-from gql.document import Operation, RequestError
-from gql.errors import Code, mask, show
+from gql.document import RequestError
+from gql.errors import Code, is_unavailable, mask, show
 from gql.etag import revalidated
 from gql.persisted import DocumentRefusedError, PersistedDocuments, Reference
 from gql.rate import RateLimiter
+from gql.record import Record
 
 GRAPHQL_RESPONSE = "application/graphql-response+json"
 JSON = "application/json"
@@ -49,14 +48,12 @@ _QUALITY = re.compile(r"0(\.\d{0,3})?|1(\.0{0,3})?")
 
 # Nobody waits for an answer with this status: nginx writes it into its log for a client that went away.
 _GONE = 499
+# Seconds for what is away, or too busy, to be there again.
+_TRY_AGAIN = {"Retry-After": "1"}
 # Seconds after which it is worth knowing whether the client is still there.
 _PATIENCE = 0.1
-# Characters of a name, which a client may make as long as a document.
-_LONGEST_NAME = 100
 # Digits of a length. Python refuses to read a number of thousands.
 _LONGEST_NUMBER = 18
-
-_log = structlog.stdlib.get_logger("inbox")
 
 
 class HttpError(Exception):
@@ -83,43 +80,6 @@ class Parameters:
     document: Reference
     operation_name: str | None
     variables: dict[str, Any] | None
-
-
-@dataclass(slots=True)
-class Record:
-    """What the log says of a request."""
-
-    status: int = 0
-    errors: int = 0
-    refused: str | None = None
-    viewer: Viewer | None = None
-    operation: Operation | None = None
-    cost: int | None = None
-    codes: set[str] = field(default_factory=set)
-    started: float = field(default_factory=time.perf_counter)
-
-    def count(self, errors: list[dict[str, Any]]) -> None:
-        """Remember how many errors are answered, and their codes."""
-        self.errors = len(errors)
-        self.codes = {str(error["extensions"]["code"]) for error in errors}
-
-    def write(self, method: str) -> None:
-        """The one line. What a client wrote is not in it, but for the operation's name."""
-        name = self.operation.name if self.operation else None
-        _log.info(
-            "request",
-            method=method,
-            status=self.status,
-            ms=round((time.perf_counter() - self.started) * 1_000, 1),
-            type=self.operation.type.value if self.operation else None,
-            operation=name and name[:_LONGEST_NAME],
-            cost=self.cost,
-            account=self.viewer.account_id if self.viewer else None,
-            actor=f"{self.viewer.actor_type.lower()}:{self.viewer.actor_id}" if self.viewer else None,
-            errors=self.errors,
-            codes=sorted(self.codes),
-            refused=self.refused,
-        )
 
 
 class GraphQLEndpoint:
@@ -163,6 +123,10 @@ class GraphQLEndpoint:
             response = error_response(error, media)
         except ClientDisconnect:
             response = Response(status_code=_GONE)
+        except UnavailableError as error:
+            errors = [mask(error)]
+            record.count(errors)
+            response = _response(media, 503, {"errors": errors}, _TRY_AGAIN)
         except Exception as error:  # noqa: BLE001  # whatever it is, it must not reach the client
             errors = [mask(error)]
             record.count(errors)
@@ -191,15 +155,17 @@ class GraphQLEndpoint:
             context = Context(viewer, self._database, call.cost, self._rates, reads_once=operation.reads_once)
             async with _while_connected(request), self._admission:
                 result = await self._documents.execute(call, context)
+            if operation.type is OperationType.QUERY:
+                _refuse_incomplete(result, call.cost)
         except RequestError as error:
             record.count(error.errors)
             record.cost = error.cost
-            return _response(
-                media, _status(media, error), {"errors": error.errors, **self._extensions(request, record)}
-            )
+            status = _status(media, error)
+            answer = {"errors": error.errors, **self._extensions(request, record)}
+            return _response(media, status, answer, _TRY_AGAIN if status == 503 else None)  # noqa: PLR2004
         except BusyError:
             message = "Too many operations are waiting: try again"
-            raise HttpError(503, message, Code.SERVICE_UNAVAILABLE, {"Retry-After": "1"}) from None
+            raise HttpError(503, message, Code.SERVICE_UNAVAILABLE, _TRY_AGAIN) from None
         except DocumentRefusedError as error:
             raise _refusal(error) from None
         response = _response(media, 200, {**_payload(result, record), **self._extensions(request, record)})
@@ -375,11 +341,24 @@ def _payload(result: ExecutionResult, record: Record) -> dict[str, Any]:
     return {"errors": errors, "data": result.data}
 
 
+def _refuse_incomplete(result: ExecutionResult, cost: int) -> None:
+    """Raise `RequestError` for a query that missed the database: it is answered whole, or to be asked again.
+
+    A mutation is not: beside a field that failed there may be one that was carried out.
+    """
+    missed = next(filter(is_unavailable, result.errors or ()), None)
+    if missed is not None and missed.original_error is not None:
+        raise RequestError([mask(missed.original_error)], cost)
+
+
 def _status(media: str, error: RequestError) -> int:
     """Request errors are 200 for clients from before the specification, except when time ran out."""
-    if error.errors[0]["extensions"]["code"] == Code.TIMEOUT:
+    code = error.errors[0]["extensions"]["code"]
+    if code == Code.TIMEOUT:
         return 504
-    return 200 if media == JSON else 400
+    if media == JSON:
+        return 200
+    return 503 if code == Code.SERVICE_UNAVAILABLE else 400
 
 
 def _refusal(error: DocumentRefusedError) -> HttpError:

@@ -3,12 +3,16 @@
 The field opens the transaction, calls the function, commits, and only then lets the payload be read, from a later
 snapshot. A function that raises changes nothing: `RejectedError` becomes `userErrors`, anything else an error. Where
 the input has an `idempotency_key`, the function is called once for a key, however often the request arrives.
+
+A transaction that PostgreSQL undid for the sake of another one is run again, a few times. One whose connection was lost
+is not: only the client knows whether it may be done twice.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+import random
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
@@ -18,6 +22,7 @@ import strawberry
 from strawberry.utils.str_converters import to_camel_case
 
 from db import tables as t
+from db.engine import CollisionError
 from db.problem import Problem, RejectedError
 from db.queries import idempotency
 from db.relations import One
@@ -30,6 +35,10 @@ from gql.node import NODE_TABLES, RequiresScopes
 
 WRITE_SCOPE = "inbox_write"
 KEY = "idempotency_key"
+
+# How often a write is tried in all, and the longest wait in seconds before the second time; it doubles each time.
+ATTEMPTS = 5
+_FIRST_WAIT = 0.02
 
 # Calls it with the session, the viewer and the input; it returns the id that was written, or a list of them.
 Function: TypeAlias = Callable[..., Awaitable[Any]]
@@ -72,11 +81,7 @@ def mutation(written: Any) -> Callable[[Function], Any]:
 
         async def resolve(info: strawberry.Info[Context, None], input: Any) -> Any:
             context = info.context
-            try:
-                async with context.database.write() as session:
-                    outcome = Outcome(await write(session, context.viewer, input), [])
-            except RejectedError as rejected:
-                outcome = Outcome(None, rejected.problems)
+            outcome = await _carry_out(write, context, input)
             await context.renew()
             return outcome
 
@@ -90,6 +95,23 @@ def mutation(written: Any) -> Callable[[Function], Any]:
         )
 
     return declare
+
+
+async def _carry_out(write: Function, context: Context, input: Any) -> Outcome:
+    """What comes of a write in a transaction of its own, run again where it collides. Raises `UnavailableError`."""
+    attempt = 1
+    while True:
+        try:
+            async with context.database.write() as session:
+                return Outcome(await write(session, context.viewer, input), [])
+        except RejectedError as rejected:
+            return Outcome(None, rejected.problems)
+        except CollisionError:
+            if attempt == ATTEMPTS:
+                raise
+        # By chance, as those that collided would otherwise meet again.
+        await asyncio.sleep(random.uniform(0, _FIRST_WAIT * 2 ** (attempt - 1)))  # noqa: S311  # no secret
+        attempt += 1
 
 
 def _once(name: str, function: Function) -> Function:

@@ -10,23 +10,41 @@ import errno
 import gc
 import ipaddress
 import socket
-from contextlib import suppress
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
+import structlog
 import uvicorn
+from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
-# Seconds for requests in flight when the server is asked to stop: as long as an operation may take, unless configured.
-GRACE = 10
+# Seconds for requests in flight when the server is asked to stop. With what then takes time - to notice the signal, and
+# to close the connections to the database - the server is gone in 10, which is what container platforms commonly wait.
+GRACE = 7
 # New objects that may be garbage before Python looks for cycles among them.
 COLLECT_AFTER = 50_000
 
 
 class ServerError(RuntimeError):
     """Nothing can be served. The message is one line."""
+
+
+@contextmanager
+def starting() -> Iterator[None]:
+    """End the process, so that its supervisor gives up, where the block that makes an application raises.
+
+    What fails with one worker fails with the next, and the supervisor would start them for ever.
+    """
+    try:
+        yield
+    except Exception:  # noqa: BLE001  # whatever it is, it would be so again
+        structlog.stdlib.get_logger("inbox").exception("failed to start")
+        sys.exit(STARTUP_FAILURE)
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -60,6 +78,19 @@ def url_of(listener: socket.socket) -> str:
     return f"http://[{address}]:{port}" if address.version == 6 else f"http://{address}:{port}"  # noqa: PLR2004
 
 
+class _Supervisor(Multiprocess):
+    """Uvicorn's, which refuses new connections as soon as it stops its workers.
+
+    As long as one process has the listener open, connections are made that nobody is going to answer.
+    """
+
+    def terminate_all(self) -> None:
+        """Stop listening, then ask the workers to finish."""
+        for listener in self.sockets:
+            listener.close()
+        super().terminate_all()
+
+
 def serve(application: ASGIApp | str, listener: socket.socket, *, workers: int = 1) -> None:
     """Serve until SIGINT or SIGTERM, and answer the requests that are in flight then.
 
@@ -78,9 +109,9 @@ def serve(application: ASGIApp | str, listener: socket.socket, *, workers: int =
     )
     failed = False
     if workers > 1:
-        supervisor = Multiprocess(config, [listener])
+        supervisor = _Supervisor(config, [listener])
         supervisor.run()
-        failed = any(process.exitcode == uvicorn.config.STARTUP_FAILURE for process in supervisor.processes)
+        failed = any(process.exitcode == STARTUP_FAILURE for process in supervisor.processes)
     else:
         try:
             # Once it has stopped, uvicorn raises the signal again that it was stopped by.

@@ -200,6 +200,27 @@ async def test_the_least_recently_used_token_is_forgotten(
     assert [by_secret.cached(header) is not None for header in (first, second, third)] == [True, False, True]
 
 
+@pytest.mark.slow
+async def test_of_a_hundred_thousand_tokens_a_bounded_number_is_remembered(clock: Clock) -> None:
+    authenticator = Authenticator(configured(SECRET), clock=clock)
+    headers = [signed({"sub": f"user:{id_}"}) for id_ in range(1, 100_001)]
+
+    for header in headers:
+        await authenticator.authenticate(header)
+
+    assert [header for header in headers if authenticator.cached(header)] == headers[-auth.CACHE_SIZE :]
+    # The one place where they are kept, by their hashes: nothing of a token that was forgotten stays behind.
+    assert len(authenticator._verified) == auth.CACHE_SIZE  # noqa: SLF001
+    assert auth.CACHE_SIZE <= 10_000
+
+
+async def test_what_is_refused_is_not_remembered(by_secret: Authenticator) -> None:
+    for id_ in range(1, 101):
+        await refusal(by_secret, signed({"sub": f"user:{id_}", "exp": NOW}))
+
+    assert len(by_secret._verified) == 0  # noqa: SLF001
+
+
 async def test_an_unknown_actor_is_refused_and_not_remembered(clock: Clock) -> None:
     answers: Iterator[bool] = iter([False, True])
 

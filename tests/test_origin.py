@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
+from typing import cast
 
+import asyncpg
 import httpx
 import pytest
 
 from gql.app import create_app
 from tests.client import Client, Statements, make_settings
 from tests.conftest import serving
-from tests.request import BROWSER, JSON, TYPENAME, refusal, send
+from tests.factories import store_account
+from tests.persisting import automatic, get
+from tests.request import BROWSER, JSON, RESPONSE, TYPENAME, refusal, send
 
 pytestmark = pytest.mark.anyio
 
@@ -38,16 +43,105 @@ async def test_another_method_of_another_path_is_405(reader: Client) -> None:
     assert set(response.headers["allow"].split(", ")) == {"GET", "HEAD"}
 
 
-async def test_every_answer_forbids_guessing_its_type(reader: Client) -> None:
-    answers = [
-        await send(reader, {"query": "{ __typename }"}),
-        await send(reader, {"query": "{ __typename }"}, authorization=None),
-        await send(reader, method="GET", path="/healthz"),
-        await send(reader, method="GET", path="/nope"),
-    ]
+PREFLIGHT = {
+    "origin": "https://app.example",
+    "access_control_request_method": "POST",
+    "access_control_request_headers": "authorization, content-type, if-none-match, x-request-cost",
+}
+SECURITY = {
+    "x-content-type-options": "nosniff",
+    "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
+    "x-frame-options": "DENY",
+    "cross-origin-resource-policy": "same-origin",
+    "referrer-policy": "no-referrer",
+    "cache-control": "no-store",
+}
 
-    assert [answer.status_code for answer in answers] == [200, 401, 200, 404]
-    assert {tuple(answer.headers.get_list("x-content-type-options")) for answer in answers} == {("nosniff",)}
+
+def security(response: httpx.Response) -> dict[str, str]:
+    """The security headers of an answer, each of which it must have once."""
+    return {name: value for name in SECURITY for value in [", ".join(response.headers.get_list(name))]}
+
+
+async def test_every_answer_has_the_security_headers(
+    seeded_dsn: str, statements: Statements, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fail(*_arguments: object) -> None:
+        raise LookupError
+
+    monkeypatch.setattr("gql.app._healthy", fail)
+    operation = {"query": "{ __typename }"}
+    async with serving(seeded_dsn, statements, cors_origins="https://app.example", rate_limit=2) as client:
+        transport = httpx.ASGITransport(cast("httpx.ASGITransport", client.http._transport).app, False)  # noqa: SLF001, FBT003
+        answers = [
+            await send(client, operation),
+            await send(client, {"query": "{"}, accept=RESPONSE),
+            await send(client, operation, authorization=None),
+            await send(client, method="GET", path="/nope"),
+            await send(client, operation, method="PUT"),
+            await send(client, operation, accept="text/html"),
+            await send(client, b"x" * 300_000),
+            await send(client, operation, content_type="text/plain"),
+            await send(client, operation),
+            await send(client, operation),
+            await send(client, method="OPTIONS", authorization=None, **PREFLIGHT),
+            await send(client, method="OPTIONS", authorization=None, **(PREFLIGHT | {"origin": "https://c.example"})),
+            await send(client, method="GET", path="/readyz"),
+        ]
+        async with httpx.AsyncClient(transport=transport, base_url="http://inbox") as http:
+            answers.append(await http.get("/healthz"))
+
+    statuses = [200, 400, 401, 404, 405, 406, 413, 415, 200, 429, 200, 400, 200, 500]
+    assert [answer.status_code for answer in answers] == statuses
+    assert [security(answer) for answer in answers] == [SECURITY] * len(answers)
+
+
+async def test_graphiql_cannot_be_framed_and_loads_from_here_alone(seeded_dsn: str, statements: Statements) -> None:
+    async with serving(seeded_dsn, statements, graphiql=True) as client:
+        page = await send(client, method="GET", accept=BROWSER, authorization=None)
+        root = await send(client, method="GET", path="/", authorization=None)
+        (script, *_) = re.findall(r'src="([^"]*)"', page.text)
+        file = await send(client, method="GET", path=f"/{script}", authorization=None)
+
+    policy = page.headers.get_list("content-security-policy")
+    assert len(policy) == 1
+    assert {"default-src 'none'", "script-src 'self'", "frame-ancestors 'none'"} < set(policy[0].split("; "))
+    own = {name: SECURITY[name] for name in SECURITY.keys() - {"content-security-policy"}}
+    assert security(page) == own | {"content-security-policy": policy[0]}
+    assert (root.status_code, security(root)) == (307, SECURITY)
+    assert security(file) == SECURITY | {"cache-control": "public, max-age=31536000, immutable"}
+
+
+@pytest.mark.parametrize(
+    "media", ["application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "text/plain", "text/json", None]
+)
+async def test_a_form_of_another_site_changes_nothing(
+    client: Client, connection: asyncpg.Connection, media: str | None
+) -> None:
+    """Even if the browser sent a token along, which it does not."""
+    await store_account(connection)
+    body = {"query": "mutation { createConversation(input: {}) { userErrors { code } } }"}
+
+    refused = await send(client, body, content_type=media, origin="https://evil.example")
+
+    assert refused.status_code == 415
+    assert await connection.fetchval("SELECT count(*) FROM conversations") == 0
+    assert (await send(client, body)).status_code == 200
+    assert await connection.fetchval("SELECT count(*) FROM conversations") == 1
+
+
+async def test_what_a_browser_sends_by_itself_is_no_token(reader: Client) -> None:
+    cookie = await send(
+        reader, {"query": "{ __typename }"}, authorization=None, cookie=f"authorization=Bearer {reader.token}"
+    )
+    address = await send(
+        reader,
+        method="GET",
+        path=f"/graphql?query={{__typename}}&access_token={reader.token}&authorization=Bearer%20{reader.token}",
+        authorization=None,
+    )
+
+    assert [answer.status_code for answer in (cookie, address)] == [401, 401]
 
 
 @pytest.mark.parametrize(
@@ -88,13 +182,6 @@ async def test_graphiql_is_not_there_unless_switched_on(reader: Client) -> None:
     assert response.headers["content-type"] == f"{JSON}; charset=utf-8"
 
 
-PREFLIGHT = {
-    "origin": "https://app.example",
-    "access_control_request_method": "POST",
-    "access_control_request_headers": "authorization, content-type",
-}
-
-
 async def test_other_origins_are_refused_unless_configured(reader: Client) -> None:
     preflight = await send(reader, method="OPTIONS", authorization=None, **PREFLIGHT)
     answer = await send(reader, {"query": "{ __typename }"}, origin="https://app.example")
@@ -115,15 +202,51 @@ async def test_configured_origins_are_let_in(seeded_dsn: str, statements: Statem
 
     assert preflight.status_code == 200
     assert preflight.headers["access-control-allow-methods"] == "GET, POST"
-    assert {"authorization", "content-type"} <= set(
-        preflight.headers["access-control-allow-headers"].lower().split(", ")
-    )
+    assert set(preflight.headers["access-control-allow-headers"].lower().split(", ")) == {
+        *("accept", "accept-language", "content-language"),
+        *PREFLIGHT["access_control_request_headers"].split(", "),
+    }
+    assert [response.headers.get("access-control-allow-credentials") for response in (preflight, answer)] == [None] * 2
     assert [answer.status_code, refused.status_code] == [200, 401]
     assert {response.headers["access-control-allow-origin"] for response in (preflight, answer, refused)} == {
         "https://app.example"
     }
     assert [other.headers.get("access-control-allow-origin") for other in others] == [None, None]
     assert [response.headers["vary"] for response in (answer, others[1])] == ["Origin", "Origin"]
+
+
+async def test_apps_of_other_origins_may_send_no_other_header(seeded_dsn: str, statements: Statements) -> None:
+    other = PREFLIGHT | {"access_control_request_headers": "authorization, x-forwarded-host"}
+    async with serving(seeded_dsn, statements, cors_origins="https://app.example") as client:
+        preflight = await send(client, method="OPTIONS", authorization=None, **other)
+
+    assert preflight.status_code == 400
+
+
+async def test_apps_of_other_origins_can_read_what_is_told_in_headers(seeded_dsn: str, statements: Statements) -> None:
+    origin = {"origin": "https://app.example"}
+    async with serving(seeded_dsn, statements, cors_origins="https://app.example", rate_limit=2) as client:
+        document = {"query": "{ __typename }", "extensions": automatic("{ __typename }")}
+        await send(client, document, **origin)
+        kept = await get(client, origin, extensions=automatic("{ __typename }"))
+        spent = await send(client, document, **origin)
+        refused = await send(client, document, authorization=None, **origin)
+
+    assert [answer.status_code for answer in (kept, spent, refused)] == [200, 429, 401]
+    exposed = {name for answer in (kept, spent, refused) for name in _exposed(answer)}
+    told = {
+        "etag",
+        "retry-after",
+        "www-authenticate",
+        *(name for name in spent.headers if name.startswith("ratelimit-")),
+    }
+    assert exposed == told
+    assert len(told) == 6
+    assert told <= {*kept.headers, *spent.headers, *refused.headers}
+
+
+def _exposed(response: httpx.Response) -> set[str]:
+    return set(response.headers["access-control-expose-headers"].lower().split(", "))
 
 
 @pytest.mark.parametrize(

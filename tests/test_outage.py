@@ -22,6 +22,8 @@ pytestmark = pytest.mark.anyio
 
 READ = "{ conversations { nodes { databaseId } } }"
 WRITE = "mutation { createConversation(input: {}) { conversation { databaseId } userErrors { code } } }"
+MESSAGE = "The data cannot be reached now: try again"
+NEWER = "application/graphql-response+json"
 
 
 class Server:
@@ -73,8 +75,8 @@ UNREACHABLE = [(200, {"status": "ok"}), (503, {"status": "unavailable", "databas
 def failure(response: httpx.Response, **place: Any) -> dict[str, Any]:
     """A masked error in its place, with the id that the response gives."""
     (error,) = response.json()["errors"]
-    extensions = {"code": "INTERNAL_SERVER_ERROR", "id": error["extensions"]["id"]}
-    return {"message": "Internal server error", "extensions": extensions, **place}
+    extensions = {"code": "SERVICE_UNAVAILABLE", "id": error["extensions"]["id"]}
+    return {"message": MESSAGE, "extensions": extensions, **place}
 
 
 async def test_an_outage_is_masked_and_ends_by_itself(server: Server) -> None:
@@ -87,6 +89,7 @@ async def test_an_outage_is_masked_and_ends_by_itself(server: Server) -> None:
         await server.off()
         async with asyncio.timeout(10):
             read, write = await client.post(READ), await client.post(WRITE)
+            newer = await client.http.post("/graphql", json={"query": READ}, headers=client.headers | {"accept": NEWER})
             unknown = await client.as_(1, "application:1").post(READ)
             refused = await client.as_(1, scopes=[]).http.post("/graphql")
             assert await health(client) == UNREACHABLE
@@ -97,11 +100,13 @@ async def test_an_outage_is_masked_and_ends_by_itself(server: Server) -> None:
         assert "errors" not in await client.answer(WRITE)
         assert "errors" not in await client.as_(1, "application:1").answer(READ)
 
-    places = {"locations": [{"line": 1, "column": 19}], "path": ["conversations", "nodes"]}
-    assert (read.status_code, read.json()) == (200, {"errors": [failure(read, **places)], "data": None})
+    assert (read.status_code, read.json()) == (200, {"errors": [failure(read)]})
+    assert (newer.status_code, newer.json()) == (503, {"errors": [failure(newer)]})
+    assert newer.headers["retry-after"] == "1"
     places = {"locations": [{"line": 1, "column": 12}], "path": ["createConversation"]}
     assert (write.status_code, write.json()) == (200, {"errors": [failure(write, **places)], "data": None})
-    assert (unknown.status_code, unknown.json()) == (500, {"errors": [failure(unknown)]})
+    assert (unknown.status_code, unknown.json()) == (503, {"errors": [failure(unknown)]})
+    assert unknown.headers["retry-after"] == "1"
     assert refused.status_code == 401
 
 
@@ -125,9 +130,7 @@ async def test_operations_under_way_fail_and_the_next_succeed(server: Server) ->
         answers = await asyncio.gather(*(client.data(document) for document in (READ, WRITE) * 4))
 
     assert [response.status_code for response in responses] == [200, 200]
-    assert [error["message"] for response in responses for error in response.json()["errors"]] == [
-        "Internal server error"
-    ] * 2
+    assert [error["message"] for response in responses for error in response.json()["errors"]] == [MESSAGE] * 2
     written = {answer["createConversation"]["conversation"]["databaseId"] for answer in answers[1::2]}
     assert len(written) == 4
 

@@ -15,6 +15,7 @@ from typing import Any
 import orjson
 from graphql import (
     GraphQLArgument,
+    GraphQLEnumType,
     GraphQLField,
     GraphQLInputField,
     GraphQLInputObjectType,
@@ -35,6 +36,8 @@ from tests.factories import MOMENT
 
 # How far the numbers of the rows that only account 1 has are moved.
 SHIFT = 1_000
+# How far beyond any row numbers are that were never used.
+FAR = 1_000_000
 NUMBERS = {
     "Account": 1,
     "Application": world.APPLICATION,
@@ -63,8 +66,18 @@ TENANT_ROWS: list[tuple[type[t.Table], int]] = [
     *((table, NUMBERS[name]) for name, table in NODE_TABLES.items() if issubclass(table, t.TenantTable)),
     (t.Booking, world.FREE_BOOKING),
 ]
+TENANT_NAMES = [name for name, table in NODE_TABLES.items() if issubclass(table, t.TenantTable)]
 OWN_OF_1 = {encode_id(table, 2, number): encode_id(table, 1, number) for table, number in TENANT_ROWS}
 LEADING_TYPES = {"ID", "BigInt", "String"}
+# How often an input is gone into on one way: a filter, and the one that it may have within, by these names.
+LEVELS = 2
+NESTING = {"not", "or"}
+# What to try where nothing leads to a row, but less of them may be shown. A type that is not here fails.
+NARROWING: dict[str, list[Any]] = {
+    "Boolean": [True, False, None],
+    "Int": [1, 100],
+    "DateTime": [f"2026-05-0{day}T09:30:00Z" for day in (3, 4, 5)],
+}
 
 
 @dataclass(frozen=True)
@@ -98,11 +111,11 @@ def ways() -> Iterator[Way]:
 def leaves(
     inputs: dict[str, GraphQLArgument] | dict[str, GraphQLInputField], within: tuple[str, ...] = ()
 ) -> Iterator[tuple[tuple[str, ...], Any]]:
-    """The paths of arguments, and of the fields of inputs in them, with their types; no input within its own like."""
+    """The paths of arguments, and of the fields of inputs in them, with their types; an input within its like once."""
     for name, definition in inputs.items():
         named = get_named_type(definition.type)
         if isinstance(named, GraphQLInputObjectType):
-            if named.name not in within:
+            if within.count(named.name) < LEVELS:
                 yield from (((name, *path), leaf) for path, leaf in leaves(named.fields, (*within, named.name)))
         else:
             yield (name,), definition.type
@@ -116,10 +129,10 @@ def leads(way: Way) -> bool:
 WAYS = list(ways())
 
 
-def document(way: Way) -> str:
-    """A document that goes this way with `$value`, and shows all that is there, some levels deep."""
+def document(way: Way, shown: str | None = None) -> str:
+    """A document that goes this way with `$value`, and shows this, or all that is there, some levels deep."""
     definition = _field(way.parent, way.field)
-    call = f"{way.field}({_arguments(definition.args, way.path)}) {{ {selection(definition, 2)} }}"
+    call = f"{way.field}({_arguments(definition.args, way.path)}) {{ {shown or selection(definition, 2)} }}"
     header = f"($value: {way.type})"
     if way.parent == "Mutation":
         return f"mutation{header} {{ it: {call} }}"
@@ -127,6 +140,13 @@ def document(way: Way) -> str:
         return f"query{header} {{ it: {call} }}"
     own = encode_id(NODE_TABLES[way.parent], 2, NUMBERS[way.parent])
     return f'query{header} {{ it: node(id: "{own}") {{ ... on {way.parent} {{ {call} }} }} }}'
+
+
+def as_1(text: str) -> str:
+    """A document that goes its way from what account 1 has, instead of what account 2 has."""
+    for theirs, own in OWN_OF_1.items():
+        text = text.replace(theirs, own)
+    return text
 
 
 def _field(parent: str, field: str) -> GraphQLField:
@@ -149,7 +169,13 @@ def _arguments(inputs: dict[str, GraphQLArgument] | dict[str, GraphQLInputField]
 
 
 def _at(type_: Any, path: tuple[str, ...]) -> str:
-    return f"{{{_arguments(type_.fields, path)}}}" if path else "$value"
+    if not path:
+        return "$value"
+    # Where something can be changed, it is: who asks for nothing is refused nothing.
+    changes = (
+        ["closed: true"] if "closed" in type_.fields and type_.name.endswith("Input") and path != ("closed",) else []
+    )
+    return f"{{{', '.join([_arguments(type_.fields, path), *changes])}}}"
 
 
 def _must_be_given(definition: GraphQLArgument | GraphQLInputField) -> bool:
@@ -185,23 +211,52 @@ def selection(field: GraphQLField, depth: int) -> str:
 
 
 def values(way: Way, cursors: dict[str, list[str]]) -> list[Any]:
-    """What account 1 has that can be tried there: ids, numbers, cursors and texts."""
-    type_ = get_named_type(way.type).name
-    if type_ == "ID":
-        found: list[Any] = [
-            encode_id(table, account if issubclass(table, t.TenantTable) else 0, NUMBERS[name] + shift)
-            for name, table in NODE_TABLES.items()
-            # Its own, of both kinds; and what account 2 could make up of what it knows.
-            for account, shift in ((1, 0), (1, SHIFT), (2, SHIFT))
-            if issubclass(table, t.TenantTable) or not shift
-        ]
+    """What account 1 has that can be tried there: ids, numbers, cursors and texts; anything where none of them fits."""
+    named = get_named_type(way.type)
+    type_ = named.name
+    found: list[Any]
+    if isinstance(named, GraphQLEnumType):
+        found = list(named.values)
+    elif not leads(way):
+        found = NARROWING[type_]
+    elif type_ == "ID":
+        found = [id_ for name in NODE_TABLES for id_ in foreign_ids(name)]
     elif type_ == "BigInt":
         found = [number + SHIFT for number in NUMBERS.values()]
     elif way.path[-1] in {"after", "before"}:
         found = cursors[f"{way.parent}.{way.field}"]
     else:
         found = [f"{world.BOOKING} of 1", "Keys of 1"]
-    return [[value] for value in found] if is_list_type(get_nullable_type(way.type)) else found
+    if not is_list_type(get_nullable_type(way.type)):
+        return found
+    mixed = [mixed_ids(name) for name in TENANT_NAMES] if type_ == "ID" else []
+    # Within another input, all at once is enough.
+    return mixed if mixed and not NESTING.isdisjoint(way.path) else [*([value] for value in found), *mixed]
+
+
+def foreign_ids(name: str) -> list[str]:
+    """Ids of account 1's rows, of both kinds; and what account 2 could make up of what it knows."""
+    table = NODE_TABLES[name]
+    if not issubclass(table, t.TenantTable):
+        return [encode_id(table, 0, NUMBERS[name])]
+    return [encode_id(table, account, NUMBERS[name] + shift) for account, shift in ((1, 0), (1, SHIFT), (2, SHIFT))]
+
+
+def never_used(way: Way, value: Any) -> Any:
+    """A value to try, with an id that nobody ever had in place of each one; what is no id as it is."""
+    match get_named_type(way.type).name:
+        case "ID":
+            return (
+                [NEVER_USED.get(id_, id_) for id_ in value] if isinstance(value, list) else NEVER_USED.get(value, value)
+            )
+        case "BigInt":
+            return value + FAR
+    return value
+
+
+def mixed_ids(name: str) -> list[str]:
+    """One of account 2's own, and then those that are not."""
+    return [encode_id(NODE_TABLES[name], 2, NUMBERS[name]), *foreign_ids(name)]
 
 
 def cursor(field: str) -> list[str]:
@@ -215,4 +270,17 @@ def cursor(field: str) -> list[str]:
 
 
 CURSORS = {f"{way.parent}.{way.field}": cursor(f"{way.parent}.{way.field}") for way in WAYS if way.path == ("after",)}
-TRIED = [(str(way), document(way), value) for way in WAYS if leads(way) for value in values(way, CURSORS)]
+# Applications are everybody's.
+NEVER_USED = {
+    foreign: encode_id(NODE_TABLES[name], 0 if name == "Account" else 2, NUMBERS[name] + FAR * place)
+    for name in NODE_TABLES
+    if name != "Application"
+    for place, foreign in enumerate(foreign_ids(name), 1)
+}
+# What leads to no row is tried at the surface only.
+TRIED = [
+    (way, document(way), value)
+    for way in WAYS
+    if leads(way) or NESTING.isdisjoint(way.path)
+    for value in values(way, CURSORS)
+]

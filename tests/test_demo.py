@@ -44,7 +44,11 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder for demos that tests stop. Who comes first fills it."""
-    return tmp_path_factory.mktemp("stopped") / "data"
+    folder = tmp_path_factory.mktemp("stopped")
+    # Else the first demo says that it has opened the folders to PostgreSQL.
+    for each in (folder, folder.parent, folder.parent.parent):
+        each.chmod(each.stat().st_mode | 0o001)
+    return folder / "data"
 
 
 def test_the_curl_line_of_the_demo_works_as_printed(demo: Demo) -> None:

@@ -10,7 +10,7 @@ import asyncio
 import json
 import re
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -303,6 +303,11 @@ def _from_json(text: bytes, what: str) -> Any:
         value = orjson.loads(text)
     except ValueError:
         raise HttpError(400, f"{what} is not JSON in UTF-8") from None
+    # What is written back the same has lost no name: most clients write JSON so, and need no second look. What is nested
+    # too deeply to be written back is refused below.
+    with suppress(orjson.JSONEncodeError):
+        if orjson.dumps(value) == text:
+            return value
     try:
         _NAMES.decode(text.decode())
     except (ValueError, RecursionError):

@@ -303,8 +303,8 @@ def _from_json(text: bytes, what: str) -> Any:
         value = orjson.loads(text)
     except ValueError:
         raise HttpError(400, f"{what} is not JSON in UTF-8") from None
-    # What is written back the same has lost no name: most clients write JSON so, and need no second look. What is nested
-    # too deeply to be written back is refused below.
+    # What is written back the same has lost no name: most clients write JSON so, and need no second look. What is
+    # nested too deeply to be written back is refused below.
     with suppress(orjson.JSONEncodeError):
         if orjson.dumps(value) == text:
             return value

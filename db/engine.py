@@ -204,8 +204,8 @@ class Database:
             raise RuntimeError("the database was not started")
         return self._pool
 
-    async def start(self) -> None:
-        """Open the pools.
+    async def start(self, *, connect: bool = True) -> None:
+        """Open the pools; where not to `connect` yet, the first statement does.
 
         Raises OSError where the server cannot be reached, asyncpg.PostgresError where it refuses the connection, and
         asyncpg.InterfaceError where the DSN is none.
@@ -213,7 +213,7 @@ class Database:
         self._pool = await asyncpg.create_pool(
             self._dsn,
             timeout=_CONNECT_WITHIN,
-            min_size=1,
+            min_size=int(connect),
             max_size=self._size,
             init=_learn_arrays,
             reset=_no_reset,

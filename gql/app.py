@@ -59,7 +59,7 @@ def create_app(settings: Settings, *, token: str | None = None) -> Starlette:
 
     A `token` is put into GraphiQL's headers; as whoever gets the page has it then, only this machine's addresses are
     answered. Raises `gql.jwks.ConfigurationError` where no key to verify tokens is configured, or where the manifest of
-    trusted documents is not as it should be. Connects when its lifespan starts.
+    trusted documents is not as it should be. Connects when something is asked for.
     """
     if settings.database_url is None:
         raise ValueError("database_url must be given: the command line starts the embedded server")
@@ -110,7 +110,8 @@ async def _is_there(database: Database, within: float, viewer: Viewer) -> bool:
 
 @asynccontextmanager
 async def _lifespan(database: Database, rates: RateLimiter | None, _app: Starlette) -> AsyncIterator[None]:
-    await database.start()
+    # A worker that takes another's place while the database is away must not give up, and all others with it.
+    await database.start(connect=False)
     try:
         yield
     finally:

@@ -110,6 +110,22 @@ async def test_an_outage_is_masked_and_ends_by_itself(server: Server) -> None:
     assert refused.status_code == 401
 
 
+async def test_a_process_that_starts_in_an_outage_serves_when_it_is_over(server: Server) -> None:
+    """Such as a worker that takes another's place: where it gave up, the service would stop for good."""
+    async with prepared(server):
+        dsn = await server.on()
+        await server.off()
+        async with serving(dsn, Statements()) as client:
+            assert await health(client) == UNREACHABLE
+            response = await client.post(READ)
+            assert (response.status_code, response.json()["errors"][0]["message"]) == (503, MESSAGE)
+
+            await server.on()
+
+            assert await health(client) == WELL
+            assert await client.data(READ) == {"conversations": {"nodes": []}}
+
+
 async def test_operations_under_way_fail_and_the_next_succeed(server: Server) -> None:
     async with prepared(server, pool_size=2) as client:
         await client.data(WRITE)

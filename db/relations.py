@@ -30,17 +30,22 @@ from sqlalchemy.types import TypeEngine
 from db import tables as t
 from db.criterion import Shape, Term, conditions, values
 from db.engine import Snapshot, Statement
-from db.journey import STAGE
 from db.page import BY_ID, FIRST_PAGE, Order, Page
 from db.scope import ACCOUNT, visible
 
 _KEYS = "keys"
 
-# What a row can have besides its columns, by name: made of other rows, and never null.
-EXPRESSIONS: Mapping[type[t.Table], Mapping[str, ColumnElement[Any]]] = {t.Conversation: {"stage": STAGE}}
 
-# Which columns and expressions of its rows a statement selects, by name; where it is None, all columns.
-Columns: TypeAlias = frozenset[str] | None
+@dataclass(frozen=True, slots=True, eq=False)
+class Expression:
+    """A value that is computed from other rows and selected with a row under `name`. It is never null."""
+
+    name: str
+    value: ColumnElement[Any]
+
+
+# The columns, by name, and the expressions that a statement selects of its rows; None selects all columns.
+Columns: TypeAlias = frozenset[str | Expression] | None
 ALL: Columns = None
 
 
@@ -282,8 +287,8 @@ def _chosen(table: type[t.Table], columns: Columns) -> list[Any]:
     if columns is None:
         return list(every)
     chosen = [column for column in every if column.key in columns or column.key == "id"]
-    made = EXPRESSIONS.get(table, {}).items()
-    return [*chosen, *(expression.label(name) for name, expression in made if name in columns)]
+    expressions = sorted((each for each in columns if isinstance(each, Expression)), key=lambda each: each.name)
+    return [*chosen, *(expression.value.label(expression.name) for expression in expressions)]
 
 
 @cache

@@ -21,7 +21,7 @@ from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from db.engine import Database, UnavailableError
-from db.migration import applied, head
+from db.migrations.apply import applied, head
 from db.queries.actor import exists
 from db.scope import Viewer
 from gql.admission import Admission

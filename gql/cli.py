@@ -30,11 +30,11 @@ from rich.progress import Progress as ProgressBar
 from rich.table import Column, Table
 from sqlalchemy.exc import DBAPIError
 
-from db import migration
 from db.bookingsync.importing import Phase, Progress, UnfinishedError, importing
 from db.bookingsync.report import Report
 from db.embedded import EmbeddedError, embedded
-from db.migration import UnknownRevisionError
+from db.migrations import apply
+from db.migrations.apply import UnknownRevisionError
 from db.seed import SeedError
 from gql.auth import MAX_ID, SCOPES, Authenticator, granted, mint, parse_duration
 from gql.demo import fill, read_key, run_demo
@@ -152,7 +152,7 @@ def serve_command(
 def migrate() -> None:
     """Bring the database to the newest migration. Safe to run twice, and from two machines at once."""
     with _database(Settings()) as dsn:
-        applied = migration.migrate(dsn)
+        applied = apply.migrate(dsn)
     typer.echo("\n".join(f"Applied {revision}" for revision in applied) or "Up to date")
 
 
@@ -229,7 +229,7 @@ def _database(settings: Settings, *, migrated: bool = False) -> Iterator[str]:
     """Yield the DSN of a database that answers; with `migrated`, of one that has the newest migration."""
     with nullcontext(settings.database_url) if settings.database_url else embedded(settings.data) as dsn:
         asyncio.run(_greet(dsn))
-        if migrated and migration.pending(dsn):
+        if migrated and apply.pending(dsn):
             raise RefusedError("The database has pending migrations: run `inbox migrate` first")
         yield dsn
 

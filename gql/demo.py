@@ -28,7 +28,7 @@ from rich.text import Text
 
 from db.embedded import discard, embedded
 from db.engine import Database
-from db.migration import migrate
+from db.migrations.apply import migrate
 from db.queries.actor import exists, first_application
 from db.scope import Viewer
 from db.seed import SeedError, seed

@@ -18,7 +18,7 @@ from strawberry.types.field import StrawberryField
 from db import tables as t
 from db.criterion import Criterion, Term
 from db.page import BY_ID, Order, Page
-from db.relations import Many, One, Window
+from db.relations import Expression, Many, One, Window
 from db.scope import Viewer
 from gql.connection import PendingConnection, read_page
 from gql.context import Context
@@ -145,10 +145,12 @@ class LookupField(RelationField):
 class ExpressionField(RelationField):
     """What is made of other rows, and selected with the row where a plan knows that it is wanted."""
 
+    expression: Expression
+
     async def get_result(self, source: Any, info: Any, args: list[Any], kwargs: dict[str, Any]) -> Any:  # noqa: ARG002
         """The value, from a loader of its own: rows that are read whole have their columns only."""
-        row = await load_part(info.context, source.table, self.python_name, source.id)
-        return row[self.python_name]
+        row = await load_part(info.context, source.table, self.expression, source.id)
+        return row[self.expression.name]
 
 
 class LastField(RelationField):
@@ -168,9 +170,11 @@ def column(description: str) -> Any:
     return strawberry.field(description=description)
 
 
-def expression(description: str) -> Any:
-    """The expression of the field's name that `db.relations.EXPRESSIONS` has for the row's table."""
-    return ExpressionField(python_name=None, description=description)
+def expression(value: Expression, description: str) -> Any:
+    """A value that is computed from other rows and selected with the row."""
+    field = ExpressionField(python_name=None, description=description)
+    field.expression = value
+    return field
 
 
 def one(column: Any, *, description: str | None = None) -> Any:

@@ -17,8 +17,9 @@ import strawberry
 from db import tables as t
 from db.criterion import ENDS, Criterion, Term, every, opposite, size
 from db.page import Order
-from db.queries import booking, finding
-from db.queries.search import is_blank
+from db.queries import booking
+from db.queries.conversation import filters
+from db.queries.conversation.search import is_blank
 from db.scope import Viewer
 from gql.enums import BookingStatus, Channel, JourneyStage, expose
 from gql.errors import Refused
@@ -92,7 +93,7 @@ class DateTimeRange:
     "matches nothing. A field that is null is not given, and a filter without fields matches everything."
 )
 class ConversationFilter:
-    """Joined by name to `db.queries.finding.FILTERS`."""
+    """Joined by name to `db.queries.conversation.filters.FILTERS`."""
 
     ids: list[strawberry.ID] | None = given("One of these.", ids_of=t.Conversation)
     closed: bool | None = given("Whether it is closed.")
@@ -164,7 +165,7 @@ def _read_terms(input: Any, viewer: Viewer, depth: int) -> Iterator[Term]:
         if field.name == "not_":
             yield opposite(every(_read_terms(value, viewer, depth + 1)))
         elif field.name == "or_":
-            yield finding.one_of(every(_read_terms(alternative, viewer, depth + 1)) for alternative in value)
+            yield filters.one_of(every(_read_terms(alternative, viewer, depth + 1)) for alternative in value)
         else:
             yield criteria[field.name](_read_value(field, value, viewer))
 
@@ -183,7 +184,7 @@ def _read_value(field: dataclasses.Field[Any], value: Any, viewer: Viewer) -> An
 def read_order(input: ConversationOrder | None, filter: ConversationFilter | None) -> Order:
     """The order asked for, or the default one. Raises `Refused` for relevance where `filter` itself has no search."""
     asked = input or ConversationOrder()
-    order = finding.ORDERS[asked.field.value, asked.direction is OrderDirection.DESC]
+    order = filters.ORDERS[asked.field.value, asked.direction is OrderDirection.DESC]
     if asked.field is not ConversationOrderField.RELEVANCE:
         return order
     search = (filter and filter.search) or ""
@@ -193,6 +194,6 @@ def read_order(input: ConversationOrder | None, filter: ConversationFilter | Non
 
 
 FILTERS: Mapping[type, Mapping[str, Criterion]] = {
-    ConversationFilter: finding.FILTERS,
+    ConversationFilter: filters.FILTERS,
     BookingFilter: booking.FILTERS,
 }

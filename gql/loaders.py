@@ -15,8 +15,8 @@ from aiodataloader import DataLoader
 
 from db import tables as t
 from db.criterion import Term
-from db.queries import counts
-from db.relations import ALL, Columns, Many, Slice, Window, by_id
+from db.queries.conversation import counts
+from db.relations import ALL, Columns, Expression, Many, Slice, Window, by_id
 from gql.context import Context
 
 _Batch: TypeAlias = Callable[[Sequence[Any]], Awaitable[list[Any]]]
@@ -57,9 +57,9 @@ def load_row(context: Context, table: type[t.Table], id_: int) -> Awaitable[Any 
     return _row_loader(context, table, ALL).load(id_)
 
 
-def load_part(context: Context, table: type[t.Table], name: str, id_: int) -> Awaitable[Any]:
-    """The same with no more than the column or expression `name`."""
-    return _row_loader(context, table, frozenset({name})).load(id_)
+def load_part(context: Context, table: type[t.Table], expression: Expression, id_: int) -> Awaitable[Any]:
+    """The same with no more than its id and `expression`."""
+    return _row_loader(context, table, frozenset({expression})).load(id_)
 
 
 def load_rows(context: Context, table: type[t.Table], ids: Sequence[int], columns: Columns) -> Awaitable[list[Any]]:
@@ -90,7 +90,7 @@ def load_counts(context: Context, many: Many, where: tuple[Term, ...], parents: 
 
 
 def load_kind_count(context: Context, where: tuple[Term, ...], kind: str) -> Awaitable[int]:
-    """How many conversations of a kind of `db.queries.counts` meet all of `where`: one statement for all kinds."""
+    """How many conversations of a kind of `counts` meet all of `where`: one statement for all kinds."""
     loader = _loader(
         context, (counts, where), lambda kinds: counts.load(context.snapshot, context.viewer, kinds, where)
     )

@@ -22,7 +22,7 @@ from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
 from db.embedded import embedded
-from db.migration import migrate
+from db.migrations.apply import migrate
 from db.seed import seed
 from gql.app import create_app
 from tests.client import Client, Statements, make_settings

@@ -7,7 +7,7 @@ from typing import Any
 
 import asyncpg
 
-from db.queries.derivation import STATEMENTS
+from db.queries.conversation.derived import STATEMENTS
 
 MOMENT = datetime(2026, 5, 4, 9, 30, tzinfo=UTC)
 _STAMPS = {"created_at": MOMENT, "updated_at": MOMENT}

@@ -18,7 +18,8 @@ from typing import Any
 
 import asyncpg
 
-from db.bookingsync import reading, steps
+from db.bookingsync import files as import_files
+from db.bookingsync import steps
 from tests.importing import import_pages
 
 
@@ -55,7 +56,7 @@ async def attempt(dsn: str, files: list[Path], *, before: bool) -> str:
 
 def main(dsn: str, output: str, *files: str) -> int:
     """Begin again as long as it is killed."""
-    reading.RECORDS, steps.RECORDS, steps.CONVERSATIONS = 100, 25, 5
+    import_files.RECORDS, steps.RECORDS, steps.CONVERSATIONS = 100, 25, 5
     killed = 0
     while True:
         child = os.fork()

@@ -9,7 +9,7 @@ from typing import Any
 
 import asyncpg
 
-from db.queries.derivation import STATEMENTS
+from db.queries.conversation.derived import STATEMENTS
 from tests.client import Client
 from tests.factories import MOMENT, store, store_account
 from tests.world import World, empty

@@ -9,7 +9,7 @@ import pytest
 from graphql import GraphQLObjectType
 
 from db import tables as t
-from db.queries.counts import COUNTS
+from db.queries.conversation.counts import COUNTS
 from gql.filters import ConversationFilter
 from gql.node import encode_id
 from gql.schema import build_schema

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from db.embedded import embedded
-from db.migration import migrate
+from db.migrations.apply import migrate
 from tests.client import SECRET
 from tests.command import spawn
 from tests.process import Served, prepare, serving_processes, written

@@ -18,7 +18,7 @@ import pytest
 import strawberry
 
 from db import tables as t
-from db.queries import conversation
+from db.queries.conversation import writes
 from db.relations import ById, Many
 from gql.executor.run import FALLBACKS
 from gql.node import encode_id
@@ -437,10 +437,10 @@ async def test_a_write_that_cannot_be_shown_is_written_once(writing: Pair, broke
 
 def count_calls(patch: pytest.MonkeyPatch, name: str, calls: Counter[str]) -> None:
     """Count how often conversations are written in that way."""
-    write = getattr(conversation, name)
+    write = getattr(writes, name)
 
     async def write_and_count(*arguments: Any) -> Any:
         calls[name] += 1
         return await write(*arguments)
 
-    patch.setattr(conversation, name, write_and_count)
+    patch.setattr(writes, name, write_and_count)

@@ -17,7 +17,7 @@ import pytest
 from db import tables as t
 from db.engine import Database
 from db.page import Order
-from db.queries.finding import ORDERS
+from db.queries.conversation.filters import ORDERS
 from gql.connection import encode_cursor
 from gql.node import encode_id
 from tests.client import Client, Statements

@@ -20,9 +20,10 @@ from urllib.parse import urlsplit
 import asyncpg
 import pytest
 
-from db.bookingsync import reading, steps
+from db.bookingsync import files as import_files
+from db.bookingsync import steps
 from db.bookingsync.importing import Phase, UnfinishedError, importing
-from db.queries.derivation import STATEMENTS
+from db.queries.conversation.derived import STATEMENTS
 from gql.cli import run
 from tests.command import forget_settings, refusal, scalar, spawn, stops
 from tests.company import ACCOUNTS, write_company
@@ -59,7 +60,7 @@ def inbox(connection: asyncpg.Connection, tmp_path: Path) -> Inbox:
 @pytest.fixture
 def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
     """Batches of a few records."""
-    monkeypatch.setattr(reading, "RECORDS", 7)
+    monkeypatch.setattr(import_files, "RECORDS", 7)
     monkeypatch.setattr(steps, "RECORDS", 5)
     monkeypatch.setattr(steps, "CONVERSATIONS", 2)
 
@@ -171,7 +172,7 @@ async def test_tiny_batches_end_like_large_ones(
     one, other, files = pair
     tiny = await uninterrupted(one, files)
     monkeypatch.setattr(steps, "RECORDS", 10_000)
-    monkeypatch.setattr(reading, "RECORDS", 10_000)
+    monkeypatch.setattr(import_files, "RECORDS", 10_000)
     assert await uninterrupted(other, files) == tiny
 
 

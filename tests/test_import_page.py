@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from db.bookingsync.page import Given, find_files, read_page
+from db.bookingsync.files import Given, find_files, read_page
 from db.bookingsync.report import Fate, Leftover
 
 COMPLETE = Path(__file__).parent / "exports" / "complete"

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from db.bookingsync import reading, stream
-from db.bookingsync.page import identify, read_page
-from db.bookingsync.reading import read_batches
+from db.bookingsync import files as import_files
+from db.bookingsync import stream
+from db.bookingsync.files import identify, read_batches, read_page
 from db.bookingsync.report import Leftover
 from db.bookingsync.stream import Array, Element, NoArray, Start, UnreadableError, read_arrays
 from tests.importing import record
@@ -99,7 +99,7 @@ def test_a_value_that_is_too_long_ends_the_file(file: Path, monkeypatch: pytest.
 def test_batches_have_everything_once_and_each_says_where_the_next_begins(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int
 ) -> None:
-    monkeypatch.setattr(reading, "RECORDS", size)
+    monkeypatch.setattr(import_files, "RECORDS", size)
     pages = [
         {"rentals": [record("rentals", number) for number in range(1, 6)], "hosts": 7, "meta": {}},
         {"reviews": [1, 2], "rentals": [record("rentals", 0), record("rentals", 6)]},
@@ -126,7 +126,7 @@ def test_batches_have_everything_once_and_each_says_where_the_next_begins(
 
 
 def test_a_large_file_takes_little_memory(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reading, "RECORDS", 500)
+    monkeypatch.setattr(import_files, "RECORDS", 500)
     one = json.dumps(record("messages", 1, content="words " * 100, links={"conversation": 1, "sender": 1}))
     file.write_text('{"messages": [' + ",".join([one] * 20_000) + "]}")
     files = [identify(file)]

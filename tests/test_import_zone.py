@@ -10,7 +10,7 @@ import asyncpg
 import pytest
 
 from db.bookingsync.report import Fate
-from db.migration import downgrade, migrate
+from db.migrations.apply import downgrade, migrate
 from tests.importing import Inbox, by_text, record
 
 ZONES = [

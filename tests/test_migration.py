@@ -18,7 +18,7 @@ import asyncpg
 import pytest
 from sqlalchemy import Connection, text
 
-from db.migration import LOCK, UnknownRevisionError, applied, connected, downgrade, drift, head, migrate, pending
+from db.migrations.apply import LOCK, UnknownRevisionError, applied, connected, downgrade, drift, head, migrate, pending
 from db.tables import Table
 
 # What PostgreSQL knows of the tables, but for the order of columns. `alembic_version` is Alembic's own.
@@ -120,7 +120,12 @@ def test_postgresql_sees_no_difference_to_the_tables(empty: str) -> None:
 
 def test_two_machines_at_once_apply_each_revision_once(empty: str) -> None:
     revisions = pending(empty)
-    program = [sys.executable, "-c", "import sys; from db.migration import migrate; print(migrate(sys.argv[1]))", empty]
+    program = [
+        sys.executable,
+        "-c",
+        "import sys; from db.migrations.apply import migrate; print(migrate(sys.argv[1]))",
+        empty,
+    ]
 
     def start_two(connection: Connection) -> list[subprocess.Popen[str]]:
         connection.execute(text(f"SELECT pg_advisory_lock({LOCK})"))
@@ -161,7 +166,7 @@ async def test_it_waits_while_another_migrates(empty: str, monkeypatch: pytest.M
     def sleep(_seconds: float) -> None:
         asyncio.run_coroutine_threadsafe(finish(), loop).result()
 
-    monkeypatch.setattr("db.migration.time", SimpleNamespace(sleep=sleep))
+    monkeypatch.setattr("db.migrations.apply.time", SimpleNamespace(sleep=sleep))
     try:
         revisions = await asyncio.to_thread(migrate, empty)
         assert seen == [None]

@@ -31,7 +31,7 @@ from graphql import (
     visit,
 )
 
-from db.queries import derivation
+from db.queries.conversation import derived
 from gql.schema import build_schema
 from tests.client import Statements
 from tests.conftest import serving
@@ -103,8 +103,8 @@ async def test_a_document_has_its_answer_and_its_statements(
 
 # What is derived after each write is long, and says the same each time.
 _DERIVED = {
-    derivation.COUNTERS: "-- db.queries.derivation.COUNTERS",
-    derivation.TEXTS: "-- db.queries.derivation.TEXTS",
+    derived.COUNTERS: "-- db.queries.derivation.COUNTERS",
+    derived.TEXTS: "-- db.queries.derivation.TEXTS",
 }
 
 

@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from db.embedded import embedded
-from db.migration import migrate
+from db.migrations.apply import migrate
 from tests.client import Client, Statements
 from tests.conftest import serving
 from tests.factories import store, store_account

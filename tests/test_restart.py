@@ -11,7 +11,7 @@ import asyncpg
 import pytest
 
 from db.embedded import _Server, embedded
-from db.migration import migrate
+from db.migrations.apply import migrate
 from tests.process import READ, READ_DATA, Insistent, prepare, serving_processes, written
 
 pytestmark = pytest.mark.anyio

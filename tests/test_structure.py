@@ -23,14 +23,14 @@ PRODUCTION = [path for path in SOURCES if path.relative_to(ROOT).parts[0] != "te
 DB_ORDER = [
     {"db.tables"},
     {"db.scope"},
-    {"db.problem", "db.page", "db.criterion", "db.journey"},
+    {"db.problem", "db.page", "db.criterion"},
     {"db.engine"},
     {"db.relations"},
     {"db.queries"},
-    {"db.migration", "db.migrations", "db.embedded", "db.seed", "db.bookingsync"},
+    {"db.migrations", "db.embedded", "db.seed", "db.bookingsync"},
 ]
 # These write rows as they come, of all accounts, and so begin statements of their own.
-BULK = ("db/bookingsync/", "db/seed/", "db/migrations/", "db/migration.py")
+BULK = ("db/bookingsync/", "db/seed/", "db/migrations/")
 VISIBLE = {
     "README.md",
     "LICENSE",

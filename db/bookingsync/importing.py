@@ -19,10 +19,10 @@ from pathlib import Path
 
 import asyncpg
 
-from db.bookingsync import position, staging
+from db.bookingsync import checkpoint, staging
+from db.bookingsync.checkpoint import Position
+from db.bookingsync.files import File, find_files, identify
 from db.bookingsync.kind import KINDS
-from db.bookingsync.page import File, find_files, identify
-from db.bookingsync.position import Position
 from db.bookingsync.report import Fate, Leftover, Report
 from db.bookingsync.steps import DONE, FIRST, STEPS, Work, following
 
@@ -90,7 +90,7 @@ async def importing(  # noqa: PLR0913 - each is an option of the command
             await transaction.start()
         try:
             files = await _begin(connection, files, abandon=abandon)
-            at = await position.load(connection)
+            at = await checkpoint.load(connection)
             await _run(Work(connection, None if dry_run else second, files, at, dry_run), progress)
             yield await _report(connection, files)
             await staging.drop(connection)
@@ -127,7 +127,7 @@ async def _abandon(connection: asyncpg.Connection) -> None:
     async with connection.transaction():
         # Without files, it can only be abandoned again.
         await staging.forget_files(connection)
-        left = await position.load(connection)
+        left = await checkpoint.load(connection)
         steps = [*STEPS, DONE]
         if steps.index(left.step) < steps.index("find unlinked"):
             left.step, left.after = "find unlinked", 0

@@ -19,11 +19,11 @@ from string import Template
 
 import asyncpg
 
-from db.bookingsync import position
+from db.bookingsync import checkpoint
+from db.bookingsync.files import File, Given
 from db.bookingsync.kind import KINDS, Kind
-from db.bookingsync.page import File, Given
 from db.bookingsync.report import Leftover
-from db.migration import head
+from db.migrations.apply import head
 
 _LIKE = "SELECT 0 AS file, 0 AS place, $elsewhere t.* FROM $kind t WITH NO DATA"
 # Nothing is ever updated there, and steps tell the planner themselves what there is.
@@ -42,7 +42,7 @@ _TABLES = (
         number bigint PRIMARY KEY, link text, kind text, account_id bigint, id bigint
     )""",
     "CREATE TABLE inbox_import.touched (number bigint PRIMARY KEY, account_id bigint, conversation_id bigint)",
-    position.TABLE,
+    checkpoint.TABLE,
 )
 # Rows that an import changes without having been given them. `source` has their `account_id` and `id`.
 _NOTE = """

@@ -14,11 +14,10 @@ from functools import partial
 
 import asyncpg
 
-from db.bookingsync import joining, linking, staging, touching
+from db.bookingsync import joining, linking, staging
+from db.bookingsync.checkpoint import Position
+from db.bookingsync.files import Batch, File, read_batches
 from db.bookingsync.kind import KINDS, Kind
-from db.bookingsync.page import File
-from db.bookingsync.position import Position
-from db.bookingsync.reading import Batch, read_batches
 
 # Records of a batch that is joined, and conversations of one that is derived for.
 RECORDS = 20_000
@@ -121,7 +120,7 @@ async def catch_up(work: Work) -> bool:
 
 async def find_touched(work: Work) -> bool:
     """Conversations that an import changed anything of."""
-    await touching.find_touched(work.connection)
+    await linking.find_touched(work.connection)
     return False
 
 
@@ -136,12 +135,12 @@ async def _derive(second: asyncpg.Connection | None, connection: asyncpg.Connect
     What the second one commits by itself may be done again after an interruption, which changes nothing.
     """
     if second is None:
-        await touching.derive(connection, after, last)
+        await linking.derive(connection, after, last)
         return
     middle = (after + last) // 2
     async with asyncio.TaskGroup() as both:
-        both.create_task(touching.derive(connection, after, middle))
-        both.create_task(touching.derive(second, middle, last))
+        both.create_task(linking.derive(connection, after, middle))
+        both.create_task(linking.derive(second, middle, last))
 
 
 async def _work_off(

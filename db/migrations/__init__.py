@@ -1,1 +1,1 @@
-"""The history of the tables. `db.migration` applies it; `alembic revision --autogenerate` adds to it."""
+"""The history of the tables. `db.migrations.apply` applies it; `alembic revision --autogenerate` adds to it."""

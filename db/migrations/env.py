@@ -1,6 +1,6 @@
 """What Alembic executes for each of its commands: where the database is and what the tables should be.
 
-`db.migration` hands over its own connection. For the command line it is `-x dsn=postgresql://…`, or else the
+`db.migrations.apply` hands over its own connection. For the command line it is `-x dsn=postgresql://…`, or else the
 embedded server in `.data`, the one that `inbox migrate` brings up to date where no `DATABASE_URL` is set.
 """
 
@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 from sqlmodel import AutoString
 
 from db.embedded import embedded
-from db.migration import COMPARISON, connected
+from db.migrations.apply import COMPARISON, connected
 from db.tables import Table
 from db.tables.base import Timestamp
 

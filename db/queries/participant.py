@@ -1,7 +1,7 @@
 """Who takes part in a conversation: looking participants up, and adding members.
 
 A member that takes part already is not added again, though imported conversations may hold one several times: then the
-first counts. Writes lock and report as those of `db.queries.conversation` do.
+first counts. Writes lock and report as those of `db.queries.conversation.writes` do.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from db import tables as t
 from db.problem import reject
-from db.queries import derivation, writing
+from db.queries import writing
+from db.queries.conversation import derived
 from db.scope import ACCOUNT, Viewer, visible
 
 _P: Any = t.Participant
@@ -45,7 +46,7 @@ async def add(
     if participant.id is None:
         session.add(participant)
         writing.touch(conversation, now)
-        await derivation.derive(session, viewer.account_id, [conversation_id])
+        await derived.derive(session, viewer.account_id, [conversation_id])
     assert participant.id is not None  # noqa: S101  # storing it gave it one
     return participant.id
 

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 
 import asyncpg
 
-from db.queries.derivation import STATEMENTS
+from db.queries.conversation.derived import STATEMENTS
 from db.seed.dice import Dice
 from db.seed.rows import COLUMNS, DAY, MINUTE, Row, Rows, milliseconds_of
 from db.seed.tenant import add_applications, add_tenant

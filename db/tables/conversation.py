@@ -88,7 +88,7 @@ class Conversation(TenantTable, Stamped, Created, table=True):
     last_message_at: datetime | None = Field(default=None, sa_type=Timestamp)
     marked_as_spam_at: datetime | None = Field(default=None, sa_type=Timestamp)
     read_at: datetime | None = Field(default=None, sa_type=Timestamp)
-    # What its messages say, kept up to date by `db.queries.derivation`.
+    # What its messages say, kept up to date by `db.queries.conversation.derived`.
     unanswered_since: datetime | None = Field(default=None, sa_type=Timestamp)
     unread_count: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
     # Nobody waits for an answer in a conversation that is closed or spam, whatever its messages say.

@@ -1,7 +1,7 @@
 """The words that conversations are found by, and the database's functions that make and ask them.
 
 What is stored must be taken apart as what is asked is; therefore both go through functions of the database. Whoever
-changes one derives all documents anew (`db.queries.derivation`).
+changes one derives all documents anew (`db.queries.conversation.derived`).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from db.tables.base import Table, TenantTable, reference
 
 
 class ConversationText(TenantTable, table=True):
-    """The words that a conversation is found by, kept up to date by `db.queries.derivation`.
+    """The words that a conversation is found by, kept up to date by `db.queries.conversation.derived`.
 
     It is not a column of the conversation, whose every change would make the index of words be written anew.
     """

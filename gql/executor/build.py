@@ -19,6 +19,7 @@ from graphql import (
 )
 
 from db import tables as t
+from db.relations import Expression
 from gql.fields import ExpressionField
 from gql.node import ComputedField, IdField
 
@@ -33,7 +34,7 @@ class Builder:
     """Collects the leaves of a selection and makes the one function that shows them."""
 
     def __init__(self, table: type[t.Table]) -> None:
-        self.columns: set[str] = set()
+        self.columns: set[str | Expression] = set()
         self._table = table
         self._items: list[str] = []
         self._names: dict[str, Any] = {}
@@ -57,11 +58,15 @@ class Builder:
                 value = self._checked(value, type_, nullable=not is_non_null_type(type_))
             self._items.append(f"{key!r}: {value}")
             return
+        if isinstance(field, ExpressionField):
+            self.columns.add(field.expression)
+            self._items.append(f"{key!r}: {self._shown(f'row[{field.expression.name!r}]', type_, nullable=False)}")
+            return
         table = self._table
         column = getattr(table, field.python_name, None)
-        if field.base_resolver is not None or (column is None and not isinstance(field, ExpressionField)):
+        if field.base_resolver is not None or column is None:
             raise UnplannableError(f"{table.__name__}.{field.python_name} has a resolver of its own")
-        nullable = column is not None and column.expression.nullable
+        nullable = column.expression.nullable
         if nullable and is_non_null_type(type_):
             raise UnplannableError(f"{table.__name__}.{field.python_name} may be null where none may be")
         self.columns.add(field.python_name)

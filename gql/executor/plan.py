@@ -34,7 +34,7 @@ from strawberry.types.field import StrawberryField
 from strawberry.utils.str_converters import to_camel_case
 
 from db import tables as t
-from db.relations import EXPRESSIONS, Many, Window
+from db.relations import Expression, Many, Window
 from gql.executor.build import Builder, UnplannableError
 from gql.fields import LastField, LookupField, ManyField, OneField
 from gql.node import NODE_TABLES
@@ -56,7 +56,7 @@ class ObjectPlan:
     """A selection on the rows of one table."""
 
     table: type[t.Table]
-    columns: frozenset[str]
+    columns: frozenset[str | Expression]
     build: Callable[[Sequence[Any], Callable[[int], str]], list[dict[str, Any]]]
     targets: tuple[Target, ...]
     ones: tuple[OnePlan, ...]
@@ -66,7 +66,7 @@ class ObjectPlan:
     @property
     def needs_expressions(self) -> bool:
         """Whether rows that were read whole do not have all that it shows."""
-        return not self.columns.isdisjoint(EXPRESSIONS.get(self.table, ()))
+        return any(isinstance(column, Expression) for column in self.columns)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,7 @@ class Target:
 
     table: type[t.Table]
     keys: tuple[str, ...]
-    columns: frozenset[str]
+    columns: frozenset[str | Expression]
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,10 +152,10 @@ class ConnectionPlan:
         return bool(self.page_infos or self.edges or self.nodes)
 
     @property
-    def columns(self) -> frozenset[str]:
+    def columns(self) -> frozenset[str | Expression]:
         """What the rows must have, beyond what cursors need."""
         plans = [plan for _, plan in self.nodes] + [plan for _, edge in self.edges for _, plan in edge.nodes]
-        return frozenset({"id"}).union(*(plan.columns for plan in plans))
+        return frozenset[str | Expression]({"id"}).union(*(plan.columns for plan in plans))
 
 
 class Plans:
@@ -341,7 +341,7 @@ def _targets(ones: Sequence[OnePlan]) -> tuple[Target, ...]:
         Target(
             table,
             tuple({key: None for key, _ in found}),
-            frozenset({"id"}).union(*(plan.columns for _, plan in found)),
+            frozenset[str | Expression]({"id"}).union(*(plan.columns for _, plan in found)),
         )
         for table, found in ways.items()
     )

@@ -1,4 +1,4 @@
-"""Writing conversations: inputs into values; the rules are in `db.queries.conversation`."""
+"""Writing conversations: inputs into values; the rules are in `db.queries.conversation.writes`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import strawberry
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from db import tables as t
-from db.queries import conversation
+from db.queries.conversation import writes
 from db.scope import Viewer
 from gql.enums import Channel
 from gql.mutation import mutation
@@ -104,40 +104,40 @@ async def create_conversation(
         "deadline_response_at": input.deadline_response_at,
     }
     bookings = read_ids(viewer, t.Booking, input.booking_ids or ())
-    return await conversation.create(session, viewer, values, bookings, closed=bool(input.closed), id_=id_)
+    return await writes.create(session, viewer, values, bookings, closed=bool(input.closed), id_=id_)
 
 
 @mutation(Conversation)
 async def update_conversation(session: AsyncSession, viewer: Viewer, input: UpdateConversationInput) -> int:
     """Assign, close, set the channel, or mark as spam."""
     id_ = read_id(viewer, t.Conversation, input.conversation_id)
-    return await conversation.update(session, viewer, id_, _changes(viewer, input))
+    return await writes.update(session, viewer, id_, _changes(viewer, input))
 
 
 @mutation(list[Conversation])
 async def update_conversations(session: AsyncSession, viewer: Viewer, input: UpdateConversationsInput) -> list[int]:
     """The same for several conversations at once: all of them change, or none."""
     ids = read_ids(viewer, t.Conversation, input.conversation_ids)
-    return await conversation.update_all(session, viewer, ids, _changes(viewer, input))
+    return await writes.update_all(session, viewer, ids, _changes(viewer, input))
 
 
 @mutation(Conversation)
 async def mark_conversation_read(session: AsyncSession, viewer: Viewer, input: MarkConversationReadInput) -> int:
     """Say that a conversation was read up to now, or that it was not."""
     id_ = read_id(viewer, t.Conversation, input.conversation_id)
-    return await conversation.mark_read(session, viewer, id_, read=input.read)
+    return await writes.mark_read(session, viewer, id_, read=input.read)
 
 
 @mutation(Conversation)
 async def connect_bookings(session: AsyncSession, viewer: Viewer, input: ConnectBookingsInput) -> int:
     """Say which bookings a conversation is about."""
-    return await conversation.connect(session, viewer, *_conversation_and_bookings(viewer, input))
+    return await writes.connect(session, viewer, *_conversation_and_bookings(viewer, input))
 
 
 @mutation(Conversation)
 async def disconnect_bookings(session: AsyncSession, viewer: Viewer, input: DisconnectBookingsInput) -> int:
     """Say which bookings a conversation is not about."""
-    return await conversation.disconnect(session, viewer, *_conversation_and_bookings(viewer, input))
+    return await writes.disconnect(session, viewer, *_conversation_and_bookings(viewer, input))
 
 
 def _changes(viewer: Viewer, input: Changes) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Writing messages: inputs into values; the rules are in `db.queries.reply`."""
+"""Writing messages: inputs into values; the rules are in `db.queries.message`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import strawberry
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from db import tables as t
-from db.queries import reply
+from db.queries import message
 from db.scope import Viewer
 from gql.enums import Channel, MessageOrigin, MessageVisibility
 from gql.mutation import mutation
@@ -46,7 +46,7 @@ class CreateMessageInput:
 @mutation(Message)
 async def create_message(session: AsyncSession, viewer: Viewer, input: CreateMessageInput, id_: int | None) -> int:
     """Write a message, or hand in one that a guest wrote."""
-    draft = reply.Draft(
+    draft = message.Draft(
         content=input.content,
         visibility=input.visibility,
         origin=input.origin,
@@ -54,4 +54,4 @@ async def create_message(session: AsyncSession, viewer: Viewer, input: CreateMes
         sender_id=read_optional_id(viewer, t.Participant, input.sender_id),
         sent_at=input.sent_at or None,
     )
-    return await reply.create(session, viewer, read_id(viewer, t.Conversation, input.conversation_id), draft, id_)
+    return await message.create(session, viewer, read_id(viewer, t.Conversation, input.conversation_id), draft, id_)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from db import tables as t
 from db.queries import message
+from db.queries.conversation.stage import STAGE
 from gql.connection import Connection
 from gql.enums import Channel, CreatorType, JourneyStage, MessageVisibility
 from gql.fields import column, either, expression, last, many, narrowed, one, through
@@ -73,8 +74,9 @@ class Conversation(Node):
     )
     unread_count: int = column("How many messages the guest has sent since it was last read.")
     stage: JourneyStage = expression(
+        STAGE,
         "Where its guest stands in the journey: today, in the account's time zone, by the dates of its bookings. What "
-        "presses most is told where there are several. It needs no scope for bookings."
+        "presses most is told where there are several. It needs no scope for bookings.",
     )
     last_message: Message | None = last(
         t.Message.conversation_id, order=message.OLDEST_FIRST, description="The newest message, notes included."

@@ -22,7 +22,7 @@ class PendingCounts:
 
 
 class CountField(RelationField):
-    """The number of the field's name in `db.queries.counts`."""
+    """The number of the field's name in `db.queries.conversation.counts`."""
 
     def get_result(self, source: PendingCounts, info: Any, args: list[Any], kwargs: dict[str, Any]) -> Awaitable[int]:  # noqa: ARG002
         """The number, counted together with the others that are selected."""
@@ -38,7 +38,7 @@ def _count(description: str) -> Any:
     directives=[RequiresScopes(scopes=["inbox_read"])],
 )
 class InboxCounts:
-    """Joined by name to `db.queries.counts.COUNTS`. Each equals a `totalCount` with one condition more."""
+    """Joined by name to `db.queries.conversation.counts.COUNTS`. Each equals a `totalCount` with one condition more."""
 
     open: int = _count("Neither closed nor spam.")
     closed: int = _count("Closed.")

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 import asyncpg
 
 from db.embedded import embedded
-from db.migration import migrate
+from db.migrations.apply import migrate
 from db.seed import SeedError
 from gql.demo import fill
 

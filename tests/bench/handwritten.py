@@ -21,7 +21,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from db import tables as t
-from db.queries.finding import ORDERS
+from db.queries.conversation.filters import ORDERS
 from gql.auth import Authenticator, Unauthenticated
 from gql.connection import decode_cursor
 from gql.node import decode_id

@@ -29,7 +29,7 @@ from strawberry.extensions import ParserCache, ValidationCache
 from strawberry.schema.config import StrawberryConfig
 
 from db import tables as t
-from db.queries.finding import ORDERS
+from db.queries.conversation.filters import ORDERS
 from gql.auth import Authenticator, Unauthenticated
 from gql.connection import decode_cursor
 from gql.node import decode_id

@@ -21,7 +21,7 @@ import orjson
 
 from db import tables as t
 from db.engine import Row
-from db.queries.finding import ORDERS
+from db.queries.conversation.filters import ORDERS
 from gql.connection import encode_cursor
 from gql.node import encode_id
 from tests.bench.database import ACCOUNT, WIDE_ACCOUNT

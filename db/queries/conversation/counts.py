@@ -15,8 +15,8 @@ from sqlalchemy import BigInteger, and_, func, literal_column
 from db import tables as t
 from db.criterion import Clause, Shape, Term, conditions, every, some
 from db.engine import Snapshot, Statement
-from db.journey import AHEAD, STAGE, words
-from db.queries.finding import FILTERS
+from db.queries.conversation.filters import FILTERS
+from db.queries.conversation.stage import AHEAD, STAGE, words
 from db.relations import filter_parameter, filter_parameters
 from db.scope import ACCOUNT, Viewer, visible
 from db.tables import CreatorType, JourneyStage
@@ -79,7 +79,7 @@ def _statement(counted: tuple[tuple[str, Shape], ...], where: tuple[Shape, ...])
     if staged:
         # Some stages must be looked for in all conversations: each is then asked for its stage once, and not once for
         # every stage. The OFFSET keeps PostgreSQL from putting the stage wherever it is compared.
-        columns.append(STAGE.label("stage"))
+        columns.append(STAGE.value.label(STAGE.name))
     inner = visible(t.Conversation, *columns).where(*met[: len(where)])
     rows = (inner.offset(literal_column("0")) if staged else inner).subquery("conversation")
     numbers: list[Any] = [

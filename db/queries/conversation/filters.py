@@ -13,9 +13,9 @@ from sqlalchemy import ColumnElement, and_, exists, func, not_, union_all
 
 from db import tables as t
 from db.criterion import Criterion, Term, any_of, any_where, between, flag, some
-from db.journey import stages_criterion
 from db.page import Order
-from db.queries import search
+from db.queries.conversation import search
+from db.queries.conversation.stage import stages_criterion
 from db.scope import visible
 
 _B: Any = t.Booking

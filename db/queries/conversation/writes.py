@@ -17,7 +17,8 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from db import tables as t
 from db.problem import Problem, ProblemCode, reject
-from db.queries import derivation, writing
+from db.queries import writing
+from db.queries.conversation import derived
 from db.queries.writing import (
     among,
     bound,
@@ -85,7 +86,7 @@ async def create(  # noqa: PLR0913  # all that a conversation is made of
     await session.flush()
     assert conversation.id is not None  # noqa: S101  # the flush gave it one
     await _connect(session, viewer, conversation.id, booking_ids)
-    await derivation.derive(session, viewer.account_id, [conversation.id])
+    await derived.derive(session, viewer.account_id, [conversation.id])
     return conversation.id
 
 
@@ -132,7 +133,7 @@ async def mark_read(session: AsyncSession, viewer: Viewer, id_: int, *, read: bo
         conversation.read_at = None
     if session.is_modified(conversation):
         touch(conversation, now)
-        await derivation.derive(session, viewer.account_id, [id_], [derivation.COUNTERS])
+        await derived.derive(session, viewer.account_id, [id_], [derived.COUNTERS])
     return id_
 
 
@@ -144,7 +145,7 @@ async def connect(session: AsyncSession, viewer: Viewer, id_: int, booking_ids: 
     conversation = await _hold_for_bookings(session, viewer, id_, booking_ids)
     if await _connect(session, viewer, id_, booking_ids):
         touch(conversation, writing.now())
-        await derivation.derive(session, viewer.account_id, [id_], [derivation.TEXTS])
+        await derived.derive(session, viewer.account_id, [id_], [derived.TEXTS])
     return id_
 
 
@@ -162,7 +163,7 @@ async def disconnect(session: AsyncSession, viewer: Viewer, id_: int, booking_id
     removed = await session.exec(returning, params={"conversation": id_, **bound(viewer, booking_ids)})
     if removed.all():
         touch(conversation, writing.now())
-        await derivation.derive(session, viewer.account_id, [id_], [derivation.TEXTS])
+        await derived.derive(session, viewer.account_id, [id_], [derived.TEXTS])
     return id_
 
 

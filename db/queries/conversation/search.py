@@ -1,6 +1,6 @@
 """Full text: which conversations a search finds, and how well each matches.
 
-What is searched is one document a conversation, written by `db.queries.derivation`; what is asked is in the syntax of
+What is searched is one document a conversation, written by `derived`; what is asked is in the syntax of
 `websearch_to_tsquery`, read by the database's own `search_query()` (`db.tables.search`). Any text may be asked: nothing
 here refuses one.
 """

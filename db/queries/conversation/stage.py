@@ -15,6 +15,7 @@ from sqlalchemy import CTE, ColumnElement, Select, and_, case, exists, false, fu
 
 from db import tables as t
 from db.criterion import Clause, Term
+from db.relations import Expression
 from db.scope import visible
 from db.tables import BookingStatus, JourneyStage
 
@@ -97,8 +98,10 @@ def _first_met(stages: Iterable[JourneyStage]) -> ColumnElement[str]:
     return case(*met, else_=_word(JourneyStage.INQUIRY))
 
 
-# The stage of the conversation that a statement is about, never null.
-STAGE: ColumnElement[str] = _of_conversation(_bookings(_first_met(_STAGES))).scalar_subquery()
+_STAGE: ColumnElement[str] = _of_conversation(_bookings(_first_met(_STAGES))).scalar_subquery()
+
+# The stage of the conversation that a statement selects.
+STAGE = Expression("stage", _STAGE)
 
 
 def _has(*stages: JourneyStage) -> ColumnElement[bool]:
@@ -144,5 +147,5 @@ def _clause(stages: frozenset[JourneyStage]) -> Clause:
         ahead = _is_ahead_at(stages)
         return Clause(lambda _: ahead, selective=True)
     # Of any other stages there are conversations everywhere, so that a page is soon full.
-    condition = _BEHIND.get(stages, STAGE.in_(words(stages)))
+    condition = _BEHIND.get(stages, _STAGE.in_(words(stages)))
     return Clause(lambda _: condition)

@@ -58,7 +58,7 @@ def create_app(settings: Settings, *, token: str | None = None) -> Starlette:
     """The ASGI application. `settings.database_url` must be given.
 
     A `token` is put into GraphiQL's headers; as whoever gets the page has it then, only this machine's addresses are
-    answered. Raises `gql.jwks.ConfigurationError` where no key to verify tokens is configured, or where the manifest of
+    answered. Raises `ConfigurationError` where no key to verify tokens is configured, or where the manifest of
     trusted documents is not as it should be. Connects when something is asked for.
     """
     if settings.database_url is None:

@@ -25,8 +25,8 @@ from jwt.algorithms import HMACAlgorithm
 
 from db.scope import Viewer
 from db.tables import CreatorType
-from gql.jwks import ConfigurationError, KeySet, fetch_jwks
-from gql.settings import Settings
+from gql.jwks import KeySet, fetch_jwks
+from gql.settings import ConfigurationError, Settings
 
 IMPLIED = {"inbox_write": frozenset({"inbox_read"})}
 SCOPES = frozenset({"inbox_read", "inbox_write", "bookings_read", "inquiries_read", "clients_read"})

@@ -39,13 +39,12 @@ from db.seed import SeedError
 from gql.auth import MAX_ID, SCOPES, Authenticator, granted, mint, parse_duration
 from gql.demo import fill, read_key, run_demo
 from gql.document import Documents
-from gql.jwks import ConfigurationError
 from gql.log import configure_log
 from gql.persisted import PersistedDocuments
 from gql.rate import RateLimiter
 from gql.schema import build_schema
 from gql.server import ServerError, listen, serve, url_of
-from gql.settings import Settings, explain, variable
+from gql.settings import ConfigurationError, Settings, explain, variable
 
 MIN_POSTGRESQL = 14
 # Seconds for a database to answer.

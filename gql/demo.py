@@ -35,10 +35,9 @@ from db.seed import SeedError, seed
 from db.tables import CreatorType
 from gql.app import create_app
 from gql.auth import SCOPES, mint
-from gql.jwks import ConfigurationError
 from gql.log import configure_log
 from gql.server import listen, serve, url_of
-from gql.settings import Settings
+from gql.settings import ConfigurationError, Settings
 
 ACCOUNT = 1
 ACCOUNTS = 2

@@ -1,4 +1,4 @@
-"""What goes wrong, as clients see it: codes, refusals, user errors, and the mask over everything else.
+"""What goes wrong, as clients see it: codes, refusals, and the mask over everything else.
 
 Only what was raised on purpose keeps its message. Anything else is answered with `INTERNAL_SERVER_ERROR`, or with
 `SERVICE_UNAVAILABLE` where it is worth trying again, and with an id that the log has too, so that nothing internal
@@ -11,13 +11,10 @@ import uuid
 from enum import StrEnum
 from typing import Any
 
-import strawberry
 import structlog
 from graphql import GraphQLError
 
 from db.engine import CollisionError, OutcomeUnknownError, UnavailableError
-from db.problem import ProblemCode
-from gql.enums import expose
 from gql.log import describe
 
 _log = structlog.stdlib.get_logger("inbox")
@@ -58,28 +55,6 @@ class Refused(GraphQLError):  # noqa: N818
 
     def __init__(self, message: str, code: Code = Code.BAD_USER_INPUT, **extensions: Any) -> None:
         super().__init__(message, extensions={"code": code, **extensions})
-
-
-expose(
-    ProblemCode,
-    "UserErrorCode",
-    BLANK="There must be a value.",
-    CONFLICT="The idempotency key came before, with another input.",
-    INVALID="The value cannot be stored, or may not be given here.",
-    NOT_FOUND="The account has no such record.",
-    READ_ONLY="What it names cannot be written to.",
-    TOO_LONG="The text has too many characters.",
-    TOO_MANY="The list has too many values.",
-)
-
-
-@strawberry.type(description="Why a mutation changed nothing: something that the person at the keyboard can mend.")
-class UserError:
-    """Resolved from `db.problem.Problem`."""
-
-    message: str = strawberry.field(description="For the person at the keyboard, in English.")
-    path: list[str] = strawberry.field(description='Where in the arguments, such as `["input", "bookingIds", "1"]`.')
-    code: ProblemCode = strawberry.field(description="For programs.")
 
 
 def show(error: GraphQLError) -> dict[str, Any]:

@@ -19,6 +19,8 @@ import structlog
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
+from gql.settings import ConfigurationError
+
 JWKS_INTERVAL = 60.0
 JWKS_MAX_AGE = 600.0
 JWKS_TIMEOUT = 5.0
@@ -26,10 +28,6 @@ JWKS_MAX_BYTES = 64 * 1024
 MIN_RSA_BITS = 2_048
 
 log = structlog.get_logger(__name__)
-
-
-class ConfigurationError(ValueError):
-    """The settings cannot work. Its text is one line for whoever configures the server."""
 
 
 class KeySet:

@@ -23,15 +23,37 @@ from strawberry.utils.str_converters import to_camel_case
 
 from db import tables as t
 from db.engine import CollisionError
-from db.problem import Problem, RejectedError
+from db.problem import Problem, ProblemCode, RejectedError
 from db.queries import idempotency
 from db.relations import One
 from db.scope import Viewer
 from gql.context import Context
-from gql.errors import UserError
+from gql.enums import expose
 from gql.fields import OneField, RelationField
 from gql.loaders import load_row
 from gql.node import NODE_TABLES, RequiresScopes
+
+expose(
+    ProblemCode,
+    "UserErrorCode",
+    BLANK="There must be a value.",
+    CONFLICT="The idempotency key came before, with another input.",
+    INVALID="The value cannot be stored, or may not be given here.",
+    NOT_FOUND="The account has no such record.",
+    READ_ONLY="What it names cannot be written to.",
+    TOO_LONG="The text has too many characters.",
+    TOO_MANY="The list has too many values.",
+)
+
+
+@strawberry.type(description="Why a mutation changed nothing: something that the person at the keyboard can mend.")
+class UserError:
+    """Resolved from `db.problem.Problem`."""
+
+    message: str = strawberry.field(description="For the person at the keyboard, in English.")
+    path: list[str] = strawberry.field(description='Where in the arguments, such as `["input", "bookingIds", "1"]`.')
+    code: ProblemCode = strawberry.field(description="For programs.")
+
 
 WRITE_SCOPE = "inbox_write"
 KEY = "idempotency_key"

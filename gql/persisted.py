@@ -21,8 +21,7 @@ from graphql import GraphQLError
 from gql.cache import Cache
 from gql.document import Documents, Operation, RequestError
 from gql.errors import Code
-from gql.jwks import ConfigurationError
-from gql.settings import Settings, variable
+from gql.settings import ConfigurationError, Settings, variable
 
 _FILE = variable("documents")
 _PREFIX = "sha256:"

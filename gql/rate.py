@@ -20,8 +20,7 @@ import structlog
 from limits import RateLimitItemPerMinute, aio, storage
 
 from db.scope import Viewer
-from gql.jwks import ConfigurationError
-from gql.settings import Settings, variable
+from gql.settings import ConfigurationError, Settings, variable
 
 _MINUTE = 60.0
 # Seconds for Redis to answer, and for it to be left alone after it did not.

@@ -12,6 +12,10 @@ PREFIX = "INBOX_"
 _UNPREFIXED = {"database_url": "DATABASE_URL"}
 
 
+class ConfigurationError(ValueError):
+    """The settings cannot work. Its text is one line for whoever configures the server."""
+
+
 class Settings(BaseSettings):
     """Read from `INBOX_…` (and `DATABASE_URL`) when made; frozen afterwards. The README's table lists each field.
 

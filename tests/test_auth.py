@@ -16,7 +16,7 @@ from db.scope import Viewer
 from db.tables import CreatorType
 from gql import auth
 from gql.auth import Authenticator, granted, mint, parse_duration
-from gql.jwks import ConfigurationError
+from gql.settings import ConfigurationError
 from tests.tokens import (
     CLAIMS,
     NOW,

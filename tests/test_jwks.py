@@ -18,7 +18,8 @@ from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 
 from gql import jwks
 from gql.auth import Authenticator
-from gql.jwks import ConfigurationError, fetch_jwks
+from gql.jwks import fetch_jwks
+from gql.settings import ConfigurationError
 from tests.tokens import (
     EC_KEY,
     OTHER_RSA_KEY,

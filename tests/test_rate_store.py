@@ -17,9 +17,8 @@ import pytest
 from pydantic import SecretStr, ValidationError
 from structlog.testing import capture_logs
 
-from gql.jwks import ConfigurationError
 from gql.rate import RateLimiter
-from gql.settings import Settings, explain
+from gql.settings import ConfigurationError, Settings, explain
 from tests.client import Client, Statements
 from tests.conftest import serving
 from tests.request import refusal

@@ -1,7 +1,6 @@
 """The GraphQL server: its modules from the bottom to the top, each importing only from those before it.
 
 settings        what can be configured, and the only reader of the environment
-cache           what is kept for the next time, bounded in number and in bytes
 log             a line an event: colours on a terminal, JSON elsewhere
 enums           the tables' closed sets as GraphQL enums
 errors          error codes, refusals, user errors, masking
@@ -18,13 +17,8 @@ mutation        a function -> a mutation field with its payload
 types           one file an entity
 mutations       one file an entity
 queries         the root Query
-executor        plans of selections, run a level at a time
+execution       a document -> its answer: measured, cached, planned, run a level at a time
 schema          all of it as one schema
-cost            how many nodes a selection could return
-limits          a document -> its depth, cost and scopes
-admission       how many operations run at once
-document        a document's text -> parsed, validated, scope-checked; cached
-persisted       documents by an identifier: a manifest's, and automatic persisted queries
 auth            bearer token -> viewer
 record          what the log says of a request
 etag            answers that a client may keep, and 304 for those that it has

@@ -24,14 +24,14 @@ from db.engine import Database, UnavailableError
 from db.migrations.apply import applied, head
 from db.queries.actor import exists
 from db.scope import Viewer
-from gql.admission import Admission
 from gql.auth import Authenticator
-from gql.document import Documents
 from gql.errors import mask
+from gql.execution.admission import Admission
+from gql.execution.document import Documents
+from gql.execution.persisted import PersistedDocuments
 from gql.graphiql import graphiql_page, graphiql_routes
 from gql.http import GraphQLEndpoint, HttpError, error_response
 from gql.log import configure_log
-from gql.persisted import PersistedDocuments
 from gql.rate import RateLimiter
 from gql.schema import build_schema
 from gql.server import starting, tune_collector

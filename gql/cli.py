@@ -38,9 +38,9 @@ from db.migrations.apply import UnknownRevisionError
 from db.seed import SeedError
 from gql.auth import MAX_ID, SCOPES, Authenticator, granted, mint, parse_duration
 from gql.demo import fill, read_key, run_demo
-from gql.document import Documents
+from gql.execution.document import Documents
+from gql.execution.persisted import PersistedDocuments
 from gql.log import configure_log
-from gql.persisted import PersistedDocuments
 from gql.rate import RateLimiter
 from gql.schema import build_schema
 from gql.server import ServerError, listen, serve, url_of

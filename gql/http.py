@@ -24,13 +24,13 @@ from starlette.types import Receive, Scope, Send
 
 from db.engine import Database, UnavailableError
 from db.scope import Viewer
-from gql.admission import Admission, BusyError
 from gql.auth import Authenticator, Unauthenticated
 from gql.context import Context
-from gql.document import RequestError
 from gql.errors import Code, is_unavailable, mask, show
 from gql.etag import revalidated
-from gql.persisted import DocumentRefusedError, PersistedDocuments, Reference
+from gql.execution.admission import Admission, BusyError
+from gql.execution.document import RequestError
+from gql.execution.persisted import DocumentRefusedError, PersistedDocuments, Reference
 from gql.rate import RateLimiter
 from gql.record import Record
 

@@ -2,7 +2,7 @@
 
 The budget slides: what was spent in the minute before counts less and less. It is kept in this process, or in Redis for
 several processes together; where Redis fails, requests are let through, as an inbox that cannot be read is worse than
-one that is read too often. What an operation costs is told by `gql.limits`.
+one that is read too often. What an operation costs is told by `gql.execution.measure`.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ from typing import Any
 import structlog
 
 from db.scope import Viewer
-from gql.document import Operation
+from gql.execution.document import Operation
 
 # Characters of a name, which a client may make as long as a document.
 _LONGEST_NAME = 100

@@ -5,7 +5,7 @@ from __future__ import annotations
 import strawberry
 from strawberry.schema.config import StrawberryConfig
 
-from gql.executor.run import LevelExecutor
+from gql.execution.run import LevelExecutor
 from gql.mutations import Mutation
 from gql.queries import Query
 from gql.scalars import SCALARS

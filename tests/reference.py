@@ -20,9 +20,9 @@ from db.scope import Viewer
 from db.tables.enums import CreatorType
 from gql.auth import SCOPES
 from gql.context import Context
-from gql.document import Documents, Operation, RequestError
 from gql.errors import show
-from gql.executor import run
+from gql.execution import run
+from gql.execution.document import Documents, Operation, RequestError
 from tests.client import make_settings
 from tests.world import store_application, store_world
 

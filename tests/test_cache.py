@@ -8,8 +8,8 @@ from collections.abc import Callable
 
 import pytest
 
-from gql.cache import Cache
-from gql.document import Documents, RequestError
+from gql.execution.cache import Cache
+from gql.execution.document import Documents, RequestError
 from gql.schema import build_schema
 from gql.settings import Settings
 from tests.attacks.documents import doubled_fragments, unused_fragments

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from db import tables as t
-from gql.limits import DocumentWalk, Limits, Measure
+from gql.execution.measure import DocumentWalk, Limits, Measure
 from gql.node import NODE_TABLES, encode_id
 from gql.schema import build_schema
 from tests.client import Client, Statements

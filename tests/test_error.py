@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from db.relations import ById, Many
-from gql.limits import DocumentWalk
+from gql.execution.measure import DocumentWalk
 from tests.client import Client, Statements
 from tests.conftest import serving
 

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis_graphql import nodes, queries
 
-from gql.executor.run import FALLBACKS
+from gql.execution.run import FALLBACKS
 from gql.node import NODE_TABLES, encode_id
 from gql.schema import build_schema
 from tests.drawing import Known, Path, draw

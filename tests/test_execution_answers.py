@@ -14,9 +14,9 @@ import pytest
 from graphql import DocumentNode
 
 from db import tables as t
-from gql import document
-from gql.executor.plan import condition_variables
-from gql.executor.run import FALLBACKS
+from gql.execution import document
+from gql.execution.plan import condition_variables
+from gql.execution.run import FALLBACKS
 from gql.node import encode_id
 from gql.schema import build_schema
 from tests.client import make_settings

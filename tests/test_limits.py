@@ -250,7 +250,7 @@ HOSTILE = [
 async def test_what_would_take_long_to_validate_is_refused_before(
     reader: Client, monkeypatch: pytest.MonkeyPatch, refusal: tuple[str, str, int], document: str
 ) -> None:
-    monkeypatch.setattr("gql.document.validate", None)
+    monkeypatch.setattr("gql.execution.document.validate", None)
 
     assert await reader.answer(document) == too_complex(*refusal)
 

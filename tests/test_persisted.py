@@ -12,7 +12,7 @@ import asyncpg
 import pytest
 from graphql import DocumentNode, parse
 
-from gql.persisted import read_manifest
+from gql.execution.persisted import read_manifest
 from tests import command
 from tests.client import SECRET, Client, Statements
 from tests.command import forget_settings
@@ -296,7 +296,7 @@ async def test_documents_of_a_manifest_stay_read_however_many_others_come(
         read.append(text)
         return parse(text, **options)
 
-    monkeypatch.setattr("gql.document.parse", parse_and_tell)
+    monkeypatch.setattr("gql.execution.document.parse", parse_and_tell)
     async with serving(seeded_dsn, statements, documents=manifest, document_cache=1) as client:
         at_start = len(read)
         for number in range(5):

@@ -37,8 +37,8 @@ from graphql import (
 from strawberry.schema.schema_converter import GraphQLCoreConverter
 from strawberry.types.field import StrawberryField
 
-from gql.cost import NOTHING, Cost, list_size, page_size, times, total
 from gql.errors import Code, Refused
+from gql.execution.cost import NOTHING, Cost, list_size, page_size, times, total
 from gql.fields import ExpressionField, LastField, LookupField, ManyField, OneField, RelationField
 from gql.node import NODE_TABLES, required_scopes
 from gql.settings import Settings

@@ -29,9 +29,9 @@ from db import tables as t
 from db.engine import Row, SnapshotClosedError
 from gql.connection import PendingConnection
 from gql.context import Context
-from gql.executor.build import UnplannableError
-from gql.executor.level import Run
-from gql.executor.plan import Details, Planner, Plans, RootPlan
+from gql.execution.build import UnplannableError
+from gql.execution.level import Run
+from gql.execution.plan import Details, Planner, Plans, RootPlan
 
 # How often a value was completed by graphql-core instead, and why: for operators and tests.
 FALLBACKS: Counter[str] = Counter()

@@ -27,12 +27,12 @@ from graphql import (
 from graphql.execution.values import VariableValues, get_variable_values
 
 from db.scope import Viewer
-from gql.cache import Cache
 from gql.context import Context
 from gql.errors import Code, Refused, show_request_error
-from gql.executor.plan import Plans, condition_variables
-from gql.executor.run import run_root
-from gql.limits import DocumentWalk, Limits, Measure, longest_list, too_complex
+from gql.execution.cache import Cache
+from gql.execution.measure import DocumentWalk, Limits, Measure, longest_list, too_complex
+from gql.execution.plan import Plans, condition_variables
+from gql.execution.run import run_root
 from gql.settings import Settings
 
 # Bytes of memory, measured: of a token with its part of the syntax tree, of a token in one plan, of a refusal's error.

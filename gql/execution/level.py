@@ -14,7 +14,7 @@ from graphql.execution.values import VariableValues
 from db.relations import Slice
 from gql.connection import PendingConnection, encode_cursor, page_info
 from gql.context import Context
-from gql.executor.plan import (
+from gql.execution.plan import (
     ConnectionPlan,
     EdgePlan,
     LastPlan,

@@ -35,7 +35,7 @@ from strawberry.utils.str_converters import to_camel_case
 
 from db import tables as t
 from db.relations import Expression, Many, Window
-from gql.executor.build import Builder, UnplannableError
+from gql.execution.build import Builder, UnplannableError
 from gql.fields import LastField, LookupField, ManyField, OneField
 from gql.node import NODE_TABLES
 

@@ -18,9 +18,9 @@ from typing import Any
 import orjson
 from graphql import GraphQLError
 
-from gql.cache import Cache
-from gql.document import Documents, Operation, RequestError
 from gql.errors import Code
+from gql.execution.cache import Cache
+from gql.execution.document import Documents, Operation, RequestError
 from gql.settings import ConfigurationError, Settings, variable
 
 _FILE = variable("documents")

@@ -2,17 +2,12 @@
 
 settings        what can be configured, and the only reader of the environment
 log             a line an event: colours on a terminal, JSON elsewhere
-enums           the tables' closed sets as GraphQL enums
 errors          error codes, refusals, user errors, masking
-scalars         DateTime, Decimal, BigInt
 jwks            the keys that tokens are verified with
 rate            how much a principal may ask for in a minute
 context         what a request carries: viewer, snapshot, loaders
 loaders         one DataLoader per relation and arguments
-node            global ids, the Node interface, required scopes
-connection      Connection, Edge, PageInfo, cursors
-filters         filter and order inputs
-fields          a declaration -> a Strawberry field
+fields          how a type is declared: relations, nodes, connections, filters, enums, scalars
 mutation        a function -> a mutation field with its payload
 types           one file an entity
 mutations       one file an entity

@@ -28,10 +28,10 @@ from db.queries import idempotency
 from db.relations import One
 from db.scope import Viewer
 from gql.context import Context
-from gql.enums import expose
-from gql.fields import OneField, RelationField
+from gql.fields.enums import expose
+from gql.fields.node import NODE_TABLES, RequiresScopes
+from gql.fields.relation import OneField, RelationField
 from gql.loaders import load_row
-from gql.node import NODE_TABLES, RequiresScopes
 
 expose(
     ProblemCode,

@@ -15,14 +15,14 @@ import strawberry
 from db import tables as t
 from db.page import Page
 from db.relations import Many, Window
-from gql.connection import Connection
 from gql.context import Context
-from gql.enums import CreatorType
 from gql.errors import Code, Refused
-from gql.fields import filtered, lookup, many, one, ordered
-from gql.filters import BookingFilter, ConversationFilter, ConversationOrder, read_filter, read_order
+from gql.fields.connection import Connection
+from gql.fields.enums import CreatorType
+from gql.fields.filters import BookingFilter, ConversationFilter, ConversationOrder, read_filter, read_order
+from gql.fields.node import GlobalId, Node, decode_id
+from gql.fields.relation import filtered, lookup, many, one, ordered
 from gql.loaders import load_row, load_slice
-from gql.node import GlobalId, Node, decode_id
 from gql.types import NODE_SCOPES
 from gql.types.account import Account
 from gql.types.actor import Creator

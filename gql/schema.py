@@ -6,9 +6,9 @@ import strawberry
 from strawberry.schema.config import StrawberryConfig
 
 from gql.execution.run import LevelExecutor
+from gql.fields.scalars import SCALARS
 from gql.mutations import Mutation
 from gql.queries import Query
-from gql.scalars import SCALARS
 from gql.types import NODES, link
 
 

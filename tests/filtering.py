@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from db import tables as t
-from gql.node import encode_id
+from gql.fields.node import encode_id
 from tests.client import Client
 from tests.relations import Rows
 

@@ -21,7 +21,7 @@ import httpx
 
 from db import tables as t
 from gql.auth import SCOPES, mint
-from gql.node import encode_id
+from gql.fields.node import encode_id
 from tests.client import SECRET, make_settings
 from tests.command import spawn
 from tests.factories import store, store_account

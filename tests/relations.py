@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncpg
 
-from gql.node import NODE_TABLES
+from gql.fields.node import NODE_TABLES
 
 Rows = dict[str, list[asyncpg.Record]]
 

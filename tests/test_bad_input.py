@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from db import tables as t
-from gql.node import encode_id
+from gql.fields.node import encode_id
 from tests import world
 from tests.client import Client
 from tests.world import BOOKING, CONVERSATION, FREE_BOOKING, HOST, INTERNAL_SOURCE, SOURCE, Dump, World

@@ -8,7 +8,7 @@ import asyncpg
 import pytest
 
 from db import tables as t
-from gql.node import encode_id
+from gql.fields.node import encode_id
 from tests import world
 from tests.client import Client
 from tests.factories import MOMENT, store

@@ -9,8 +9,8 @@ import asyncpg
 import pytest
 
 from db import tables as t
+from gql.fields.node import encode_id
 from gql.mutation import ATTEMPTS
-from gql.node import encode_id
 from tests import world
 from tests.client import Client
 from tests.replying import THERE, prepare, write

@@ -20,7 +20,7 @@ from graphql import (
 )
 from graphql.utilities import find_breaking_changes, find_dangerous_changes
 
-from gql.node import NODE_TABLES
+from gql.fields.node import NODE_TABLES
 from gql.schema import build_schema
 
 CONTRACT = Path(__file__).parent / "contract.graphql"

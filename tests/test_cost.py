@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from db import tables as t
 from gql.execution.measure import DocumentWalk, Limits, Measure
-from gql.node import NODE_TABLES, encode_id
+from gql.fields.node import NODE_TABLES, encode_id
 from gql.schema import build_schema
 from tests.client import Client, Statements
 from tests.conftest import serving

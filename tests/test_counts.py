@@ -10,8 +10,8 @@ from graphql import GraphQLObjectType
 
 from db import tables as t
 from db.queries.conversation.counts import COUNTS
-from gql.filters import ConversationFilter
-from gql.node import encode_id
+from gql.fields.filters import ConversationFilter
+from gql.fields.node import encode_id
 from gql.schema import build_schema
 from tests.client import Client
 from tests.factories import MOMENT, store, store_account

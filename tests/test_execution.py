@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from hypothesis_graphql import nodes, queries
 
 from gql.execution.run import FALLBACKS
-from gql.node import NODE_TABLES, encode_id
+from gql.fields.node import NODE_TABLES, encode_id
 from gql.schema import build_schema
 from tests.drawing import Known, Path, draw
 from tests.reference import COMPLETED, DROPPED, Pair, pairing

@@ -17,7 +17,7 @@ from db import tables as t
 from gql.execution import document
 from gql.execution.plan import condition_variables
 from gql.execution.run import FALLBACKS
-from gql.node import encode_id
+from gql.fields.node import encode_id
 from gql.schema import build_schema
 from tests.client import make_settings
 from tests.reference import Pair, fill, pairing

@@ -21,7 +21,7 @@ from db import tables as t
 from db.queries.conversation import writes
 from db.relations import ById, Many
 from gql.execution.run import FALLBACKS
-from gql.node import encode_id
+from gql.fields.node import encode_id
 from gql.types.conversation import Conversation
 from tests.reference import DROPPED, Pair, fill, pairing
 

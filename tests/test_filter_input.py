@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from db import tables as t
-from gql.node import encode_id
+from gql.fields.node import encode_id
 from tests.client import Client, Statements
 from tests.conftest import serving
 from tests.filtering import BOOKINGS, CONVERSATIONS, own

@@ -18,8 +18,8 @@ from db import tables as t
 from db.engine import Database
 from db.page import Order
 from db.queries.conversation.filters import ORDERS
-from gql.connection import encode_cursor
-from gql.node import encode_id
+from gql.fields.connection import encode_cursor
+from gql.fields.node import encode_id
 from tests.client import Client, Statements
 from tests.conftest import serving
 from tests.large import fill

@@ -12,7 +12,7 @@ import pytest
 
 from db import tables as t
 from db.queries.idempotency import SWEEP_EVERY, SWEPT_AT_ONCE
-from gql.node import encode_id
+from gql.fields.node import encode_id
 from tests import world
 from tests.client import Client
 from tests.conftest import serving

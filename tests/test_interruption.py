@@ -17,7 +17,7 @@ from starlette.types import Message
 from db import tables as t
 from db.engine import Database, Snapshot, SnapshotClosedError, Statement, UnavailableError, row_type
 from gql.app import create_app
-from gql.node import encode_id
+from gql.fields.node import encode_id
 from tests.client import Client, Statements, make_settings
 from tests.conftest import database_dsn, serving
 from tests.factories import store, store_account

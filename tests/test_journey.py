@@ -12,7 +12,7 @@ import pytest
 
 from db import tables as t
 from db.tables import JourneyStage
-from gql.node import encode_id
+from gql.fields.node import encode_id
 from tests.client import Client, Statements
 from tests.factories import MOMENT, store, store_account
 from tests.journey import STAGES, Stages, store_stays, today

@@ -15,7 +15,7 @@ import pytest
 from graphql import get_introspection_query
 
 from db import tables as t
-from gql.node import encode_id
+from gql.fields.node import encode_id
 from gql.settings import Settings
 from tests import world
 from tests.client import Client, Statements

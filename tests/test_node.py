@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from db import tables as t
 from db.scope import Viewer
-from gql.node import NODE_TABLES, NOWHERE, GlobalId, decode_id, encode_id
+from gql.fields.node import NODE_TABLES, NOWHERE, GlobalId, decode_id, encode_id
 from tests import world
 from tests.client import Client
 from tests.world import World

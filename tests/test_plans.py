@@ -14,7 +14,7 @@ import asyncpg
 import pytest
 
 from db import tables as t
-from gql.node import encode_id
+from gql.fields.node import encode_id
 from tests.client import Client, Statements
 from tests.conftest import serving
 from tests.operations.documents import DOCUMENTS, as_written, writes

@@ -18,10 +18,10 @@ import pytest
 from graphql import GraphQLInputObjectType, GraphQLNamedType, GraphQLObjectType, build_schema, parse, validate
 from typer.main import get_command
 
-from gql import fields, node
 from gql.auth import IMPLIED, SCOPES
 from gql.cli import app
 from gql.demo import _announce
+from gql.fields.relation import node, relation
 from tests.client import Client
 from tests.factories import store, store_account
 
@@ -283,7 +283,7 @@ def test_the_declarations_take_what_is_said() -> None:
 
     assert [name for name, _ in told] == ["column", "computed", "one", "either", "many", "through", "last"]
     for name, arguments in told:
-        assert arguments == positional(getattr(fields, name, None) or getattr(node, name)), name
+        assert arguments == positional(getattr(relation, name, None) or getattr(node, name)), name
 
 
 def positional(function: Callable[..., Any]) -> str:

@@ -15,8 +15,8 @@ import asyncpg
 import pytest
 from strawberry.types.base import StrawberryObjectDefinition
 
-from gql.fields import LastField, ManyField, OneField
-from gql.node import NODE_TABLES, encode_id
+from gql.fields.node import NODE_TABLES, encode_id
+from gql.fields.relation import LastField, ManyField, OneField
 from gql.schema import build_schema
 from tests.client import Client, Statements
 from tests.conftest import serving

@@ -11,7 +11,7 @@ import pytest
 from db import tables as t
 from db.problem import ProblemCode
 from db.queries.writing import text_problems
-from gql.node import encode_id
+from gql.fields.node import encode_id
 from tests import world
 from tests.client import Client
 from tests.factories import store

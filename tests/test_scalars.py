@@ -12,7 +12,7 @@ from graphql import GraphQLError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gql.scalars import read_big_int, read_date_time, read_decimal, show_date_time, show_decimal
+from gql.fields.scalars import read_big_int, read_date_time, read_decimal, show_date_time, show_decimal
 from tests.client import Client
 from tests.factories import store, store_account
 

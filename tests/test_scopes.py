@@ -21,7 +21,7 @@ from graphql import (
 from db import tables as t
 from gql.auth import SCOPES
 from gql.execution.measure import DocumentWalk, Limits
-from gql.node import NODE_TABLES, encode_id
+from gql.fields.node import NODE_TABLES, encode_id
 from gql.schema import build_schema
 from tests import world
 from tests.client import Client

@@ -22,7 +22,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from db import tables as t
-from gql.node import NODE_TABLES, encode_id
+from gql.fields.node import NODE_TABLES, encode_id
 from tests import world
 from tests.client import Client, Statements
 from tests.conftest import recording, serving

@@ -29,7 +29,7 @@ from graphql import (
 )
 
 from db import tables as t
-from gql.node import NODE_TABLES, encode_id
+from gql.fields.node import NODE_TABLES, encode_id
 from gql.schema import build_schema
 from tests import world
 from tests.factories import MOMENT

@@ -20,8 +20,8 @@ from graphql import (
 
 from db import tables as t
 from db.relations import Expression
-from gql.fields import ExpressionField
-from gql.node import ComputedField, IdField
+from gql.fields.node import ComputedField, IdField
+from gql.fields.relation import ExpressionField
 
 _PASSED = {"String", "Boolean", "Int"}
 

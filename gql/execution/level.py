@@ -12,7 +12,6 @@ from typing import Any
 from graphql.execution.values import VariableValues
 
 from db.relations import Slice
-from gql.connection import PendingConnection, encode_cursor, page_info
 from gql.context import Context
 from gql.execution.plan import (
     ConnectionPlan,
@@ -25,8 +24,9 @@ from gql.execution.plan import (
     RootPlan,
     Target,
 )
+from gql.fields.connection import PendingConnection, encode_cursor, page_info
+from gql.fields.node import id_encoder
 from gql.loaders import load_counts, load_rows, load_slices
-from gql.node import id_encoder
 
 # Stands for the parents of a level where only a field's arguments matter.
 _ANY_PARENT = 0

@@ -39,8 +39,8 @@ from strawberry.types.field import StrawberryField
 
 from gql.errors import Code, Refused
 from gql.execution.cost import NOTHING, Cost, list_size, page_size, times, total
-from gql.fields import ExpressionField, LastField, LookupField, ManyField, OneField, RelationField
-from gql.node import NODE_TABLES, required_scopes
+from gql.fields.node import NODE_TABLES, required_scopes
+from gql.fields.relation import ExpressionField, LastField, LookupField, ManyField, OneField, RelationField
 from gql.settings import Settings
 
 _NONE: frozenset[str] = frozenset()

@@ -36,8 +36,8 @@ from strawberry.utils.str_converters import to_camel_case
 from db import tables as t
 from db.relations import Expression, Many, Window
 from gql.execution.build import Builder, UnplannableError
-from gql.fields import LastField, LookupField, ManyField, OneField
-from gql.node import NODE_TABLES
+from gql.fields.node import NODE_TABLES
+from gql.fields.relation import LastField, LookupField, ManyField, OneField
 
 Details: TypeAlias = list[FieldDetails]
 # The response's keys with the fields behind them, for one object type.

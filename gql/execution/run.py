@@ -27,11 +27,11 @@ from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
 from db import tables as t
 from db.engine import Row, SnapshotClosedError
-from gql.connection import PendingConnection
 from gql.context import Context
 from gql.execution.build import UnplannableError
 from gql.execution.level import Run
 from gql.execution.plan import Details, Planner, Plans, RootPlan
+from gql.fields.connection import PendingConnection
 
 # How often a value was completed by graphql-core instead, and why: for operators and tests.
 FALLBACKS: Counter[str] = Counter()

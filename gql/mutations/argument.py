@@ -12,7 +12,7 @@ import strawberry
 
 from db import tables as t
 from db.scope import Viewer
-from gql.node import decode_id
+from gql.fields.node import decode_id
 
 
 def optional(description: str) -> Any:

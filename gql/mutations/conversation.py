@@ -11,7 +11,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from db import tables as t
 from db.queries.conversation import writes
 from db.scope import Viewer
-from gql.enums import Channel
+from gql.fields.enums import Channel
 from gql.mutation import mutation
 from gql.mutations.argument import optional, read_id, read_ids, read_optional_id
 from gql.types.conversation import Conversation

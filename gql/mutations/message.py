@@ -10,7 +10,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from db import tables as t
 from db.queries import message
 from db.scope import Viewer
-from gql.enums import Channel, MessageOrigin, MessageVisibility
+from gql.fields.enums import Channel, MessageOrigin, MessageVisibility
 from gql.mutation import mutation
 from gql.mutations.argument import optional, read_id, read_optional_id
 from gql.types.message import Message

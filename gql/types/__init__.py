@@ -7,7 +7,7 @@ into the modules' namespaces here, before Strawberry reads the annotations.
 import sys
 
 from db import tables as t
-from gql.node import NODE_TABLES, required_scopes
+from gql.fields.node import NODE_TABLES, required_scopes
 from gql.types.account import Account
 from gql.types.actor import Application, Creator, User
 from gql.types.booking import Booking, Inquiry

@@ -7,10 +7,10 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from db import tables as t
-from gql.connection import Connection
-from gql.enums import BookingStatus
-from gql.fields import column, one, through
-from gql.node import Node, node
+from gql.fields.connection import Connection
+from gql.fields.enums import BookingStatus
+from gql.fields.node import Node, node
+from gql.fields.relation import column, one, through
 
 if TYPE_CHECKING:
     from gql.types.conversation import Conversation

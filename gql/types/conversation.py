@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 from db import tables as t
 from db.queries import message
 from db.queries.conversation.stage import STAGE
-from gql.connection import Connection
-from gql.enums import Channel, CreatorType, JourneyStage, MessageVisibility
-from gql.fields import column, either, expression, last, many, narrowed, one, through
-from gql.node import Node, computed, node
-from gql.scalars import BigInt
+from gql.fields.connection import Connection
+from gql.fields.enums import Channel, CreatorType, JourneyStage, MessageVisibility
+from gql.fields.node import Node, computed, node
+from gql.fields.relation import column, either, expression, last, many, narrowed, one, through
+from gql.fields.scalars import BigInt
 
 if TYPE_CHECKING:
     from gql.types.account import Account

@@ -9,9 +9,9 @@ from typing import Any
 import strawberry
 
 from db.criterion import Term
-from gql.fields import RelationField
+from gql.fields.node import RequiresScopes
+from gql.fields.relation import RelationField
 from gql.loaders import load_kind_count
-from gql.node import RequiresScopes
 
 
 @dataclass(frozen=True, slots=True)

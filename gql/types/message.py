@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 import strawberry
 
 from db import tables as t
-from gql.enums import Channel, CreatorType, MemberType, MessageOrigin, MessageVisibility
-from gql.fields import column, either, one
-from gql.node import Node, node
-from gql.scalars import BigInt
+from gql.fields.enums import Channel, CreatorType, MemberType, MessageOrigin, MessageVisibility
+from gql.fields.node import Node, node
+from gql.fields.relation import column, either, one
+from gql.fields.scalars import BigInt
 from gql.types.person import Client, Host
 
 if TYPE_CHECKING:

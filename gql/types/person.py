@@ -6,8 +6,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from db import tables as t
-from gql.fields import column, one
-from gql.node import Node, node
+from gql.fields.node import Node, node
+from gql.fields.relation import column, one
 
 if TYPE_CHECKING:
     from gql.types.actor import User

@@ -15,7 +15,7 @@ from typing import Annotated, Any, Generic, TypeAlias, TypeVar
 import strawberry
 
 from db import tables as t
-from gql.node import encode_id
+from gql.fields.node import encode_id
 from tests.bench.tutorial_context import Info
 
 T = TypeVar("T")

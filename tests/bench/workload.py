@@ -22,8 +22,8 @@ import orjson
 from db import tables as t
 from db.engine import Row
 from db.queries.conversation.filters import ORDERS
-from gql.connection import encode_cursor
-from gql.node import encode_id
+from gql.fields.connection import encode_cursor
+from gql.fields.node import encode_id
 from tests.bench.database import ACCOUNT, WIDE_ACCOUNT
 
 # The servers, as the results name them. The first is the one that is measured against the others.

@@ -21,9 +21,9 @@ from db.queries import booking
 from db.queries.conversation import filters
 from db.queries.conversation.search import is_blank
 from db.scope import Viewer
-from gql.enums import BookingStatus, Channel, JourneyStage, expose
 from gql.errors import Refused
-from gql.node import decode_id
+from gql.fields.enums import BookingStatus, Channel, JourneyStage, expose
+from gql.fields.node import decode_id
 
 # How many levels of `not` and `or` a filter may have, and how many conditions in all.
 MAX_DEPTH = 3

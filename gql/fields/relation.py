@@ -20,13 +20,13 @@ from db.criterion import Criterion, Term
 from db.page import BY_ID, Order, Page
 from db.relations import Expression, Many, One, Window
 from db.scope import Viewer
-from gql.connection import PendingConnection, read_page
 from gql.context import Context
 from gql.errors import Refused
-from gql.filters import read_filter
+from gql.fields.connection import PendingConnection, read_page
+from gql.fields.filters import read_filter
+from gql.fields.node import decode_id
+from gql.fields.scalars import BigInt
 from gql.loaders import load_part, load_row, load_slice
-from gql.node import decode_id
-from gql.scalars import BigInt
 
 
 class RelationField(StrawberryField):

@@ -21,7 +21,7 @@ from db import tables as t
 from db.engine import row_type
 from db.scope import Viewer
 from gql.errors import Refused
-from gql.scalars import BigInt
+from gql.fields.scalars import BigInt
 
 # What another account's ids become: ids start at 1, so it costs what any unknown id costs, and finds nothing.
 NOWHERE = 0

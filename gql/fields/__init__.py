@@ -1,0 +1,1 @@
+"""How a type is declared: relations, connections, nodes, filters, enums and scalars."""

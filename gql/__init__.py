@@ -8,7 +8,6 @@ rate            how much a principal may ask for in a minute
 context         what a request carries: viewer, snapshot, loaders
 loaders         one DataLoader per relation and arguments
 fields          how a type is declared: relations, nodes, connections, filters, enums, scalars
-mutation        a function -> a mutation field with its payload
 types           one file an entity
 mutations       one file an entity
 queries         the root Query

@@ -10,7 +10,7 @@ import pytest
 
 from db import tables as t
 from gql.fields.node import encode_id
-from gql.mutation import ATTEMPTS
+from gql.mutations.declare import ATTEMPTS
 from tests import world
 from tests.client import Client
 from tests.replying import THERE, prepare, write

@@ -12,8 +12,8 @@ from db import tables as t
 from db.queries.conversation import writes
 from db.scope import Viewer
 from gql.fields.enums import Channel
-from gql.mutation import mutation
 from gql.mutations.argument import optional, read_id, read_ids, read_optional_id
+from gql.mutations.declare import mutation
 from gql.types.conversation import Conversation
 
 

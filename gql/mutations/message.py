@@ -11,8 +11,8 @@ from db import tables as t
 from db.queries import message
 from db.scope import Viewer
 from gql.fields.enums import Channel, MessageOrigin, MessageVisibility
-from gql.mutation import mutation
 from gql.mutations.argument import optional, read_id, read_optional_id
+from gql.mutations.declare import mutation
 from gql.types.message import Message
 
 

@@ -9,8 +9,8 @@ from db import tables as t
 from db.queries import participant
 from db.scope import Viewer
 from gql.fields.node import decode_id
-from gql.mutation import mutation
 from gql.mutations.argument import read_id
+from gql.mutations.declare import mutation
 from gql.types.message import Participant
 
 

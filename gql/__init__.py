@@ -3,8 +3,7 @@
 settings        what can be configured, and the only reader of the environment
 log             a line an event: colours on a terminal, JSON elsewhere
 errors          error codes, refusals, user errors, masking
-jwks            the keys that tokens are verified with
-rate            how much a principal may ask for in a minute
+security        who asks, and how much: tokens, keys, rates
 context         what a request carries: viewer, snapshot, loaders
 loaders         one DataLoader per relation and arguments
 fields          how a type is declared: relations, nodes, connections, filters, enums, scalars
@@ -13,7 +12,6 @@ mutations       one file an entity
 queries         the root Query
 execution       a document -> its answer: measured, cached, planned, run a level at a time
 schema          all of it as one schema
-auth            bearer token -> viewer
 record          what the log says of a request
 etag            answers that a client may keep, and 304 for those that it has
 http            the GraphQL-over-HTTP endpoint

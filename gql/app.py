@@ -24,7 +24,6 @@ from db.engine import Database, UnavailableError
 from db.migrations.apply import applied, head
 from db.queries.actor import exists
 from db.scope import Viewer
-from gql.auth import Authenticator
 from gql.errors import mask
 from gql.execution.admission import Admission
 from gql.execution.document import Documents
@@ -32,8 +31,9 @@ from gql.execution.persisted import PersistedDocuments
 from gql.graphiql import graphiql_page, graphiql_routes
 from gql.http import GraphQLEndpoint, HttpError, error_response
 from gql.log import configure_log
-from gql.rate import RateLimiter
 from gql.schema import build_schema
+from gql.security.auth import Authenticator
+from gql.security.rate import RateLimiter
 from gql.server import starting, tune_collector
 from gql.settings import Settings
 

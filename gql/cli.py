@@ -36,13 +36,13 @@ from db.embedded import EmbeddedError, embedded
 from db.migrations import apply
 from db.migrations.apply import UnknownRevisionError
 from db.seed import SeedError
-from gql.auth import MAX_ID, SCOPES, Authenticator, granted, mint, parse_duration
 from gql.demo import fill, read_key, run_demo
 from gql.execution.document import Documents
 from gql.execution.persisted import PersistedDocuments
 from gql.log import configure_log
-from gql.rate import RateLimiter
 from gql.schema import build_schema
+from gql.security.auth import MAX_ID, SCOPES, Authenticator, granted, mint, parse_duration
+from gql.security.rate import RateLimiter
 from gql.server import ServerError, listen, serve, url_of
 from gql.settings import ConfigurationError, Settings, explain, variable
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from db.engine import Database, Snapshot
 from db.scope import Viewer
-from gql.rate import RateLimiter
+from gql.security.rate import RateLimiter
 
 
 @dataclass(slots=True)

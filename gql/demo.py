@@ -34,8 +34,8 @@ from db.scope import Viewer
 from db.seed import SeedError, seed
 from db.tables import CreatorType
 from gql.app import create_app
-from gql.auth import SCOPES, mint
 from gql.log import configure_log
+from gql.security.auth import SCOPES, mint
 from gql.server import listen, serve, url_of
 from gql.settings import ConfigurationError, Settings
 

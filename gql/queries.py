@@ -70,7 +70,7 @@ class Viewer:
 
 @strawberry.type(description="What may be asked for in a minute, counted in nodes that could be returned.")
 class RateLimit:
-    """Resolved from `gql.rate.Budget`."""
+    """Resolved from `gql.security.rate.Budget`."""
 
     limit: int = strawberry.field(description="So many in a minute.")
     remaining: int = strawberry.field(description="What is left, this operation already taken off.")

@@ -20,8 +20,8 @@ import asyncpg
 import httpx
 
 from db import tables as t
-from gql.auth import SCOPES, mint
 from gql.fields.node import encode_id
+from gql.security.auth import SCOPES, mint
 from tests.client import SECRET, make_settings
 from tests.command import spawn
 from tests.factories import store, store_account

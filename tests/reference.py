@@ -18,11 +18,11 @@ import gql.schema
 from db.engine import Database
 from db.scope import Viewer
 from db.tables.enums import CreatorType
-from gql.auth import SCOPES
 from gql.context import Context
 from gql.errors import show
 from gql.execution import run
 from gql.execution.document import Documents, Operation, RequestError
+from gql.security.auth import SCOPES
 from tests.client import make_settings
 from tests.world import store_application, store_world
 

@@ -14,8 +14,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from db.scope import Viewer
 from db.tables import CreatorType
-from gql import auth
-from gql.auth import Authenticator, granted, mint, parse_duration
+from gql.security import auth
+from gql.security.auth import Authenticator, granted, mint, parse_duration
 from gql.settings import ConfigurationError
 from tests.tokens import (
     CLAIMS,

@@ -16,9 +16,9 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 
-from gql import jwks
-from gql.auth import Authenticator
-from gql.jwks import fetch_jwks
+from gql.security import jwks
+from gql.security.auth import Authenticator
+from gql.security.jwks import fetch_jwks
 from gql.settings import ConfigurationError
 from tests.tokens import (
     EC_KEY,

@@ -15,7 +15,7 @@ import asyncio, hashlib, json, sys
 from datetime import timedelta
 
 import gql.app
-from gql.auth import SCOPES, mint
+from gql.security.auth import SCOPES, mint
 from gql.server import tune_collector
 from tests.client import make_settings
 

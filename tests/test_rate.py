@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from db.scope import Viewer
 from db.tables.enums import CreatorType
-from gql.rate import RateLimiter
+from gql.security.rate import RateLimiter
 from gql.settings import Settings
 from tests import world
 from tests.client import Client, Statements

@@ -17,7 +17,7 @@ import pytest
 from pydantic import SecretStr, ValidationError
 from structlog.testing import capture_logs
 
-from gql.rate import RateLimiter
+from gql.security.rate import RateLimiter
 from gql.settings import ConfigurationError, Settings, explain
 from tests.client import Client, Statements
 from tests.conftest import serving
@@ -97,7 +97,7 @@ async def test_what_comes_at_once_to_several_processes_is_charged_together(seede
 async def test_without_its_redis_a_server_answers_and_says_so_now_and_then(
     seeded_dsn: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gql.rate._PAUSE", 600.0)
+    monkeypatch.setattr("gql.security.rate._PAUSE", 600.0)
     with socket.create_server(("127.0.0.1", 0)) as taken:
         closed = f"redis://somebody:password@127.0.0.1:{taken.getsockname()[1]}/0"
     with capture_logs() as logs:
@@ -117,7 +117,7 @@ async def test_a_redis_that_comes_back_is_asked_again(seeded_dsn: str, monkeypat
         await client.data(FORTY)
         with capture_logs() as logs:
             await client.data(FORTY)
-            monkeypatch.setattr("gql.rate._PAUSE", 0.0)
+            monkeypatch.setattr("gql.security.rate._PAUSE", 0.0)
             passed = time.monotonic() + 6
             monkeypatch.setattr(time, "monotonic", lambda: passed)
             await client.data(FORTY)

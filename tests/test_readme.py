@@ -18,10 +18,10 @@ import pytest
 from graphql import GraphQLInputObjectType, GraphQLNamedType, GraphQLObjectType, build_schema, parse, validate
 from typer.main import get_command
 
-from gql.auth import IMPLIED, SCOPES
 from gql.cli import app
 from gql.demo import _announce
 from gql.fields.relation import node, relation
+from gql.security.auth import IMPLIED, SCOPES
 from tests.client import Client
 from tests.factories import store, store_account
 

@@ -19,10 +19,10 @@ from graphql import (
 )
 
 from db import tables as t
-from gql.auth import SCOPES
 from gql.execution.measure import DocumentWalk, Limits
 from gql.fields.node import NODE_TABLES, encode_id
 from gql.schema import build_schema
+from gql.security.auth import SCOPES
 from tests import world
 from tests.client import Client
 from tests.world import CONVERSATION, World

@@ -120,7 +120,7 @@ async def shared(shared_dsn: str) -> AsyncIterator[World]:
     connection = await asyncpg.connect(shared_dsn)
     with recording(statements), pytest.MonkeyPatch.context() as patch:
         # However slow the machine is: no token's actor is looked up a second time, in the midst of what is compared.
-        patch.setattr("gql.auth.CACHE_SECONDS", 1_000.0)
+        patch.setattr("gql.security.auth.CACHE_SECONDS", 1_000.0)
         async with serving(shared_dsn, statements, **free) as client:
             yield World(client, connection)
     await connection.close()

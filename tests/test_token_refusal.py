@@ -14,7 +14,7 @@ import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from structlog.testing import capture_logs
 
-from gql.auth import Authenticator
+from gql.security.auth import Authenticator
 from tests.client import Client, Statements
 from tests.conftest import recording, serving
 from tests.factories import store, store_account

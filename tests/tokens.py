@@ -16,7 +16,7 @@ from pydantic import SecretStr
 
 from db.scope import Viewer
 from db.tables import CreatorType
-from gql.auth import Authenticator, Unauthenticated
+from gql.security.auth import Authenticator, Unauthenticated
 from gql.settings import Settings
 
 NOW = 1_700_000_000

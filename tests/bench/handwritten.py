@@ -22,9 +22,9 @@ from starlette.routing import Route
 
 from db import tables as t
 from db.queries.conversation.filters import ORDERS
-from gql.auth import Authenticator, Unauthenticated
 from gql.fields.connection import decode_cursor
 from gql.fields.node import decode_id
+from gql.security.auth import Authenticator, Unauthenticated
 from gql.server import tune_collector
 from gql.settings import Settings
 from tests.bench import handwritten_sql as sql

@@ -30,10 +30,10 @@ from strawberry.schema.config import StrawberryConfig
 
 from db import tables as t
 from db.queries.conversation.filters import ORDERS
-from gql.auth import Authenticator, Unauthenticated
 from gql.fields.connection import decode_cursor
 from gql.fields.node import decode_id
 from gql.fields.scalars import SCALARS
+from gql.security.auth import Authenticator, Unauthenticated
 from gql.server import tune_collector
 from gql.settings import Settings
 from tests.bench.tutorial_context import Context, Info

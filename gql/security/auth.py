@@ -25,7 +25,7 @@ from jwt.algorithms import HMACAlgorithm
 
 from db.scope import Viewer
 from db.tables import CreatorType
-from gql.jwks import KeySet, fetch_jwks
+from gql.security.jwks import KeySet, fetch_jwks
 from gql.settings import ConfigurationError, Settings
 
 IMPLIED = {"inbox_write": frozenset({"inbox_read"})}

@@ -12,11 +12,7 @@ mutations       one file an entity
 queries         the root Query
 execution       a document -> its answer: measured, cached, planned, run a level at a time
 schema          all of it as one schema
-record          what the log says of a request
-etag            answers that a client may keep, and 304 for those that it has
-http            the GraphQL-over-HTTP endpoint
-graphiql        the GraphiQL page
-server          an application served, until it is told to stop
+web             the GraphQL-over-HTTP endpoint, GraphiQL, the server
 app             the Starlette application
 demo            a database, data, a token and a server, all at once
 cli             the command `inbox`

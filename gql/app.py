@@ -28,14 +28,14 @@ from gql.errors import mask
 from gql.execution.admission import Admission
 from gql.execution.document import Documents
 from gql.execution.persisted import PersistedDocuments
-from gql.graphiql import graphiql_page, graphiql_routes
-from gql.http import GraphQLEndpoint, HttpError, error_response
 from gql.log import configure_log
 from gql.schema import build_schema
 from gql.security.auth import Authenticator
 from gql.security.rate import RateLimiter
-from gql.server import starting, tune_collector
 from gql.settings import Settings
+from gql.web.endpoint import GraphQLEndpoint, HttpError, error_response
+from gql.web.graphiql import graphiql_page, graphiql_routes
+from gql.web.server import starting, tune_collector
 
 _PATH = "/graphql"
 _READY_WITHIN = 2.0

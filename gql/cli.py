@@ -43,8 +43,8 @@ from gql.log import configure_log
 from gql.schema import build_schema
 from gql.security.auth import MAX_ID, SCOPES, Authenticator, granted, mint, parse_duration
 from gql.security.rate import RateLimiter
-from gql.server import ServerError, listen, serve, url_of
 from gql.settings import ConfigurationError, Settings, explain, variable
+from gql.web.server import ServerError, listen, serve, url_of
 
 MIN_POSTGRESQL = 14
 # Seconds for a database to answer.

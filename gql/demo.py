@@ -36,8 +36,8 @@ from db.tables import CreatorType
 from gql.app import create_app
 from gql.log import configure_log
 from gql.security.auth import SCOPES, mint
-from gql.server import listen, serve, url_of
 from gql.settings import ConfigurationError, Settings
+from gql.web.server import listen, serve, url_of
 
 ACCOUNT = 1
 ACCOUNTS = 2

@@ -15,7 +15,7 @@ from starlette.types import Receive, Scope, Send
 
 from gql.cli import run
 from gql.schema import build_schema
-from gql.server import ServerError, listen, serve
+from gql.web.server import ServerError, listen, serve
 from tests.client import SECRET
 from tests.command import forget_settings, refusal, scalar, spawn, stops
 

@@ -24,8 +24,8 @@ from graphql.execution.values import VariableValues, get_variable_values
 from playwright.async_api import Page, Route, async_playwright, expect
 from starlette.applications import Starlette
 
-from gql.graphiql import graphiql_page, graphiql_routes
 from gql.settings import Settings
+from gql.web.graphiql import graphiql_page, graphiql_routes
 
 pytestmark = pytest.mark.anyio
 
@@ -122,7 +122,7 @@ def test_a_changed_file_of_the_package_is_refused(tmp_path: Path, monkeypatch: p
     shutil.copytree(str(files(package)), tmp_path / package)
     with (tmp_path / package / "static" / package / "graphiql.min.js").open("a") as script:
         script.write("\n")
-    monkeypatch.setattr("gql.graphiql.files", lambda name: tmp_path / name)
+    monkeypatch.setattr("gql.web.graphiql.files", lambda name: tmp_path / name)
     with pytest.raises(RuntimeError, match=r"GraphiQL is not served: graphiql\.min\.js .* has the SHA-256 "):
         graphiql_routes(Settings(graphiql=True))
 

@@ -16,7 +16,7 @@ from datetime import timedelta
 
 import gql.app
 from gql.security.auth import SCOPES, mint
-from gql.server import tune_collector
+from gql.web.server import tune_collector
 from tests.client import make_settings
 
 dsn, requests, warm_up = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])

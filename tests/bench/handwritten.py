@@ -25,8 +25,8 @@ from db.queries.conversation.filters import ORDERS
 from gql.fields.connection import decode_cursor
 from gql.fields.node import decode_id
 from gql.security.auth import Authenticator, Unauthenticated
-from gql.server import tune_collector
 from gql.settings import Settings
+from gql.web.server import tune_collector
 from tests.bench import handwritten_sql as sql
 
 _ORDER = ORDERS["last_message_at", True]

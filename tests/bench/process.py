@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from http.client import HTTPConnection
 from pathlib import Path
 
-from gql.server import listen, serve
+from gql.web.server import listen, serve
 
 # Seconds for a server to start listening, and to stop. PostgreSQL may have to be waited for.
 _PATIENCE = 30

@@ -34,8 +34,8 @@ from gql.fields.connection import decode_cursor
 from gql.fields.node import decode_id
 from gql.fields.scalars import SCALARS
 from gql.security.auth import Authenticator, Unauthenticated
-from gql.server import tune_collector
 from gql.settings import Settings
+from gql.web.server import tune_collector
 from tests.bench.tutorial_context import Context, Info
 from tests.bench.tutorial_loaders import Loaders
 from tests.bench.tutorial_types import DEFAULT_SIZE, Connection, Conversation

@@ -26,13 +26,13 @@ from db.engine import Database, UnavailableError
 from db.scope import Viewer
 from gql.context import Context
 from gql.errors import Code, is_unavailable, mask, show
-from gql.etag import revalidated
 from gql.execution.admission import Admission, BusyError
 from gql.execution.document import RequestError
 from gql.execution.persisted import DocumentRefusedError, PersistedDocuments, Reference
-from gql.record import Record
 from gql.security.auth import Authenticator, Unauthenticated
 from gql.security.rate import RateLimiter
+from gql.web.etag import revalidated
+from gql.web.record import Record
 
 GRAPHQL_RESPONSE = "application/graphql-response+json"
 JSON = "application/json"

@@ -1,0 +1,1 @@
+"""HTTP: the GraphQL endpoint, GraphiQL, and the server that runs both."""

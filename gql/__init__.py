@@ -14,6 +14,5 @@ execution       a document -> its answer: measured, cached, planned, run a level
 schema          all of it as one schema
 web             the GraphQL-over-HTTP endpoint, GraphiQL, the server
 app             the Starlette application
-demo            a database, data, a token and a server, all at once
 cli             the command `inbox`
 """

@@ -19,7 +19,7 @@ from graphql import GraphQLInputObjectType, GraphQLNamedType, GraphQLObjectType,
 from typer.main import get_command
 
 from gql.cli import app
-from gql.demo import _announce
+from gql.cli.demo import _announce
 from gql.fields.relation import node, relation
 from gql.security.auth import IMPLIED, SCOPES
 from tests.client import Client

@@ -184,7 +184,7 @@ def test_graphql_builds_no_sql() -> None:
 
 
 # The command line connects, and tells a database that is away from a bug.
-CONNECTING = {("gql.cli", "asyncpg"), ("gql.cli", "sqlalchemy.exc"), ("gql.demo", "asyncpg")}
+CONNECTING = {("gql.cli", "asyncpg"), ("gql.cli", "sqlalchemy.exc"), ("gql.cli.demo", "asyncpg")}
 
 
 def _all_imports(path: Path) -> set[str]:

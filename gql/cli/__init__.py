@@ -36,7 +36,7 @@ from db.embedded import EmbeddedError, embedded
 from db.migrations import apply
 from db.migrations.apply import UnknownRevisionError
 from db.seed import SeedError
-from gql.demo import fill, read_key, run_demo
+from gql.cli.demo import fill, read_key, run_demo
 from gql.execution.document import Documents
 from gql.execution.persisted import PersistedDocuments
 from gql.log import configure_log

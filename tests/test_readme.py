@@ -20,7 +20,7 @@ from typer.main import get_command
 
 from gql.cli import app
 from gql.cli.demo import _announce
-from gql.fields.relation import node, relation
+from gql.fields import node, relation
 from gql.security.auth import IMPLIED, SCOPES
 from tests.client import Client
 from tests.factories import store, store_account

@@ -25,8 +25,8 @@ from db.embedded import embedded
 from db.migrations.apply import migrate
 from db.seed import seed
 from gql.app import create_app
-from tests.client import Client, Statements, make_settings
-from tests.world import World
+from tests.support.client import Client, Statements, make_settings
+from tests.support.world import World
 
 NOW = datetime(2026, 5, 4, 9, 30, tzinfo=UTC)
 

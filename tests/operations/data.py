@@ -12,7 +12,7 @@ from typing import Any
 
 import asyncpg
 
-from tests.factories import derive_all, store
+from tests.support.factories import derive_all, store
 
 _DAY = datetime(2026, 3, 1, tzinfo=UTC)
 

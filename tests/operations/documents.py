@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from tests.client import Client
+from tests.support.client import Client
 
 FOLDER = Path(__file__).parent
 DOCUMENTS = sorted(FOLDER.glob("*/*.graphql"))

@@ -1,0 +1,171 @@
+"""How many operations run at once: the others wait for their turn, and past those, one is told to come back."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import asyncpg
+import pytest
+from starlette.types import Message
+
+from gql.app import create_app
+from tests.conftest import serving
+from tests.support.client import Client, Statements, make_settings
+from tests.support.factories import store, store_account
+from tests.support.request import refusal
+
+pytestmark = pytest.mark.anyio
+
+READ = "{ conversations { nodes { subject } } }"
+ANSWER = {"data": {"conversations": {"nodes": [{"subject": "Keys"}]}}}
+WRITE = "mutation { createConversation(input: {}) { userErrors { code } } }"
+BUSY = refusal("Too many operations are waiting: try again", "SERVICE_UNAVAILABLE")
+
+
+@pytest.fixture(autouse=True)
+async def _conversation(connection: asyncpg.Connection[Any]) -> None:
+    await store_account(connection)
+    await store(connection, "conversations", account_id=1, id=1, subject="Keys")
+
+
+@asynccontextmanager
+async def locked(connection: asyncpg.Connection[Any]) -> AsyncIterator[None]:
+    """Nobody else reads or writes conversations during the block."""
+    async with connection.transaction():
+        await connection.execute("LOCK TABLE conversations IN ACCESS EXCLUSIVE MODE")
+        yield
+
+
+async def until(condition: Callable[[], Awaitable[bool]]) -> None:
+    """Return as soon as it is so."""
+    async with asyncio.timeout(10):
+        while not await condition():  # noqa: ASYNC110  # PostgreSQL tells nobody when another session waits
+            await asyncio.sleep(0.01)
+
+
+def waiting(connection: asyncpg.Connection[Any], number: int) -> Callable[[], Awaitable[bool]]:
+    """Whether so many of the application's connections wait for the lock."""
+
+    async def wait() -> bool:
+        await connection.execute("SELECT pg_stat_clear_snapshot()")
+        found: int = await connection.fetchval(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        )
+        return found == number
+
+    return wait
+
+
+@pytest.mark.parametrize(
+    ("limits", "inside"), [({}, 64 + 256), ({"max_running": 2, "max_waiting": 3}, 5), ({"max_waiting": 0}, 64)]
+)
+async def test_those_who_fit_are_answered_in_the_end_and_one_more_is_told_to_come_back(
+    dsn: str, connection: asyncpg.Connection[Any], limits: dict[str, int], inside: int
+) -> None:
+    running = limits.get("max_running", 64)
+    async with serving(dsn, Statements(), **limits) as client:
+        await client.data("{ __typename }")
+        async with locked(connection):
+            requests = [asyncio.create_task(client.post(READ)) for _ in range(inside)]
+            # Of those that run, as many as there are connections wait for PostgreSQL.
+            await until(waiting(connection, min(running, client.settings.pool_size)))
+            refused = [await client.post(document) for document in (READ, WRITE)]
+        responses = await asyncio.gather(*requests)
+        after = await client.post(READ)
+
+    for response in refused:
+        assert (response.status_code, response.json(), response.headers["retry-after"]) == (503, BUSY, "1")
+    assert [(response.status_code, response.json()) for response in [*responses, after]] == [(200, ANSWER)] * (
+        inside + 1
+    )
+    assert await connection.fetchval("SELECT count(*) FROM conversations") == 1
+
+
+async def test_no_more_than_may_run_reach_the_database(dsn: str, connection: asyncpg.Connection[Any]) -> None:
+    async with serving(dsn, Statements(), max_running=3) as client:
+        await client.data("{ __typename }")
+        async with locked(connection):
+            requests = [asyncio.create_task(client.post(READ)) for _ in range(20)]
+            await until(waiting(connection, 3))
+            # A fourth would be there by now: there are four connections.
+            await asyncio.sleep(0.1)
+            assert await waiting(connection, 3)()
+        responses = await asyncio.gather(*requests)
+
+    assert {response.status_code for response in responses} == {200}
+
+
+async def test_what_is_refused_for_itself_takes_no_place(dsn: str, connection: asyncpg.Connection[Any]) -> None:
+    async with serving(dsn, Statements(), max_running=1, max_waiting=0) as client:
+        await client.data("{ __typename }")
+        async with locked(connection):
+            request = asyncio.create_task(client.post(READ))
+            await until(waiting(connection, 1))
+            codes = [(await client.error(document))[0] for document in ("{", "{ nothing }", READ)]
+        response = await request
+
+    assert codes == ["GRAPHQL_PARSE_FAILED", "GRAPHQL_VALIDATION_FAILED", "SERVICE_UNAVAILABLE"]
+    assert response.json() == ANSWER
+
+
+class Guest:
+    """A client that asks an application, and goes away when `gone` is set."""
+
+    def __init__(self, app: Any, client: Client) -> None:
+        self.app = app
+        self.client = client
+        self.gone = asyncio.Event()
+
+    async def ask(self) -> int:
+        """The status of the answer to READ."""
+        headers = {"authorization": f"Bearer {self.client.token}", "content-type": "application/json"}
+        scope = {
+            "type": "http",
+            "method": "POST",
+            "path": "/graphql",
+            "query_string": b"",
+            "headers": [(name.encode(), value.encode()) for name, value in headers.items()],
+        }
+        arriving = iter([{"type": "http.request", "body": json.dumps({"query": READ}).encode()}])
+        sent: list[Message] = []
+
+        async def receive() -> Message:
+            message = next(arriving, None)
+            if message is None:
+                await self.gone.wait()
+            return message or {"type": "http.disconnect"}
+
+        async def send(message: Message) -> None:
+            sent.append(message)
+
+        await self.app(scope, receive, send)
+        status: int = sent[0]["status"]
+        return status
+
+
+async def test_who_goes_away_while_waiting_leaves_the_place_to_another(
+    dsn: str, connection: asyncpg.Connection[Any]
+) -> None:
+    settings = make_settings(dsn, max_running=1, max_waiting=1)
+    app = create_app(settings)
+    async with app.router.lifespan_context(app):
+        viewer = Client(None, settings, Statements())  # type: ignore[arg-type]
+        first, second, third, fourth = (Guest(app, viewer) for _ in range(4))
+        assert await first.ask() == 200
+        async with locked(connection):
+            running = asyncio.create_task(first.ask())
+            await until(waiting(connection, 1))
+            leaving = asyncio.create_task(second.ask())
+            await asyncio.sleep(0)
+            assert await third.ask() == 503
+            second.gone.set()
+            assert await leaving == 499
+            staying = asyncio.create_task(third.ask())
+            await asyncio.sleep(0)
+            assert await fourth.ask() == 503
+        assert (await running, await staying) == (200, 200)
+        assert await fourth.ask() == 200

@@ -1,0 +1,161 @@
+"""Planned execution answers as graphql-core does: the same data, errors, paths and order, for any document."""
+
+from __future__ import annotations
+
+import gc
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import asyncpg
+import pytest
+from graphql import GraphQLObjectType, GraphQLSchema, get_named_type, is_composite_type
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from hypothesis_graphql import nodes, queries
+
+from gql.execution.run import FALLBACKS
+from gql.fields.node import NODE_TABLES, encode_id
+from gql.schema import build_schema
+from tests.oracles.drawing import Known, Path, draw
+from tests.oracles.reference import COMPLETED, DROPPED, Pair, pairing
+
+pytestmark = [pytest.mark.anyio, pytest.mark.filterwarnings(DROPPED)]
+
+SCHEMA: GraphQLSchema = build_schema()._schema  # noqa: SLF001
+CURSORS = """{
+  conversations(first: 4) { edges { cursor node {
+    messages(first: 3) { edges { cursor } } participants { edges { cursor } } bookings { edges { cursor } }
+  } } }
+  bookings(first: 4) { edges { cursor node { conversations { edges { cursor } } } } }
+  hosts(first: 4) { edges { cursor } } sources(first: 4) { edges { cursor } }
+}"""
+
+
+# Rows that lead somewhere, where few do.
+_TELLING = {
+    "Conversation": " AND id IN (SELECT conversation_id FROM inquiries WHERE account_id = 1 AND booking_id > 0)",
+    "Inquiry": " AND booking_id IS NOT NULL",
+}
+
+
+@pytest.fixture(scope="module")
+async def pair(seeded_dsn: str) -> AsyncIterator[Pair]:
+    """Both executors over the seeded database."""
+    async with pairing(seeded_dsn) as pair:
+        yield pair
+
+
+@pytest.fixture(autouse=True)
+def dropped() -> Iterator[None]:
+    """What graphql-core dropped is gone before the next test, which may not expect it."""
+    yield
+    gc.collect()
+
+
+@pytest.fixture(scope="module")
+async def known(seeded_dsn: str, pair: Pair) -> Known:
+    """Ids of every type, some of which lead nowhere, and cursors of every connection that has rows."""
+    connection = await asyncpg.connect(seeded_dsn)
+    ids = {}
+    for name, table in NODE_TABLES.items():
+        account = 0 if name in {"Account", "Application"} else 1
+        where = ("account_id = 1" if account else "true") + _TELLING.get(name, "")
+        rows = await connection.fetch(f"SELECT id FROM {table.__tablename__} WHERE {where} ORDER BY id LIMIT 4")  # noqa: S608
+        ids[name] = [encode_id(table, account, row["id"]) for row in rows]
+        ids[name] += [encode_id(table, account, 999_999), encode_id(table, account and 2, 1)]
+    await connection.close()
+    cursors: dict[str, list[str]] = {}
+    _gather_cursors((await pair.answer(CURSORS))["data"], "Query", cursors)
+    return Known(ids, cursors)
+
+
+def _gather_cursors(selected: dict[str, Any], type_: str, cursors: dict[str, list[str]]) -> None:
+    for name, connection in selected.items():
+        for edge in connection["edges"]:
+            cursors.setdefault(f"{type_}.{name}", []).append(edge["cursor"])
+            _gather_cursors(edge.get("node", {}), "Conversation" if name == "conversations" else "Booking", cursors)
+
+
+# So many documents lead everywhere, or nearly so.
+_ENOUGH = 1_000
+
+
+def leads(definition: Any) -> bool:
+    """Whether a field leads to something with fields."""
+    return is_composite_type(get_named_type(definition.type))
+
+
+LEADING = {
+    f"{type_.name}.{name}"
+    for type_ in SCHEMA.type_map.values()
+    if isinstance(type_, GraphQLObjectType)
+    and not type_.name.startswith("__")
+    and type_.name != "Mutation"
+    and not type_.name.endswith("Payload")
+    for name, definition in type_.fields.items()
+    if leads(definition)
+    # There are no budgets here: a pair is asked as much as it can answer.
+} - {"Query.rateLimit"}
+
+
+def reach(value: Any, path: Path, places: Any, reached: set[str]) -> None:
+    """Add the fields that `value` holds to `reached`. A few of a list's items are enough to look at."""
+    if isinstance(value, list):
+        for item in value[:5]:
+            reach(item, path, places, reached)
+    elif isinstance(value, dict):
+        reached |= places.get(path, set())
+        for key, inner in value.items():
+            reach(inner, (*path, key), places, reached)
+
+
+async def test_drawn_documents_are_answered_alike(pair: Pair, known: Known, pytestconfig: pytest.Config) -> None:
+    """Two thousand documents; `--documents 50000` for more. A document that fails is named by its number."""
+    number = pytestconfig.getoption("--documents")
+    outcomes: Counter[str] = Counter()
+    reached: set[str] = set()
+    COMPLETED.clear()
+    for place in range(2 * number):
+        # Some more where chance has left out a field that leads on.
+        if place >= number and (number < _ENOUGH or reached >= LEADING):
+            break
+        drawn = draw(SCHEMA, known, place)
+        fallbacks = FALLBACKS.total()
+        answer = await pair.answer(drawn.text, **drawn.variables)
+        if "data" not in answer:
+            outcomes["refused"] += 1
+        elif "errors" in answer:
+            outcomes["errors"] += 1
+        else:
+            outcomes["data"] += 1
+            # graphql-core takes over only where it has an error to tell.
+            assert FALLBACKS.total() == fallbacks, (place, drawn.text, FALLBACKS)
+            reach(answer["data"], (), drawn.places, reached)
+    # Else the documents would not say much, or nothing would have been planned.
+    assert outcomes["data"] > 0.7 * number, outcomes
+    assert outcomes["errors"] > 0.02 * number, outcomes
+    assert COMPLETED["planned"] * 5 < COMPLETED["reference"], COMPLETED
+    assert number < _ENOUGH or reached >= LEADING, LEADING - reached
+
+
+# Ids that hypothesis-graphql may use: it knows nothing of what is in the database.
+IDS = st.sampled_from(
+    [
+        encode_id(table, 0 if name in {"Account", "Application"} else 1, id_)
+        for name, table in NODE_TABLES.items()
+        for id_ in (1, 2)
+    ]
+)
+SCALARS = {
+    "ID": IDS.map(nodes.String),
+    "DateTime": st.sampled_from(["2026-05-01T00:00:00Z", "2026-03-01T12:00:00.500+02:00"]).map(nodes.String),
+    "BigInt": st.integers(1, 5).map(nodes.Int),
+}
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True, database=None)
+@given(document=queries(SCHEMA, custom_scalars=SCALARS))
+async def test_documents_of_another_make_are_answered_alike(pair: Pair, document: str) -> None:
+    """Those of hypothesis-graphql: plainer than our own, and shrunk where one fails."""
+    await pair.answer(document)

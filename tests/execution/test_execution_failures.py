@@ -1,0 +1,446 @@
+"""What goes wrong while rows are completed: told by plans as by graphql-core alone, and over with the operation.
+
+Every answer is asserted to be the same from both, errors, paths and order included, and to be the one written here.
+After each failure the same connections answer as if nothing had been. Schema extensions are not among what can be
+passed by: this schema has none.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Any
+
+import asyncpg
+import pytest
+import strawberry
+
+from db import tables as t
+from db.queries.conversation import writes
+from db.relations import ById, Many
+from gql.execution.run import FALLBACKS
+from gql.fields.node import encode_id
+from gql.types.conversation import Conversation
+from tests.oracles.reference import DROPPED, Pair, fill, pairing
+
+pytestmark = [pytest.mark.anyio, pytest.mark.filterwarnings(DROPPED)]
+
+MASKED = ("Internal server error", "INTERNAL_SERVER_ERROR")
+THREAD = "{ conversation(databaseId: 10) { subject messages { nodes { content sender { memberType } } } } }"
+THREAD_DATA = {
+    "conversation": {
+        "subject": "Keys of 1",
+        "messages": {
+            "nodes": [
+                {"content": "Where are the keys of 1?", "sender": {"memberType": "CLIENT"}},
+                {"content": "Under the mat of 1", "sender": {"memberType": "HOST"}},
+            ]
+        },
+    }
+}
+
+
+@pytest.fixture(scope="module")
+def world(template: str, create_database: Callable[[str], str]) -> str:
+    """A database with rows of every table. Tests that change it change it back."""
+    dsn = create_database(template)
+    asyncio.run(fill(dsn))
+    return dsn
+
+
+@pytest.fixture
+async def pair(world: str) -> AsyncIterator[Pair]:
+    """Both executors, which know no document yet. Their connections are all free in the end."""
+    FALLBACKS.clear()
+    async with pairing(world) as pair:
+        yield pair
+        for pool in (pair.planned.database.pool, pair.reference.database.pool):
+            assert pool.get_idle_size() == pool.get_size()
+
+
+@pytest.fixture(autouse=True)
+def dropped() -> Iterator[None]:
+    """What graphql-core dropped is gone before the next test, which may not expect it."""
+    yield
+    gc.collect()
+
+
+@pytest.fixture
+def broken() -> Iterator[pytest.MonkeyPatch]:
+    """Breaks things; `mended` mends them."""
+    with pytest.MonkeyPatch.context() as patch:
+        yield patch
+
+
+async def mended(pair: Pair, broken: pytest.MonkeyPatch) -> None:
+    """The same executors answer as if nothing had been."""
+    broken.undo()
+    assert await pair.answer(THREAD) == {"data": THREAD_DATA}
+
+
+def told(answer: dict[str, Any]) -> list[tuple[list[Any], str, str]]:
+    """Path, message and code of each error, in order."""
+    return [(error["path"], error["message"], error["extensions"]["code"]) for error in answer["errors"]]
+
+
+def fail(patch: pytest.MonkeyPatch, relation: Any, method: str, target: type[t.Table]) -> None:
+    """Let loading rows of `target` raise."""
+    load = getattr(relation, method)
+
+    async def load_or_fail(self: Any, *arguments: Any) -> Any:
+        if (self.table if relation is ById else self.target) is target:
+            raise LookupError(target.__name__)
+        return await load(self, *arguments)
+
+    patch.setattr(relation, method, load_or_fail)
+
+
+def lose(patch: pytest.MonkeyPatch, table: type[t.Table], lost: int) -> None:
+    """Let the row of that id not be found."""
+    load = ById.load
+
+    async def load_all_but_one(self: Any, *arguments: Any) -> list[Any]:
+        rows = await load(self, *arguments)
+        return [None if row is not None and row.id == lost and self.table is table else row for row in rows]
+
+    patch.setattr(ById, "load", load_all_but_one)
+
+
+def spoil(patch: pytest.MonkeyPatch, pair: Pair, scalar: str, *spoilt: Any) -> None:
+    """Let serialising these values raise. Before a document is planned, as a plan holds what serialises."""
+    for side in (pair.planned, pair.reference):
+        leaf: Any = side.schema.type_map[scalar]
+
+        def serialise(value: Any, show: Any = leaf.coerce_output_value) -> Any:
+            if value in spoilt:
+                raise ValueError(value)
+            return show(value)
+
+        patch.setattr(leaf, "coerce_output_value", serialise)
+
+
+async def test_a_null_on_the_way_to_the_root_leaves_nothing(pair: Pair, broken: pytest.MonkeyPatch) -> None:
+    lose(broken, t.Participant, 41)
+
+    answer = await pair.answer("{ conversations { nodes { subject messages { nodes { sender { id } } } } } }")
+
+    assert answer["data"] is None
+    path = ["conversations", "nodes", 1, "messages", "nodes", 1, "sender"]
+    assert told(answer) == [(path, *MASKED)]
+    await mended(pair, broken)
+
+
+async def test_a_null_stops_at_the_first_field_that_may_be_null_and_is_told_once(
+    pair: Pair, broken: pytest.MonkeyPatch
+) -> None:
+    lose(broken, t.Participant, 41)
+
+    answer = await pair.answer(
+        "{ conversation(databaseId: 10) { messages { edges { node { sender { id member { __typename } } } } } }"
+        " other: conversation(databaseId: 11) { subject } hosts { nodes { firstname } } }"
+    )
+
+    assert answer["data"] == {
+        "conversation": None,
+        "other": {"subject": "Towels of 1"},
+        "hosts": {"nodes": [{"firstname": "Hugo"}, {"firstname": "Hedda"}]},
+    }
+    path = ["conversation", "messages", "edges", 1, "node", "sender"]
+    assert told(answer) == [(path, *MASKED)]
+    await mended(pair, broken)
+
+
+async def test_an_error_in_a_list_without_nulls_takes_the_list(pair: Pair, broken: pytest.MonkeyPatch) -> None:
+    spoil(broken, pair, "BigInt", 51)
+
+    answer = await pair.answer("{ conversation(databaseId: 10) { messages { nodes { content databaseId } } } }")
+
+    assert answer["data"] == {"conversation": None}
+    assert told(answer) == [(["conversation", "messages", "nodes", 1, "databaseId"], *MASKED)]
+    await mended(pair, broken)
+
+
+async def test_a_list_goes_on_after_its_first_error(pair: Pair, broken: pytest.MonkeyPatch) -> None:
+    spoil(broken, pair, "BigInt", 1, 65)
+
+    answer = await pair.answer(
+        "{ conversation(databaseId: 10) { messages { nodes { createdById content } } } sources { nodes { name } } }"
+    )
+
+    assert answer["data"] == {
+        "conversation": {
+            "messages": {
+                "nodes": [
+                    {"createdById": None, "content": "Where are the keys of 1?"},
+                    {"createdById": None, "content": "Under the mat of 1"},
+                ]
+            }
+        },
+        "sources": {"nodes": [{"name": "Website of 1"}, {"name": "Internal of 1"}]},
+    }
+    assert told(answer) == [(["conversation", "messages", "nodes", place, "createdById"], *MASKED) for place in (0, 1)]
+    await mended(pair, broken)
+
+
+async def test_nulls_and_errors_stand_in_a_list_where_they_belong(pair: Pair, broken: pytest.MonkeyPatch) -> None:
+    ids = [
+        encode_id(t.Conversation, 1, 10),
+        encode_id(t.Conversation, 1, 999),
+        encode_id(t.Booking, 2, 20),
+        encode_id(t.Message, 1, 50),
+        encode_id(t.Conversation, 1, 10),
+    ]
+    document = """query ($ids: [ID!]!) { nodes(ids: $ids) {
+      __typename ... on Conversation { subject messages { totalCount } } ... on Message { sender { memberType } }
+    } }"""
+    thread = {"__typename": "Conversation", "subject": "Keys of 1", "messages": {"totalCount": 2}}
+    message = {"__typename": "Message", "sender": {"memberType": "CLIENT"}}
+
+    assert await pair.answer(document, ids=ids) == {"data": {"nodes": [thread, None, None, message, thread]}}
+    assert not FALLBACKS
+    answer = await pair.answer(document, ids=["none", ids[1], *ids[3:], "none"])
+
+    assert answer["data"] == {"nodes": [None, None, message, thread, None]}
+    assert told(answer) == [(["nodes", place], '"none" is not an id', "BAD_USER_INPUT") for place in (0, 4)]
+    assert FALLBACKS == {"errors among rows": 1}
+    await mended(pair, broken)
+
+
+async def test_errors_come_in_graphql_cores_order(pair: Pair, broken: pytest.MonkeyPatch) -> None:
+    """A plan meets the error of `a` only after all that comes before it, and that of `b` at once."""
+    answer = await pair.answer("""{
+      a: conversation(databaseId: 10) {
+        messages { nodes { sender { member { ... on Host { user { name } } } } } } participants(first: 0) { totalCount }
+      }
+      b: booking(databaseId: 20) { conversations(first: 0) { totalCount } }
+      c: node(id: "none") { id }
+    }""")
+
+    assert answer["data"] == {"a": None, "b": None, "c": None}
+    size = ("first must be from 1 to 100, not 0", "BAD_USER_INPUT")
+    assert told(answer) == [
+        (["c"], '"none" is not an id', "BAD_USER_INPUT"),
+        (["a", "participants"], *size),
+        (["b", "conversations"], *size),
+    ]
+    await mended(pair, broken)
+
+
+LOADERS: dict[str, tuple[tuple[Any, str, type[t.Table]], list[Any]]] = {
+    "one": ((ById, "load", t.Participant), ["messages", "nodes", 0, "sender"]),
+    "union": ((ById, "load", t.User), ["createdBy"]),
+    "page": ((Many, "load", t.Message), ["messages", "nodes"]),
+    "number": ((Many, "count", t.Booking), ["bookings", "totalCount"]),
+}
+
+
+@pytest.mark.parametrize(("loader", "path"), LOADERS.values(), ids=LOADERS)
+async def test_a_loader_that_fails_is_told_where_it_is_asked(
+    pair: Pair, broken: pytest.MonkeyPatch, loader: tuple[Any, str, type[t.Table]], path: list[Any]
+) -> None:
+    fail(broken, *loader)
+
+    answer = await pair.answer("""{
+      conversation(databaseId: 10) {
+        subject createdBy { ... on User { name } } bookings { totalCount } messages { nodes { sender { id } } }
+      }
+    }""")
+
+    assert told(answer) == [(["conversation", *path], *MASKED)]
+    # Only who created it may be null.
+    assert (answer["data"]["conversation"] is None) is (path != ["createdBy"])
+    assert FALLBACKS == {"LookupError": 1}
+    await mended(pair, broken)
+
+
+async def test_an_error_at_or_below_a_last_row_stops_at_it(pair: Pair, broken: pytest.MonkeyPatch) -> None:
+    document = "{ conversations { nodes { subject lastMessage { sender { id } } } } }"
+    keys, towels = {"subject": "Keys of 1", "lastMessage": None}, {"subject": "Towels of 1", "lastMessage": None}
+    path = ["conversations", "nodes", 1, "lastMessage"]
+
+    lose(broken, t.Participant, 41)
+    below = await pair.answer(document)
+    fail(broken, Many, "load", t.Message)
+    at = await pair.answer(document)
+
+    assert [below["data"], at["data"]] == [{"conversations": {"nodes": [towels, keys]}}] * 2
+    assert told(below) == [([*path, "sender"], *MASKED)]
+    assert told(at) == [([*path[:2], place, "lastMessage"], *MASKED) for place in (0, 1)]
+    await mended(pair, broken)
+
+
+@pytest.mark.parametrize("root", ["conversation(databaseId: 10)", "conversations"])
+async def test_an_expression_that_cannot_be_made_is_told(
+    pair: Pair, broken: pytest.MonkeyPatch, world: str, root: str
+) -> None:
+    connection = await asyncpg.connect(world)
+    await connection.execute("ALTER TABLE bookings RENAME COLUMN status TO gone")
+    selection = "{ subject stage }" if "(" in root else "{ nodes { subject stage } }"
+    try:
+        answer = await pair.answer(f"{{ found: {root} {selection} hosts {{ nodes {{ firstname }} }} }}")
+    finally:
+        await connection.execute("ALTER TABLE bookings RENAME COLUMN gone TO status")
+        await connection.close()
+
+    path = ["found", "stage"] if "(" in root else ["found", "nodes", 0, "stage"]
+    assert told(answer)[0] == (path, *MASKED)
+    await mended(pair, broken)
+
+
+async def test_a_statement_that_fails_is_told_as_what_it_is(pair: Pair, broken: pytest.MonkeyPatch, world: str) -> None:
+    """It leaves a transaction in which every other statement fails too, which is not what the log is to say."""
+    logged: list[str] = []
+    broken.setattr("gql.errors.describe", lambda error: logged.append(type(error).__name__))
+    connection = await asyncpg.connect(world)
+    await connection.execute("ALTER TABLE participants RENAME COLUMN member_type TO gone")
+    try:
+        answer = await pair.answer("""{
+          bad: conversation(databaseId: 10) { messages { nodes { sender { memberType } } } }
+          good: conversation(databaseId: 10) { source { name } }
+        }""")
+    finally:
+        await connection.execute("ALTER TABLE participants RENAME COLUMN gone TO member_type")
+        await connection.close()
+
+    path = ["bad", "messages", "nodes", 0, "sender"]
+    assert told(answer)[0] == (path, *MASKED)
+    assert logged[0] == "UndefinedColumnError"
+    await mended(pair, broken)
+
+
+@pytest.mark.parametrize("value", [LookupError(), None, "yes", []])
+async def test_a_computed_value_that_is_none_is_told(pair: Pair, broken: pytest.MonkeyPatch, value: Any) -> None:
+    definition: Any = Conversation.__strawberry_definition__  # type: ignore[attr-defined]
+    (closed,) = (field for field in definition.fields if field.python_name == "closed")
+
+    def compute(_moment: Any) -> Any:
+        if isinstance(value, Exception):
+            raise value
+        return value
+
+    broken.setattr(closed, "compute", compute)
+
+    answer = await pair.answer("{ conversation(databaseId: 10) { subject closed } }")
+
+    assert answer["data"] == {"conversation": None}
+    assert told(answer) == [(["conversation", "closed"], *MASKED)]
+    broken.undo()
+
+
+async def test_a_custom_resolver_is_called_by_graphql_core_and_counted(world: str, broken: pytest.MonkeyPatch) -> None:
+    def greet(root: Any) -> str:
+        if root.subject is not None and root.subject.startswith("Towels"):
+            raise LookupError
+        return f"About {root.subject}"
+
+    add_field(broken, "greeting", strawberry.field(resolver=greet, graphql_type=str | None))
+    FALLBACKS.clear()
+    async with pairing(world) as pair:
+        document = """{
+          conversations { nodes { greeting messages { nodes { content } } } }
+          hosts { nodes { firstname } }
+        }"""
+        answer = await pair.answer(document)
+        counted = FALLBACKS.copy()
+        good = await pair.answer("{ conversation(databaseId: 10) { greeting source { name } } }")
+        await mended(pair, broken)
+
+    assert answer["data"]["conversations"]["nodes"][0] == {"greeting": None, "messages": {"nodes": []}}
+    assert answer["data"]["hosts"] == {"nodes": [{"firstname": "Hugo"}, {"firstname": "Hedda"}]}
+    assert told(answer) == [(["conversations", "nodes", 0, "greeting"], *MASKED)]
+    assert good == {"data": {"conversation": {"greeting": "About Keys of 1", "source": {"name": "Website of 1"}}}}
+    reason = "Conversation.greeting has a resolver of its own"
+    assert counted == {reason: 1, "errors beside plans": 1}
+    assert FALLBACKS[reason] == 2
+
+
+def add_field(patch: pytest.MonkeyPatch, name: str, field: Any) -> None:
+    """Let conversations have one more field in the schemas that are built from here on."""
+    definition: Any = Conversation.__strawberry_definition__  # type: ignore[attr-defined]
+    field.python_name = name
+    field.origin = Conversation
+    patch.setattr(definition, "fields", [*definition.fields, field])
+
+
+WRITES = """mutation ($id: ID!, $none: ID!, $bookings: [ID!]!) {
+  first: updateConversation(input: {conversationId: $id, closed: true}) { ...Shown }
+  second: connectBookings(input: {conversationId: $id, bookingIds: $bookings}) {
+    conversation { bookings { totalCount nodes { reference } } closed }
+    again: conversation { bookings(first: 1) { totalCount nodes { reference } } }
+  }
+  failing: updateConversation(input: {conversationId: $none, closed: true}) { ...Shown }
+  third: updateConversation(input: {conversationId: $id, closed: false}) { ...Shown }
+}
+fragment Shown on UpdateConversationPayload {
+  conversation { subject closed bookings { totalCount } messages { nodes { sender { memberType } } } }
+  userErrors { code path }
+}"""
+WRITTEN = {
+    "id": encode_id(t.Conversation, 1, 10),
+    "none": encode_id(t.Conversation, 1, 999),
+    "bookings": [encode_id(t.Booking, 1, 22)],
+}
+
+
+@pytest.fixture
+def worlds(template: str, create_database: Callable[[str], str]) -> list[str]:
+    """Two databases with the same rows."""
+    dsns = [create_database(template) for _ in range(2)]
+    for dsn in dsns:
+        asyncio.run(fill(dsn))
+    return dsns
+
+
+@pytest.fixture
+async def writing(worlds: list[str]) -> AsyncIterator[Pair]:
+    """Both executors, each over a database of its own."""
+    FALLBACKS.clear()
+    async with pairing(*worlds) as pair:
+        yield pair
+
+
+async def test_each_write_shows_itself_and_those_before(writing: Pair) -> None:
+    answer = await writing.answer(WRITES, **WRITTEN)
+
+    senders = {"nodes": [{"sender": {"memberType": kind}} for kind in ("CLIENT", "HOST")]}
+    shown = {"subject": "Keys of 1", "messages": senders}
+    references = [{"reference": f"{booking} of 1"} for booking in (20, 21, 22)]
+    first, second, failing, third = answer["data"].values()
+    assert first == {"conversation": {**shown, "closed": True, "bookings": {"totalCount": 2}}, "userErrors": []}
+    assert second == {
+        "conversation": {"bookings": {"totalCount": 3, "nodes": references}, "closed": True},
+        "again": {"bookings": {"totalCount": 3, "nodes": references[:1]}},
+    }
+    assert failing["conversation"] is None
+    assert [error["code"] for error in failing["userErrors"]] == ["NOT_FOUND"]
+    assert third == {"conversation": {**shown, "closed": False, "bookings": {"totalCount": 3}}, "userErrors": []}
+    assert not FALLBACKS
+
+
+async def test_a_write_that_cannot_be_shown_is_written_once(writing: Pair, broken: pytest.MonkeyPatch) -> None:
+    calls = Counter[str]()
+    for name in ("update", "connect"):
+        count_calls(broken, name, calls)
+    lose(broken, t.Participant, 41)
+
+    answer = await writing.answer(WRITES, **WRITTEN)
+
+    assert [payload["conversation"] is None for payload in answer["data"].values()] == [True, False, True, True]
+    path = ["conversation", "messages", "nodes", 1, "sender"]
+    assert told(answer) == [([key, *path], *MASKED) for key in ("first", "third")]
+    # By each of the two executors.
+    assert calls == {"update": 6, "connect": 2}
+    await mended(writing, broken)
+
+
+def count_calls(patch: pytest.MonkeyPatch, name: str, calls: Counter[str]) -> None:
+    """Count how often conversations are written in that way."""
+    write = getattr(writes, name)
+
+    async def write_and_count(*arguments: Any) -> Any:
+        calls[name] += 1
+        return await write(*arguments)
+
+    patch.setattr(writes, name, write_and_count)

@@ -1,0 +1,374 @@
+"""Operations that are cut short: the work ends in PostgreSQL too, and the connection is as good as before."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import asyncpg
+import pytest
+from sqlalchemy import text
+from starlette.types import Message
+
+from db import tables as t
+from db.engine import Database, Snapshot, SnapshotClosedError, Statement, UnavailableError, row_type
+from gql.app import create_app
+from gql.fields.node import encode_id
+from tests.conftest import database_dsn, serving
+from tests.support.client import Client, Statements, make_settings
+from tests.support.factories import store, store_account
+
+pytestmark = pytest.mark.anyio
+
+READ = "{ conversations { totalCount nodes { subject messages { nodes { content sender { memberType } } } } } }"
+MESSAGES = {"nodes": [{"content": "Hello", "sender": {"memberType": "CLIENT"}}]}
+READ_ANSWER = {"conversations": {"totalCount": 1, "nodes": [{"subject": "Old", "messages": MESSAGES}]}}
+WRITE = """mutation ($id: ID!) {
+  updateConversation(input: {conversationId: $id, closed: true}) { conversation { closed } userErrors { code } }
+}"""
+WRITTEN = {"updateConversation": {"conversation": {"closed": True}, "userErrors": []}}
+
+
+@pytest.fixture
+async def conversation(connection: asyncpg.Connection) -> str:
+    """The global id of the account's only conversation."""
+    await store_account(connection)
+    await store(connection, "conversations", account_id=1, id=1, subject="Old")
+    thread = {"account_id": 1, "conversation_id": 1}
+    await store(connection, "participants", id=1, member_type="CLIENT", member_id=1, **thread)
+    await store(connection, "messages", id=1, sender_id=1, **thread)
+    return encode_id(t.Conversation, 1, 1)
+
+
+@asynccontextmanager
+async def locked(connection: asyncpg.Connection, table: str = "conversations") -> AsyncIterator[None]:
+    """Nobody else reads or writes the table during the block."""
+    async with connection.transaction():
+        await connection.execute(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE")
+        yield
+
+
+async def backends(connection: asyncpg.Connection) -> list[tuple[int, str, bool]]:
+    """The application's connections: process id, state, and whether it waits for a lock."""
+    # Within a transaction PostgreSQL would tell the same every time.
+    await connection.execute("SELECT pg_stat_clear_snapshot()")
+    rows = await connection.fetch(
+        """SELECT pid, state, wait_event_type = 'Lock' AS waits FROM pg_stat_activity
+        WHERE datname = current_database() AND backend_type = 'client backend' AND pid <> pg_backend_pid()"""
+    )
+    return sorted((row["pid"], row["state"], bool(row["waits"])) for row in rows)
+
+
+async def until(condition: Callable[[], Awaitable[bool]]) -> None:
+    """Return as soon as it is so."""
+    async with asyncio.timeout(10):
+        while not await condition():  # noqa: ASYNC110  # PostgreSQL tells nobody when another session waits
+            await asyncio.sleep(0.01)
+
+
+async def one_waits(connection: asyncpg.Connection) -> bool:
+    return any(waits for _, _, waits in await backends(connection))
+
+
+async def all_are_idle(connection: asyncpg.Connection) -> bool:
+    return all(state == "idle" for _, state, _ in await backends(connection))
+
+
+# Documents with the table that they wait for: the second and third level of a plan are as good to stop as the first.
+WAITING = [(READ, "conversations"), (READ, "messages"), (READ, "participants"), (WRITE, "conversations")]
+
+
+@pytest.mark.parametrize("accept", ["application/json", "application/graphql-response+json"])
+@pytest.mark.parametrize(("document", "table"), WAITING)
+async def test_an_operation_that_takes_too_long_is_504_and_ends_in_postgresql(  # noqa: PLR0913, PLR0917
+    dsn: str, connection: asyncpg.Connection, conversation: str, document: str, table: str, accept: str
+) -> None:
+    variables = {"id": conversation} if document is WRITE else {}
+    async with serving(dsn, Statements(), operation_timeout=0.4, pool_size=1) as client:
+        assert "errors" not in await client.answer("{ conversations { totalCount } }")
+        async with locked(connection, table), asyncio.timeout(5):
+            response = await client.http.post(
+                "/graphql",
+                json={"query": document, "variables": variables},
+                headers=client.headers | {"accept": accept},
+            )
+            ended = await backends(connection)
+        unchanged = await connection.fetchval("SELECT closed_at IS NULL FROM conversations")
+        afterwards = await client.data(document, **variables)
+        kept = await backends(connection)
+
+    assert response.status_code == 504
+    assert response.headers["content-type"] == f"{accept}; charset=utf-8"
+    message = "The operation took longer than 0.4 seconds"
+    assert response.json() == {"errors": [{"message": message, "extensions": {"code": "TIMEOUT"}}]}
+    assert {(state, waits) for _, state, waits in ended} == {("idle", False)}
+    assert unchanged
+    assert afterwards == (WRITTEN if document is WRITE else READ_ANSWER)
+    assert set(kept) >= set(ended)
+
+
+async def test_an_operation_that_finds_no_free_connection_is_504(
+    dsn: str, connection: asyncpg.Connection, conversation: str, statements: Statements
+) -> None:
+    assert conversation
+    async with serving(dsn, statements, operation_timeout=1, pool_size=1) as client:
+        await client.data("{ __typename }")
+        async with locked(connection):
+            responses = await asyncio.gather(*(client.post(READ) for _ in range(5)))
+        assert [response.status_code for response in responses] == [504] * 5
+        assert await client.data(READ) == READ_ANSWER
+
+
+@pytest.mark.parametrize(("document", "table"), WAITING)
+async def test_a_client_that_goes_away_takes_its_operation_along(
+    dsn: str, connection: asyncpg.Connection, conversation: str, document: str, table: str
+) -> None:
+    settings = make_settings(dsn, pool_size=1)
+    app = create_app(settings)
+    async with app.router.lifespan_context(app):
+        call = Call(app, Client(None, settings, Statements()))  # type: ignore[arg-type]
+        async with locked(connection, table):
+            request = asyncio.create_task(call.post(document, {"id": conversation} if document is WRITE else {}))
+            await until(lambda: one_waits(connection))
+            call.gone.set()
+            async with asyncio.timeout(5):
+                status, _ = await request
+            assert await all_are_idle(connection)
+        unchanged = await connection.fetchval("SELECT closed_at IS NULL FROM conversations")
+        call.gone.clear()
+        afterwards = await call.post(READ, {})
+
+    assert status == 499
+    assert unchanged
+    assert afterwards == (200, {"data": READ_ANSWER})
+
+
+async def test_a_client_that_goes_away_while_it_sends_is_no_error(dsn: str, conversation: str) -> None:
+    assert conversation
+    settings = make_settings(dsn)
+    app = create_app(settings)
+    async with app.router.lifespan_context(app):
+        call = Call(app, Client(None, settings, Statements()))  # type: ignore[arg-type]
+        call.gone.set()
+        status, _ = await call.send([{"type": "http.request", "body": b'{"query":', "more_body": True}])
+
+    assert status == 499
+
+
+async def test_a_slow_answer_reaches_a_client_that_stays(
+    dsn: str, connection: asyncpg.Connection, conversation: str, statements: Statements
+) -> None:
+    assert conversation
+    async with serving(dsn, statements) as client:
+        async with locked(connection):
+            request = asyncio.create_task(client.data(READ))
+            await until(lambda: one_waits(connection))
+            await asyncio.sleep(0.2)
+        assert await request == READ_ANSWER
+
+
+class Call:
+    """Requests to an application without a server between, from a client that goes away when `gone` is set."""
+
+    def __init__(self, app: Any, client: Client) -> None:
+        self.app = app
+        self.client = client
+        self.gone = asyncio.Event()
+
+    async def post(self, document: str, variables: dict[str, Any]) -> tuple[int, Any]:
+        """Status and answer."""
+        body = json.dumps({"query": document, "variables": variables}).encode()
+        return await self.send([{"type": "http.request", "body": body, "more_body": False}])
+
+    async def send(self, messages: list[Message]) -> tuple[int, Any]:
+        """Status and answer to a request that arrives in these messages."""
+        headers = {"authorization": f"Bearer {self.client.token}", "content-type": "application/json"}
+        scope = {
+            "type": "http",
+            "method": "POST",
+            "path": "/graphql",
+            "query_string": b"",
+            "headers": [(name.encode(), value.encode()) for name, value in headers.items()],
+        }
+        arriving = iter(messages)
+        sent: list[Message] = []
+
+        async def receive() -> Message:
+            message = next(arriving, None)
+            if message is None:
+                await self.gone.wait()
+            return message or {"type": "http.disconnect"}
+
+        async def send(message: Message) -> None:
+            sent.append(message)
+
+        await self.app(scope, receive, send)
+        body = b"".join(message.get("body", b"") for message in sent)
+        return sent[0]["status"], json.loads(body) if body else None
+
+
+@pytest.fixture
+async def database(dsn: str) -> AsyncIterator[Database]:
+    """A database with one connection for reading, whose pool gets it back in the end."""
+    database = Database(dsn, pool_size=1)
+    await database.start()
+    yield database
+    async with asyncio.timeout(5):
+        await database.pool.release(await database.pool.acquire())
+    await database.stop()
+
+
+def statement(sql: str) -> Statement:
+    """A statement without parameters."""
+    return Statement(sql, (), row_type(t.Account))
+
+
+ONE = statement("SELECT 1 AS id")
+SLOW = statement("SELECT 1 AS id FROM pg_sleep(60)")
+
+
+async def sleeps(connection: asyncpg.Connection) -> bool:
+    return any(state == "active" for _, state, _ in await backends(connection))
+
+
+async def test_a_closed_snapshot_reads_no_more(database: Database) -> None:
+    snapshot = Snapshot(database.pool)
+    await snapshot.fetch(ONE, {})
+    await snapshot.close()
+    await snapshot.close()
+
+    with pytest.raises(SnapshotClosedError):
+        await snapshot.fetch(ONE, {})
+
+
+async def test_a_snapshot_that_is_closed_unused_takes_no_connection_later(database: Database) -> None:
+    snapshot = Snapshot(database.pool)
+    await snapshot.close()
+
+    with pytest.raises(SnapshotClosedError):
+        await snapshot.fetch(ONE, {})
+
+
+async def test_closing_cancels_what_runs_and_what_waits(database: Database, connection: asyncpg.Connection) -> None:
+    snapshot = Snapshot(database.pool)
+    reads = [asyncio.create_task(snapshot.fetch(SLOW, {})) for _ in range(3)]
+    await until(lambda: sleeps(connection))
+    async with asyncio.timeout(5):
+        await snapshot.close()
+
+    assert [read.cancelled() for read in reads] == [True] * 3
+    assert await all_are_idle(connection)
+
+
+async def test_closing_cancels_a_read_that_waits_for_a_connection(database: Database) -> None:
+    async with database.pool.acquire():
+        snapshot = Snapshot(database.pool)
+        read = asyncio.create_task(snapshot.fetch(ONE, {}))
+        await asyncio.sleep(0)
+        await snapshot.close()
+
+        assert read.cancelled()
+
+
+async def test_a_cancelled_close_still_gives_the_connection_back(
+    database: Database, connection: asyncpg.Connection
+) -> None:
+    snapshot = Snapshot(database.pool)
+    read = asyncio.create_task(snapshot.fetch(SLOW, {}))
+    await until(lambda: sleeps(connection))
+    closing = asyncio.create_task(snapshot.close())
+    await asyncio.sleep(0)
+    closing.cancel()
+    await asyncio.wait([closing, read])
+
+    assert closing.cancelled()
+    await until(lambda: all_are_idle(connection))
+
+
+@pytest.mark.parametrize("reading", [False, True])
+async def test_a_connection_that_is_lost_is_replaced(
+    database: Database, connection: asyncpg.Connection, *, reading: bool
+) -> None:
+    async with database.snapshot() as snapshot:
+        await snapshot.fetch(ONE, {})
+        read = asyncio.create_task(snapshot.fetch(SLOW if reading else ONE, {}))
+        await until(lambda: sleeps(connection)) if reading else await read
+        [(lost, _, _)] = await backends(connection)
+        await connection.execute("SELECT pg_terminate_backend($1, 5000)", lost)
+        with pytest.raises(UnavailableError):
+            await (read if reading else snapshot.fetch(ONE, {}))
+    async with database.snapshot() as snapshot:
+        assert [row.id for row in await snapshot.fetch(ONE, {})] == [1]
+
+    assert [pid for pid, _, _ in await backends(connection)] != [lost]
+
+
+async def test_a_write_that_is_cancelled_is_rolled_back(
+    database: Database, connection: asyncpg.Connection, conversation: str
+) -> None:
+    assert conversation
+
+    async def write() -> None:
+        async with database.write() as session:
+            connection = await session.connection()
+            await connection.execute(text("UPDATE conversations SET subject = 'New'"))
+            await connection.execute(text("SELECT pg_sleep(60)"))
+
+    writing = asyncio.create_task(write())
+    await until(lambda: sleeps(connection))
+    writing.cancel()
+    await asyncio.wait([writing])
+    async with asyncio.timeout(5), database.write() as session:
+        subject = await (await session.connection()).scalar(text("SELECT subject FROM conversations"))
+
+    assert writing.cancelled()
+    assert subject == "Old"
+
+
+@pytest.mark.parametrize(
+    ("dsn", "error"),
+    [
+        ("postgresql://127.0.0.1:1/inbox", OSError),
+        ("postgresql:///inbox?host=/nowhere", OSError),
+        ("mysql://127.0.0.1/inbox", asyncpg.InterfaceError),
+        ("no address", asyncpg.InterfaceError),
+    ],
+)
+async def test_a_database_that_cannot_be_reached_fails_the_start(dsn: str, error: type[Exception]) -> None:
+    database = Database(dsn)
+    with pytest.raises(error):
+        await database.start()
+    await database.stop()
+
+    with pytest.raises(RuntimeError, match="not started"):
+        _ = database.pool
+
+
+async def test_a_database_that_refuses_fails_the_start(server_dsn: str) -> None:
+    with pytest.raises(asyncpg.PostgresError):
+        await Database(database_dsn(server_dsn, "nothing_of_that_name")).start()
+
+
+@pytest.mark.parametrize("pool", ["reading", "writing"])
+async def test_a_server_that_does_not_answer_is_not_waited_for(
+    dsn: str, monkeypatch: pytest.MonkeyPatch, pool: str
+) -> None:
+    monkeypatch.setattr("db.engine._CONNECT_WITHIN", 0.1)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"postgresql://127.0.0.1:{silent.getsockname()[1]}/inbox"
+        database = Database(address if pool == "reading" else dsn)
+        async with asyncio.timeout(5):
+            if pool == "reading":
+                with pytest.raises(TimeoutError):
+                    await database.start()
+            else:
+                await database.start()
+                monkeypatch.setattr(database, "_dsn", address)
+                with pytest.raises(UnavailableError):
+                    async with database.write() as session:
+                        await session.connection()
+                await database.stop()

@@ -1,0 +1,270 @@
+"""What one operation may ask for: each limit, at it and one past it, and what an operation costs.
+
+The limits of a body, of tokens and of errors are in `test_http.py` and `test_error.py` too, and that an operation out
+of time ends in PostgreSQL, in `test_interruption.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from itertools import cycle, islice
+from typing import Any
+
+import asyncpg
+import pytest
+from graphql import get_introspection_query
+
+from db import tables as t
+from gql.fields.node import encode_id
+from gql.settings import Settings
+from tests.conftest import serving
+from tests.support import world
+from tests.support.client import Client, Statements
+from tests.support.request import JSON, RESPONSE, TYPENAME, refusal, send
+
+pytestmark = pytest.mark.anyio
+
+CONVERSATION = encode_id(t.Conversation, 1, world.CONVERSATION)
+
+
+@pytest.fixture(scope="module")
+async def reader(seeded_dsn: str) -> AsyncIterator[Client]:
+    """One application for all tests that only ask."""
+    async with serving(seeded_dsn, Statements()) as client:
+        yield client
+
+
+def too_complex(what: str, value: int | str, limit: int) -> dict[str, Any]:
+    """The answer to an operation past a limit."""
+    message = f"This operation is too complex: {what} {value}, where {limit} is the limit"
+    extensions = {"code": "OPERATION_TOO_COMPLEX", "limit": what, "value": value, "maximum": limit}
+    return {"errors": [{"message": message, "extensions": extensions}]}
+
+
+def test_the_defaults_are_those_that_were_decided() -> None:
+    fields = Settings.model_fields
+    decided = {
+        "max_body": 262_144,
+        "max_tokens": 5_000,
+        "max_depth": 12,
+        "max_aliases": 30,
+        "max_root_fields": 20,
+        "max_directives": 50,
+        "max_cost": 20_000,
+        "max_list": 250,
+        "operation_timeout": 10.0,
+        "max_running": 64,
+        "max_waiting": 256,
+        "rate_limit": 100_000,
+    }
+
+    assert {name: fields[name].default for name in decided} == decided
+
+
+def deep(levels: int) -> str:
+    """An operation of so many levels."""
+    way = ["conversation(databaseId: 1)", *islice(cycle(["messages(first: 1)", "nodes", "conversation"]), levels - 2)]
+    return f"{{ {' { '.join([*way, '__typename'])} {'}' * levels}"
+
+
+def deep_in_fragments(levels: int) -> str:
+    """The same, a fragment for every three levels."""
+    steps, more = divmod(levels - 2, 3)
+    way = ["messages(first: 1)", "nodes"]
+    rest = " { ".join(["", *way[:more], "__typename"]) + " }" * (more + 1)
+    spreads = "".join(
+        f" fragment F{step} on Conversation {{ {way[0]} {{ nodes {{ conversation {{ ...F{step + 1} }} }} }} }}"
+        for step in range(steps)
+    )
+    return f"{{ conversation(databaseId: 1) {{ ...F0 }} }}{spreads} fragment F{steps} on Conversation{rest}"
+
+
+def aliased(number: int) -> str:
+    """An operation of so many aliases."""
+    return f"{{ viewer {{ {' '.join(f'a{place}: __typename' for place in range(number))} }} }}"
+
+
+def aliased_in_fragments(number: int) -> str:
+    """The same, through a fragment that stands in two places of the answer."""
+    names = " ".join(f"a{place}: __typename" for place in range(number // 2))
+    odd = "" if number % 2 == 0 else "odd: __typename "
+    return f"{{ {odd}viewer {{ actor {{ ...A }} host {{ user {{ ...A }} }} }} }} fragment A on User {{ {names} }}"
+
+
+def rooted(number: int) -> str:
+    """An operation of so many root fields."""
+    return f"{{ {' '.join(f'a{place}: __typename' for place in range(number))} }}"
+
+
+def rooted_in_a_fragment(number: int) -> str:
+    """The same, one of them in the operation."""
+    return f"{{ a0: __typename ... on Query {{ ...A }} }} fragment A on Query {rooted(number)}"
+
+
+def directed(number: int) -> str:
+    """An operation of so many directives."""
+    return f"{{ {'__typename @include(if: true) ' * number} }}"
+
+
+def directed_in_fragments(number: int) -> str:
+    """The same on a spread, an inline fragment, and fields."""
+    fields = "__typename @skip(if: false) " * (number - 2)
+    return f"{{ ...A @include(if: true) }} fragment A on Query {{ ... @include(if: true) {{ {fields} }} }}"
+
+
+SHAPES: list[tuple[str, int, Callable[[int], str]]] = [
+    ("depth", 12, deep),
+    ("depth", 12, deep_in_fragments),
+    ("aliases", 30, aliased),
+    ("aliases", 30, aliased_in_fragments),
+    ("root fields", 20, rooted),
+    ("root fields", 20, rooted_in_a_fragment),
+    ("directives", 50, directed),
+    ("directives", 50, directed_in_fragments),
+]
+
+
+@pytest.mark.parametrize(("what", "limit", "shape"), SHAPES)
+async def test_an_operation_of_a_limit_runs_and_one_past_it_is_refused(
+    reader: Client, what: str, limit: int, shape: Callable[[int], str]
+) -> None:
+    await reader.data(shape(limit))
+
+    assert await reader.answer(shape(limit + 1)) == too_complex(what, limit + 1, limit)
+
+
+async def test_limits_are_each_operations_own_and_all_must_keep_them(reader: Client) -> None:
+    apart = f"query A {aliased(20)} query B {aliased(20)}"
+    response = await send(reader, {"query": apart, "operationName": "B"})
+    assert response.json()["data"]["viewer"] == {f"a{place}": "Viewer" for place in range(20)}
+
+    response = await send(reader, {"query": f"query A {aliased(20)} query B {aliased(31)}", "operationName": "A"})
+    assert response.json() == too_complex("aliases", 31, 30)
+
+
+@pytest.mark.parametrize(("media", "status"), [(JSON, 200), (RESPONSE, 400)])
+async def test_a_refusal_has_the_status_of_a_request_error(reader: Client, media: str, status: int) -> None:
+    response = await send(reader, {"query": aliased(31)}, accept=media)
+
+    assert (response.status_code, response.json()) == (status, too_complex("aliases", 31, 30))
+
+
+async def test_a_document_of_all_tokens_is_read_and_one_more_is_not(seeded_dsn: str) -> None:
+    document = "{ viewer { __typename } }"
+    async with serving(seeded_dsn, Statements(), max_tokens=6) as client:
+        assert await client.data(document) == {"viewer": {"__typename": "Viewer"}}
+        code, message = await client.error("{ viewer { __typename __typename } }")
+
+    assert code == "GRAPHQL_PARSE_FAILED"
+    assert message == "Syntax Error: Document contains more than 6 tokens. Parsing aborted."
+
+
+async def test_a_body_of_256_kib_is_read_and_a_byte_more_is_not(reader: Client) -> None:
+    body = b'{"query": "{ __typename }"}'
+    bodies = [body + b" " * (262_144 - len(body)), body + b" " * (262_145 - len(body))]
+
+    fits, is_longer = [await send(reader, body) for body in bodies]
+
+    assert (fits.status_code, fits.json()) == (200, TYPENAME)
+    assert (is_longer.status_code, is_longer.json()) == (413, refusal("A request has at most 262144 bytes"))
+
+
+LISTS: list[tuple[str, Callable[[list[str]], Any]]] = [
+    ("query ($ids: [ID!]!) { nodes(ids: $ids) { __typename } }", lambda ids: {"ids": ids}),
+    (
+        "query ($filter: ConversationFilter) { conversations(filter: $filter) { totalCount } }",
+        lambda ids: {"filter": {"ids": ids}},
+    ),
+    ("query ($ids: [ID!]) { bookings(filter: {ids: $ids}) { totalCount } }", lambda ids: {"ids": ids}),
+]
+
+
+@pytest.mark.parametrize(("document", "variables"), LISTS)
+async def test_a_list_of_250_is_looked_up_and_one_of_251_is_refused(
+    reader: Client, document: str, variables: Callable[[list[str]], Any]
+) -> None:
+    type_ = t.Booking if "bookings" in document else t.Conversation
+    ids = [encode_id(type_, 1, number) for number in range(1, 252)]
+    await reader.data(document, **variables(ids[:250]))
+
+    answer = await reader.answer(document, **variables(ids))
+
+    assert answer == refusal("A list has at most 250 items, not 251")
+
+
+@pytest.mark.parametrize(
+    "document",
+    ["{{ nodes(ids: [{}]) {{ __typename }} }}", "{{ conversations(filter: {{ids: [{}]}}) {{ totalCount }} }}"],
+)
+async def test_a_list_in_the_document_is_as_long_as_one_in_a_variable(reader: Client, document: str) -> None:
+    ids = [f'"{encode_id(t.Conversation, 1, number)}"' for number in range(1, 252)]
+    await reader.data(document.format(" ".join(ids[:250])))
+
+    answer = await reader.answer(document.format(" ".join(ids)))
+
+    assert answer == refusal("A list has at most 250 items, not 251")
+
+
+async def test_a_default_of_251_is_refused_like_a_value(reader: Client) -> None:
+    ids = " ".join(f'"{number}"' for number in range(251))
+    answer = await reader.answer(f"query ($ids: [ID!]! = [{ids}]) {{ nodes(ids: $ids) {{ __typename }} }}")
+
+    assert answer == refusal("A list has at most 250 items, not 251")
+
+
+async def test_a_mutation_says_of_251_bookings_what_the_person_can_mend(
+    client: Client, connection: asyncpg.Connection[Any]
+) -> None:
+    await world.store_application(connection)
+    await world.store_world(connection)
+    before = await world.dump(connection)
+    document = """mutation ($ids: [ID!]!, $id: ID!) {
+      connectBookings(input: {conversationId: $id, bookingIds: $ids}) { userErrors { code path } }
+    }"""
+    ids = [encode_id(t.Booking, 1, number) for number in range(20, 271)]
+
+    data = await client.data(document, id=CONVERSATION, ids=ids)
+
+    assert data == {"connectBookings": {"userErrors": [{"code": "TOO_MANY", "path": ["input", "bookingIds"]}]}}
+    assert await world.dump(connection) == before
+
+
+# What is not validated, as validating it takes long, by what it has too much of.
+HOSTILE = [
+    (("depth", "over 100", 12), "{" + "viewer {" * 101 + "__typename" + "}" * 102),
+    (("repetition", "over 10000", 10_000), "{" + "__typename " * 143 + "}"),
+    (
+        ("length", "over 20000", 20_000),
+        "{ viewer { "
+        + " ".join(f"a{n}: host {{ ...F }}" for n in range(150))
+        + " ...G } } fragment F on Host { "
+        + " ".join(f"b{n}: id" for n in range(150))
+        + " } fragment G on Viewer { "
+        + " ".join(f"c{n}: host {{ ...F d{n}: id }}" for n in range(150))
+        + " }",
+    ),
+]
+
+
+@pytest.mark.parametrize(("refusal", "document"), HOSTILE)
+async def test_what_would_take_long_to_validate_is_refused_before(
+    reader: Client, monkeypatch: pytest.MonkeyPatch, refusal: tuple[str, str, int], document: str
+) -> None:
+    monkeypatch.setattr("gql.execution.document.validate", None)
+
+    assert await reader.answer(document) == too_complex(*refusal)
+
+
+async def test_what_repeats_a_little_less_is_validated(reader: Client) -> None:
+    assert await reader.answer("{" + "__typename " * 141 + "}") == TYPENAME
+
+
+async def test_how_deep_the_schema_is_looked_into_is_not_counted(reader: Client) -> None:
+    tools = get_introspection_query(input_value_deprecation=True, schema_description=True)
+    assert (await reader.data(tools))["__schema"]["queryType"] == {"name": "Query", "kind": "OBJECT"}
+
+    code, message = await reader.error(
+        "{ __schema { types { fields { type { fields { type { fields { name } } } } } } } }"
+    )
+
+    assert (code, message) == ("GRAPHQL_VALIDATION_FAILED", "Maximum introspection depth exceeded")

@@ -1,0 +1,142 @@
+"""The settings: read from the environment, checked with a line for each mistake, and listed in the README."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr, ValidationError
+
+from gql.settings import Settings, explain, variable
+
+README = Path(__file__).parents[2] / "README.md"
+
+
+@pytest.fixture(autouse=True)
+def _empty_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for field in Settings.model_fields:
+        monkeypatch.delenv(variable(field), raising=False)
+
+
+def row(field: str) -> str:
+    """The row of a setting in the README's table."""
+    info = Settings.model_fields[field]
+    default = "" if info.default in (None, ()) else f"`{str(info.default).lower()}`"
+    return f"| `{variable(field)}` | {default} | {info.description} |"
+
+
+def test_each_setting_is_read_from_its_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    given = {
+        "DATABASE_URL": "postgresql://inbox@db.example/inbox",
+        "INBOX_DATA": "/srv/inbox",
+        "INBOX_POOL_SIZE": "3",
+        "INBOX_JWT_SECRET": "a secret of thirty-two bytes, or so",
+        "INBOX_JWKS": "https://id.example/keys",
+        "INBOX_JWT_AUDIENCE": "inbox",
+        "INBOX_JWT_ISSUER": "https://id.example",
+        "INBOX_GRAPHIQL": "yes",
+        "INBOX_MAX_BODY": "1000",
+        "INBOX_MAX_TOKENS": "200",
+        "INBOX_OPERATION_TIMEOUT": "2.5",
+        "INBOX_MAX_DEPTH": "2",
+        "INBOX_MAX_ALIASES": "0",
+        "INBOX_MAX_ROOT_FIELDS": "4",
+        "INBOX_MAX_DIRECTIVES": "5",
+        "INBOX_MAX_COST": "600",
+        "INBOX_MAX_LIST": "70",
+        "INBOX_RATE_LIMIT": "8000",
+        "INBOX_RATE_LIMIT_URL": "redis://:password@redis.example/0",
+        "INBOX_MAX_RUNNING": "11",
+        "INBOX_MAX_WAITING": "12",
+        "INBOX_DOCUMENT_CACHE": "9",
+        "INBOX_DOCUMENT_BYTES": "900",
+        "INBOX_DOCUMENTS": "/srv/documents.json",
+        "INBOX_DOCUMENTS_MODE": "only",
+        "INBOX_APQ_CACHE": "7",
+        "INBOX_APQ_BYTES": "700",
+        "INBOX_INTROSPECTION": "on",
+        "INBOX_CORS_ORIGINS": "https://a.example, https://b.example,",
+    }
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+
+    assert {variable(field) for field in Settings.model_fields} == given.keys()
+    assert Settings().model_dump() == {
+        "database_url": "postgresql://inbox@db.example/inbox",
+        "data": Path("/srv/inbox"),
+        "pool_size": 3,
+        "jwt_secret": SecretStr("a secret of thirty-two bytes, or so"),
+        "jwks": "https://id.example/keys",
+        "jwt_audience": "inbox",
+        "jwt_issuer": "https://id.example",
+        "graphiql": True,
+        "max_body": 1_000,
+        "max_tokens": 200,
+        "max_depth": 2,
+        "max_aliases": 0,
+        "max_root_fields": 4,
+        "max_directives": 5,
+        "max_cost": 600,
+        "max_list": 70,
+        "rate_limit": 8_000,
+        "rate_limit_url": SecretStr("redis://:password@redis.example/0"),
+        "max_running": 11,
+        "max_waiting": 12,
+        "operation_timeout": 2.5,
+        "document_cache": 9,
+        "document_bytes": 900,
+        "documents": Path("/srv/documents.json"),
+        "documents_mode": "only",
+        "apq_cache": 7,
+        "apq_bytes": 700,
+        "introspection": True,
+        "cors_origins": ("https://a.example", "https://b.example"),
+    }
+
+
+def test_an_empty_variable_counts_as_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    unset = Settings()
+    for field in Settings.model_fields:
+        monkeypatch.setenv(variable(field), "")
+
+    assert Settings() == unset
+
+
+def test_what_is_handed_over_goes_before_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_URL", "postgresql://environment/inbox")
+
+    assert Settings(database_url="postgresql://handed/over").database_url == "postgresql://handed/over"
+
+
+def test_each_mistake_is_a_line_that_names_the_variable_and_not_the_value(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_URL", "mysql://inbox:password@db.example/inbox")
+    monkeypatch.setenv("INBOX_POOL_SIZE", "many")
+    monkeypatch.setenv("INBOX_MAX_BODY", "0")
+    monkeypatch.setenv("INBOX_OPERATION_TIMEOUT", "inf")
+    monkeypatch.setenv("INBOX_GRAPHIQL", "perhaps")
+
+    with pytest.raises(ValidationError) as caught:
+        Settings()
+
+    assert explain(caught.value) == [
+        "DATABASE_URL: must start with postgresql://",
+        "INBOX_POOL_SIZE: Input should be a valid integer, unable to parse string as an integer",
+        "INBOX_GRAPHIQL: Input should be a valid boolean, unable to interpret input",
+        "INBOX_MAX_BODY: Input should be greater than or equal to 1",
+        "INBOX_OPERATION_TIMEOUT: Input should be a finite number",
+    ]
+    assert "password" not in str(caught.value)
+
+
+def test_settings_show_no_secret() -> None:
+    settings = Settings(database_url="postgresql://inbox:password@db.example/inbox", jwt_secret=SecretStr("secret"))
+
+    assert "password" not in repr(settings)
+    assert "secret'" not in repr(settings)
+
+
+def test_the_readme_lists_each_setting_with_its_default() -> None:
+    lines = README.read_text(encoding="utf-8").splitlines()
+    listed = [line for line in lines if line.startswith(("| `INBOX_", "| `DATABASE_URL`"))]
+
+    assert listed == [row(field) for field in Settings.model_fields]

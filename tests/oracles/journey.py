@@ -1,0 +1,108 @@
+"""Stays around today, and which stage they make, told in plain Python from the rule and from dates alone.
+
+Which date it is, and when it begins, the tests ask of the database, so that they know the same time zones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from itertools import combinations
+from typing import Any, TypeAlias
+
+import asyncpg
+
+from db.tables import JourneyStage
+from tests.support.factories import store
+
+Stages: TypeAlias = dict[int, str]
+
+
+@dataclass(frozen=True)
+class Stay:
+    """A booking: its status, and the days from today on which it begins and ends, with the times on the clock."""
+
+    status: str
+    arrival: int
+    departure: int
+    arrives: str = "00:00:00"
+    leaves: str = "23:59:59.999"
+
+
+# Each at the very edge of its days.
+STAYS = (
+    Stay("BOOKED", 0, 3),
+    Stay("BOOKED", 0, 1, arrives="23:59:59.999", leaves="00:00:00"),
+    Stay("BOOKED", -3, 0),
+    Stay("BOOKED", -1, 0, arrives="23:59:59.999", leaves="00:00:00"),
+    Stay("BOOKED", 0, 0),
+    Stay("BOOKED", -1, 1, arrives="23:59:59.999", leaves="00:00:00"),
+    Stay("BOOKED", -400, 400),
+    Stay("BOOKED", 1, 4),
+    Stay("BOOKED", 300, 301),
+    Stay("BOOKED", -2, -1),
+    Stay("BOOKED", -900, -890),
+    Stay("CANCELED", 0, 1),
+    Stay("CANCELED", -9, -7),
+    Stay("TENTATIVE", 0, 1),
+    Stay("LOCKED", -1, 1),
+    Stay("UNAVAILABLE", 5, 6),
+)
+# No booking, each alone, and each two together: a conversation for every one of these.
+GROUPS: tuple[Sequence[Stay], ...] = ((), *((stay,) for stay in STAYS), *combinations(STAYS, 2))
+
+
+def stage_of(stays: Sequence[Stay]) -> str:
+    """The stage of a conversation that is about these."""
+    booked = [stay for stay in stays if stay.status == "BOOKED"]
+    if not booked:
+        return "CANCELED" if stays and all(stay.status == "CANCELED" for stay in stays) else "INQUIRY"
+    if any(stay.arrival == 0 for stay in booked):
+        return "CHECK_IN_TODAY"
+    if any(stay.departure == 0 for stay in booked):
+        return "CHECK_OUT_TODAY"
+    if any(stay.arrival < 0 < stay.departure for stay in booked):
+        return "AT_PROPERTY"
+    return "RESERVED" if any(stay.arrival > 0 for stay in booked) else "POST_STAY"
+
+
+STAGES: Stages = {number: stage_of(stays) for number, stays in enumerate(GROUPS, 1)}
+assert set(STAGES.values()) == set(JourneyStage)
+
+
+async def today(connection: asyncpg.Connection[Any], zone: str) -> date:
+    """The date that it is there."""
+    day: date = await connection.fetchval("SELECT (now() AT TIME ZONE $1)::date", zone)
+    return day
+
+
+async def store_stays(connection: asyncpg.Connection[Any], account: int, zone: str) -> date:
+    """Give an account that has none a conversation for each of `GROUPS`, numbered like `STAGES`, around today.
+
+    Returns which day that is.
+    """
+    day = await today(connection, zone)
+    await connection.execute("UPDATE accounts SET time_zone = $2 WHERE id = $1", account, zone)
+
+    async def moment(days: int, clock: str) -> Any:
+        text = f"{day + timedelta(days=days)} {clock}"
+        return await connection.fetchval("SELECT $1::text::timestamp AT TIME ZONE $2", text, zone)
+
+    numbers = {stay: number for number, stay in enumerate(STAYS, 1)}
+    for stay, number in numbers.items():
+        start, end = await moment(stay.arrival, stay.arrives), await moment(stay.departure, stay.leaves)
+        await store(
+            connection, "bookings", account_id=account, id=number, status=stay.status, start_at=start, end_at=end
+        )
+    for number, stays in enumerate(GROUPS, 1):
+        await store(connection, "conversations", account_id=account, id=number)
+        for stay in stays:
+            await store(
+                connection,
+                "conversation_bookings",
+                account_id=account,
+                conversation_id=number,
+                booking_id=numbers[stay],
+            )
+    return day

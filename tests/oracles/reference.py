@@ -1,0 +1,137 @@
+"""Operations executed by plans, and by graphql-core alone: what the one answers, the other must."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import asyncpg
+import orjson
+import pytest
+from graphql import GraphQLSchema
+from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
+
+import gql.schema
+from db.engine import Database
+from db.scope import Viewer
+from db.tables.enums import CreatorType
+from gql.context import Context
+from gql.errors import show
+from gql.execution import run
+from gql.execution.document import Documents, Operation, RequestError
+from gql.security.auth import SCOPES
+from tests.support.client import make_settings
+from tests.support.world import store_application, store_world
+
+VIEWER = Viewer(1, CreatorType.USER, 1, SCOPES)
+# A reference takes its time on a busy machine, and that is no difference.
+_PATIENCE = 600.0
+# graphql-core drops what runs beside an error, some of it before it was awaited. Tests of errors pass this over.
+DROPPED = "ignore:coroutine .* was never awaited:RuntimeWarning"
+
+# How many values each executor was asked to complete, by its name: a plan completes thousands as one.
+COMPLETED: Counter[str] = Counter()
+
+
+class PlanningExecutor(run.LevelExecutor):
+    """The one that is tested, counted."""
+
+    def complete_value(self, *arguments: Any) -> Any:
+        """As always."""
+        COMPLETED["planned"] += 1
+        return super().complete_value(*arguments)
+
+
+class ReferenceExecutor(run.LevelExecutor):
+    """graphql-core alone."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs | {"alone": True})
+
+    @staticmethod
+    def plan_of_all(*_: Any) -> None:
+        """None, whatever the other has planned."""
+
+    def execute_collected_root_fields(self, *arguments: Any) -> Any:
+        """As graphql-core does."""
+        return StrawberryGraphQLCoreExecutionContext.execute_collected_root_fields(self, *arguments)
+
+    def complete_value(self, *arguments: Any) -> Any:
+        """As graphql-core does."""
+        COMPLETED["reference"] += 1
+        return StrawberryGraphQLCoreExecutionContext.complete_value(self, *arguments)
+
+
+@dataclass
+class Side:
+    """One of the executors, with a database."""
+
+    schema: GraphQLSchema
+    documents: Documents
+    database: Database
+
+    async def answer(self, operation: Operation, variables: dict[str, Any]) -> dict[str, Any]:
+        """What a client would be answered, but for the ids of masked errors."""
+        context = Context(VIEWER, self.database, reads_once=operation.reads_once)
+        try:
+            result = await self.documents.execute(self.documents.call(operation, variables, VIEWER), context)
+        except RequestError as error:
+            return {"errors": error.errors}
+        if not result.errors:
+            return {"data": result.data}
+        errors = [show(error) for error in result.errors]
+        for shown in errors:
+            shown["extensions"].pop("id", None)
+        return {"errors": errors, "data": result.data}
+
+
+@dataclass
+class Pair:
+    """Both executors."""
+
+    planned: Side
+    reference: Side
+
+    async def answer(self, document: str, name: str | None = None, /, **variables: Any) -> dict[str, Any]:
+        """The answer that both give to the operation `name`, as is asserted."""
+        # A document is read once for both, as neither changes it.
+        try:
+            operation = self.planned.documents.operation(document, name)
+        except RequestError as error:
+            return {"errors": error.errors}
+        planned = await self.planned.answer(operation, variables)
+        reference = await self.reference.answer(operation, variables)
+        # As text, for the order of keys counts.
+        assert orjson.dumps(planned) == orjson.dumps(reference), f"{document}\n{variables}\n{planned}\n{reference}"
+        return planned
+
+
+async def fill(dsn: str) -> None:
+    """Give an empty database an account with rows of every table."""
+    connection = await asyncpg.connect(dsn)
+    await store_application(connection)
+    await store_world(connection)
+    await connection.close()
+
+
+@asynccontextmanager
+async def pairing(dsn: str, reference_dsn: str | None = None) -> AsyncIterator[Pair]:
+    """Both over one database; or each over its own, where they write."""
+    settings = make_settings(dsn, operation_timeout=_PATIENCE)
+    databases = [Database(dsn, pool_size=2), Database(reference_dsn or dsn, pool_size=2)]
+    with pytest.MonkeyPatch.context() as patch:
+        sides = []
+        for executor, database in zip((PlanningExecutor, ReferenceExecutor), databases, strict=True):
+            patch.setattr(gql.schema, "LevelExecutor", executor)
+            schema = gql.schema.build_schema()
+            sides.append(Side(schema._schema, Documents(schema, settings), database))  # noqa: SLF001
+    try:
+        for database in databases:
+            await database.start()
+        yield Pair(*sides)
+    finally:
+        for database in databases:
+            await database.stop()

@@ -1,0 +1,286 @@
+"""Every way into the schema that could lead to a row: each argument, and each field of an input, of every field.
+
+They are found in the schema, so that a new one is tried without being named. What may come of them is not known here.
+"""
+
+from __future__ import annotations
+
+import json
+from base64 import urlsafe_b64encode
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import orjson
+from graphql import (
+    GraphQLArgument,
+    GraphQLEnumType,
+    GraphQLField,
+    GraphQLInputField,
+    GraphQLInputObjectType,
+    GraphQLObjectType,
+    GraphQLSchema,
+    get_named_type,
+    get_nullable_type,
+    is_list_type,
+    is_required_argument,
+    is_required_input_field,
+)
+
+from db import tables as t
+from gql.fields.node import NODE_TABLES, encode_id
+from gql.schema import build_schema
+from tests.support import world
+from tests.support.factories import MOMENT
+
+# How far the numbers of the rows that only account 1 has are moved.
+SHIFT = 1_000
+# How far beyond any row numbers are that were never used.
+FAR = 1_000_000
+NUMBERS = {
+    "Account": 1,
+    "Application": world.APPLICATION,
+    "Booking": world.BOOKING,
+    "Client": world.CLIENT,
+    "Conversation": world.CONVERSATION,
+    "Host": world.HOST,
+    "Inquiry": world.INQUIRY,
+    "Message": world.MESSAGE,
+    "Participant": world.HOST_PARTICIPANT,
+    "Rental": world.RENTAL,
+    "Source": world.SOURCE,
+    "User": world.USER,
+}
+# What an input needs besides the value that is tried: something of the viewer's own.
+OWN = {
+    "conversationId": encode_id(t.Conversation, 2, world.CONVERSATION),
+    "bookingIds": [encode_id(t.Booking, 2, world.FREE_BOOKING)],
+    "conversationIds": [encode_id(t.Conversation, 2, world.CONVERSATION)],
+    "memberId": encode_id(t.Host, 2, world.HOST),
+    "content": "x",
+    "ids": [],
+    "id": "x",
+}
+TENANT_ROWS: list[tuple[type[t.Table], int]] = [
+    *((table, NUMBERS[name]) for name, table in NODE_TABLES.items() if issubclass(table, t.TenantTable)),
+    (t.Booking, world.FREE_BOOKING),
+]
+TENANT_NAMES = [name for name, table in NODE_TABLES.items() if issubclass(table, t.TenantTable)]
+OWN_OF_1 = {encode_id(table, 2, number): encode_id(table, 1, number) for table, number in TENANT_ROWS}
+LEADING_TYPES = {"ID", "BigInt", "String"}
+# How often an input is gone into on one way: a filter, and the one that it may have within, by these names.
+LEVELS = 2
+NESTING = {"not", "or"}
+# What to try where nothing leads to a row, but less of them may be shown. A type that is not here fails.
+NARROWING: dict[str, list[Any]] = {
+    "Boolean": [True, False, None],
+    "Int": [1, 100],
+    "DateTime": [f"2026-05-0{day}T09:30:00Z" for day in (3, 4, 5)],
+}
+
+
+@dataclass(frozen=True)
+class Way:
+    """One way in: a field, and the place in its arguments where a value is tried."""
+
+    parent: str
+    field: str
+    path: tuple[str, ...]
+    type: Any
+
+    def __str__(self) -> str:
+        return f"{self.parent}.{self.field}({'.'.join(self.path)})"
+
+
+@cache
+def schema() -> GraphQLSchema:
+    """The graphql-core schema."""
+    return build_schema()._schema  # noqa: SLF001
+
+
+def ways() -> Iterator[Way]:
+    """Every way in of the schema."""
+    for type_ in schema().type_map.values():
+        if isinstance(type_, GraphQLObjectType) and not type_.name.startswith("__"):
+            for field, definition in type_.fields.items():
+                for path, leaf in leaves(definition.args):
+                    yield Way(type_.name, field, path, leaf)
+
+
+def leaves(
+    inputs: dict[str, GraphQLArgument] | dict[str, GraphQLInputField], within: tuple[str, ...] = ()
+) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """The paths of arguments, and of the fields of inputs in them, with their types; an input within its like once."""
+    for name, definition in inputs.items():
+        named = get_named_type(definition.type)
+        if isinstance(named, GraphQLInputObjectType):
+            if within.count(named.name) < LEVELS:
+                yield from (((name, *path), leaf) for path, leaf in leaves(named.fields, (*within, named.name)))
+        else:
+            yield (name,), definition.type
+
+
+def leads(way: Way) -> bool:
+    """Whether the value can lead to a row."""
+    return get_named_type(way.type).name in LEADING_TYPES
+
+
+WAYS = list(ways())
+
+
+def document(way: Way, shown: str | None = None) -> str:
+    """A document that goes this way with `$value`, and shows this, or all that is there, some levels deep."""
+    definition = _field(way.parent, way.field)
+    call = f"{way.field}({_arguments(definition.args, way.path)}) {{ {shown or selection(definition, 2)} }}"
+    header = f"($value: {way.type})"
+    if way.parent == "Mutation":
+        return f"mutation{header} {{ it: {call} }}"
+    if way.parent == "Query":
+        return f"query{header} {{ it: {call} }}"
+    own = encode_id(NODE_TABLES[way.parent], 2, NUMBERS[way.parent])
+    return f'query{header} {{ it: node(id: "{own}") {{ ... on {way.parent} {{ {call} }} }} }}'
+
+
+def as_1(text: str) -> str:
+    """A document that goes its way from what account 1 has, instead of what account 2 has."""
+    for theirs, own in OWN_OF_1.items():
+        text = text.replace(theirs, own)
+    return text
+
+
+def _field(parent: str, field: str) -> GraphQLField:
+    type_ = schema().get_type(parent)
+    assert isinstance(type_, GraphQLObjectType)
+    definition: GraphQLField = type_.fields[field]
+    return definition
+
+
+def _arguments(inputs: dict[str, GraphQLArgument] | dict[str, GraphQLInputField], path: tuple[str, ...]) -> str:
+    """Literals with `$value` at `path`, and what must be given besides."""
+    given_ = []
+    for name, definition in inputs.items():
+        named = get_named_type(definition.type)
+        if path[:1] == (name,):
+            given_.append(f"{name}: {_at(named, path[1:])}")
+        elif _must_be_given(definition):
+            given_.append(f"{name}: {json.dumps(OWN[name])}")
+    return ", ".join(given_)
+
+
+def _at(type_: Any, path: tuple[str, ...]) -> str:
+    if not path:
+        return "$value"
+    # Where something can be changed, it is: who asks for nothing is refused nothing.
+    changes = (
+        ["closed: true"] if "closed" in type_.fields and type_.name.endswith("Input") and path != ("closed",) else []
+    )
+    return f"{{{', '.join([_arguments(type_.fields, path), *changes])}}}"
+
+
+def _must_be_given(definition: GraphQLArgument | GraphQLInputField) -> bool:
+    if isinstance(definition, GraphQLArgument):
+        return is_required_argument(definition)
+    return is_required_input_field(definition)
+
+
+@cache
+def select_all(type_name: str, depth: int) -> str:
+    """All fields of a type without arguments that must be given, so many objects deep."""
+    type_ = schema().get_type(type_name)
+    possible = schema().get_possible_types(type_) if not isinstance(type_, GraphQLObjectType) else None  # type: ignore[arg-type]
+    if possible is not None:
+        parts = (f"... on {member.name} {{ {select_all(member.name, depth)} }}" for member in possible)
+        return f"__typename {' '.join(parts)}"
+    assert isinstance(type_, GraphQLObjectType)
+    fields = ["__typename"]
+    for name, field in type_.fields.items():
+        named = get_named_type(field.type)
+        # Unions merge fields of one name, which must then be of one type.
+        alias = f"{type_name.lower()}_{name}"
+        if not hasattr(named, "fields") and not hasattr(named, "types"):
+            fields.append(f"{alias}: {name}")
+        elif depth:
+            fields.append(f"{alias}: {name} {{ {selection(field, depth - 1)} }}")
+    return " ".join(fields)
+
+
+def selection(field: GraphQLField, depth: int) -> str:
+    """What to select of a field."""
+    return select_all(get_named_type(field.type).name, depth)
+
+
+def values(way: Way, cursors: dict[str, list[str]]) -> list[Any]:
+    """What account 1 has that can be tried there: ids, numbers, cursors and texts; anything where none of them fits."""
+    named = get_named_type(way.type)
+    type_ = named.name
+    found: list[Any]
+    if isinstance(named, GraphQLEnumType):
+        found = list(named.values)
+    elif not leads(way):
+        found = NARROWING[type_]
+    elif type_ == "ID":
+        found = [id_ for name in NODE_TABLES for id_ in foreign_ids(name)]
+    elif type_ == "BigInt":
+        found = [number + SHIFT for number in NUMBERS.values()]
+    elif way.path[-1] in {"after", "before"}:
+        found = cursors[f"{way.parent}.{way.field}"]
+    else:
+        found = [f"{world.BOOKING} of 1", "Keys of 1"]
+    if not is_list_type(get_nullable_type(way.type)):
+        return found
+    mixed = [mixed_ids(name) for name in TENANT_NAMES] if type_ == "ID" else []
+    # Within another input, all at once is enough.
+    return mixed if mixed and not NESTING.isdisjoint(way.path) else [*([value] for value in found), *mixed]
+
+
+def foreign_ids(name: str) -> list[str]:
+    """Ids of account 1's rows, of both kinds; and what account 2 could make up of what it knows."""
+    table = NODE_TABLES[name]
+    if not issubclass(table, t.TenantTable):
+        return [encode_id(table, 0, NUMBERS[name])]
+    return [encode_id(table, account, NUMBERS[name] + shift) for account, shift in ((1, 0), (1, SHIFT), (2, SHIFT))]
+
+
+def never_used(way: Way, value: Any) -> Any:
+    """A value to try, with an id that nobody ever had in place of each one; what is no id as it is."""
+    match get_named_type(way.type).name:
+        case "ID":
+            return (
+                [NEVER_USED.get(id_, id_) for id_ in value] if isinstance(value, list) else NEVER_USED.get(value, value)
+            )
+        case "BigInt":
+            return value + FAR
+    return value
+
+
+def mixed_ids(name: str) -> list[str]:
+    """One of account 2's own, and then those that are not."""
+    return [encode_id(NODE_TABLES[name], 2, NUMBERS[name]), *foreign_ids(name)]
+
+
+def cursor(field: str) -> list[str]:
+    """Cursors of account 1's rows, as they are given out for the field's own order, and for no order at all."""
+    moment = int(MOMENT.timestamp() * 1_000)
+    return [
+        urlsafe_b64encode(orjson.dumps([field, order, value, number])).decode().rstrip("=")
+        for number in (1, world.CONVERSATION + SHIFT, world.MESSAGE)
+        for order, value in (("id", None), ("last_message_at:desc", None), ("sent_at:asc", moment))
+    ]
+
+
+CURSORS = {f"{way.parent}.{way.field}": cursor(f"{way.parent}.{way.field}") for way in WAYS if way.path == ("after",)}
+# Applications are everybody's.
+NEVER_USED = {
+    foreign: encode_id(NODE_TABLES[name], 0 if name == "Account" else 2, NUMBERS[name] + FAR * place)
+    for name in NODE_TABLES
+    if name != "Application"
+    for place, foreign in enumerate(foreign_ids(name), 1)
+}
+# What leads to no row is tried at the surface only.
+TRIED = [
+    (way, document(way), value)
+    for way in WAYS
+    if leads(way) or NESTING.isdisjoint(way.path)
+    for value in values(way, CURSORS)
+]

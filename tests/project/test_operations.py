@@ -1,0 +1,166 @@
+"""Documents that users send, with their whole answers and the statements that ran.
+
+`operations/<entity>/<what is wanted>.graphql` runs on a copy of the small inbox of `operations/data.py`; beside it,
+`.json` holds the answer and `.sql` the statements. `pytest --update-operations` rewrites both,
+for the diff to be read. A document runs as user:1 of account 1 unless its first line says otherwise.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import asyncpg
+import pytest
+from graphql import (
+    GraphQLInputObjectType,
+    GraphQLObjectType,
+    GraphQLSchema,
+    Node,
+    TypeInfo,
+    TypeInfoVisitor,
+    Visitor,
+    get_named_type,
+    parse,
+    validate,
+    visit,
+)
+
+from db.queries.conversation import derived
+from gql.schema import build_schema
+from tests.conftest import serving
+from tests.operations.data import store_inbox
+from tests.operations.documents import DOCUMENTS, FOLDER, as_written, writes
+from tests.support.client import Statements
+
+
+@pytest.fixture(scope="session")
+def inbox(template: str, create_database: Callable[[str], str]) -> str:
+    """The name of a database with the small inbox, to copy."""
+    dsn = create_database(template)
+
+    async def fill() -> None:
+        connection = await asyncpg.connect(dsn)
+        await store_inbox(connection)
+        await connection.close()
+
+    asyncio.run(fill())
+    return urlsplit(dsn).path[1:]
+
+
+@pytest.fixture(scope="session")
+def read_only_dsn(inbox: str, create_database: Callable[[str], str]) -> str:
+    """A copy of the small inbox for all documents that only read."""
+    return create_database(inbox)
+
+
+@pytest.fixture
+def document(path: Path) -> str:
+    """The text of the document."""
+    return path.read_text()
+
+
+@pytest.fixture
+def inbox_dsn(document: str, request: pytest.FixtureRequest) -> str:
+    """A copy of the small inbox, its own for a document that writes."""
+    if not writes(document):
+        return str(request.getfixturevalue("read_only_dsn"))
+    return str(request.getfixturevalue("create_database")(request.getfixturevalue("inbox")))
+
+
+@pytest.fixture
+def compare(path: Path, request: pytest.FixtureRequest) -> Callable[[Any, str], None]:
+    """Compares an answer and its statements with those that are kept, or keeps them where that is asked for."""
+
+    def compare_with_kept(answer: Any, sql: str) -> None:
+        if request.config.getoption("--update-operations"):
+            path.with_suffix(".json").write_text(json.dumps(answer, indent=2, ensure_ascii=False) + "\n")
+            path.with_suffix(".sql").write_text(sql)
+        assert answer == json.loads(path.with_suffix(".json").read_text())
+        assert sql == path.with_suffix(".sql").read_text()
+
+    return compare_with_kept
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: f"{path.parent.name}/{path.stem}")
+async def test_a_document_has_its_answer_and_its_statements(
+    document: str, inbox_dsn: str, statements: Statements, compare: Callable[[Any, str], None]
+) -> None:
+    async with serving(inbox_dsn, statements) as client:
+        viewer = as_written(client, document)
+        await viewer.data("{ __typename }")
+        statements.take()
+        answer = await viewer.answer(document)
+
+    compare(answer, "\n\n".join(f"{_normalise(sql)};" for sql in statements.take()) + "\n")
+
+
+# What is derived after each write is long, and says the same each time.
+_DERIVED = {
+    derived.COUNTERS: "-- db.queries.derivation.COUNTERS",
+    derived.TEXTS: "-- db.queries.derivation.TEXTS",
+}
+
+
+def _normalise(sql: str) -> str:
+    sql = _DERIVED.get(sql, sql)
+    return re.sub(r"\s*\n\s*", "\n", sql.strip())
+
+
+def test_every_answer_belongs_to_a_document() -> None:
+    kept = {path for path in FOLDER.glob("*/*") if path.suffix in {".json", ".sql"}}
+
+    assert kept == {path.with_suffix(suffix) for path in DOCUMENTS for suffix in (".json", ".sql")}
+
+
+def test_the_documents_select_every_field_and_give_every_argument_and_input_field() -> None:
+    schema = build_schema()._schema  # noqa: SLF001  # the graphql-core schema; Strawberry has no other way to it
+    collector = _Collector(schema)
+    for path in DOCUMENTS:
+        document = parse(path.read_text())
+        assert validate(schema, document) == [], path
+        visit(document, TypeInfoVisitor(collector.info, collector))
+
+    # These are another number each time, and told in test_rate.py.
+    assert set(_nameable(schema)) - collector.named == {"RateLimit.remaining", "RateLimit.resetAt"}
+
+
+def _nameable(schema: GraphQLSchema) -> Iterator[str]:
+    """`Type.field`, `Type.field(argument)` and `Input.field`, for all of the schema."""
+    for type_ in schema.type_map.values():
+        if isinstance(type_, GraphQLInputObjectType):
+            yield from (f"{type_.name}.{name}" for name in type_.fields)
+        elif isinstance(type_, GraphQLObjectType) and not type_.name.startswith("__"):
+            for name, field in type_.fields.items():
+                yield f"{type_.name}.{name}"
+                yield from (f"{type_.name}.{name}({argument})" for argument in field.args)
+
+
+class _Collector(Visitor):
+    """Hears of what documents name, and keeps it in the form of `_nameable`."""
+
+    def __init__(self, schema: GraphQLSchema) -> None:
+        super().__init__()
+        self.info = TypeInfo(schema)
+        self.named: set[str] = set()
+
+    def enter_field(self, node: Any, *_: Any) -> None:
+        parent = self.info.get_parent_type()
+        assert parent is not None
+        self.named.add(f"{parent.name}.{node.name.value}")
+
+    def enter_argument(self, node: Any, _key: Any, _parent: Any, _path: Any, ancestors: list[Node]) -> None:
+        field: Any = ancestors[-1]
+        parent = self.info.get_parent_type()
+        assert parent is not None
+        self.named.add(f"{parent.name}.{field.name.value}({node.name.value})")
+
+    def enter_object_field(self, node: Any, *_: Any) -> None:
+        parent: Any = get_named_type(self.info.get_parent_input_type())
+        self.named.add(f"{parent.name}.{node.name.value}")

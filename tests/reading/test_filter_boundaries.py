@@ -1,0 +1,184 @@
+"""Filters at their edges: a moment that a period ends with, what is null, and what is told by other rows."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import asyncpg
+import pytest
+
+from db import tables as t
+from tests.oracles.filtering import BOOKINGS, CONVERSATIONS, own
+from tests.support.client import Client
+from tests.support.factories import MOMENT, store, store_account
+from tests.support.world import World
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.mark.parametrize(
+    ("ends", "expected"),
+    [
+        ({"gte": 0}, [2, 3]),
+        ({"gt": 0}, [3]),
+        ({"lte": 0}, [1, 2]),
+        ({"lt": 0}, [1]),
+        ({"gte": 0, "lte": 0}, [2]),
+        ({"gte": 0, "gt": 0}, [3]),
+        ({"gt": -1, "lt": 1}, [2]),
+        ({"gt": 1, "lt": -1}, []),
+        ({"gte": None}, [1, 2, 3]),
+        ({"lte": None}, [1, 2, 3]),
+    ],
+)
+@pytest.mark.parametrize(
+    ("name", "column"),
+    [
+        ("createdAt", "created_at"),
+        ("updatedAt", "updated_at"),
+        ("lastMessageAt", "last_message_at"),
+        ("deadlineResponseAt", "deadline_response_at"),
+    ],
+)
+async def test_a_period_includes_its_ends_or_not_and_never_what_is_null(
+    shared: World, name: str, column: str, ends: dict[str, int | None], expected: list[int]
+) -> None:
+    connection = shared.connection
+    await connection.execute("TRUNCATE accounts CASCADE")
+    await store_account(connection)
+    for id_, offset in ((1, -1), (2, 0), (3, 1)):
+        moment = {column: MOMENT + timedelta(milliseconds=offset)}
+        await store(connection, "conversations", **{"account_id": 1, "id": id_, **moment})
+    nothing = {"last_message_at": None, "deadline_response_at": None}
+    # Neither the earliest nor the latest moment that can be given is as far away as what there is not.
+    first, last = "0001-01-01T00:00:00.000Z", "9999-12-31T23:59:59.999Z"
+    edges = {"gte": first, "gt": first, "lte": last, "lt": last}
+    given_ = {
+        end: edges[end]
+        if offset is None
+        else (MOMENT + timedelta(milliseconds=offset)).isoformat(timespec="milliseconds")
+        for end, offset in ends.items()
+    }
+    if column in nothing:
+        await store(connection, "conversations", account_id=1, id=4, **nothing)
+
+    for direction in ("ASC", "DESC"):
+        data = await shared.client.data(
+            "query ($filter: ConversationFilter, $direction: OrderDirection!) {"
+            " conversations(filter: $filter, orderBy: { field: LAST_MESSAGE_AT, direction: $direction }) {"
+            " totalCount nodes { databaseId } } }",
+            filter={name: given_},
+            direction=direction,
+        )
+        found = sorted(int(node["databaseId"]) for node in data["conversations"]["nodes"])
+        assert (data["conversations"]["totalCount"], found) == (len(expected), expected)
+
+
+async def test_overdue_is_what_a_guest_waits_for_after_the_deadline(
+    client: Client, connection: asyncpg.Connection
+) -> None:
+    await store_account(connection)
+    past, future = (datetime.now(UTC) + timedelta(hours=hours) for hours in (-1, 1))
+    states: list[dict[str, Any]] = [
+        {"unanswered_since": past, "deadline_response_at": past},
+        {"unanswered_since": past, "deadline_response_at": future},
+        {"unanswered_since": past, "deadline_response_at": None},
+        {"unanswered_since": None, "deadline_response_at": past},
+        {"unanswered_since": past, "deadline_response_at": past, "closed_at": past},
+        {"unanswered_since": past, "deadline_response_at": past, "marked_as_spam_at": past},
+    ]
+    for id_, state in enumerate(states, 1):
+        await store(connection, "conversations", account_id=1, id=id_, **state)
+
+    found = {
+        str(filter_): [
+            int(node["databaseId"])
+            for node in (await client.data(CONVERSATIONS, filter=filter_))["conversations"]["nodes"]
+        ]
+        for filter_ in ({"overdue": True}, {"overdue": False}, {"needsReply": True}, {"needsReply": False})
+    }
+
+    assert found == {
+        "{'overdue': True}": [1],
+        "{'overdue': False}": [2, 3, 4, 5, 6],
+        "{'needsReply': True}": [1, 2, 3],
+        "{'needsReply': False}": [4, 5, 6],
+    }
+
+
+@pytest.mark.parametrize(("direction", "expected"), [("ASC", [2, 3, 1, 4]), ("DESC", [1, 3, 2, 4])])
+async def test_who_waits_longest_is_first_and_who_does_not_wait_is_last(
+    client: Client, connection: asyncpg.Connection, direction: str, expected: list[int]
+) -> None:
+    await store_account(connection)
+    for id_, hours in ((1, 1), (2, 3), (3, 2), (4, None)):
+        since = None if hours is None else MOMENT - timedelta(hours=hours)
+        await store(connection, "conversations", account_id=1, id=id_, unanswered_since=since)
+
+    data = await client.data(
+        "query ($direction: OrderDirection!) {"
+        " conversations(orderBy: { field: WAITING_SINCE, direction: $direction }) { nodes { databaseId } } }",
+        direction=direction,
+    )
+
+    assert [int(node["databaseId"]) for node in data["conversations"]["nodes"]] == expected
+
+
+async def test_two_bookings_of_a_conversation_may_meet_a_condition_each(
+    client: Client, connection: asyncpg.Connection
+) -> None:
+    await store_account(connection)
+    await store(connection, "conversations", account_id=1, id=1)
+    for id_, status in ((1, "BOOKED"), (2, "CANCELED")):
+        await store(connection, "rentals", account_id=1, id=id_)
+        await store(connection, "bookings", account_id=1, id=id_, rental_id=id_, status=status)
+        await store(connection, "conversation_bookings", account_id=1, conversation_id=1, booking_id=id_)
+
+    for filter_, total in (
+        ({"rentalIds": [own(t.Rental, 1)], "bookingStatuses": ["CANCELED"]}, 1),
+        ({"rentalIds": [own(t.Rental, 1), own(t.Rental, 2)], "bookingStatuses": ["BOOKED", "CANCELED"]}, 1),
+        ({"rentalIds": [own(t.Rental, 1)], "not": {"rentalIds": [own(t.Rental, 2)]}}, 0),
+    ):
+        assert (await client.data(CONVERSATIONS, filter=filter_))["conversations"]["totalCount"] == total
+
+
+async def test_updated_since_includes_its_moment(client: Client, connection: asyncpg.Connection) -> None:
+    await store_account(connection)
+    for id_, offset in ((1, -1), (2, 0), (3, 1)):
+        await store(
+            connection, "conversations", account_id=1, id=id_, updated_at=MOMENT + timedelta(milliseconds=offset)
+        )
+
+    data = await client.data(CONVERSATIONS, filter={"updatedSince": "2026-05-04T09:30:00.000Z"})
+
+    assert data["conversations"] == {"totalCount": 2, "nodes": [{"databaseId": "2"}, {"databaseId": "3"}]}
+
+
+async def test_stays_begin_before_and_end_after_and_not_at_the_moment(
+    client: Client, connection: asyncpg.Connection
+) -> None:
+    await store_account(connection)
+    for id_, offset in ((1, -1), (2, 0), (3, 1)):
+        moment = MOMENT + timedelta(milliseconds=offset)
+        await store(connection, "bookings", account_id=1, id=id_, start_at=moment, end_at=moment)
+
+    before = await client.data(BOOKINGS, filter={"startsBefore": MOMENT.isoformat()})
+    after = await client.data(BOOKINGS, filter={"endsAfter": MOMENT.isoformat()})
+
+    assert before["bookings"] == {"totalCount": 1, "nodes": [{"databaseId": "1"}]}
+    assert after["bookings"] == {"totalCount": 1, "nodes": [{"databaseId": "3"}]}
+
+
+async def test_read_is_the_same_on_both_sides_of_the_api(client: Client, connection: asyncpg.Connection) -> None:
+    await store_account(connection)
+    earlier = MOMENT - timedelta(milliseconds=1)
+    states = [(None, None), (None, MOMENT), (MOMENT, None), (MOMENT, MOMENT), (earlier, MOMENT), (MOMENT, earlier)]
+    for id_, (read_at, last_message_at) in enumerate(states, 1):
+        await store(connection, "conversations", account_id=1, id=id_, read_at=read_at, last_message_at=last_message_at)
+    document = "query ($read: Boolean) { conversations(filter: { read: $read }) { nodes { databaseId read } } }"
+
+    for value, ids in ((True, {"3", "4", "6"}), (False, {"1", "2", "5"})):
+        nodes = (await client.data(document, read=value))["conversations"]["nodes"]
+        assert {node["databaseId"] for node in nodes} == ids
+        assert {node["read"] for node in nodes} == {value}

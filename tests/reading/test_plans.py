@@ -1,0 +1,208 @@
+"""What PostgreSQL does with the statements: an index serves each, and a page of any depth is one range of one index.
+
+Plans are of the statements that ran, with their values. Where a table is too small for an index to pay, sequential
+scans are made expensive, so that the question is whether an index could serve.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import asyncpg
+import pytest
+
+from db import tables as t
+from gql.fields.node import encode_id
+from tests.conftest import serving
+from tests.operations.documents import DOCUMENTS, as_written, writes
+from tests.oracles.relations import MANY
+from tests.support.client import Client, Statements
+from tests.support.plans import Ran, explain, hear, index_conditions, kinds, rows_read, steps
+
+pytestmark = pytest.mark.anyio
+
+# Nothing is faster than reading such a table, and its key has nothing but the id.
+SHARED = {"applications"}
+
+
+@pytest.fixture
+def ran(monkeypatch: pytest.MonkeyPatch) -> Ran:
+    """Everything read while the test runs."""
+    return hear(monkeypatch)
+
+
+@pytest.fixture(scope="module")
+def large_dsn(template: str, create_database: Callable[[str], str]) -> str:
+    """Two accounts of 20,000 conversations, every third of which has no message and no deadline."""
+    dsn = create_database(template)
+
+    async def fill() -> None:
+        connection = await asyncpg.connect(dsn)
+        await connection.execute(
+            """
+            INSERT INTO accounts (id, business_name, time_zone, created_at, updated_at)
+            SELECT a, 'Villas', 'UTC', now(), now() FROM generate_series(1, 2) a;
+            INSERT INTO users (account_id, id, name) SELECT a, 1, 'Uma' FROM generate_series(1, 2) a;
+            INSERT INTO hosts (account_id, id, firstname, lastname, created_at, updated_at)
+            SELECT a, 1, 'Hana', 'Host', now(), now() FROM generate_series(1, 2) a;
+            INSERT INTO conversations (
+                account_id, id, subject, assignee_id, closed_at, marked_as_spam_at, read_at,
+                created_at, updated_at, last_message_at, deadline_response_at, unanswered_since
+            )
+            SELECT a, c, repeat('Hello ', 10), CASE WHEN c % 4 > 0 THEN 1 END, CASE WHEN c % 5 > 1 THEN at END,
+                CASE WHEN c % 50 = 0 THEN at END, CASE WHEN c % 7 > 0 THEN at END,
+                at, at, CASE WHEN c % 3 > 0 THEN at END, CASE WHEN c % 3 > 0 THEN at END,
+                CASE WHEN c % 3 > 0 THEN at END
+            FROM generate_series(1, 2) a, generate_series(1, 20000) c,
+                LATERAL (SELECT timestamptz '2026-01-01Z' + (c * 7919 % 20000) * interval '1 minute' AS at) m
+            ORDER BY c, a;
+            """
+        )
+        # So that it is known which pages every transaction sees, and an index can answer alone.
+        await connection.execute("VACUUM (ANALYZE)")
+        await connection.close()
+
+    asyncio.run(fill())
+    return dsn
+
+
+@pytest.fixture
+async def large(large_dsn: str, ran: Ran) -> AsyncIterator[tuple[Client, asyncpg.Connection]]:
+    """A client of the large database, and a connection to explain with."""
+    connection = await asyncpg.connect(large_dsn)
+    async with serving(large_dsn, Statements()) as client:
+        await client.data("{ __typename }")
+        ran.take()
+        yield client, connection
+    await connection.close()
+
+
+@pytest.fixture
+async def seeded(seeded_dsn: str) -> AsyncIterator[asyncpg.Connection]:
+    """A connection to the seeded database on which a sequential scan costs more than any index."""
+    connection = await asyncpg.connect(seeded_dsn)
+    await connection.execute("SET enable_seqscan = off")
+    yield connection
+    await connection.close()
+
+
+@pytest.mark.parametrize(
+    "document",
+    [text for path in DOCUMENTS if not writes(text := path.read_text())],
+    ids=[f"{path.parent.name}/{path.stem}" for path in DOCUMENTS if not writes(path.read_text())],
+)
+async def test_no_document_reads_a_whole_table(
+    document: str, reader: Client, ran: Ran, seeded: asyncpg.Connection
+) -> None:
+    await as_written(reader, document).answer(document)
+
+    for sql, values in ran.take():
+        plan = await explain(seeded, sql, values)
+        scanned = {step["Relation Name"] for step in steps(plan) if step["Node Type"] == "Seq Scan"}
+        assert scanned <= SHARED, sql
+
+
+@pytest.mark.parametrize("name", MANY)
+@pytest.mark.parametrize("selection", ["nodes { id }", "totalCount"])
+async def test_the_key_of_every_relation_to_many_is_served_by_an_index(
+    reader: Client, ran: Ran, seeded: asyncpg.Connection, name: str, selection: str
+) -> None:
+    type_, field = name.split(".")
+    _, table, parent, *_ = MANY[name]
+    ids = [encode_id(getattr(t, type_), 1, id_) for id_ in range(1, 101)]
+    await reader.data(
+        f"query ($ids: [ID!]!) {{ nodes(ids: $ids) {{ ... on {type_} {{ {field} {{ {selection} }} }} }} }}", ids=ids
+    )
+
+    sql, values = ran.take()[-1]
+    conditions = index_conditions(await explain(seeded, sql, values), table)
+
+    assert conditions
+    for condition in conditions:
+        assert "account_id = " in condition
+        assert f"{parent} = " in condition
+
+
+@pytest.mark.parametrize(
+    "table",
+    [t.Conversation, t.Message, t.Participant, t.Booking, t.Inquiry, t.Host, t.Client, t.Source, t.Rental, t.User],
+)
+async def test_rows_are_found_by_their_ids_in_the_primary_key(
+    reader: Client, ran: Ran, seeded: asyncpg.Connection, table: Any
+) -> None:
+    await reader.data("query ($id: ID!) { node(id: $id) { id } }", id=encode_id(table, 1, 1))
+
+    sql, values = ran.take()[-1]
+    (condition,) = index_conditions(await explain(seeded, sql, values), table.__tablename__)
+
+    assert "account_id = " in condition
+    assert "id = ANY" in condition
+
+
+ORDERS = [
+    ("CREATED_AT", "ASC", "ix_conversations_account_id_created_at_id"),
+    ("CREATED_AT", "DESC", "ix_conversations_account_id_created_at_id"),
+    ("UPDATED_AT", "ASC", "ix_conversations_account_id_updated_at_id"),
+    ("UPDATED_AT", "DESC", "ix_conversations_account_id_updated_at_id"),
+    ("LAST_MESSAGE_AT", "ASC", "ix_conversations_last_message_at_asc"),
+    ("LAST_MESSAGE_AT", "DESC", "ix_conversations_last_message_at_desc"),
+    ("DEADLINE_RESPONSE_AT", "ASC", "ix_conversations_deadline_response_at_asc"),
+    ("DEADLINE_RESPONSE_AT", "DESC", "ix_conversations_deadline_response_at_desc"),
+    ("WAITING_SINCE", "ASC", "ix_conversations_waiting_since_asc"),
+    ("WAITING_SINCE", "DESC", "ix_conversations_waiting_since_desc"),
+]
+PAGE = """
+query ($first: Int, $after: String, $last: Int, $before: String, $order: ConversationOrder) {
+  conversations(first: $first, after: $after, last: $last, before: $before, orderBy: $order) {
+    nodes { id } pageInfo { startCursor endCursor }
+  }
+}
+"""
+
+
+@pytest.mark.parametrize(("field", "direction", "index"), ORDERS)
+@pytest.mark.parametrize("backward", [False, True])
+async def test_a_page_is_a_range_of_the_orders_index(  # noqa: PLR0913, PLR0917  # all of an order
+    large: tuple[Client, asyncpg.Connection], ran: Ran, field: str, direction: str, index: str, backward: bool
+) -> None:
+    client, connection = large
+    order = {"field": field, "direction": direction}
+    size, bound, end = ("last", "before", "startCursor") if backward else ("first", "after", "endCursor")
+    opening = await client.data(PAGE, order=order, **{size: 20})
+    await client.data(PAGE, order=order, **{size: 100, bound: opening["conversations"]["pageInfo"][end]})
+
+    for sql, values in ran.take():
+        plan = await explain(connection, sql, values)
+
+        scans = [step for step in steps(plan) if step.get("Relation Name") == "conversations"]
+        assert {step.get("Index Name") for step in scans} == {index}
+        assert not kinds(plan) & {"Sort", "Incremental Sort", "Seq Scan", "Bitmap Heap Scan"}
+        if len(values) > 3:
+            # The row comparison is a condition of the index, on either side of the cursor.
+            assert all("ROW(" in step["Index Cond"] for step in scans)
+
+
+async def test_a_page_deep_down_reads_no_more_rows_than_the_first(
+    large: tuple[Client, asyncpg.Connection], ran: Ran
+) -> None:
+    client, connection = large
+    middle = await connection.fetchrow(
+        "SELECT id, created_at FROM conversations WHERE account_id = 1 ORDER BY created_at, id OFFSET 10000 LIMIT 1"
+    )
+    order = {"field": "CREATED_AT", "direction": "ASC"}
+    data = await client.data(
+        "query ($ids: [ID!], $order: ConversationOrder) {"
+        " conversations(filter: { ids: $ids }, orderBy: $order) { pageInfo { endCursor } } }",
+        ids=[encode_id(t.Conversation, 1, middle["id"])],
+        order=order,
+    )
+    ran.take()
+    await client.data(PAGE, order=order, first=20, after=data["conversations"]["pageInfo"]["endCursor"])
+
+    ((sql, values),) = ran.take()
+    plan = await explain(connection, sql, values, "ANALYZE, FORMAT JSON")
+
+    # The page, the row that tells that there is more, and the one that tells that there is something before.
+    assert rows_read(plan, "conversations") == 22

@@ -1,0 +1,191 @@
+"""Every relation of the schema leads to the rows that a naive join over all rows finds, for all parents at once.
+
+The list of relations is written by hand, so that a declaration along the wrong column shows; a test holds that it names
+every relation field that the schema has.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import asyncpg
+import pytest
+from strawberry.types.base import StrawberryObjectDefinition
+
+from gql.fields.node import NODE_TABLES, encode_id
+from gql.fields.relation import LastField, ManyField, OneField
+from gql.schema import build_schema
+from tests.conftest import serving
+from tests.operations.data import store_inbox
+from tests.oracles.relations import LAST, MANY, ONE, ROOTS, Rows, read, table_of
+from tests.support.client import Client, Statements
+
+pytestmark = pytest.mark.anyio
+
+# As many as an operation may be given.
+_IDS = 250
+
+
+def test_the_relations_here_are_those_of_the_schema() -> None:
+    declared = set(_relations())
+
+    assert declared == set(ONE) | set(MANY) | set(LAST) | ROOTS
+
+
+def _relations() -> Iterator[str]:
+    schema = build_schema()
+    for name in schema._schema.type_map:  # noqa: SLF001  # the names of all types
+        definition = schema.get_type_by_name(name)
+        if isinstance(definition, StrawberryObjectDefinition):
+            for field in definition.fields:
+                if isinstance(field, OneField | ManyField | LastField):
+                    yield f"{name}.{schema.config.name_converter.get_graphql_name(field)}"
+
+
+@dataclass(frozen=True)
+class World:
+    """An account's client, and all rows that it may see."""
+
+    client: Client
+    account: int
+    rows: Rows
+
+    def of_type(self, name: str) -> dict[int, asyncpg.Record]:
+        """The rows of a type by their ids."""
+        return {row["id"]: row for row in self.rows[table_of(name)]}
+
+    def id(self, name: str, number: int) -> str:
+        """The global id of a row."""
+        return encode_id(NODE_TABLES[name], 0 if name in {"Account", "Application"} else self.account, number)
+
+    async def follow(self, name: str, selection: str) -> list[Any]:
+        """What the field of every row of a type is, in the order of the rows."""
+        type_, field = name.split(".")
+        document = f"query ($ids: [ID!]!) {{ nodes(ids: $ids) {{ ... on {type_} {{ found: {field} {selection} }} }} }}"
+        nodes = await self.nodes(document, [self.id(type_, id_) for id_ in self.of_type(type_)])
+        return [node["found"] for node in nodes]
+
+    async def nodes(self, document: str, ids: list[str]) -> list[Any]:
+        """What a document with `nodes(ids: $ids)` answers for all ids, however many."""
+        parts = [ids[start : start + _IDS] for start in range(0, len(ids), _IDS)]
+        return [node for part in parts for node in (await self.client.data(document, ids=part))["nodes"]]
+
+
+@pytest.fixture(scope="module")
+def small_dsn(template: str, create_database: Callable[[str], str]) -> str:
+    """The small inbox, where both accounts have the same ids."""
+    dsn = create_database(template)
+
+    async def fill() -> None:
+        connection = await asyncpg.connect(dsn)
+        await store_inbox(connection)
+        await connection.close()
+
+    asyncio.run(fill())
+    return dsn
+
+
+@pytest.fixture(scope="module", params=["small 1", "small 2", "seeded 2"])
+async def world(
+    request: pytest.FixtureRequest,
+    small_dsn: str,
+    seeded_dsn: str,
+    anyio_backend: str,  # noqa: ARG001  # for its scope
+) -> AsyncIterator[World]:
+    """An account of either database."""
+    name, account = request.param.split()
+    dsn = small_dsn if name == "small" else seeded_dsn
+    async with serving(dsn, Statements(), max_cost=100_000, rate_limit=0) as client:
+        actor = (await read(dsn, int(account)))["users"][0]["id"]
+        yield World(client.as_(int(account), f"user:{actor}"), int(account), await read(dsn, int(account)))
+
+
+@pytest.mark.parametrize("name", ONE)
+async def test_a_relation_leads_to_the_one_row_that_its_key_names(world: World, name: str) -> None:
+    found = await world.follow(name, "{ __typename ... on Node { id } }")
+
+    assert found == [_referred(world, row, ONE[name]) for row in world.of_type(name.split(".", maxsplit=1)[0]).values()]
+    assert any(found)
+
+
+def _referred(world: World, row: asyncpg.Record, keys: dict[str, str]) -> dict[str, str] | None:
+    for column, target in keys.items():
+        if row[column] is not None:
+            assert row[column] in world.of_type(target)
+            return {"__typename": target, "id": world.id(target, row[column])}
+    return None
+
+
+@pytest.mark.parametrize("name", MANY)
+async def test_a_relation_leads_to_all_rows_that_refer_to_the_parent(world: World, name: str) -> None:
+    target, table, parent, child, order = MANY[name]
+    children = world.of_type(target)
+
+    found = await world.follow(name, "(first: 100) { totalCount nodes { id } pageInfo { hasNextPage } }")
+
+    expected = []
+    for id_ in world.of_type(name.split(".", maxsplit=1)[0]):
+        linked = [children[link[child]] for link in world.rows[table] if link[parent] == id_]
+        linked.sort(key=lambda row: [row[column] for column in order])
+        expected.append(
+            {
+                "totalCount": len(linked),
+                "nodes": [{"id": world.id(target, row["id"])} for row in linked],
+                "pageInfo": {"hasNextPage": False},
+            }
+        )
+    assert found == expected
+    assert any(connection["nodes"] for connection in found)
+
+
+@pytest.mark.parametrize("name", LAST)
+async def test_a_relation_leads_to_the_last_row_that_refers_to_the_parent(world: World, name: str) -> None:
+    target, table, parent, order = LAST[name]
+
+    found = await world.follow(name, "{ id }")
+
+    expected = []
+    for id_ in world.of_type(name.split(".", maxsplit=1)[0]):
+        linked = [row for row in world.rows[table] if row[parent] == id_]
+        last = max(linked, key=lambda row: [row[column] for column in order], default=None)
+        expected.append(last and {"id": world.id(target, last["id"])})
+    assert found == expected
+    assert any(found)
+
+
+@pytest.mark.parametrize(
+    ("field", "type_"),
+    [("bookings", "Booking"), ("hosts", "Host"), ("sources", "Source"), ("conversations", "Conversation")],
+)
+async def test_a_root_connection_holds_the_rows_of_the_account(world: World, field: str, type_: str) -> None:
+    rows = world.of_type(type_)
+    order = (
+        "(first: 100, orderBy: { field: CREATED_AT, direction: ASC })" if field == "conversations" else "(first: 100)"
+    )
+
+    data = await world.client.data(f"{{ {field}{order} {{ totalCount nodes {{ id }} }} }}")
+
+    expected = sorted(rows, key=lambda id_: (rows[id_]["created_at"] if field == "conversations" else 0, id_))
+    assert data[field] == {
+        "totalCount": len(rows),
+        "nodes": [{"id": world.id(type_, id_)} for id_ in expected[:100]],
+    }
+
+
+async def test_every_row_is_a_node_with_the_id_that_leads_to_it(world: World) -> None:
+    for name in NODE_TABLES:
+        rows = world.of_type(name)
+        ids = [world.id(name, id_) for id_ in rows]
+
+        nodes = await world.nodes(
+            "query ($ids: [ID!]!) { nodes(ids: $ids) { __typename id ... on %s { databaseId } } }" % name,  # noqa: UP031
+            ids,
+        )
+
+        assert nodes == [
+            {"__typename": name, "id": id_, "databaseId": str(row["id"])}
+            for id_, row in zip(ids, rows.values(), strict=True)
+        ]

@@ -1,0 +1,146 @@
+"""Hostile requests are answered at once, with an error of the client's, and leave next to nothing in the log.
+
+Each takes less than 250 ms of CPU, of which the best of three counts, as a busy machine slows one or the other.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import orjson
+import pytest
+from starlette.types import Message
+from structlog.testing import capture_logs
+
+from gql.app import create_app
+from gql.errors import Code
+from tests.attacks.documents import DOCUMENTS
+from tests.attacks.requests import HEADERS, bodies, variables
+from tests.support.client import Client, Statements, make_settings
+
+pytestmark = pytest.mark.anyio
+
+JSON = (b"content-type", b"application/json")
+MOST_CPU = 0.25
+MOST_LOG = 2_048
+MOST_ANSWER = 16_384
+
+
+class Target:
+    """An application that is asked without a server or a client between, so that only its own time is measured."""
+
+    def __init__(self, app: Any, token: str) -> None:
+        self.app = app
+        self.authorization = (b"authorization", f"Bearer {token}".encode())
+
+    async def ask(self, body: bytes, headers: list[tuple[bytes, bytes]]) -> tuple[int, bytes]:
+        """Status and body of the answer to a POST."""
+        scope = {
+            "type": "http",
+            "method": "POST",
+            "path": "/graphql",
+            "query_string": b"",
+            "headers": [self.authorization, *headers],
+        }
+        arriving: list[Message] = [{"type": "http.request", "body": body}, {"type": "http.disconnect"}]
+        sent: list[Message] = []
+
+        async def receive() -> Message:
+            return arriving.pop(0)
+
+        async def send(message: Message) -> None:
+            sent.append(message)
+
+        await self.app(scope, receive, send)
+        return sent[0]["status"], b"".join(message.get("body", b"") for message in sent)
+
+
+@pytest.fixture(scope="module", params=[True, False], ids=["open", "closed"])
+async def target(seeded_dsn: str, request: pytest.FixtureRequest) -> AsyncIterator[Target]:
+    """An application over the seeded database, with introspection and suggestions or without."""
+    settings = make_settings(seeded_dsn, introspection=request.param, rate_limit=0)
+    app = create_app(settings)
+    async with app.router.lifespan_context(app):
+        target = Target(app, Client(None, settings, Statements()).token)  # type: ignore[arg-type]
+        assert await target.ask(b'{"query": "{ __typename }"}', [JSON]) == (200, b'{"data":{"__typename":"Query"}}')
+        yield target
+
+
+async def attack(
+    target: Target, make: Callable[[int], bytes], headers: list[tuple[bytes, bytes]], caplog: pytest.LogCaptureFixture
+) -> dict[str, Any]:
+    """The answer, after three attempts that are each new to the server."""
+    took = []
+    for attempt in range(3):
+        body = make(attempt)
+        with capture_logs() as logs, caplog.at_level(logging.DEBUG):
+            started = time.process_time()
+            status, content = await target.ask(body, headers)
+            took.append(time.process_time() - started)
+        logged = sum(len(orjson.dumps(log, default=str)) for log in logs) + len(caplog.text)
+        assert logged <= MOST_LOG
+    assert min(took) < MOST_CPU, took
+    assert status < 500, content
+    assert len(content) <= MOST_ANSWER
+    answer: dict[str, Any] = json.loads(content)
+    codes = {error["extensions"]["code"] for error in answer.get("errors", [])}
+    assert codes <= set(Code) - {Code.INTERNAL_SERVER_ERROR, Code.TIMEOUT, Code.SERVICE_UNAVAILABLE}
+    assert status == 200 or codes
+    return answer
+
+
+# Strange, but nothing is wrong with them.
+HARMLESS = {
+    "comment_padding",
+    "many_comments",
+    "commas",
+    "circular_introspection",
+    "doubled_fragments",
+    "nested_inline_fragments",
+}
+
+
+@pytest.mark.parametrize("make", DOCUMENTS, ids=[make.__name__ for make in DOCUMENTS])
+async def test_a_hostile_document_is_refused_at_once(
+    target: Target, make: Callable[[], str], caplog: pytest.LogCaptureFixture
+) -> None:
+    document = make()
+
+    def body(attempt: int) -> bytes:
+        return json.dumps({"query": document + " " * attempt}, ensure_ascii=False).encode()
+
+    answer = await attack(target, body, [JSON], caplog)
+
+    assert "errors" in answer or make.__name__ in HARMLESS
+
+
+@pytest.mark.parametrize(("name", "body"), [*bodies(), *variables()])
+async def test_a_hostile_body_is_refused_at_once(
+    target: Target, name: str, body: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    answer = await attack(target, lambda attempt: body + b" " * attempt, [JSON], caplog)
+
+    # A document knows nothing of variables that it does not name.
+    assert "errors" in answer or name == "18,000 unknown variables"
+
+
+@pytest.mark.parametrize("name", HEADERS)
+async def test_hostile_headers_are_answered_at_once(
+    target: Target, name: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    await attack(target, lambda _: b'{"query": "{ __typename }"}', HEADERS[name], caplog)
+
+
+async def test_what_was_refused_once_is_refused_without_reading_it_again(
+    target: Target, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    body = json.dumps({"query": "{ " + " ".join(f"wrong{place}" for place in range(10)) + " }"}).encode()
+    first = await target.ask(body, [JSON])
+    monkeypatch.setattr("gql.execution.document.parse", None)
+
+    assert await target.ask(body, [JSON]) == first
+    assert b"wrong9" in first[1]

@@ -1,0 +1,191 @@
+"""How much a principal may ask for in a minute: budgets that are each one's own, and fill again as time passes."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from typing import Any
+
+import asyncpg
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from db.scope import Viewer
+from db.tables.enums import CreatorType
+from gql.security.rate import RateLimiter
+from gql.settings import Settings
+from tests.conftest import serving
+from tests.support import world
+from tests.support.client import Client, Statements
+from tests.support.properties import examples
+from tests.support.request import refusal
+
+pytestmark = pytest.mark.anyio
+
+# A moment at which a minute begins.
+BEGIN = 1_800_000_000
+BUDGET = "{ rateLimit { limit remaining resetAt cost } }"
+FORTY = "{ hosts(first: 40) { nodes { id } } }"
+REFUSAL = refusal("Too much was asked for in a minute", "RATE_LIMITED")
+VIEWER = Viewer(1, CreatorType.USER, 1, frozenset())
+
+
+class Clock:
+    """What `time.time` tells here: it moves when told to."""
+
+    def __init__(self) -> None:
+        self.now = float(BEGIN)
+
+    def __call__(self) -> float:
+        """Seconds since the epoch."""
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """The time, which stands still at the beginning of a minute."""
+    clock = Clock()
+    monkeypatch.setattr(time, "time", clock)
+    return clock
+
+
+@pytest.fixture
+async def client(dsn: str, connection: asyncpg.Connection[Any], statements: Statements) -> AsyncIterator[Client]:
+    """A client of an application where everybody may ask for 100 nodes a minute, over two accounts."""
+    await world.store_application(connection)
+    for account in (1, 2):
+        await world.store_world(connection, account)
+    async with serving(dsn, statements, rate_limit=100) as client:
+        yield client
+
+
+def moment(seconds: float) -> str:
+    """A time of an answer, so long after the beginning."""
+    return datetime.fromtimestamp(BEGIN + seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z")
+
+
+async def test_who_has_spent_the_budget_is_refused_until_there_is_room(client: Client, clock: Clock) -> None:
+    for _ in range(2):
+        await client.data(FORTY)
+    client.statements.take()
+
+    refused = await client.post(FORTY)
+
+    assert (refused.status_code, refused.json(), client.statements.take()) == (429, REFUSAL, [])
+    # Of 80 nodes 20 must be forgotten, which begins when the minute is over and takes the next one's first quarter.
+    told = {name: value for name, value in refused.headers.items() if name.startswith(("ratelimit", "retry"))}
+    assert told == {
+        "retry-after": "75",
+        "ratelimit-limit": "100",
+        "ratelimit-remaining": "20",
+        "ratelimit-reset": "120",
+    }
+    # What costs less still runs, and the refused one was not charged.
+    await client.data("{ hosts(first: 20) { nodes { id } } }")
+    clock.now = BEGIN + 83
+    assert (await client.post(FORTY)).status_code == 429
+    clock.now = BEGIN + 84
+    assert (await client.post(FORTY)).status_code == 200
+
+
+async def test_a_refused_mutation_changes_nothing(
+    client: Client, connection: asyncpg.Connection[Any], clock: Clock
+) -> None:
+    assert clock.now == BEGIN
+    await client.data("{ hosts(first: 100) { nodes { id } } }")
+    before = await world.dump(connection)
+
+    refused = await client.post("mutation { createConversation(input: {}) { userErrors { code } } }")
+
+    assert (refused.status_code, refused.json()) == (429, REFUSAL)
+    assert await world.dump(connection) == before
+
+
+async def test_the_budget_can_be_asked_for(client: Client, clock: Clock) -> None:
+    def told(remaining: int, reset: float, cost: int = 1) -> dict[str, Any]:
+        return {"rateLimit": {"limit": 100, "remaining": remaining, "resetAt": moment(reset), "cost": cost}}
+
+    assert await client.data(BUDGET) == told(99, 120)
+    await client.data(FORTY)
+    clock.now += 15
+    with_hosts = BUDGET.replace("{ rateLimit", "{ hosts(first: 9) { nodes { id } } rateLimit", 1)
+    assert (await client.data(with_hosts))["rateLimit"] == told(50, 120, 9)["rateLimit"]
+    # Half of what was spent in the minute before is forgotten.
+    clock.now = BEGIN + 90
+    assert await client.data(BUDGET) == told(100 - 25 - 1, 180)
+    clock.now = BEGIN + 300
+    assert await client.data(BUDGET) == told(99, 420)
+
+
+async def test_each_principal_has_a_budget_of_its_own(client: Client, clock: Clock) -> None:
+    assert clock.now == BEGIN
+    application = f"application:{world.APPLICATION}"
+    principals = [
+        client,
+        client.as_(1, application),
+        client.as_(2),
+        client.as_(2, application),
+    ]
+    for principal in principals:
+        assert (await principal.data(BUDGET))["rateLimit"]["remaining"] == 99
+        assert [(await principal.post(FORTY)).status_code for _ in range(3)] == [200, 200, 429]
+
+    # Another token of the same user is the same user.
+    assert (await client.as_(1, scopes=["inbox_read"]).post(FORTY)).status_code == 429
+
+
+async def test_what_comes_at_once_is_charged_together(client: Client, clock: Clock) -> None:
+    assert clock.now == BEGIN
+    await client.data("{ __typename }")
+
+    responses = await asyncio.gather(*(client.post("{ hosts(first: 9) { nodes { id } } }") for _ in range(30)))
+
+    assert sorted(response.status_code for response in responses) == [200] * 11 + [429] * 19
+
+
+async def test_only_what_runs_is_charged(client: Client, clock: Clock) -> None:
+    assert clock.now == BEGIN
+    refused = ["{", "{ nothing }", "query ($n: Int!) { hosts(first: $n) { nodes { id } } }", "{ a: __typename " * 40]
+    for document in refused:
+        assert "data" not in await client.answer(document)
+
+    assert (await client.data(BUDGET))["rateLimit"]["remaining"] == 99
+
+
+async def test_what_costs_more_than_the_budget_takes_all_of_it(client: Client, clock: Clock) -> None:
+    document = "{ rateLimit { remaining cost } hosts(first: 60) { nodes { id } } sources(first: 60) { nodes { id } } }"
+
+    assert (await client.data(document))["rateLimit"] == {"remaining": 0, "cost": 100}
+    refused = await client.post(document)
+
+    assert (refused.status_code, refused.headers["retry-after"]) == (429, "120")
+    clock.now += 120
+    assert (await client.post(document)).status_code == 200
+
+
+async def test_without_a_limit_there_is_no_budget(seeded_dsn: str) -> None:
+    async with serving(seeded_dsn, Statements(), rate_limit=0) as client:
+        assert await client.data(BUDGET) == {"rateLimit": None}
+        assert [(await client.post(FORTY)).status_code for _ in range(5)] == [200] * 5
+
+
+@examples(200)
+@given(steps=st.lists(st.tuples(st.integers(0, 70), st.integers(1, 60)), min_size=1, max_size=12))
+async def test_the_wait_that_is_told_is_long_enough_and_not_too_long(steps: list[tuple[int, int]]) -> None:
+    clock = Clock()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(time, "time", clock)
+        rates = RateLimiter(Settings(rate_limit=100))
+        for passing, cost in steps:
+            clock.now += passing
+            budget = await rates.charge(VIEWER, cost)
+            if budget is not None:
+                wait = budget.wait(cost)
+                # The store rounds in the caller's favour, by less than one node.
+                clock.now += max(0.0, budget.wait(cost - 1) - 0.001) * 0.99
+                assert await rates.charge(VIEWER, cost) is not None
+                clock.now = max(clock.now, budget.now + wait + 0.001)
+                assert await rates.charge(VIEWER, cost) is None

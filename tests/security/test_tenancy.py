@@ -1,0 +1,398 @@
+"""Accounts are kept apart: what another account has is as if it had never been.
+
+Every way in is found in the schema: each argument and each field of an input, of every field. Account 2 goes in by each
+of them with what account 1 has, once while account 1 has it and once after account 1 has lost everything. Neither the
+answers nor the statements may differ. Both accounts use the same numbers for their rows, and account 1 has rows with
+numbers of its own besides.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import re
+from base64 import urlsafe_b64encode
+from collections.abc import AsyncIterator
+from typing import Any, cast
+
+import asyncpg
+import pytest
+from graphql import GraphQLEnumType, GraphQLObjectType, get_named_type, is_non_null_type
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from db import tables as t
+from gql.fields.node import NODE_TABLES, encode_id
+from tests.conftest import recording, serving
+from tests.oracles.ways import (
+    NEVER_USED,
+    NUMBERS,
+    SHIFT,
+    TRIED,
+    WAYS,
+    Way,
+    as_1,
+    document,
+    leads,
+    never_used,
+    schema,
+    select_all,
+    selection,
+)
+from tests.support import world
+from tests.support.client import Client, Statements
+from tests.support.factories import derive_all, store
+from tests.support.world import World
+
+pytestmark = pytest.mark.anyio
+
+# The positions that take a text which is stored, whoever else has the same.
+WRITING = {
+    *(f"Mutation.createConversation(input.{name})" for name in ("subject", "idempotencyKey")),
+    *(f"Mutation.createMessage(input.{name})" for name in ("content", "idempotencyKey")),
+}
+SIDES = ("after", "before")
+# The positions that take something which leads to a row. A new one is found, tried, and to be added here.
+LEADING = {
+    *("Query.node(id)", "Query.nodes(ids)", "Query.bookings(filter.ids)", "Query.bookings(filter.reference)"),
+    *(f"Query.{field}({id_})" for field in ("conversation", "booking") for id_ in ("id", "databaseId")),
+    *(
+        f"Query.{field}({s})"
+        for field in ("conversations", "bookings", "hosts", "sources")
+        for s in ("after", "before")
+    ),
+    *(
+        f"Query.{field}(filter.{within}{name})"
+        for field in ("conversations", "inboxCounts")
+        for within in ("", "not.", "or.")
+        for name in (
+            "ids",
+            "assigneeIds",
+            "sourceIds",
+            "bookingIds",
+            "inquiryIds",
+            "clientIds",
+            "hostIds",
+            "rentalIds",
+            "search",
+        )
+    ),
+    *WRITING,
+    *(
+        f"Mutation.{field}(input.{name})"
+        for field, names in {
+            "createConversation": ("assigneeId", "sourceId", "bookingIds"),
+            "updateConversation": ("conversationId", "assigneeId"),
+            "updateConversations": ("conversationIds", "assigneeId"),
+            "markConversationRead": ("conversationId",),
+            "createMessage": ("conversationId", "senderId"),
+            "addParticipant": ("conversationId", "memberId"),
+            "connectBookings": ("conversationId", "bookingIds"),
+            "disconnectBookings": ("conversationId", "bookingIds"),
+        }.items()
+        for name in names
+    ),
+    *(
+        f"{field}({side})"
+        for field in (
+            "Booking.conversations",
+            *(f"Conversation.{name}" for name in ("bookings", "inquiries", "messages", "participants")),
+        )
+        for side in SIDES
+    ),
+}
+
+
+def refused(way: Way) -> bool:
+    """Whether a mutation must refuse what others have there, and so changes nothing."""
+    return leads(way) and str(way) not in WRITING
+
+
+def test_every_way_to_a_row_is_known() -> None:
+    assert {str(way) for way in WAYS if leads(way)} == LEADING
+
+
+@pytest.fixture(scope="module")
+async def shared(shared_dsn: str) -> AsyncIterator[World]:
+    """As everywhere, but without limits: the documents here ask for all that there is."""
+    statements = Statements()
+    free: dict[str, Any] = {"max_aliases": 1_000, "max_depth": 50, "max_cost": 10**9, "rate_limit": 0}
+    connection = await asyncpg.connect(shared_dsn)
+    with recording(statements), pytest.MonkeyPatch.context() as patch:
+        # However slow the machine is: no token's actor is looked up a second time, in the midst of what is compared.
+        patch.setattr("gql.security.auth.CACHE_SECONDS", 1_000.0)
+        async with serving(shared_dsn, statements, **free) as client:
+            yield World(client, connection)
+    await connection.close()
+
+
+@pytest.fixture
+async def apart(shared: World) -> tuple[World, Client]:
+    """A database of both accounts, and a client of the second."""
+    await shared.fill(1, 2)
+    await world.store_world(shared.connection, 1, SHIFT)
+    await _tell_apart(shared.connection)
+    other = shared.client.as_(2)
+    await other.data("{ __typename }")
+    return shared, other
+
+
+async def _tell_apart(connection: asyncpg.Connection[Any]) -> None:
+    """Let account 1's rows be unlike those of account 2 with the same numbers, in what they hold and lead to."""
+    await connection.execute(
+        """UPDATE bookings SET status = 'CANCELED', start_at = start_at - interval '90 days' WHERE account_id = 1;
+        UPDATE conversations SET default_channel = 'AIRBNB', closed_at = '2026-05-01',
+            marked_as_spam_at = '2026-05-01', read_at = '2027-05-01',
+            created_at = created_at - interval '90 days', updated_at = updated_at + interval '90 days'
+            WHERE account_id = 1"""
+    )
+    in_other: dict[str, Any] = {"account_id": 1, "conversation_id": world.OTHER_CONVERSATION}
+    await store(connection, "conversation_bookings", booking_id=world.FREE_BOOKING, **in_other)
+    await connection.execute("UPDATE inquiries SET conversation_id = $1 WHERE account_id = 1", world.OTHER_CONVERSATION)
+    guest = {"member_type": "CLIENT", "member_id": world.CLIENT, "client_id": world.CLIENT}
+    sender = await store(connection, "participants", **guest, **in_other)
+    await store(connection, "messages", sender_id=sender, content="Towels or keys of 1", **in_other)
+    await derive_all(connection)
+
+
+async def test_another_accounts_rows_are_as_if_they_had_never_been(apart: tuple[World, Client]) -> None:
+    shared, other = apart
+    harmless = [(way, text, value) for way, text, value in TRIED if way.parent != "Mutation" or refused(way)]
+    before = await world.dump(shared.connection)
+
+    beside = [await _tried(other, text, value) for _, text, value in harmless]
+
+    assert await world.dump(shared.connection) == before
+    await shared.fill(2)
+    alone = [await _tried(other, text, value) for _, text, value in harmless]
+    for (way, _, value), (answer, sql), expected in zip(harmless, beside, alone, strict=True):
+        assert (answer, sql) == expected, f"{way} with {value}"
+        assert "of 1" not in json.dumps(answer.get("data")), f"{way} with {value}"
+
+
+async def test_another_accounts_ids_are_as_good_as_ids_never_used(apart: tuple[World, Client]) -> None:
+    shared, other = apart
+    before = await world.dump(shared.connection)
+    compared = set()
+    for way, text, value in TRIED:
+        unused = never_used(way, value)
+        if unused != value and (way.parent != "Mutation" or refused(way)):
+            compared.add(str(way))
+            answer, sql = await _tried(other, text, unused)
+            # What was sent is quoted where it is no id of that kind.
+            quoted = json.dumps(answer)
+            for foreign, other_id in NEVER_USED.items():
+                quoted = quoted.replace(other_id, foreign)
+            assert await _tried(other, text, value) == (json.loads(quoted), sql), f"{way} with {value}"
+
+    assert compared == {str(way) for way in WAYS if get_named_type(way.type).name in {"ID", "BigInt"}}
+    assert await world.dump(shared.connection) == before
+
+
+async def test_every_way_leads_to_rows_of_ones_own(shared: World) -> None:
+    """Else it would prove nothing that it leads nobody else there."""
+    led = set()
+    filled = False
+    for way, text, value in TRIED:
+        if leads(way) and str(way) not in led:
+            if not filled or way.parent == "Mutation":
+                await shared.fill(1)
+                await world.store_world(shared.connection, 1, SHIFT)
+                filled = True
+            answer, _ = await _tried(shared.client, as_1(text), value)
+            # Numbers name nobody, but some are not 0.
+            counted = re.search('"inboxcounts_open": [1-9]', json.dumps(answer))
+            if counted if way.field == "inboxCounts" else "of 1" in json.dumps(answer):
+                led.add(str(way))
+
+    assert led == LEADING
+
+
+async def test_whatever_is_written_is_ones_own(apart: tuple[World, Client]) -> None:
+    shared, other = apart
+    before = await world.dump(shared.connection)
+
+    for way, text, value in TRIED:
+        if way.parent == "Mutation":
+            await _tried(other, text, value)
+
+    changed = world.changes(before, await world.dump(shared.connection))
+    assert {"conversations", "messages", "idempotency_keys"} <= set(changed)
+    assert {row["account_id"] for rows in changed.values() for row in itertools.chain(*rows)} == {2}
+
+
+@pytest.mark.parametrize("way", [way for way in WAYS if way.path[-1] == "idempotencyKey"], ids=str)
+async def test_a_key_that_another_account_has_used_is_as_good_as_new(shared: World, way: Way) -> None:
+    text = document(way, "userErrors { code message path }")
+    other = shared.client.as_(2)
+    await shared.fill(1, 2)
+    await other.data("{ __typename }")
+    await shared.client.data(as_1(text), value="k")
+    before = await world.dump(shared.connection)
+
+    beside = await _tried(other, text, "k")
+
+    changed = world.changes(before, await world.dump(shared.connection))
+    assert {row["account_id"] for rows in changed.values() for row in itertools.chain(*rows)} == {2}
+    await shared.fill(2)
+    assert beside == await _tried(other, text, "k")
+    assert beside[0] == {"data": {"it": {"userErrors": []}}}
+
+
+ORDERS = list(
+    itertools.product(
+        *(
+            cast("GraphQLEnumType", schema().get_type(name)).values
+            for name in ("ConversationOrderField", "OrderDirection")
+        )
+    )
+)
+ORDERED = """query($field: ConversationOrderField!, $direction: OrderDirection!, $search: String,
+  $after: String, $before: String) {
+    conversations(after: $after, before: $before, filter: {search: $search},
+      orderBy: {field: $field, direction: $direction}) { totalCount edges { cursor node { subject } } }
+}"""
+
+
+async def test_cursors_of_every_order_lead_to_ones_own_alone(apart: tuple[World, Client]) -> None:
+    shared, other = apart
+    assert {f"{way.parent}.{way.field}" for way in WAYS if way.path[0] == "orderBy"} == {"Query.conversations"}
+    asked = []
+    for field, direction in ORDERS:
+        order = {"field": field, "direction": direction, "search": "keys or towels" if field == "RELEVANCE" else None}
+        edges = (await shared.client.data(ORDERED, **order))["conversations"]["edges"]
+        assert len(edges) == 4
+        assert "of 1" in json.dumps(await shared.client.data(ORDERED, after=edges[0]["cursor"], **order))
+        asked += [order | {side: edge["cursor"]} for edge in edges for side in SIDES]
+    await other.data("{ __typename }")
+
+    beside = [await _asked(other, ORDERED, **variables) for variables in asked]
+
+    await shared.fill(2)
+    alone = [await _asked(other, ORDERED, **variables) for variables in asked]
+    assert beside == alone
+    assert "of 1" not in json.dumps(beside)
+    assert "of 2" in json.dumps(beside)
+
+
+async def _tried(client: Client, text: str, value: Any) -> tuple[dict[str, Any], list[str]]:
+    return await _asked(client, text, value=value)
+
+
+async def _asked(client: Client, text: str, **variables: Any) -> tuple[dict[str, Any], list[str]]:
+    """The answer, and the statements that ran for it."""
+    client.statements.take()
+    answer = await client.answer(text, **variables)
+    return answer, client.statements.take()
+
+
+async def test_what_needs_no_value_shows_only_ones_own(shared: World) -> None:
+    await shared.fill(1, 2)
+    roots = schema().get_type("Query")
+    assert isinstance(roots, GraphQLObjectType)
+    fields = [
+        f"{name} {{ {selection(field, 3)} }}"
+        for name, field in roots.fields.items()
+        if not any(is_non_null_type(argument.type) for argument in field.args.values())
+        if name not in {"conversation", "booking", "inboxCounts", "rateLimit"}
+    ]
+    own, foreign = shared.client, shared.client.as_(2)
+
+    for field, (viewer, marks) in itertools.product(fields, ((own, ("of 1", "of 2")), (foreign, ("of 2", "of 1")))):
+        shown = json.dumps(await viewer.data(f"{{ {field} }}"))
+
+        assert (marks[0] in shown, marks[1] in shown) == (True, False), field
+
+
+async def test_the_same_number_is_each_accounts_own_row(shared: World) -> None:
+    await shared.fill(1, 2)
+
+    shown = [
+        await shared.client.as_(account).data(
+            "{ conversation(databaseId: 10) { subject } booking(databaseId: 20) { reference } }"
+        )
+        for account in (1, 2)
+    ]
+
+    assert shown == [
+        {"conversation": {"subject": f"Keys of {account}"}, "booking": {"reference": f"20 of {account}"}}
+        for account in (1, 2)
+    ]
+
+
+async def test_writing_stays_in_the_account(shared: World) -> None:
+    await shared.fill(1, 2)
+    before = await world.dump(shared.connection)
+    conversation = encode_id(t.Conversation, 2, world.CONVERSATION)
+    bookings = [encode_id(t.Booking, 2, id_) for id_ in (world.BOOKING, world.FREE_BOOKING)]
+
+    await shared.client.as_(2).data(
+        """mutation($c: ID!, $b: [ID!]!, $h: ID!) {
+          a: updateConversation(input: {conversationId: $c, closed: true}) { userErrors { code } }
+          b: connectBookings(input: {conversationId: $c, bookingIds: $b}) { userErrors { code } }
+          c: disconnectBookings(input: {conversationId: $c, bookingIds: $b}) { userErrors { code } }
+          d: createConversation(input: {subject: "Keys of 1", bookingIds: $b, idempotencyKey: "k"}) {
+            userErrors { code } }
+          e: createMessage(input: {conversationId: $c, content: "Keys of 1", idempotencyKey: "l"}) {
+            userErrors { code } }
+          f: addParticipant(input: {conversationId: $c, memberId: $h}) { userErrors { code } }
+          g: markConversationRead(input: {conversationId: $c}) { userErrors { code } }
+          h: updateConversations(input: {conversationIds: [$c], markedAsSpam: true}) { userErrors { code } }
+        }""",
+        c=conversation,
+        b=bookings,
+        h=encode_id(t.Host, 2, world.OTHER_HOST),
+    )
+
+    changed = world.changes(before, await world.dump(shared.connection))
+    written = {"conversations", "conversation_bookings", "messages", "participants", "idempotency_keys"}
+    assert set(changed) - {"conversation_texts"} == written
+    assert {row["account_id"] for rows in changed.values() for row in itertools.chain(*rows)} == {2}
+
+
+@pytest.mark.parametrize(
+    ("account", "subject"),
+    [(2, f"user:{world.USER + SHIFT}"), (3, "user:1"), (3, "application:65"), (1, "application:66")],
+)
+async def test_a_token_whose_actor_the_account_does_not_have_is_refused(
+    shared: World, account: int, subject: str
+) -> None:
+    await shared.fill(1, 2)
+    await world.store_world(shared.connection, 1, SHIFT)
+    assert await shared.client.as_(1, f"user:{world.USER + SHIFT}").data("{ __typename }") == {"__typename": "Query"}
+
+    response = await shared.client.as_(account, subject).post("{ viewer { scopes } }")
+
+    assert (response.status_code, response.json()["errors"][0]["extensions"]) == (401, {"code": "UNAUTHENTICATED"})
+
+
+ANY_ID = st.one_of(
+    st.builds(
+        encode_id,
+        st.sampled_from(sorted(NODE_TABLES.values(), key=str)),
+        st.sampled_from([0, 1, 2, 3]),
+        st.sampled_from(sorted({number + shift for number in NUMBERS.values() for shift in (0, SHIFT)})),
+    ),
+    st.builds(
+        lambda *parts: urlsafe_b64encode(":".join(map(str, parts)).encode()).decode().rstrip("="),
+        st.sampled_from([*NODE_TABLES, "ConversationBooking", "Row", "account_id"]),
+        st.sampled_from(["1", "2", "01", "1 OR 1=1", "*", ""]),
+        st.sampled_from(["1", "10", "20", "1010", "10--", "-1", "1:2"]),
+    ),
+    st.text(max_size=40),
+)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(ids=st.lists(ANY_ID, max_size=20))
+async def test_no_id_leads_to_another_accounts_row(shared: World, ids: list[str]) -> None:
+    if await shared.connection.fetchval("SELECT count(*) FROM users WHERE id = $1", world.USER + SHIFT) != 1:
+        await shared.fill(1, 2)
+        await world.store_world(shared.connection, 1, SHIFT)
+
+    answer = await shared.client.as_(2).answer(
+        "query($ids: [ID!]!) { nodes(ids: $ids) { " + select_all("Node", 1) + " } }", ids=ids
+    )
+
+    assert "of 1" not in json.dumps(answer["data"])
+    assert len(answer["data"]["nodes"]) == len(ids)

@@ -1,0 +1,157 @@
+"""An account with a row of every table, and what all tables hold: for tests of who sees and who changes what."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import asyncpg
+
+from db.tables import Table
+from tests.support.client import Client
+from tests.support.factories import derive_all, store
+
+# The ids of an account's rows, the same in every account: only the account tells them apart.
+USER, HOST, OTHER_HOST, SOURCE, INTERNAL_SOURCE, CLIENT, RENTAL = 1, 1, 2, 5, 6, 7, 8
+CONVERSATION, OTHER_CONVERSATION = 10, 11
+BOOKING, OTHER_BOOKING, FREE_BOOKING = 20, 21, 22
+INQUIRY, CLIENT_PARTICIPANT, HOST_PARTICIPANT, MESSAGE, NOTE = 30, 40, 41, 50, 51
+APPLICATION = 65
+
+Rows: TypeAlias = list[dict[str, Any]]
+Dump: TypeAlias = dict[str, Rows]
+
+
+@dataclass(frozen=True)
+class World:
+    """An application over a database that several tests use, one after the other."""
+
+    client: Client
+    connection: asyncpg.Connection[Any]
+
+    async def fill(self, *accounts: int) -> None:
+        """Let the database hold these accounts' rows, and nothing else."""
+        await empty(self.connection)
+        await store_application(self.connection)
+        for account in accounts:
+            await store_world(self.connection, account)
+        # Beyond the ids that were given by hand.
+        await self.connection.execute("SELECT setval('row_ids', 10000)")
+        self.client.statements.take()
+
+
+async def store_application(connection: asyncpg.Connection[Any]) -> None:
+    """The application that all accounts share."""
+    await store(connection, "applications", id=APPLICATION, name="Airbnb")
+
+
+async def store_world(connection: asyncpg.Connection[Any], account: int = 1, shift: int = 0) -> None:
+    """An account with rows of every table, connected to each other. Every text in them says whose they are.
+
+    `shift` moves all ids, to give an account rows whose numbers no other account has. An account that is there gets
+    more rows.
+    """
+
+    async def put(table: str, id_: int, **values: Any) -> None:
+        await store(connection, table, account_id=account, id=id_ + shift, **values)
+
+    mark = f"of {account}"
+    stored = await connection.fetchval("SELECT count(*) FROM accounts WHERE id = $1", account)
+    if not stored:
+        await store(connection, "accounts", id=account, business_name=f"Villas {mark}", email=f"a@{account}.example")
+    await put("users", USER, name=f"Uma {mark}", email=f"uma@{account}.example")
+    await put("sources", SOURCE, name=f"Website {mark}")
+    await put("sources", INTERNAL_SOURCE, name=f"Internal {mark}", internal=True)
+    await put("hosts", HOST, firstname="Hugo", lastname=mark, user_id=USER + shift, source_id=SOURCE + shift)
+    await put("hosts", OTHER_HOST, firstname="Hedda", lastname=mark)
+    await put("clients", CLIENT, fullname=f"Clara {mark}")
+    await put("rentals", RENTAL, name=f"Villa {mark}")
+    links = {"source_id": SOURCE + shift, "rental_id": RENTAL + shift}
+    for booking in (BOOKING, OTHER_BOOKING, FREE_BOOKING):
+        await put("bookings", booking, reference=f"{booking} {mark}", client_id=CLIENT + shift, **links)
+    await put("conversations", CONVERSATION, subject=f"Keys {mark}", source_id=SOURCE + shift, **_by_user(shift))
+    await put(
+        "conversations", OTHER_CONVERSATION, subject=f"Towels {mark}", assignee_id=HOST + shift, **_by_application()
+    )
+    await put(
+        "inquiries",
+        INQUIRY,
+        firstname="Ina",
+        lastname=mark,
+        conversation_id=CONVERSATION + shift,
+        booking_id=BOOKING + shift,
+        **links,
+    )
+    await _store_thread(connection, account, shift, mark)
+    for booking in (BOOKING, OTHER_BOOKING):
+        await store(
+            connection,
+            "conversation_bookings",
+            account_id=account,
+            conversation_id=CONVERSATION + shift,
+            booking_id=booking + shift,
+        )
+    await derive_all(connection, account)
+
+
+async def _store_thread(connection: asyncpg.Connection[Any], account: int, shift: int, mark: str) -> None:
+    """A guest and a host in the conversation, a message of the one and a note of the other."""
+    in_thread: dict[str, Any] = {"account_id": account, "conversation_id": CONVERSATION + shift}
+    members: list[tuple[int, str, str, int]] = [
+        (CLIENT_PARTICIPANT, "CLIENT", "client_id", CLIENT + shift),
+        (HOST_PARTICIPANT, "HOST", "host_id", HOST + shift),
+    ]
+    for id_, kind, column, member in members:
+        await store(
+            connection,
+            "participants",
+            id=id_ + shift,
+            member_type=kind,
+            member_id=member,
+            **{column: member},
+            **in_thread,
+        )
+    message = {"sender_id": CLIENT_PARTICIPANT + shift, "content": f"Where are the keys {mark}?", **_by_application()}
+    note = {"sender_id": HOST_PARTICIPANT + shift, "content": f"Under the mat {mark}", **_by_user(shift)}
+    await store(connection, "messages", id=MESSAGE + shift, **message, **in_thread)
+    await store(connection, "messages", id=NOTE + shift, visibility="INTERNAL", **note, **in_thread)
+
+
+def _by_user(shift: int) -> dict[str, Any]:
+    return {"created_by_type": "USER", "created_by_id": USER + shift, "created_by_user_id": USER + shift}
+
+
+def _by_application() -> dict[str, Any]:
+    return {
+        "created_by_type": "APPLICATION",
+        "created_by_id": APPLICATION,
+        "created_by_application_id": APPLICATION,
+    }
+
+
+async def empty(connection: asyncpg.Connection[Any]) -> None:
+    """Delete every row of every table."""
+    await connection.execute("; ".join(f"DELETE FROM {table.name}" for table in reversed(Table.metadata.sorted_tables)))  # noqa: S608
+
+
+async def dump(connection: asyncpg.Connection[Any]) -> Dump:
+    """Every row of every table, each table in the order of its key."""
+    return {
+        table.name: [
+            dict(row)
+            for row in await connection.fetch(
+                f"SELECT * FROM {table.name} ORDER BY {', '.join(column.name for column in table.primary_key)}"  # noqa: S608  # the tables' own names
+            )
+        ]
+        for table in Table.metadata.sorted_tables
+    }
+
+
+def changes(before: Dump, after: Dump) -> dict[str, tuple[Rows, Rows]]:
+    """The rows that are only in `before`, and those only in `after`, of each table that has any."""
+    differing = {name: (_without(rows, after[name]), _without(after[name], rows)) for name, rows in before.items()}
+    return {name: rows for name, rows in differing.items() if any(rows)}
+
+
+def _without(rows: Rows, others: Rows) -> Rows:
+    return [row for row in rows if row not in others]

@@ -1,0 +1,304 @@
+"""GraphiQL works with no host but our own, keeps no token, and refuses to be framed, cached or tampered with.
+
+The tests in a browser use a Chromium that is on the machine and are skipped where there is none. With
+`INBOX_SCREENSHOT=.github/graphiql.png`, they write the picture of the README.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+from collections.abc import AsyncIterator
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Protocol
+from urllib.parse import urlsplit
+
+import anyio
+import httpx
+import pytest
+from graphql import GraphQLSchema, OperationDefinitionNode, build_schema, parse, validate
+from graphql.execution.values import VariableValues, get_variable_values
+from playwright.async_api import Page, Route, async_playwright, expect
+from starlette.applications import Starlette
+
+from gql.settings import Settings
+from gql.web.graphiql import graphiql_page, graphiql_routes
+
+pytestmark = pytest.mark.anyio
+
+TOKEN = "a.demo.token"
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+NO_HOST_BUT_OURS = [
+    "--no-sandbox",  # A container's root has no other way.
+    "--disable-gpu",
+    "--disable-quic",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+]
+
+
+class LiveServer(Protocol):
+    """A server with GraphiQL on, over a seeded database."""
+
+    url: str
+    token: str
+
+
+# ------------------------------------------------------------------- over HTTP
+
+
+@pytest.fixture
+async def client() -> AsyncIterator[httpx.AsyncClient]:
+    app = Starlette(routes=graphiql_routes(Settings(graphiql=True)))
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://inbox") as client:
+        yield client
+
+
+def html(token: str | None) -> str:
+    return bytes(graphiql_page(token).body).decode()
+
+
+def start(token: str | None) -> Any:
+    """What the page's script is given."""
+    found = re.search(r'<script type="application/json" id="start">(.*?)</script>', html(token), re.DOTALL)
+    assert found
+    return json.loads(found[1])
+
+
+def linked() -> list[str]:
+    return re.findall(r'(?:src|href)="([^"]*)"', html(None))
+
+
+OPERATIONS = [
+    *("OpenConversations", "OneConversation", "NextPage", "WaitingGuests", "Reply"),
+    *("CloseConversation", "ConnectBookings"),
+]
+
+
+async def test_everything_that_the_page_loads_is_served_forever(client: httpx.AsyncClient) -> None:
+    types = {}
+    for path in linked():
+        answer = await client.get(f"/{path}")
+        assert answer.status_code == 200
+        assert answer.headers["cache-control"] == "public, max-age=31536000, immutable"
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        head = await client.head(f"/{path}")
+        assert (head.status_code, head.content) == (200, b"")
+        assert head.headers["content-length"] == str(len(answer.content))
+        types[path.rpartition("/")[2]] = answer.headers["content-type"]
+    assert types == {
+        "react.production.min.js": "text/javascript; charset=utf-8",
+        "react-dom.production.min.js": "text/javascript; charset=utf-8",
+        "graphiql.min.js": "text/javascript; charset=utf-8",
+        "graphiql-plugin-explorer.umd.js": "text/javascript; charset=utf-8",
+        "page.js": "text/javascript; charset=utf-8",
+        "graphiql.min.css": "text/css; charset=utf-8",
+        "style.css": "text/css; charset=utf-8",
+        "page.css": "text/css; charset=utf-8",
+        "icon.svg": "image/svg+xml",
+    }
+
+
+async def test_a_file_is_found_by_its_own_hash_only(client: httpx.AsyncClient) -> None:
+    path = linked()[0]
+    directory, digest, name = path.split("/")
+    for wrong in (f"{directory}/{'0' * len(digest)}/{name}", f"{directory}/{digest}/page.html", f"{directory}/{name}"):
+        assert (await client.get(f"/{wrong}")).status_code == 404
+    assert (await client.post(f"/{path}")).status_code == 405
+
+
+def test_nothing_is_served_where_it_is_off() -> None:
+    assert graphiql_routes(Settings(graphiql=False)) == []
+
+
+def test_a_changed_file_of_the_package_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    package = "graphene_django_graphiql_static"
+    shutil.copytree(str(files(package)), tmp_path / package)
+    with (tmp_path / package / "static" / package / "graphiql.min.js").open("a") as script:
+        script.write("\n")
+    monkeypatch.setattr("gql.web.graphiql.files", lambda name: tmp_path / name)
+    with pytest.raises(RuntimeError, match=r"GraphiQL is not served: graphiql\.min\.js .* has the SHA-256 "):
+        graphiql_routes(Settings(graphiql=True))
+
+
+def test_the_page_allows_nothing_from_elsewhere() -> None:
+    headers = graphiql_page(TOKEN).headers
+    policy = dict(part.split(" ", 1) for part in headers["content-security-policy"].split("; "))
+    assert policy.pop("style-src").startswith("'self' 'sha256-")
+    assert policy == {
+        "default-src": "'none'",
+        "script-src": "'self'",
+        "connect-src": "'self'",
+        "font-src": "data:",
+        "img-src": "'self' data:",
+        "base-uri": "'none'",
+        "form-action": "'none'",
+        "frame-ancestors": "'none'",
+    }
+    assert "unsafe" not in headers["content-security-policy"]
+    assert headers["content-type"] == "text/html; charset=utf-8"
+    assert headers["cache-control"] == "no-store"
+    assert headers["referrer-policy"] == "no-referrer"
+    assert headers["x-content-type-options"] == "nosniff"
+    assert headers["x-frame-options"] == "DENY"
+
+
+def test_the_token_cannot_leave_its_block() -> None:
+    token = '</script><script>alert("out")</script><!--'
+    assert html(token).count("<script") == html(None).count("<script")
+    assert json.loads(start(token)["headers"]) == {"Authorization": f"Bearer {token}"}
+
+
+def test_without_a_token_no_header_is_given() -> None:
+    assert start(None)["headers"] is None
+
+
+@pytest.fixture(scope="module")
+def schema() -> GraphQLSchema:
+    return build_schema((Path(__file__).parents[2] / "schema.graphql").read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("tab", start(None)["tabs"], ids=OPERATIONS)
+def test_an_example_is_valid_with_its_variables(tab: dict[str, str | None], schema: GraphQLSchema) -> None:
+    document = parse(tab["query"] or "")
+    assert validate(schema, document) == []
+    (operation,) = document.definitions
+    assert isinstance(operation, OperationDefinitionNode)
+    assert operation.name
+    assert operation.name.value in OPERATIONS
+    given = json.loads(tab["variables"] or "{}")
+    assert isinstance(get_variable_values(schema, operation.variable_definitions or (), given), VariableValues)
+
+
+# ---------------------------------------------------------------- in a browser
+
+needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium on this machine")
+
+
+@pytest.fixture
+async def page(live_server: LiveServer) -> AsyncIterator[Page]:
+    """A page of a fresh profile that reaches our server only. Afterwards: it tried no other, and nothing went wrong."""
+    ours, foreign, wrong = urlsplit(live_server.url).netloc, [], []
+
+    async def only_ours(route: Route) -> None:
+        if urlsplit(route.request.url).netloc == ours:
+            await route.continue_()
+        else:
+            foreign.append(route.request.url)
+            await route.abort()
+
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=NO_HOST_BUT_OURS)
+        page = await browser.new_page(viewport={"width": 1400, "height": 900})
+        await page.route("**/*", only_ours)
+        # A refusal by the content security policy is among the errors on the console.
+        page.on("console", lambda message: wrong.append(message.text) if message.type in {"error", "warning"} else None)
+        page.on("pageerror", lambda error: wrong.append(str(error)))
+        await page.goto(f"{live_server.url}/graphql")
+        yield page
+        await browser.close()
+    assert foreign == []
+    assert wrong == []
+
+
+async def text(page: Page, pane: str) -> str:
+    return str(await page.locator(f"{pane} .CodeMirror").evaluate("element => element.CodeMirror.getValue()"))
+
+
+async def until(page: Page, condition: str) -> None:
+    """Wait in the page for a JavaScript condition; Playwright's own way needs `unsafe-eval`."""
+    with anyio.fail_after(10):
+        await page.evaluate(
+            f"new Promise(done => {{ const look = () => {condition} ? done() : setTimeout(look, 50); look(); }})"
+        )
+
+
+async def run(page: Page) -> Any:
+    """Press the run button and read the answer."""
+    await page.get_by_role("button", name="Execute query").click()
+    await expect(page.locator(ANSWER)).to_contain_text("data")
+    return json.loads(await text(page, ANSWER))
+
+
+QUERY = ".graphiql-query-editor"
+ANSWER = ".result-window"
+SHOWN_TOOL = ".graphiql-editor-tool .graphiql-editor:not(.hidden)"
+
+
+@needs_chromium
+async def test_a_nested_query_is_answered_on_the_page(page: Page, live_server: LiveServer) -> None:
+    answer = await run(page)
+    conversations = answer["data"]["conversations"]
+    assert conversations["totalCount"] >= len(conversations["nodes"]) == 5
+    assert {"bookings", "messages", "assignee", "source"} < set(conversations["nodes"][0])
+    members = [message["sender"]["member"] for node in conversations["nodes"] for message in node["messages"]["nodes"]]
+    assert {member["__typename"] for member in members} <= {"Client", "Host"}
+    assert members
+
+    async with httpx.AsyncClient(headers={"Authorization": f"Bearer {live_server.token}"}) as client:
+        direct = await client.post(f"{live_server.url}/graphql", json={"query": await text(page, QUERY)})
+    assert answer == direct.json()
+    if path := os.environ.get("INBOX_SCREENSHOT"):
+        await page.screenshot(path=path)
+
+
+@needs_chromium
+async def test_the_schema_is_shown_and_dialogs_open(page: Page) -> None:
+    await page.get_by_role("button", name="Show Documentation Explorer").click()
+    await page.get_by_role("link", name="Query", exact=True).click()
+    await expect(page.locator(".graphiql-doc-explorer")).to_contain_text("conversations")
+    await page.get_by_role("button", name="Show GraphiQL Explorer").click()
+    await page.locator(".graphiql-explorer-root").get_by_text("closedAt", exact=True).first.click()
+    await until(page, f"document.querySelector('{QUERY} .CodeMirror').CodeMirror.getValue().includes('closedAt')")
+    for dialog in ("Open short keys dialog", "Open settings dialog"):
+        await page.get_by_role("button", name=dialog).click()
+        await expect(page.get_by_role("dialog")).to_be_visible()
+        await page.keyboard.press("Escape")
+
+
+@needs_chromium
+async def test_each_example_has_its_variables_and_the_token(page: Page, live_server: LiveServer) -> None:
+    tabs = start(live_server.token)["tabs"]
+    for name, tab in zip(OPERATIONS, tabs, strict=True):
+        await page.get_by_role("button", name=name, exact=True).click()
+        assert await text(page, QUERY) == tab["query"]
+        await page.get_by_role("button", name="Variables", exact=True).click()
+        assert await text(page, SHOWN_TOOL) == (tab["variables"] or "")
+        await page.get_by_role("button", name="Headers", exact=True).click()
+        assert json.loads(await text(page, SHOWN_TOOL)) == {"Authorization": f"Bearer {live_server.token}"}
+
+
+@needs_chromium
+async def test_edits_outlive_the_page_and_its_token_does_not(page: Page, live_server: LiveServer) -> None:
+    await run(page)
+    await page.get_by_role("button", name="NextPage").click()
+    await page.locator(f"{QUERY} .CodeMirror").evaluate(
+        "element => element.CodeMirror.setValue('query Mine { viewer { scopes } }')"
+    )
+    await until(page, "localStorage['inbox:graphiql:tabState']?.includes('Mine')")
+    assert live_server.token not in await page.evaluate("JSON.stringify(localStorage)")
+
+    # As if an earlier start of the server had given another token, and a browser had kept it.
+    await page.evaluate(
+        """() => {
+            const key = "inbox:graphiql:tabState", state = JSON.parse(localStorage[key]);
+            state.tabs.forEach(tab => { tab.headers = '{"Authorization": "Bearer old"}'; });
+            localStorage[key] = JSON.stringify(state);
+            localStorage["inbox:graphiql:headers"] = '{"Authorization": "Bearer old"}';
+        }"""
+    )
+    await page.reload()
+    tabs = page.get_by_role("tab").locator("button:first-child")
+    await expect(tabs).to_have_text([*OPERATIONS[:2], "Mine", *OPERATIONS[3:]])
+    await page.get_by_role("button", name="Headers", exact=True).click()
+    for tab in await tabs.all():
+        await tab.click()
+        assert json.loads(await text(page, SHOWN_TOOL)) == {"Authorization": f"Bearer {live_server.token}"}
+    await page.get_by_role("button", name="Mine").click()
+    assert await text(page, QUERY) == "query Mine { viewer { scopes } }"

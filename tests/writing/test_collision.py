@@ -1,0 +1,128 @@
+"""Writes that PostgreSQL undoes for the sake of others: the server runs them again, a few times, and then says so."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import asyncpg
+import pytest
+
+from db import tables as t
+from gql.fields.node import encode_id
+from gql.mutations.declare import ATTEMPTS
+from tests.support import world
+from tests.support.client import Client
+from tests.support.replying import THERE, prepare, write
+from tests.support.world import CONVERSATION, OTHER_CONVERSATION, World
+
+pytestmark = pytest.mark.anyio
+
+IDS = [encode_id(t.Conversation, 1, id_) for id_ in (CONVERSATION, OTHER_CONVERSATION)]
+WAITING = "SELECT count(*) FROM pg_locks WHERE NOT granted"
+SEND = "mutation ($input: CreateMessageInput!) { createMessage(input: $input) { message { content } } }"
+INPUT = {"conversationId": THERE, "content": "Hello", "idempotencyKey": "k"}
+
+
+@pytest.fixture
+async def connection(shared: World, monkeypatch: pytest.MonkeyPatch) -> asyncpg.Connection[Any]:
+    """A connection to a database of two accounts, at a time that stands still."""
+    return await prepare(shared, monkeypatch)
+
+
+@pytest.fixture
+def inbox(shared: World, connection: asyncpg.Connection[Any]) -> Client:  # noqa: ARG001  # the rows must be there
+    """A client of the first account."""
+    return shared.client
+
+
+async def fail_at_first(connection: asyncpg.Connection[Any], times: int, state: str) -> None:
+    """Have so many transactions fail that write a message, or all to come where the number is large."""
+    await connection.execute(
+        f"""CREATE SEQUENCE attempts;
+        CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+            IF nextval('attempts') <= {times} THEN RAISE 'made to fail' USING ERRCODE = '{state}'; END IF;
+            RETURN NULL; END $$;
+        CREATE CONSTRAINT TRIGGER fail AFTER INSERT ON messages
+            DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION fail()"""
+    )
+
+
+async def stop_failing(connection: asyncpg.Connection[Any]) -> int:
+    """How many transactions have tried to write a message. The next will do it."""
+    attempts: int = await connection.fetchval("SELECT last_value FROM attempts")
+    await connection.execute("DROP TRIGGER fail ON messages; DROP FUNCTION fail; DROP SEQUENCE attempts")
+    return attempts
+
+
+async def test_a_write_that_ends_a_deadlock_is_run_again(inbox: Client, connection: asyncpg.Connection[Any]) -> None:
+    # Whoever waits for the deadlock's time first is undone: that is never this connection.
+    await connection.execute("SET deadlock_timeout = '1h'")
+    inbox.statements.take()
+    async with asyncio.timeout(20), connection.transaction():
+        await connection.execute("SELECT 1 FROM conversations WHERE id = $1 FOR UPDATE", OTHER_CONVERSATION)
+        writing = asyncio.create_task(
+            write(inbox, "updateConversations", "conversations { closed }", conversationIds=IDS, closed=True)
+        )
+        while not await connection.fetchval(WAITING):
+            pass
+        await connection.execute("UPDATE conversations SET subject = 'New' WHERE id = $1", CONVERSATION)
+    payload = await writing
+    await connection.execute("RESET deadlock_timeout")
+
+    assert payload == {"conversations": [{"closed": True}, {"closed": True}], "userErrors": []}
+    assert sum("FOR NO KEY UPDATE" in sql for sql in inbox.statements.take()) == 2
+    rows = await connection.fetch(
+        "SELECT subject, closed_at IS NOT NULL AS closed FROM conversations WHERE account_id=1"
+    )
+    assert sorted((row["subject"], row["closed"]) for row in rows) == [("New", True), ("Towels of 1", True)]
+
+
+@pytest.mark.parametrize("state", ["40001", "40P01"])
+async def test_a_commit_that_cannot_be_is_tried_again_and_written_once(
+    inbox: Client, connection: asyncpg.Connection[Any], state: str
+) -> None:
+    before = len((await world.dump(connection))["messages"])
+    await fail_at_first(connection, 2, state)
+    answer = await inbox.answer(SEND, input=INPUT)
+    attempts = await stop_failing(connection)
+
+    assert answer == {"data": {"createMessage": {"message": {"content": "Hello"}}}}
+    assert attempts == 3
+    assert len((await world.dump(connection))["messages"]) == before + 1
+
+
+async def test_a_write_that_collides_again_and_again_is_given_up_and_changes_nothing(
+    inbox: Client, connection: asyncpg.Connection[Any]
+) -> None:
+    before = await world.dump(connection)
+    await fail_at_first(connection, 1_000, "40001")
+    answer = await inbox.answer(SEND, input=INPUT)
+    attempts = await stop_failing(connection)
+
+    (error,) = answer["errors"]
+    assert answer == {
+        "data": None,
+        "errors": [
+            {
+                "message": "Others are changing the same, and nothing was changed: try again",
+                "locations": [{"line": 1, "column": 42}],
+                "path": ["createMessage"],
+                "extensions": {"code": "SERVICE_UNAVAILABLE", "id": error["extensions"]["id"]},
+            }
+        ],
+    }
+    assert attempts == ATTEMPTS
+    assert await world.dump(connection) == before
+    assert await inbox.data(SEND, input=INPUT) == {"createMessage": {"message": {"content": "Hello"}}}
+
+
+async def test_another_failure_is_not_tried_again(inbox: Client, connection: asyncpg.Connection[Any]) -> None:
+    before = await world.dump(connection)
+    await fail_at_first(connection, 1_000, "XX000")
+    code, message = await inbox.error(SEND, input=INPUT)
+    attempts = await stop_failing(connection)
+
+    assert (code, message) == ("INTERNAL_SERVER_ERROR", "Internal server error")
+    assert attempts == 1
+    assert await world.dump(connection) == before

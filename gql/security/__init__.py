@@ -1,1 +1,1 @@
-"""Who asks, and how much they may ask for: tokens, the keys that verify them, and rates."""
+"""Authentication and rate limits: tokens, the keys that verify them, and budgets per principal."""

@@ -1,11 +1,10 @@
-"""Who is asking: a request's `Authorization` header becomes a Viewer, or the request is refused.
+"""Authentication: turns a request's `Authorization` header into a `Viewer`, or rejects the request.
 
-A token is a JWT signed with the configured secret (HS256) or a key of the configured JWKS (RS256, ES256). A key is used
-with its one algorithm only: what a token's header claims picks among the keys and decides nothing else, so `none`, or
-HS256 "signed" with a public key, finds no key. Nothing here says to a client why a token was refused; the log may have
-`Unauthenticated.reason`, and nobody gets the token. What a scope allows is not decided here, nor who may have a token.
+A token is a JWT, signed with the configured secret (HS256) or with a key of the configured JWKS (RS256, ES256). Each
+key has exactly one algorithm. The token's header only selects a key: `none`, or HS256 "signed" with a public key, finds
+no key. Clients get the same answer for every reason; `Unauthenticated.reason` is for the log. Tokens are never logged.
 
-Times are seconds since the epoch. `exp` is exact; `nbf` and `iat` may lie LEEWAY ahead, for the issuer's clock.
+Times are seconds since the epoch. `exp` is checked exactly; `nbf` and `iat` may be LEEWAY ahead of the server's clock.
 """
 
 from __future__ import annotations
@@ -13,14 +12,13 @@ from __future__ import annotations
 import math
 import re
 import time
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Any, Literal
 
 import jwt
-import structlog
+from cachetools import TLRUCache
 from jwt.algorithms import HMACAlgorithm
 
 from db.scope import Viewer
@@ -65,11 +63,9 @@ _REFUSED: Mapping[type[jwt.PyJWTError], Reason] = {
     jwt.MissingRequiredClaimError: "missing_claim",
 }
 
-log = structlog.get_logger(__name__)
 
-
-class Unauthenticated(Exception):  # noqa: N818 - it names the answer that a client gets, like Refused
-    """No viewer. `challenge` is the WWW-Authenticate header of the 401; `reason` is a code for the log alone."""
+class Unauthenticated(Exception):  # noqa: N818  # named like the error code, as Refused is
+    """The request has no viewer. `challenge` is the 401's WWW-Authenticate header; `reason` is only for the log."""
 
     def __init__(self, reason: Reason) -> None:
         super().__init__(reason)
@@ -78,7 +74,7 @@ class Unauthenticated(Exception):  # noqa: N818 - it names the answer that a cli
 
 
 def granted(scope: str) -> frozenset[str]:
-    """What the space separated scopes of `scope` allow, implied ones included; ValueError where one is unknown."""
+    """The scopes in the space-separated `scope`, with those that they imply. Raises ValueError for an unknown one."""
     named = frozenset(scope.split())
     if unknown := named - SCOPES:
         raise ValueError(f"unknown scopes: {', '.join(sorted(unknown))}")
@@ -86,7 +82,7 @@ def granted(scope: str) -> frozenset[str]:
 
 
 def parse_subject(subject: str) -> tuple[CreatorType, int]:
-    """The actor of "user:12" or "application:65"; ValueError for anything else."""
+    """Parse "user:12" or "application:65". Raises ValueError for anything else."""
     match = re.fullmatch(r"(user|application):([1-9][0-9]{0,18})", subject)
     if match is None or int(match[2]) > MAX_ID:
         raise ValueError('a subject is "user:ID" or "application:ID"')
@@ -94,7 +90,7 @@ def parse_subject(subject: str) -> tuple[CreatorType, int]:
 
 
 def parse_duration(text: str) -> timedelta:
-    """The time that "90s", "30m", "1h" or "7d" names; ValueError for anything else, zero included."""
+    """Parse "90s", "30m", "1h" or "7d". Raises ValueError for anything else, including zero."""
     match = re.fullmatch(r"([1-9][0-9]{0,8})([smhd])", text)
     if match is None:
         raise ValueError(f'"{text}" is no duration: write 90s, 30m, 1h or 7d')
@@ -102,7 +98,7 @@ def parse_duration(text: str) -> timedelta:
     return timedelta(**{unit: int(match[1])})
 
 
-def mint(  # noqa: PLR0913 - a token's claims, each by its name
+def mint(  # noqa: PLR0913  # each is a claim of the token
     settings: Settings,
     *,
     account: int,
@@ -111,9 +107,9 @@ def mint(  # noqa: PLR0913 - a token's claims, each by its name
     expires_in: timedelta,
     now: datetime | None = None,
 ) -> str:
-    """An HS256 token that an Authenticator of the same settings accepts from `now` (aware) for `expires_in`.
+    """Sign an HS256 token, valid from `now` (a datetime with a time zone) for `expires_in`.
 
-    Raises ConfigurationError without a usable secret, ValueError for an unknown scope, a bad subject or account.
+    Raises ConfigurationError if no usable secret is configured; ValueError for an unknown scope, a bad subject or id.
     """
     key = _secret_key(settings)
     if key is None:
@@ -138,11 +134,11 @@ def mint(  # noqa: PLR0913 - a token's claims, each by its name
 
 
 class Authenticator:
-    """Turns bearer tokens into viewers. One for an app, used on one event loop.
+    """Turns bearer tokens into viewers. One per application, on one event loop. Raises ConfigurationError.
 
-    A verified token is remembered, by its hash, until it expires or for CACHE_SECONDS. `exists` is asked before that,
-    whether the actor is (still) there; what it raises is passed on, as a database that is away is no refusal.
-    `fetch` reads a JWKS, in a thread, from the path or URL of the settings. Raises ConfigurationError.
+    A verified token is cached, by its SHA-256, for CACHE_SECONDS or until it expires. Before that, `exists` checks that
+    the actor exists; its exceptions are passed on, because an unreachable database is not a rejection.
+    `fetch` reads the JWKS from a path or URL, in a thread.
     """
 
     def __init__(
@@ -161,33 +157,29 @@ class Authenticator:
             raise ConfigurationError("No key to verify tokens with: set INBOX_JWT_SECRET or INBOX_JWKS")
         self._exists = exists
         self._clock = clock
-        self._verified: OrderedDict[bytes, tuple[float, Viewer]] = OrderedDict()
+        # The values are (end of the entry, viewer).
+        self._verified: TLRUCache[bytes, tuple[float, Viewer]] = TLRUCache(
+            CACHE_SIZE, ttu=lambda _digest, entry, _now: entry[0], timer=clock
+        )
 
     async def start(self) -> None:
-        """Read the JWKS now, where a URL would wait for the first token; ConfigurationError where it has no key."""
+        """Read the JWKS now instead of with the first token. Raises ConfigurationError if it has no usable key."""
         if self._jwks is not None:
             await self._jwks.read()
 
-    def cached(self, authorization: str | None) -> Viewer | None:
-        """The viewer of a header whose token is already verified, without awaiting; None where it is not."""
-        try:
-            return self._recall(_digest(_bearer_token(authorization)))
-        except Unauthenticated:
-            return None
-
     async def authenticate(self, authorization: str | None) -> Viewer:
-        """The viewer of an `Authorization` header's value; Unauthenticated where there is none."""
+        """The viewer of an `Authorization` header. Raises Unauthenticated."""
         token = _bearer_token(authorization)
         digest = _digest(token)
-        if (known := self._recall(digest)) is not None:
-            return known
+        if (known := self._verified.get(digest)) is not None:
+            return known[1]
         claims = self._decode(token, await self._key_of(token))
         now = self._clock()
         until = min(_check_times(claims, now), now + CACHE_SECONDS)
         viewer = _viewer(claims)
         if self._exists is not None and not await self._exists(viewer):
             raise Unauthenticated("unknown_actor")
-        self._remember(digest, until, viewer)
+        self._verified[digest] = until, viewer
         return viewer
 
     async def _key_of(self, token: str) -> jwt.PyJWK:
@@ -213,7 +205,7 @@ class Authenticator:
                 algorithms=[key.algorithm_name],
                 audience=self._audience,
                 issuer=self._issuer,
-                # PyJWT would read its own clock, and take a time given as text.
+                # PyJWT would read its own clock, and accept times given as strings.
                 options={
                     "require": ["exp", "aud", "sub", "account", "scope"],
                     "verify_exp": False,
@@ -224,22 +216,6 @@ class Authenticator:
             )
         except jwt.PyJWTError as error:
             raise Unauthenticated(_REFUSED.get(type(error), "malformed")) from None
-
-    def _recall(self, digest: bytes) -> Viewer | None:
-        entry = self._verified.get(digest)
-        if entry is None:
-            return None
-        until, viewer = entry
-        if self._clock() >= until:
-            del self._verified[digest]
-            return None
-        self._verified.move_to_end(digest)
-        return viewer
-
-    def _remember(self, digest: bytes, until: float, viewer: Viewer) -> None:
-        self._verified[digest] = until, viewer
-        if len(self._verified) > CACHE_SIZE:
-            self._verified.popitem(last=False)
 
 
 def _secret_key(settings: Settings) -> jwt.PyJWK | None:
@@ -273,7 +249,7 @@ def _digest(token: str) -> bytes:
 
 
 def _check_times(claims: Mapping[str, Any], now: float) -> float:
-    """When the token expires; Unauthenticated where it has, or where it is not valid yet."""
+    """Return when the token expires. Raises Unauthenticated if it has expired or is not valid yet."""
     for name in ("nbf", "iat"):
         if name in claims and _moment(claims[name]) > now + LEEWAY:
             raise Unauthenticated("not_yet_valid")
@@ -284,7 +260,7 @@ def _check_times(claims: Mapping[str, Any], now: float) -> float:
 
 
 def _moment(value: object) -> float:
-    """A NumericDate. JSON as Python reads it has infinities too, and a token that never expires is none."""
+    """A NumericDate. Rejects infinities, which Python's JSON reader accepts: every token must expire."""
     if type(value) is int or (type(value) is float and math.isfinite(value)):
         return value
     raise Unauthenticated("bad_claim")
@@ -306,5 +282,5 @@ def _viewer(claims: Mapping[str, Any]) -> Viewer:
 
 
 def _is_id(value: object) -> bool:
-    """Whether this is an id that a column can hold. A bool is an int to Python, but no id."""
+    """Whether `value` fits a bigint id column. A bool does not, although Python counts it as an int."""
     return type(value) is int and 0 < value <= MAX_ID

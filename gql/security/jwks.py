@@ -1,6 +1,6 @@
-"""The public keys that tokens are verified with: a JWKS in a file or at an address, read again when it must be.
+"""The public keys that verify tokens: a JWKS from a file or URL, refreshed when a key is unknown or the set is old.
 
-Each key is bound to its one algorithm. Weak keys, private keys and keys for anything but signatures are passed over.
+Each key has exactly one algorithm. Weak keys, private keys and keys for other uses than signatures are ignored.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ log = structlog.get_logger(__name__)
 
 
 class KeySet:
-    """The public keys of a JWKS, found by algorithm and `kid`. It never holds a key that could sign.
+    """The public keys of a JWKS, selected by algorithm and `kid`. It never holds a private key.
 
-    It is read again for a key that it has not, and in the background once JWKS_MAX_AGE old, so that a withdrawn key
-    goes too: once for all who wait, and not twice within JWKS_INTERVAL. Where that fails, the keys stay as they are.
-    A file is first read when this is made; a URL with the first token, or by `read`.
+    The JWKS is read again when a key is unknown, and in the background when it is older than JWKS_MAX_AGE, so that
+    withdrawn keys disappear. Concurrent requests share one read, at most one per JWKS_INTERVAL. If the read fails, the
+    previous keys stay. A file is first read by the constructor; a URL with the first token or by `read`.
     """
 
     def __init__(self, location: str, fetch: Callable[[str], bytes], clock: Callable[[], float]) -> None:
@@ -49,10 +49,10 @@ class KeySet:
             self._accept(_read_keys(location, fetch))
 
     async def read(self) -> None:
-        """Replace the keys by those of the JWKS; ConfigurationError where there are none, and the keys stay."""
+        """Replace the keys. Raises ConfigurationError, and keeps the previous keys, if the JWKS has no usable one."""
         self._next_read = self._clock() + JWKS_INTERVAL
         try:
-            # The socket's timeout is for each read, and a server may send a byte at a time.
+            # The socket's timeout applies to each read, and a server may send one byte at a time.
             async with asyncio.timeout(JWKS_TIMEOUT):
                 keys = await asyncio.to_thread(_read_keys, self._location, self._fetch)
         except TimeoutError:
@@ -60,12 +60,12 @@ class KeySet:
         self._accept(keys)
 
     async def find(self, algorithm: str, kid: str | None) -> jwt.PyJWK | None:
-        """The one key that fits, where a `kid` of None fits every key of the algorithm; None for no key or several."""
+        """The key that matches, or None if none or several match. A `kid` of None matches all keys of `algorithm`."""
         if self._clock() >= self._stale_at:
             self._read_soon()
         key = self._fitting(algorithm, kid)
         if key is None and (reading := self._read_soon()) is not None:
-            # Others wait for the same read: a request that is cancelled must not take it along.
+            # Other requests wait for the same read: cancelling this one must not cancel it.
             await asyncio.shield(reading)
             key = self._fitting(algorithm, kid)
         return key
@@ -95,14 +95,14 @@ class KeySet:
 
 
 class _Direct(HTTPRedirectHandler):
-    """Follows no redirect: keys come from the host that was configured, or not at all."""
+    """Follows no redirect: keys come from the configured host only."""
 
     def redirect_request(self, *_args: Any, **_kwargs: Any) -> None:
-        """Give no further request, so that urllib raises the redirect as an HTTPError."""
+        """Return no further request: urllib then raises the redirect as an HTTPError."""
 
 
 def fetch_jwks(location: str) -> bytes:
-    """The bytes at a path or an http(s) URL; OSError, HTTPException or ValueError (too many) where it has none."""
+    """The bytes at a path or http(s) URL. Raises OSError, HTTPException, or ValueError if there are too many."""
     if _is_url(location):
         with build_opener(_Direct).open(location, timeout=JWKS_TIMEOUT) as response:
             body: bytes = response.read(JWKS_MAX_BYTES + 1)
@@ -127,7 +127,7 @@ def _read_keys(location: str, fetch: Callable[[str], bytes]) -> tuple[jwt.PyJWK,
 
 
 def _usable(jwk: Any) -> jwt.PyJWK | None:
-    """A JWK as a key bound to its algorithm; None for one that is weak, private, or meant for something else."""
+    """The JWK as a key with its algorithm, or None if it is weak, private or for another use."""
     match jwk:
         case {"kty": "RSA"}:
             algorithm = "RS256"

@@ -41,8 +41,9 @@ from gql.execution.document import Documents
 from gql.execution.persisted import PersistedDocuments
 from gql.log import configure_log
 from gql.schema import build_schema
-from gql.security.auth import MAX_ID, SCOPES, Authenticator, granted, mint, parse_duration
+from gql.security.auth import Authenticator
 from gql.security.rate import RateLimiter
+from gql.security.token import MAX_ID, SCOPES, granted, mint, parse_duration
 from gql.settings import ConfigurationError, Settings, explain, variable
 from gql.web.server import ServerError, listen, serve, url_of
 

@@ -35,7 +35,7 @@ from db.seed import SeedError, seed
 from db.tables import CreatorType
 from gql.app import create_app
 from gql.log import configure_log
-from gql.security.auth import SCOPES, mint
+from gql.security.token import SCOPES, mint
 from gql.settings import ConfigurationError, Settings
 from gql.web.server import listen, serve, url_of
 

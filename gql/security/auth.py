@@ -10,29 +10,22 @@ Times are seconds since the epoch. `exp` is checked exactly; `nbf` and `iat` may
 from __future__ import annotations
 
 import math
-import re
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping
-from datetime import UTC, datetime, timedelta
+from collections.abc import Awaitable, Callable, Mapping
 from hashlib import sha256
 from typing import Any, Literal
 
 import jwt
 from cachetools import TLRUCache
-from jwt.algorithms import HMACAlgorithm
 
 from db.scope import Viewer
 from db.tables import CreatorType
 from gql.security.jwks import KeySet, fetch_jwks
+from gql.security.token import granted, is_id, parse_subject, secret_key
 from gql.settings import ConfigurationError, Settings
 
-IMPLIED = {"inbox_write": frozenset({"inbox_read"})}
-SCOPES = frozenset({"inbox_read", "inbox_write", "bookings_read", "inquiries_read", "clients_read"})
-
 ACTORS = {"user": CreatorType.USER, "application": CreatorType.APPLICATION}
-MAX_ID = 2**63 - 1
 MAX_TOKEN = 8 * 1024
-MIN_SECRET = 32
 LEEWAY = 30.0
 
 CACHE_SIZE = 4_096
@@ -73,66 +66,6 @@ class Unauthenticated(Exception):  # noqa: N818  # named like the error code, as
         self.challenge = "Bearer" if reason == "no_token" else 'Bearer error="invalid_token"'
 
 
-def granted(scope: str) -> frozenset[str]:
-    """The scopes in the space-separated `scope`, with those that they imply. Raises ValueError for an unknown one."""
-    named = frozenset(scope.split())
-    if unknown := named - SCOPES:
-        raise ValueError(f"unknown scopes: {', '.join(sorted(unknown))}")
-    return named.union(*(IMPLIED.get(name, frozenset()) for name in named))
-
-
-def parse_subject(subject: str) -> tuple[CreatorType, int]:
-    """Parse "user:12" or "application:65". Raises ValueError for anything else."""
-    match = re.fullmatch(r"(user|application):([1-9][0-9]{0,18})", subject)
-    if match is None or int(match[2]) > MAX_ID:
-        raise ValueError('a subject is "user:ID" or "application:ID"')
-    return ACTORS[match[1]], int(match[2])
-
-
-def parse_duration(text: str) -> timedelta:
-    """Parse "90s", "30m", "1h" or "7d". Raises ValueError for anything else, including zero."""
-    match = re.fullmatch(r"([1-9][0-9]{0,8})([smhd])", text)
-    if match is None:
-        raise ValueError(f'"{text}" is no duration: write 90s, 30m, 1h or 7d')
-    unit = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}[match[2]]
-    return timedelta(**{unit: int(match[1])})
-
-
-def mint(  # noqa: PLR0913  # each is a claim of the token
-    settings: Settings,
-    *,
-    account: int,
-    subject: str,
-    scopes: Iterable[str],
-    expires_in: timedelta,
-    now: datetime | None = None,
-) -> str:
-    """Sign an HS256 token, valid from `now` (a datetime with a time zone) for `expires_in`.
-
-    Raises ConfigurationError if no usable secret is configured; ValueError for an unknown scope, a bad subject or id.
-    """
-    key = _secret_key(settings)
-    if key is None:
-        raise ConfigurationError("INBOX_JWT_SECRET is not set: there is nothing to sign a token with")
-    scope = " ".join(scopes)
-    granted(scope)
-    parse_subject(subject)
-    if not _is_id(account):
-        raise ValueError("an account is a positive integer of 64 bits")
-    issued = (now or datetime.now(UTC)).timestamp()
-    claims: dict[str, Any] = {
-        "sub": subject,
-        "account": account,
-        "scope": scope,
-        "aud": settings.jwt_audience,
-        "iat": int(issued),
-        "exp": int(issued + expires_in.total_seconds()),
-    }
-    if settings.jwt_issuer is not None:
-        claims["iss"] = settings.jwt_issuer
-    return jwt.encode(claims, key)
-
-
 class Authenticator:
     """Turns bearer tokens into viewers. One per application, on one event loop. Raises ConfigurationError.
 
@@ -151,7 +84,7 @@ class Authenticator:
     ) -> None:
         self._audience = settings.jwt_audience
         self._issuer = settings.jwt_issuer
-        self._secret = _secret_key(settings)
+        self._secret = secret_key(settings)
         self._jwks = KeySet(settings.jwks, fetch or fetch_jwks, clock) if settings.jwks else None
         if self._secret is None and self._jwks is None:
             raise ConfigurationError("No key to verify tokens with: set INBOX_JWT_SECRET or INBOX_JWKS")
@@ -218,20 +151,6 @@ class Authenticator:
             raise Unauthenticated(_REFUSED.get(type(error), "malformed")) from None
 
 
-def _secret_key(settings: Settings) -> jwt.PyJWK | None:
-    secret = settings.jwt_secret.get_secret_value().encode() if settings.jwt_secret else b""
-    if not secret:
-        return None
-    if len(secret) < MIN_SECRET:
-        raise ConfigurationError(f"INBOX_JWT_SECRET is shorter than {MIN_SECRET} bytes")
-    key = jwt.PyJWK(HMACAlgorithm.to_jwk(secret, as_dict=True), "HS256")
-    try:
-        key.Algorithm.prepare_key(key.key)
-    except jwt.InvalidKeyError:
-        raise ConfigurationError("INBOX_JWT_SECRET is a public key, a certificate or a JWK, not a secret") from None
-    return key
-
-
 def _bearer_token(authorization: str | None) -> str:
     scheme, _, rest = (authorization or "").strip(" ").partition(" ")
     token = rest.lstrip(" ")
@@ -268,19 +187,14 @@ def _moment(value: object) -> float:
 
 def _viewer(claims: Mapping[str, Any]) -> Viewer:
     account, subject, scope = claims["account"], claims["sub"], claims["scope"]
-    if not (_is_id(account) and isinstance(subject, str) and isinstance(scope, str)):
+    if not (is_id(account) and isinstance(subject, str) and isinstance(scope, str)):
         raise Unauthenticated("bad_claim")
     try:
-        actor_type, actor_id = parse_subject(subject)
+        kind, actor_id = parse_subject(subject)
     except ValueError:
         raise Unauthenticated("bad_claim") from None
     try:
         scopes = granted(scope)
     except ValueError:
         raise Unauthenticated("unknown_scope") from None
-    return Viewer(account, actor_type, actor_id, scopes)
-
-
-def _is_id(value: object) -> bool:
-    """Whether `value` fits a bigint id column. A bool does not, although Python counts it as an int."""
-    return type(value) is int and 0 < value <= MAX_ID
+    return Viewer(account, ACTORS[kind], actor_id, scopes)

@@ -16,7 +16,7 @@ from datetime import timedelta
 
 from pydantic import SecretStr
 
-from gql.security.auth import SCOPES, mint
+from gql.security.token import SCOPES, mint
 from gql.settings import Settings
 from tests.bench.load import Load, run
 from tests.bench.process import ServerProcess, running

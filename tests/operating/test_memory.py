@@ -15,7 +15,7 @@ import asyncio, hashlib, json, sys
 from datetime import timedelta
 
 import gql.app
-from gql.security.auth import SCOPES, mint
+from gql.security.token import SCOPES, mint
 from gql.web.server import tune_collector
 from tests.support.client import make_settings
 

@@ -22,7 +22,7 @@ from gql.context import Context
 from gql.errors import show
 from gql.execution import run
 from gql.execution.document import Documents, Operation, RequestError
-from gql.security.auth import SCOPES
+from gql.security.token import SCOPES
 from tests.support.client import make_settings
 from tests.support.world import store_application, store_world
 

@@ -21,7 +21,7 @@ from typer.main import get_command
 from gql.cli import app
 from gql.cli.demo import _announce
 from gql.fields import node, relation
-from gql.security.auth import IMPLIED, SCOPES
+from gql.security.token import IMPLIED, SCOPES
 from tests.support.client import Client
 from tests.support.factories import store, store_account
 

@@ -15,7 +15,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from db.scope import Viewer
 from db.tables import CreatorType
 from gql.security import auth
-from gql.security.auth import Authenticator, granted, mint, parse_duration
+from gql.security.auth import Authenticator
+from gql.security.token import granted, mint, parse_duration
 from gql.settings import ConfigurationError
 from tests.support.tokens import (
     CLAIMS,

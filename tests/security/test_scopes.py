@@ -22,7 +22,7 @@ from db import tables as t
 from gql.execution.measure import DocumentWalk, Limits
 from gql.fields.node import NODE_TABLES, encode_id
 from gql.schema import build_schema
-from gql.security.auth import SCOPES
+from gql.security.token import SCOPES
 from tests.support import world
 from tests.support.client import Client
 from tests.support.world import CONVERSATION, World

@@ -11,7 +11,7 @@ from typing import Any
 
 import httpx
 
-from gql.security.auth import SCOPES, mint
+from gql.security.token import SCOPES, mint
 from gql.settings import Settings
 
 SECRET = "a key for tests that is long enough"

@@ -21,7 +21,7 @@ import httpx
 
 from db import tables as t
 from gql.fields.node import encode_id
-from gql.security.auth import SCOPES, mint
+from gql.security.token import SCOPES, mint
 from tests.support.client import SECRET, make_settings
 from tests.support.command import spawn
 from tests.support.factories import store, store_account

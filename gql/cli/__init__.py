@@ -11,8 +11,8 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from datetime import timedelta
 from difflib import unified_diff
 from importlib.metadata import version
@@ -23,20 +23,16 @@ import asyncpg
 import structlog
 import typer
 from pydantic import ValidationError
-from rich.console import Console
-from rich.filesize import decimal
-from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
-from rich.progress import Progress as ProgressBar
-from rich.table import Column, Table
 from sqlalchemy.exc import DBAPIError
 
-from db.bookingsync.importing import Phase, Progress, UnfinishedError, importing
-from db.bookingsync.report import Report
+from db.bookingsync.importing import UnfinishedError
 from db.embedded import EmbeddedError, embedded
 from db.migrations import apply
 from db.migrations.apply import UnknownRevisionError
 from db.seed import SeedError
-from gql.cli.demo import fill, read_key, run_demo
+from gql.cli.demo import read_key, run_demo
+from gql.cli.importing import import_files
+from gql.cli.seeding import fill
 from gql.execution.document import Documents
 from gql.execution.persisted import PersistedDocuments
 from gql.log import configure_log
@@ -203,7 +199,7 @@ def import_command(
     An import that was interrupted is gone on with by the same command.
     """
     with _database(Settings(), migrated=True) as dsn:
-        return asyncio.run(_import(dsn, paths, dry_run=dry_run, abandon=abandon))
+        return asyncio.run(import_files(dsn, paths, dry_run=dry_run, abandon=abandon))
 
 
 @app.command()
@@ -251,48 +247,6 @@ async def _greet(dsn: str) -> None:
         raise RefusedError(f"The database is PostgreSQL {major}: {MIN_POSTGRESQL} or newer is needed")
 
 
-async def _import(dsn: str, paths: Sequence[Path], *, dry_run: bool, abandon: bool) -> int:
-    """Import with a progress bar on standard error, and show the report; return the exit code."""
-    async with AsyncExitStack() as stack:
-        first = await stack.enter_async_context(_connected(dsn))
-        second = await stack.enter_async_context(_connected(dsn))
-        with _shown_progress() as progress:
-            opened = importing(first, paths, second=second, dry_run=dry_run, abandon=abandon, progress=progress)
-            report = await stack.enter_async_context(opened)
-        await _show(report)
-        if dry_run:
-            typer.echo("Nothing was written: this was a dry run.")
-        # The report can be had again until here: what was not shown is not to be lost in a buffer.
-        sys.stdout.flush()
-    return report.exit_code
-
-
-@asynccontextmanager
-async def _connected(dsn: str) -> AsyncIterator[asyncpg.Connection]:
-    connection = await asyncpg.connect(dsn)
-    try:
-        yield connection
-    finally:
-        await connection.close()
-
-
-@contextmanager
-def _shown_progress() -> Iterator[Progress]:
-    """Yield what shows how far an import is, on a terminal."""
-    columns = TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[amount]}"), TimeRemainingColumn()
-    console = Console(stderr=True)
-    with ProgressBar(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task("", visible=False, amount="")
-
-        def tell(phase: Phase, done: int, total: int) -> None:
-            if bar.tasks[task].description != phase:
-                bar.reset(task)
-            amounts = map(decimal, (done, total)) if phase is Phase.READING else (f"{done:,}", f"{total:,}")
-            bar.update(task, description=phase, completed=done, total=total, amount=" of ".join(amounts), visible=True)
-
-        yield tell
-
-
 def _mint(settings: Settings, account: int, subject: str, scopes: frozenset[str], lifetime: timedelta) -> str:
     if settings.jwt_secret is None:
         key = read_key(settings.data)
@@ -309,19 +263,6 @@ def _checked(option: str, text: str, parse: Callable[[str], _T]) -> _T:
         return parse(text)
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint=option) from None
-
-
-async def _show(report: Report) -> None:
-    """Print what came in as a table, and what is left over line by line."""
-    if report.imported or report.unchanged or report.linked:
-        numbers = (Column(name, justify="right") for name in ("new or changed", "unchanged", "linked"))
-        table = Table("", *numbers, box=None, pad_edge=False)
-        for kind in report.imported | report.unchanged | report.linked:
-            counts = (column.get(kind, 0) for column in (report.imported, report.unchanged, report.linked))
-            table.add_row(kind, *(f"{count:,}" for count in counts))
-        Console().print(table)
-    async for left in report.leftovers:
-        typer.echo(f"{left.what}: {left.where}: {left.text}")
 
 
 def _reason(error: BaseException) -> str:

@@ -19,11 +19,9 @@ from contextlib import ExitStack, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import asyncpg
 import typer
 from pydantic import SecretStr
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
 from db.embedded import discard, embedded
@@ -31,9 +29,10 @@ from db.engine import Database
 from db.migrations.apply import migrate
 from db.queries.actor import exists, first_application
 from db.scope import Viewer
-from db.seed import SeedError, seed
+from db.seed import SeedError
 from db.tables import CreatorType
 from gql.app import create_app
+from gql.cli.seeding import fill
 from gql.log import configure_log
 from gql.security.token import SCOPES, mint
 from gql.settings import ConfigurationError, Settings
@@ -89,33 +88,6 @@ def read_key(data: Path) -> SecretStr | None:
         return SecretStr(key_file(data).read_text().strip())
     except FileNotFoundError:
         return None
-
-
-def fill(
-    dsn: str, *, accounts: int, conversations: int, number: int = 1, now: datetime | None = None
-) -> dict[str, int]:
-    """Seed a database with a progress bar on standard error; `number` picks the dice. As `db.seed.seed` otherwise."""
-
-    async def run() -> dict[str, int]:
-        connection = await asyncpg.connect(dsn)
-        try:
-            moment = {} if now is None else {"now": now}
-            return await seed(
-                connection,
-                accounts=accounts,
-                conversations=conversations,
-                seed=number,
-                progress=lambda done, total: bar.update(task, completed=done, total=total, visible=True),
-                **moment,
-            )
-        finally:
-            await connection.close()
-
-    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
-    console = Console(stderr=True)
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task("Conversations", visible=False)
-        return asyncio.run(run())
 
 
 def _made_key(data: Path) -> SecretStr:

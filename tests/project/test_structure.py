@@ -184,7 +184,12 @@ def test_graphql_builds_no_sql() -> None:
 
 
 # The command line connects, and tells a database that is away from a bug.
-CONNECTING = {("gql.cli", "asyncpg"), ("gql.cli", "sqlalchemy.exc"), ("gql.cli.demo", "asyncpg")}
+CONNECTING = {
+    ("gql.cli", "asyncpg"),
+    ("gql.cli", "sqlalchemy.exc"),
+    ("gql.cli.importing", "asyncpg"),
+    ("gql.cli.seeding", "asyncpg"),
+}
 
 
 def _all_imports(path: Path) -> set[str]:

@@ -1,0 +1,74 @@
+"""What `inbox import` shows: how far it is, what came in, and what is left over."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from pathlib import Path
+
+import asyncpg
+import typer
+from rich.console import Console
+from rich.filesize import decimal
+from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as ProgressBar
+from rich.table import Column, Table
+
+from db.bookingsync.importing import Phase, Progress, importing
+from db.bookingsync.report import Report
+
+
+async def import_files(dsn: str, paths: Sequence[Path], *, dry_run: bool, abandon: bool) -> int:
+    """Import with a progress bar on standard error, and show the report; return the exit code."""
+    async with AsyncExitStack() as stack:
+        first = await stack.enter_async_context(_connected(dsn))
+        second = await stack.enter_async_context(_connected(dsn))
+        with _shown_progress() as progress:
+            opened = importing(first, paths, second=second, dry_run=dry_run, abandon=abandon, progress=progress)
+            report = await stack.enter_async_context(opened)
+        await _show(report)
+        if dry_run:
+            typer.echo("Nothing was written: this was a dry run.")
+        # The report can be had again until here: what was not shown is not to be lost in a buffer.
+        sys.stdout.flush()
+    return report.exit_code
+
+
+@asynccontextmanager
+async def _connected(dsn: str) -> AsyncIterator[asyncpg.Connection]:
+    connection = await asyncpg.connect(dsn)
+    try:
+        yield connection
+    finally:
+        await connection.close()
+
+
+@contextmanager
+def _shown_progress() -> Iterator[Progress]:
+    """Yield what shows how far an import is, on a terminal."""
+    columns = TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[amount]}"), TimeRemainingColumn()
+    console = Console(stderr=True)
+    with ProgressBar(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task("", visible=False, amount="")
+
+        def tell(phase: Phase, done: int, total: int) -> None:
+            if bar.tasks[task].description != phase:
+                bar.reset(task)
+            amounts = map(decimal, (done, total)) if phase is Phase.READING else (f"{done:,}", f"{total:,}")
+            bar.update(task, description=phase, completed=done, total=total, amount=" of ".join(amounts), visible=True)
+
+        yield tell
+
+
+async def _show(report: Report) -> None:
+    """Print what came in as a table, and what is left over line by line."""
+    if report.imported or report.unchanged or report.linked:
+        numbers = (Column(name, justify="right") for name in ("new or changed", "unchanged", "linked"))
+        table = Table("", *numbers, box=None, pad_edge=False)
+        for kind in report.imported | report.unchanged | report.linked:
+            counts = (column.get(kind, 0) for column in (report.imported, report.unchanged, report.linked))
+            table.add_row(kind, *(f"{count:,}" for count in counts))
+        Console().print(table)
+    async for left in report.leftovers:
+        typer.echo(f"{left.what}: {left.where}: {left.text}")

@@ -18,7 +18,7 @@ import asyncpg
 from db.embedded import embedded
 from db.migrations.apply import migrate
 from db.seed import SeedError
-from gql.cli.demo import fill
+from gql.cli.seeding import fill
 
 LONG_THREADS = 100
 LONG_THREAD = 100

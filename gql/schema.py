@@ -11,14 +11,33 @@ from gql.mutations import Mutation
 from gql.queries import Query
 from gql.types import NODES, link
 
+DESCRIPTION = """\
+The inbox of a property manager: conversations with guests, their messages and participants, and the bookings and
+inquiries that they are about. A bearer token selects the account; operations read and write only its records. Lists are
+connections with cursors, every object has a global `id`, and times are in UTC."""
 
-def build_schema() -> strawberry.Schema:
+
+class Schema(strawberry.Schema):
+    """Strawberry's schema with a description, which Strawberry itself neither takes nor prints."""
+
+    def as_str(self) -> str:
+        """The schema in SDL, its description first."""
+        return f"{_definition()}\n\n{super().as_str()}"
+
+
+def _definition() -> str:
+    return f'"""\n{DESCRIPTION}\n"""\nschema {{\n  query: Query\n  mutation: Mutation\n}}'
+
+
+def build_schema() -> Schema:
     """The schema. Takes some tens of milliseconds; build it once per process."""
     link()
-    return strawberry.Schema(
+    schema = Schema(
         query=Query,
         mutation=Mutation,
         types=NODES,
         execution_context_class=LevelExecutor,
         config=StrawberryConfig(scalar_map=SCALARS),
     )
+    schema._schema.description = DESCRIPTION  # noqa: SLF001  # graphql-core's schema, which introspection reads
+    return schema

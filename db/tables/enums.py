@@ -6,21 +6,21 @@ from enum import StrEnum
 
 
 class CreatorType(StrEnum):
-    """What kind of actor created a record."""
+    """Whether a user or an application created a record."""
 
     USER = "USER"
     APPLICATION = "APPLICATION"
 
 
 class MemberType(StrEnum):
-    """What kind of person a participant is."""
+    """Whether a participant is a client or a host."""
 
     CLIENT = "CLIENT"
     HOST = "HOST"
 
 
 class Channel(StrEnum):
-    """The way by which a message is relayed to the guest."""
+    """The channel that relays a message between the account and the guest. New channels can be added."""
 
     AIRBNB = "AIRBNB"
     BOOKING_COM = "BOOKING_COM"
@@ -31,7 +31,7 @@ class Channel(StrEnum):
 
 
 class MessageOrigin(StrEnum):
-    """Where a message was written."""
+    """Where a message was written. New origins can be added."""
 
     AIRBNB_EMAIL = "AIRBNB_EMAIL"
     AIRBNB_MESSAGE = "AIRBNB_MESSAGE"
@@ -49,14 +49,14 @@ class MessageOrigin(StrEnum):
 
 
 class MessageVisibility(StrEnum):
-    """Who reads a message: the hosts among themselves, or the guest too."""
+    """Who sees a message: only the hosts, or the guest too."""
 
     INTERNAL = "INTERNAL"
     EXTERNAL = "EXTERNAL"
 
 
 class BookingStatus(StrEnum):
-    """How firmly a booking holds the rental."""
+    """Whether a booking is certain, pending or canceled."""
 
     BOOKED = "BOOKED"
     TENTATIVE = "TENTATIVE"
@@ -66,7 +66,7 @@ class BookingStatus(StrEnum):
 
 
 class JourneyStage(StrEnum):
-    """Where a guest stands in the journey, told from the dates of the bookings that a conversation is about."""
+    """Where a guest stands in the journey, derived from the dates of the connected bookings."""
 
     INQUIRY = "INQUIRY"
     RESERVED = "RESERVED"

@@ -28,22 +28,26 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
 
 
-@strawberry.type(description="Whether there is more, and the cursors to get it with.")
+@strawberry.type(description="Position of a page within its connection, and the cursors of the pages around it.")
 class PageInfo:
     """As the Relay connection specification has it, but always exact."""
 
     has_next_page: bool = strawberry.field(description="Whether there are nodes after this page.")
     has_previous_page: bool = strawberry.field(description="Whether there are nodes before this page.")
-    start_cursor: str | None = strawberry.field(description="For `before`; null on an empty page.")
-    end_cursor: str | None = strawberry.field(description="For `after`; null on an empty page.")
+    start_cursor: str | None = strawberry.field(
+        description="Cursor of the first node, for `before`; null on an empty page."
+    )
+    end_cursor: str | None = strawberry.field(
+        description="Cursor of the last node, for `after`; null on an empty page."
+    )
 
 
-@strawberry.type(description="A node and its place.")
+@strawberry.type(description="A node and its cursor.")
 class Edge(Generic[T]):
     """One node of a page."""
 
-    cursor: str = strawberry.field(description="For `after` or `before`.")
-    node: T = strawberry.field(description="What stands there.")
+    cursor: str = strawberry.field(description="Cursor of the node, for `after` or `before`.")
+    node: T = strawberry.field(description="The node.")
 
 
 @strawberry.type(description="A page of nodes.")
@@ -52,8 +56,8 @@ class Connection(Generic[T]):
 
     edges: list[Edge[T]] = strawberry.field(description="The nodes of this page with their cursors.")
     nodes: list[T] = strawberry.field(description="The nodes of this page.")
-    page_info: PageInfo = strawberry.field(description="What lies around this page.")
-    total_count: int = strawberry.field(description="How many nodes there are on all pages.")
+    page_info: PageInfo = strawberry.field(description="Whether there are more pages, and the cursors of this one.")
+    total_count: int = strawberry.field(description="Number of nodes on all pages.")
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,38 +27,59 @@ __all__ = [
 
 
 def expose(values: type[StrEnum], name: str | None = None, /, **meanings: str) -> None:
-    """Make a Python enum a GraphQL one too. `meanings` says what its members mean, where their names do not."""
+    """Expose a Python enum in the schema. `meanings` describes each member; the test suite fails if one is missing."""
     exposed = strawberry.enum(values, name=name, description=values.__doc__)
     for value in exposed.__strawberry_definition__.values:  # type: ignore[attr-defined]
         value.description = meanings.get(value.name)
 
 
-expose(CreatorType, USER="A login of the account.", APPLICATION="A program that acts for accounts.")
+expose(CreatorType, USER="A person who logs in to the account.", APPLICATION="A program that acts for accounts.")
 expose(MemberType, CLIENT="A traveller.", HOST="A person of the account.")
-expose(Channel)
+expose(
+    Channel,
+    AIRBNB="Airbnb's messages.",
+    BOOKING_COM="Booking.com's messages.",
+    EMAIL="E-mail to the guest's address.",
+    EXPEDIA="Expedia's messages.",
+    HOMEAWAY="HomeAway's messages.",
+    VRBO="Vrbo's messages.",
+)
 expose(
     MessageOrigin,
-    AIRBNB_EMAIL="Airbnb's relayed e-mail.",
-    AIRBNB_MESSAGE="Airbnb's own messages.",
-    BOOKINGSYNC_INBOX="This inbox.",
+    AIRBNB_EMAIL="E-mail relayed by Airbnb.",
+    AIRBNB_MESSAGE="Airbnb's messages.",
+    BOOKING_COM="Booking.com's messages.",
+    BOOKINGSYNC_INBOX="This inbox, or a client of this API.",
+    EMAIL="E-mail.",
+    EXPEDIA="Expedia's messages.",
+    HOMEAWAY="HomeAway's messages.",
     INQUIRY="The text of an inquiry.",
+    MESSENGER="Facebook Messenger.",
+    SMS="Text message.",
+    TRIPADVISOR="Tripadvisor's messages.",
+    VRBO="Vrbo's messages.",
+    WHATSAPP="WhatsApp.",
 )
-expose(MessageVisibility, INTERNAL="A note that only hosts read.", EXTERNAL="Relayed to the guest, or written by them.")
+expose(
+    MessageVisibility,
+    INTERNAL="A note that only hosts see.",
+    EXTERNAL="Visible to the guest: sent to them or written by them.",
+)
 expose(
     BookingStatus,
-    BOOKED="The stay is certain.",
+    BOOKED="The stay is confirmed.",
     TENTATIVE="The stay is not confirmed yet.",
-    UNAVAILABLE="The rental is kept free of stays.",
-    LOCKED="The stay is certain and no longer changes.",
-    CANCELED="The stay was called off.",
+    UNAVAILABLE="The rental is blocked; nobody stays.",
+    LOCKED="Held by another user or application; not a confirmed stay.",
+    CANCELED="The stay was canceled.",
 )
 expose(
     JourneyStage,
-    INQUIRY="No booking is certain: there is none, or one that is neither booked nor canceled.",
-    RESERVED="The next stay is yet to come.",
+    INQUIRY="No confirmed booking: there is none, or one that is neither booked nor canceled.",
+    RESERVED="The next stay begins after today.",
     CHECK_IN_TODAY="A stay begins today.",
     AT_PROPERTY="A stay began before today and ends after it.",
     CHECK_OUT_TODAY="A stay ends today.",
-    POST_STAY="The last stay is over.",
+    POST_STAY="The last stay has ended.",
     CANCELED="There are bookings, and all were canceled.",
 )

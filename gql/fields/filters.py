@@ -1,7 +1,7 @@
 """Filter and order inputs, and how their values become the terms and orders of a statement.
 
-An input's field is joined to its criterion by name (`db.queries`), so that a filter is one line here and one there. A
-field that is null or left out asks for nothing.
+The field of an input and its criterion in `db.queries` have the same name, so that a filter is one line here and one
+there. A field that is null or left out is ignored.
 """
 
 from __future__ import annotations
@@ -31,19 +31,19 @@ MAX_TERMS = 100
 
 
 def given(description: str, *, ids_of: type[t.Table] | None = None, name: str | None = None) -> Any:
-    """An optional field of an input. `ids_of` says whose ids its list holds; `name` is for what Python cannot name."""
+    """An optional field of an input. `ids_of` is the table of its ids; `name` is for names that Python reserves."""
     return strawberry.field(default=None, description=description, metadata={"ids_of": ids_of}, name=name)
 
 
 class OrderDirection(StrEnum):
-    """Which way an order runs."""
+    """Direction of an order."""
 
     ASC = "ASC"
     DESC = "DESC"
 
 
 class ConversationOrderField(StrEnum):
-    """What conversations can be ordered by. Nulls come last in both directions; ties go by id in the same direction."""
+    """What conversations are sorted by. Nulls come last in both directions; equal values are sorted by id."""
 
     CREATED_AT = "created_at"
     UPDATED_AT = "updated_at"
@@ -53,98 +53,101 @@ class ConversationOrderField(StrEnum):
     RELEVANCE = "relevance"
 
 
-expose(OrderDirection, ASC="The earliest first.", DESC="The latest first.")
+expose(OrderDirection, ASC="Smallest or earliest first.", DESC="Largest or latest first.")
 # The values are the columns' names.
 expose(
     ConversationOrderField,
     CREATED_AT="When it was created.",
     UPDATED_AT="When it last changed.",
     LAST_MESSAGE_AT="When its newest message was sent.",
-    DEADLINE_RESPONSE_AT="By when its guest expects an answer.",
-    WAITING_SINCE="Since when its guest waits for an answer.",
-    RELEVANCE="How well it matches the filter's `search`, which must be given: the best first in `DESC`.",
+    DEADLINE_RESPONSE_AT="When the guest should have an answer.",
+    WAITING_SINCE="Since when a guest waits for an answer.",
+    RELEVANCE="How well it matches `search` of the filter, which is required: `DESC` returns the best match first.",
 )
 
 
-@strawberry.input(description="The order of conversations: the newest message first, unless asked otherwise.")
+@strawberry.input(description="Order of conversations; by default the newest message first.")
 class ConversationOrder:
     """A field and a direction."""
 
     field: ConversationOrderField = strawberry.field(
-        default=ConversationOrderField.LAST_MESSAGE_AT, description="By what."
+        default=ConversationOrderField.LAST_MESSAGE_AT, description="What to sort by."
     )
-    direction: OrderDirection = strawberry.field(default=OrderDirection.DESC, description="Which way.")
+    direction: OrderDirection = strawberry.field(default=OrderDirection.DESC, description="Direction of the order.")
 
 
 @strawberry.input(
-    description="A period. Given ends must all hold; without any, every moment is in it, but none is not."
+    description="A period. All given bounds apply. A period without bounds contains every time, and excludes null."
 )
 class DateTimeRange:
     """Its fields are `db.criterion.ENDS`."""
 
-    gte: datetime | None = given("At that moment or later.")
-    gt: datetime | None = given("Later than that moment.")
-    lte: datetime | None = given("At that moment or earlier.")
-    lt: datetime | None = given("Earlier than that moment.")
+    gte: datetime | None = given("At this time or later.")
+    gt: datetime | None = given("After this time.")
+    lte: datetime | None = given("At this time or earlier.")
+    lt: datetime | None = given("Before this time.")
 
 
 @strawberry.input(
-    description="Which conversations. Given fields must all hold; in a list one must match, so that an empty list "
-    "matches nothing. A field that is null is not given, and a filter without fields matches everything."
+    description="Selects conversations. All given fields apply (AND). A list matches any of its items; `[]` matches "
+    "nothing; null is ignored. An empty filter matches everything."
 )
 class ConversationFilter:
     """Joined by name to `db.queries.conversation.filters.FILTERS`."""
 
-    ids: list[strawberry.ID] | None = given("One of these.", ids_of=t.Conversation)
-    closed: bool | None = given("Whether it is closed.")
-    marked_as_spam: bool | None = given("Whether it is marked as spam.")
-    read: bool | None = given("Whether it was read and no message is newer.")
-    assigned: bool | None = given("Whether a host is responsible for it.")
-    assignee_ids: list[strawberry.ID] | None = given("One of these hosts is responsible for it.", ids_of=t.Host)
-    source_ids: list[strawberry.ID] | None = given("The business came from one of these sources.", ids_of=t.Source)
-    channels: list[Channel] | None = given("The default channel is one of these.")
-    booking_ids: list[strawberry.ID] | None = given("It is about one of these bookings.", ids_of=t.Booking)
-    inquiry_ids: list[strawberry.ID] | None = given("One of these inquiries led to it.", ids_of=t.Inquiry)
-    booking_statuses: list[BookingStatus] | None = given("It is about a booking of one of these statuses.")
-    rental_ids: list[strawberry.ID] | None = given("It is about a booking of one of these rentals.", ids_of=t.Rental)
-    client_ids: list[strawberry.ID] | None = given("One of these clients takes part in it.", ids_of=t.Client)
-    host_ids: list[strawberry.ID] | None = given("One of these hosts takes part in it.", ids_of=t.Host)
-    updated_since: datetime | None = given("Last changed at that moment or later.")
-    created_at: DateTimeRange | None = given("Created in that period.")
-    updated_at: DateTimeRange | None = given("Last changed in that period.")
-    last_message_at: DateTimeRange | None = given("Its newest message was sent in that period.")
-    deadline_response_at: DateTimeRange | None = given("Its guest expects an answer by a moment in that period.")
-    needs_reply: bool | None = given("Whether its guest waits for an answer.")
-    overdue: bool | None = given("Whether its guest waits for an answer, and the deadline has passed.")
-    stages: list[JourneyStage] | None = given("The guest is at one of these stages of the journey.")
+    ids: list[strawberry.ID] | None = given("Conversations with these ids.", ids_of=t.Conversation)
+    closed: bool | None = given("Whether they are closed.")
+    marked_as_spam: bool | None = given("Whether they are marked as spam.")
+    read: bool | None = given("Whether they were read and no guest message is unread.")
+    assigned: bool | None = given("Whether they have an assignee.")
+    assignee_ids: list[strawberry.ID] | None = given("Assigned to one of these hosts.", ids_of=t.Host)
+    source_ids: list[strawberry.ID] | None = given("With one of these sources.", ids_of=t.Source)
+    channels: list[Channel] | None = given("With one of these default channels.")
+    booking_ids: list[strawberry.ID] | None = given("Connected to one of these bookings.", ids_of=t.Booking)
+    inquiry_ids: list[strawberry.ID] | None = given("With one of these inquiries.", ids_of=t.Inquiry)
+    booking_statuses: list[BookingStatus] | None = given("Connected to a booking with one of these statuses.")
+    rental_ids: list[strawberry.ID] | None = given("Connected to a booking of one of these rentals.", ids_of=t.Rental)
+    client_ids: list[strawberry.ID] | None = given("One of these clients takes part.", ids_of=t.Client)
+    host_ids: list[strawberry.ID] | None = given("One of these hosts takes part.", ids_of=t.Host)
+    updated_since: datetime | None = given("Changed at this time or later.")
+    created_at: DateTimeRange | None = given("Created in this period.")
+    updated_at: DateTimeRange | None = given("Last changed in this period.")
+    last_message_at: DateTimeRange | None = given("The newest message was sent in this period.")
+    deadline_response_at: DateTimeRange | None = given("An answer is due in this period.")
+    needs_reply: bool | None = given("Whether a guest waits for an answer.")
+    overdue: bool | None = given("Whether a guest waits for an answer and `deadlineResponseAt` has passed.")
+    stages: list[JourneyStage] | None = given("With one of these stages.")
     search: str | None = given(
-        "These words are in its subject, its messages, the names of who takes part, or the references of its bookings "
-        "and the names of their guests. All must be there; `or` between words, a minus before one and quotes around "
-        "several mean what they do in web searches. Case and accents do not matter, and the last word may be the "
-        "beginning of one. 1,000 characters count. Blank text asks for nothing; text without a word, such as `!?`, "
-        "matches nothing."
+        "Words to find in subjects, messages, names of participants and guests, and booking references. All words must "
+        "match; `or` between words, a minus before a word and quotes around a phrase work as in web searches. Case and "
+        "accents are ignored, and the last word may be incomplete. Only the first 1,000 characters are used. Blank "
+        "text is ignored; text without a word, such as `!?`, matches nothing."
     )
     not_: ConversationFilter | None = given(
-        f"It does not match this one. `not` and `or` may go {MAX_DEPTH} levels deep.", name="not"
+        f"Excludes conversations that match this filter. `not` and `or` can be nested {MAX_DEPTH} levels deep.",
+        name="not",
     )
-    or_: list[ConversationFilter] | None = given("It matches one of these.", name="or")
+    or_: list[ConversationFilter] | None = given("Matches any of these filters.", name="or")
 
 
-@strawberry.input(description="Which bookings. Given fields must all hold; in a list one must match.")
+@strawberry.input(
+    description="Selects bookings. All given fields apply (AND). A list matches any of its items; `[]` matches "
+    "nothing; null is ignored."
+)
 class BookingFilter:
     """Joined by name to `db.queries.booking.FILTERS`."""
 
-    ids: list[strawberry.ID] | None = given("One of these.", ids_of=t.Booking)
-    statuses: list[BookingStatus] | None = given("The status is one of these.")
-    reference: str | None = given("The reference is exactly this.")
-    starts_before: datetime | None = given("The stay begins before that moment, not at it.")
-    ends_after: datetime | None = given("The stay ends after that moment, not at it.")
+    ids: list[strawberry.ID] | None = given("Bookings with these ids.", ids_of=t.Booking)
+    statuses: list[BookingStatus] | None = given("With one of these statuses.")
+    reference: str | None = given("With exactly this reference.")
+    starts_before: datetime | None = given("The stay begins before this time.")
+    ends_after: datetime | None = given("The stay ends after this time.")
 
 
 def read_filter(input: Any, viewer: Viewer) -> tuple[Term, ...]:
-    """The terms of a filter input, none where it is null.
+    """The terms of a filter input; no terms for null.
 
-    Raises `Refused` for ids that are none of the field's, and for what is too deep or too much.
+    Raises `Refused` for an id of another type and for a filter with too many levels or conditions.
     """
     if input is None:
         return ()
@@ -182,7 +185,7 @@ def _read_value(field: dataclasses.Field[Any], value: Any, viewer: Viewer) -> An
 
 
 def read_order(input: ConversationOrder | None, filter: ConversationFilter | None) -> Order:
-    """The order asked for, or the default one. Raises `Refused` for relevance where `filter` itself has no search."""
+    """The requested or default order. Raises `Refused` for RELEVANCE if the filter's own `search` is missing."""
     asked = input or ConversationOrder()
     order = filters.ORDERS[asked.field.value, asked.direction is OrderDirection.DESC]
     if asked.field is not ConversationOrderField.RELEVANCE:

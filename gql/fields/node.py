@@ -106,12 +106,18 @@ def _glance(text: str) -> str:
 
 @strawberry.schema_directive(
     locations=[Location.FIELD_DEFINITION, Location.OBJECT],
-    description="A document that selects this is refused unless the token has all of these scopes.",
+    description="Operations that select this are rejected unless the token has all of these scopes.",
 )
 class RequiresScopes:
-    """What the token must allow."""
+    """The scopes that a selection requires."""
 
     scopes: list[str]
+
+
+def require(scopes: Sequence[str]) -> str:
+    """The sentence of a description that names the scopes; empty without scopes."""
+    named = " and ".join(f"`{scope}`" for scope in scopes)
+    return f"Requires the scope{'s' if len(scopes) > 1 else ''} {named}." if scopes else ""
 
 
 def required_scopes(definition: Any) -> frozenset[str]:
@@ -148,11 +154,11 @@ class IdField(StrawberryField):
         return encode_id(source.table, source.get("account_id", 0), source.id)
 
 
-@strawberry.interface(description="Something with a global id.")
+@strawberry.interface(description="An object with a global id.")
 class Node:
     """What all rows have in common."""
 
-    id: strawberry.ID = IdField(python_name=None, description="Opaque, global, and never changes.")  # type: ignore[assignment]
+    id: strawberry.ID = IdField(python_name=None, description="Global id: opaque, unique across all types, and stable.")  # type: ignore[assignment]
 
 
 @dataclass_transform(kw_only_default=True)
@@ -165,11 +171,11 @@ def node(table: type[t.Table], *, scopes: Sequence[str] = ()) -> Callable[[type[
 
     def declare(cls: type[_T]) -> type[_T]:
         cls.__annotations__ = {"database_id": BigInt, **cls.__annotations__}
-        cls.database_id = computed(int, table.id, description="The number that the REST API knows it by.")  # type: ignore[attr-defined]
+        cls.database_id = computed(int, table.id, description="Integer id, as in the REST API.")  # type: ignore[attr-defined]
         cls.is_type_of = classmethod(lambda _cls, source, _info: isinstance(source, row))  # type: ignore[attr-defined]
         return strawberry.type(
             cls,
-            description=cls.__doc__,
+            description=" ".join(filter(None, [cls.__doc__, require(scopes)])),
             directives=[RequiresScopes(scopes=list(scopes))] if scopes else [],
         )
 

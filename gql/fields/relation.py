@@ -73,19 +73,19 @@ def narrowed(annotation: Any, criterion: Criterion, description: str) -> Narrowi
 
 def filtered(annotation: Any) -> Narrowing:
     """An argument `filter` of a filter input's type."""
-    return Narrowing(annotation | None, "Only these.", terms=read_filter)
+    return Narrowing(annotation | None, "Returns only nodes that match.", terms=read_filter)
 
 
 def ordered(annotation: Any, order: Callable[[Any, Any], Order]) -> Narrowing:
     """An argument `orderBy` of an order input's type. `order` reads it, and the argument `filter` beside it."""
-    return Narrowing(annotation | None, "In this order.", order=order)
+    return Narrowing(annotation | None, "Order of the nodes.", order=order)
 
 
 _PAGING: dict[str, tuple[Any, str]] = {
-    "first": (int | None, "So many from the start, 1 to 100; 20 where neither first nor last is given."),
-    "after": (str | None, "Only what comes after this cursor."),
-    "last": (int | None, "So many from the end, 1 to 100."),
-    "before": (str | None, "Only what comes before this cursor."),
+    "first": (int | None, "Returns the first n nodes, 1 to 100; 20 if neither `first` nor `last` is given."),
+    "after": (str | None, "Returns nodes after this cursor."),
+    "last": (int | None, "Returns the last n nodes, 1 to 100."),
+    "before": (str | None, "Returns nodes before this cursor."),
 }
 
 
@@ -116,8 +116,8 @@ class ManyField(RelationField):
 
 
 _IDS: dict[str, tuple[Any, str]] = {
-    "id": (strawberry.ID | None, "The global id."),
-    "database_id": (BigInt | None, "The number that the REST API knows it by."),
+    "id": (strawberry.ID | None, "Global id."),
+    "database_id": (BigInt | None, "Integer id, as in the REST API."),
 }
 
 

@@ -84,20 +84,23 @@ def _quoted(value: Any) -> str:
 SCALARS: dict[Any, ScalarDefinition] = {
     datetime: strawberry.scalar(
         name="DateTime",
-        description="A moment in UTC with milliseconds. On the way in any offset is fine, and the fraction optional.",
+        description=(
+            "A time in UTC with milliseconds, such as `2026-05-04T09:30:00.000Z`. In input, any offset is accepted "
+            "and the fraction is optional."
+        ),
         specified_by_url="https://scalars.graphql.org/andimarek/date-time.html",
         serialize=show_date_time,
         parse_value=read_date_time,
     ),
     Decimal: strawberry.scalar(
         name="Decimal",
-        description="An exact number, as a string of plain digits.",
+        description="An exact decimal number, serialised as a string of plain digits such as `1234.50`.",
         serialize=show_decimal,
         parse_value=read_decimal,
     ),
     BigInt: strawberry.scalar(
         name="BigInt",
-        description="A whole number of 64 bits, as a string. Input may be an Int or digits.",
+        description="A 64-bit integer, serialised as a string. Input may be an Int or a string of digits.",
         serialize=str,
         parse_value=read_big_int,
     ),

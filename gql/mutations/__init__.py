@@ -5,7 +5,12 @@ import strawberry
 from gql.mutations import conversation, message, participant
 
 
-@strawberry.type(description="Writing. A field that reports `userErrors` has changed nothing.")
+@strawberry.type(
+    description=(
+        "Changes the records of the token's account. Each field is one transaction; with `userErrors` it changed "
+        "nothing."
+    )
+)
 class Mutation:
     """Each field is one transaction."""
 

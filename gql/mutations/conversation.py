@@ -17,27 +17,32 @@ from gql.mutations.declare import mutation
 from gql.types.conversation import Conversation
 
 
-@strawberry.input(description="A new conversation. Everything is optional; who creates it is told by the token.")
+@strawberry.input(
+    description=(
+        "Input of `createConversation`. All fields are optional; null means left out. The creator is the actor of "
+        "the token."
+    )
+)
 class CreateConversationInput:
     """A null is as good as nothing."""
 
-    subject: str | None = strawberry.field(default=None, description="At most 255 characters.")
+    subject: str | None = strawberry.field(default=None, description="Subject, at most 255 characters.")
     default_channel: Channel | None = strawberry.field(
-        default=None, description="The channel to set on messages so that they are relayed."
+        default=None, description="Channel through which a host's messages are relayed if they name none."
     )
-    assignee_id: strawberry.ID | None = strawberry.field(default=None, description="A host.")
-    source_id: strawberry.ID | None = strawberry.field(default=None, description="A source that is not internal.")
+    assignee_id: strawberry.ID | None = strawberry.field(default=None, description="Host who is responsible for it.")
+    source_id: strawberry.ID | None = strawberry.field(default=None, description="Source that is not internal.")
     deadline_response_at: datetime | None = strawberry.field(
-        default=None, description="By when the guest expects an answer."
+        default=None, description="When the guest should have an answer."
     )
-    closed: bool | None = strawberry.field(default=None, description="Whether it is closed at once.")
+    closed: bool | None = strawberry.field(default=None, description="Whether to create it closed.")
     booking_ids: list[strawberry.ID] | None = strawberry.field(
-        default=None, description="Bookings to connect at once, at most 250."
+        default=None, description="Bookings to connect, at most 250."
     )
     idempotency_key: str | None = strawberry.field(
         default=None,
-        description="At most 255 characters. The same key with the same input within 24 hours writes nothing more and "
-        "gives the first result again.",
+        description="At most 255 characters, kept for 24 hours. Same key and same input: the first result is returned. "
+        "Same key, other input: `CONFLICT`.",
     )
 
 
@@ -45,57 +50,65 @@ class CreateConversationInput:
 class Changes:
     """What may be changed of a conversation: the whitelist of the REST API."""
 
-    assignee_id: strawberry.ID | None = optional("A host; null takes the assignee off.")
-    closed: bool | None = optional("Closing what is closed changes nothing.")
-    default_channel: Channel | None = optional("Null takes it off.")
-    marked_as_spam: bool | None = optional("Marking what is marked changes nothing.")
-
-
-@strawberry.input(description="What may be changed of a conversation. What is left out stays.")
-class UpdateConversationInput(Changes):
-    """Of one conversation."""
-
-    conversation_id: strawberry.ID = strawberry.field(description="The one to change.")
-
-
-@strawberry.input(description="The same changes of several conversations: of all of them, or of none.")
-class UpdateConversationsInput(Changes):
-    """Of 1 to 250 conversations."""
-
-    conversation_ids: list[strawberry.ID] = strawberry.field(description="1 to 250; repeats count once.")
-
-
-@strawberry.input(description="Whether a conversation was read.")
-class MarkConversationReadInput:
-    """Without a value it was."""
-
-    conversation_id: strawberry.ID = strawberry.field(description="The one to mark.")
-    read: bool = strawberry.field(
-        default=True, description="Whether it was read, with all messages that are there; or was not."
+    assignee_id: strawberry.ID | None = optional("Host who is responsible; null removes the assignee.")
+    closed: bool | None = optional("True closes, false reopens. Closing a closed conversation changes nothing.")
+    default_channel: Channel | None = optional("Default channel; null removes it.")
+    marked_as_spam: bool | None = optional(
+        "True marks as spam, false removes the mark. Marking spam as spam changes nothing."
     )
 
 
-@strawberry.input(description="Bookings to connect: all of them, or none where one is not there.")
+@strawberry.input(description="Input of `updateConversation`. Fields that are left out are not changed.")
+class UpdateConversationInput(Changes):
+    """Of one conversation."""
+
+    conversation_id: strawberry.ID = strawberry.field(description="Conversation to change.")
+
+
+@strawberry.input(description="Input of `updateConversations`. Fields that are left out are not changed.")
+class UpdateConversationsInput(Changes):
+    """Of 1 to 250 conversations."""
+
+    conversation_ids: list[strawberry.ID] = strawberry.field(
+        description="Conversations to change, 1 to 250; repeats count once."
+    )
+
+
+@strawberry.input(description="Input of `markConversationRead`.")
+class MarkConversationReadInput:
+    """Without a value it was."""
+
+    conversation_id: strawberry.ID = strawberry.field(description="Conversation to mark.")
+    read: bool = strawberry.field(default=True, description="True marks it read up to now, false marks it unread.")
+
+
+@strawberry.input(description="Input of `connectBookings`. If one of the bookings does not exist, none is connected.")
 class ConnectBookingsInput:
     """From 1 to 250 bookings."""
 
-    conversation_id: strawberry.ID = strawberry.field(description="The one to change.")
-    booking_ids: list[strawberry.ID] = strawberry.field(description="1 to 250; repeats count once.")
+    conversation_id: strawberry.ID = strawberry.field(description="Conversation to change.")
+    booking_ids: list[strawberry.ID] = strawberry.field(
+        description="Bookings to connect, 1 to 250; repeats count once."
+    )
 
 
-@strawberry.input(description="Bookings to disconnect: all of them, or none where one is not there.")
+@strawberry.input(
+    description="Input of `disconnectBookings`. If one of the bookings does not exist, none is disconnected."
+)
 class DisconnectBookingsInput:
     """From 1 to 250 bookings."""
 
-    conversation_id: strawberry.ID = strawberry.field(description="The one to change.")
-    booking_ids: list[strawberry.ID] = strawberry.field(description="1 to 250; repeats count once.")
+    conversation_id: strawberry.ID = strawberry.field(description="Conversation to change.")
+    booking_ids: list[strawberry.ID] = strawberry.field(
+        description="Bookings to disconnect, 1 to 250; repeats count once."
+    )
 
 
 @mutation(Conversation)
 async def create_conversation(
     session: AsyncSession, viewer: Viewer, input: CreateConversationInput, id_: int | None
 ) -> int:
-    """Start a conversation."""
+    """Creates a conversation."""
     values = {
         "subject": input.subject,
         "default_channel": input.default_channel,
@@ -109,34 +122,34 @@ async def create_conversation(
 
 @mutation(Conversation)
 async def update_conversation(session: AsyncSession, viewer: Viewer, input: UpdateConversationInput) -> int:
-    """Assign, close, set the channel, or mark as spam."""
+    """Changes the assignee, the default channel, or whether a conversation is closed or spam."""
     id_ = read_id(viewer, t.Conversation, input.conversation_id)
     return await writes.update(session, viewer, id_, _changes(viewer, input))
 
 
 @mutation(list[Conversation])
 async def update_conversations(session: AsyncSession, viewer: Viewer, input: UpdateConversationsInput) -> list[int]:
-    """The same for several conversations at once: all of them change, or none."""
+    """Makes the same changes to several conversations: to all of them, or to none."""
     ids = read_ids(viewer, t.Conversation, input.conversation_ids)
     return await writes.update_all(session, viewer, ids, _changes(viewer, input))
 
 
 @mutation(Conversation)
 async def mark_conversation_read(session: AsyncSession, viewer: Viewer, input: MarkConversationReadInput) -> int:
-    """Say that a conversation was read up to now, or that it was not."""
+    """Marks a conversation read or unread."""
     id_ = read_id(viewer, t.Conversation, input.conversation_id)
     return await writes.mark_read(session, viewer, id_, read=input.read)
 
 
 @mutation(Conversation)
 async def connect_bookings(session: AsyncSession, viewer: Viewer, input: ConnectBookingsInput) -> int:
-    """Say which bookings a conversation is about."""
+    """Connects bookings to a conversation: all of them, or none."""
     return await writes.connect(session, viewer, *_conversation_and_bookings(viewer, input))
 
 
 @mutation(Conversation)
 async def disconnect_bookings(session: AsyncSession, viewer: Viewer, input: DisconnectBookingsInput) -> int:
-    """Say which bookings a conversation is not about."""
+    """Disconnects bookings from a conversation: all of them, or none."""
     return await writes.disconnect(session, viewer, *_conversation_and_bookings(viewer, input))
 
 

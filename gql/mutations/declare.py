@@ -29,30 +29,32 @@ from db.relations import One
 from db.scope import Viewer
 from gql.context import Context
 from gql.fields.enums import expose
-from gql.fields.node import NODE_TABLES, RequiresScopes
+from gql.fields.node import NODE_TABLES, RequiresScopes, require
 from gql.fields.relation import OneField, RelationField
 from gql.loaders import load_row
 
 expose(
     ProblemCode,
     "UserErrorCode",
-    BLANK="There must be a value.",
-    CONFLICT="The idempotency key came before, with another input.",
-    INVALID="The value cannot be stored, or may not be given here.",
-    NOT_FOUND="The account has no such record.",
-    READ_ONLY="What it names cannot be written to.",
-    TOO_LONG="The text has too many characters.",
-    TOO_MANY="The list has too many values.",
+    BLANK="A value is required.",
+    CONFLICT="The idempotency key was used with another input.",
+    INVALID="The value is malformed, or not allowed here.",
+    NOT_FOUND="The account has no record with this id.",
+    READ_ONLY="The record cannot be used by API clients.",
+    TOO_LONG="The text is too long.",
+    TOO_MANY="The list is too long.",
 )
 
 
-@strawberry.type(description="Why a mutation changed nothing: something that the person at the keyboard can mend.")
+@strawberry.type(description="Why a mutation changed nothing. Users can correct the input.")
 class UserError:
     """Resolved from `db.problem.Problem`."""
 
-    message: str = strawberry.field(description="For the person at the keyboard, in English.")
-    path: list[str] = strawberry.field(description='Where in the arguments, such as `["input", "bookingIds", "1"]`.')
-    code: ProblemCode = strawberry.field(description="For programs.")
+    message: str = strawberry.field(description="Message for users, in English.")
+    path: list[str] = strawberry.field(
+        description='Path of the value in the arguments, such as `["input", "bookingIds", "1"]`.'
+    )
+    code: ProblemCode = strawberry.field(description="Kind of error, for programs.")
 
 
 WRITE_SCOPE = "inbox_write"
@@ -107,12 +109,12 @@ def mutation(written: Any) -> Callable[[Function], Any]:
             await context.renew()
             return outcome
 
-        described: Any = Annotated[input_type, strawberry.argument(description="What is to be done.")]
+        described: Any = Annotated[input_type, strawberry.argument(description="Input of the mutation.")]
         resolve.__annotations__ |= {"input": described, "return": payload}
         return strawberry.field(
             resolver=resolve,
             name=to_camel_case(name),
-            description=function.__doc__,
+            description=f"{function.__doc__} {require([WRITE_SCOPE])}",
             directives=[RequiresScopes(scopes=[WRITE_SCOPE])],
         )
 
@@ -162,19 +164,22 @@ def _payload(name: str, written: Any) -> type:
     members = {
         "__annotations__": {shown: written if get_args(written) else node | None, "user_errors": list[UserError]},
         shown: field,
-        "user_errors": strawberry.field(description="Why nothing was done; empty where it was."),
+        "user_errors": strawberry.field(description="Errors in the input; empty if the mutation was carried out."),
     }
     title = name.title().replace("_", "")
-    return strawberry.type(type(f"{title}Payload", (), members), description=f"What came of `{to_camel_case(name)}`.")
+    return strawberry.type(type(f"{title}Payload", (), members), description=f"Result of `{to_camel_case(name)}`.")
 
 
 def _node_field(node: type) -> tuple[str, Any]:
-    field = OneField(python_name=None, description="As it is now; null where nothing was done.")
+    field = OneField(python_name=None, description="The record after the mutation; null if there are user errors.")
     field.ones = (One("written", NODE_TABLES[node.__name__]),)
     return node.__name__.lower(), field
 
 
 def _list_field(node: type) -> tuple[str, Any]:
-    field = WrittenField(python_name=None, description="As they are now, in the order given, repeats once.")
+    field = WrittenField(
+        python_name=None,
+        description="The records after the mutation, in the order of the input, repeats once; empty with user errors.",
+    )
     field.table = NODE_TABLES[node.__name__]
     return f"{node.__name__.lower()}s", field

@@ -16,36 +16,38 @@ from gql.mutations.declare import mutation
 from gql.types.message import Message
 
 
-@strawberry.input(description="A new message. Who creates it is told by the token; who writes it, by `senderId`.")
+@strawberry.input(description="Input of `createMessage`. The creator is the token's actor; the sender is `senderId`.")
 class CreateMessageInput:
     """A null is as good as nothing."""
 
-    conversation_id: strawberry.ID = strawberry.field(description="Where it is written.")
-    content: str = strawberry.field(description="Not blank, at most 10,000 characters, kept exactly as it is.")
+    conversation_id: strawberry.ID = strawberry.field(description="Conversation to write in.")
+    content: str = strawberry.field(
+        description="Text, 1 to 10,000 characters of which at least one is visible. It is stored unchanged."
+    )
     visibility: MessageVisibility = strawberry.field(
-        default=MessageVisibility.EXTERNAL, description="Who reads it. Only hosts write internal ones."
+        default=MessageVisibility.EXTERNAL, description="Whether the guest sees it. Only hosts write internal messages."
     )
     sender_id: strawberry.ID | None = optional(
-        "A participant of the conversation. Left out, it is the user's own host, who takes part from then on. A user "
-        "writes as hosts only, an application as anybody."
+        "Participant who wrote it. If left out, it is the user's own host, who becomes a participant. Users write "
+        "only as hosts, applications as anybody."
     )
     channel: Channel | None = optional(
-        "By which way it is relayed, or came. Left out, a host's message takes the conversation's default channel; a "
-        "guest's has none, as has an internal one."
+        "Channel that relays it. If left out, an external host message takes the conversation's default channel; guest "
+        "messages and internal messages have none."
     )
     origin: MessageOrigin = strawberry.field(
         default=MessageOrigin.BOOKINGSYNC_INBOX, description="Where it was written."
     )
-    sent_at: datetime | None = optional("When it was sent, at most five minutes ahead. Left out, it is now.")
+    sent_at: datetime | None = optional("When it was written, at most five minutes in the future; now if left out.")
     idempotency_key: str | None = optional(
-        "At most 255 characters. The same key with the same input within 24 hours writes nothing more and gives the "
-        "first result again."
+        "At most 255 characters, kept for 24 hours. Same key and same input: the first result is returned. Same key, "
+        "other input: `CONFLICT`."
     )
 
 
 @mutation(Message)
 async def create_message(session: AsyncSession, viewer: Viewer, input: CreateMessageInput, id_: int | None) -> int:
-    """Write a message, or hand in one that a guest wrote."""
+    """Writes a message as a host, or delivers one that a guest wrote."""
     draft = message.Draft(
         content=input.content,
         visibility=input.visibility,

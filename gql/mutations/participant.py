@@ -14,17 +14,17 @@ from gql.mutations.declare import mutation
 from gql.types.message import Participant
 
 
-@strawberry.input(description="Somebody who is to take part in a conversation.")
+@strawberry.input(description="Input of `addParticipant`.")
 class AddParticipantInput:
     """Both are needed."""
 
-    conversation_id: strawberry.ID = strawberry.field(description="Where to take part.")
-    member_id: strawberry.ID = strawberry.field(description="A host or a client.")
+    conversation_id: strawberry.ID = strawberry.field(description="Conversation to join.")
+    member_id: strawberry.ID = strawberry.field(description="Host or client who joins.")
 
 
 @mutation(Participant)
 async def add_participant(session: AsyncSession, viewer: Viewer, input: AddParticipantInput) -> int:
-    """Let a host or a client take part. Who does already is not added again."""
+    """Adds a host or a client to a conversation. A member who takes part already is returned unchanged."""
     member = decode_id(input.member_id)
     # An id of neither table is refused as one that is not a host's.
     table = t.Client if member.table is t.Client else t.Host

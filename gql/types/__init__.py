@@ -1,7 +1,7 @@
 """The types of the API, one file an entity; and `link()`, which lets them name each other.
 
-Types refer to each other in circles. Each module imports its peers for the type checker only; the real classes are put
-into the modules' namespaces here, before Strawberry reads the annotations.
+Types refer to each other in circles. Each module imports its peers for the type checker only. `link()` puts the classes
+into the modules' namespaces before Strawberry resolves the annotations.
 """
 
 import sys
@@ -39,7 +39,7 @@ UNIONS = {"Creator": Creator, "Member": Member}
 
 
 def link() -> None:
-    """Let every type's module see all types. Safe to call twice."""
+    """Put every type into every type's module. Idempotent."""
     peers = {cls.__name__: cls for cls in NODES} | UNIONS
     for module in {cls.__module__ for cls in NODES}:
         vars(sys.modules[module]).update(peers)

@@ -11,10 +11,10 @@ from gql.fields.relation import column
 
 @node(t.Account, scopes=["inbox_read"])
 class Account(Node):
-    """A property manager's company."""
+    """The property manager's company. Every token belongs to one account and reads only its records."""
 
-    business_name: str = column("The company, as its guests know it.")
-    email: str | None = column("Where the company is written to.")
-    time_zone: str = column("An IANA name such as `Europe/Lisbon`; all times of the API are in UTC.")
+    business_name: str = column("Name of the company, as its guests know it.")
+    email: str | None = column("E-mail address of the company.")
+    time_zone: str = column("IANA time zone such as `Europe/Lisbon`. It sets which day is today for `stage`.")
     created_at: datetime = column("When it was created.")
     updated_at: datetime = column("When it last changed.")

@@ -13,17 +13,19 @@ from gql.fields.relation import column
 
 @node(t.User)
 class User(Node):
-    """A login of the account."""
+    """A person who logs in to the account. A user may have a host, as which they take part in conversations."""
 
-    name: str = column("The full name.")
-    email: str | None = column("Where the user is written to.")
+    name: str = column("Full name.")
+    email: str | None = column("E-mail address.")
 
 
 @node(t.Application)
 class Application(Node):
-    """A program that acts for accounts, such as a channel's connector."""
+    """A program that acts for accounts, such as the connector of a channel. It belongs to no account."""
 
-    name: str = column("What users know it by.")
+    name: str = column("Name shown to users.")
 
 
-Creator: TypeAlias = Annotated[User | Application, strawberry.union("Creator", description="Who created a record.")]
+Creator: TypeAlias = Annotated[
+    User | Application, strawberry.union("Creator", description="Who created a record: a user or an application.")
+]

@@ -21,45 +21,49 @@ if TYPE_CHECKING:
 
 @node(t.Booking, scopes=["bookings_read"])
 class Booking(Node):
-    """A stay in a rental."""
+    """A stay in a rental, or a period in which the rental cannot be booked."""
 
-    reference: str = column("What the account calls it.")
-    external_reference: str | None = column("What the channel calls it.")
-    status: BookingStatus = column("How firmly it holds the rental.")
-    start_at: datetime = column("When the stay begins.")
-    end_at: datetime = column("When the stay ends.")
-    adults: int | None = column("How many grown guests.")
-    children: int | None = column("How many guests are children.")
-    currency: str | None = column("The price's, in ISO 4217 such as `EUR`.")
-    final_price: Decimal | None = column("What the stay costs in all, in `currency`.")
-    notes: str | None = column("What hosts should know of it.")
-    client: Client | None = one(t.Booking.client_id, description="Who travels.")
-    rental: Rental | None = one(t.Booking.rental_id, description="Where the stay is.")
-    source: Source | None = one(t.Booking.source_id, description="Where the business came from.")
-    canceled_at: datetime | None = column("When it was called off.")
+    reference: str = column("The account's own reference.")
+    external_reference: str | None = column("The channel's reference, such as an Airbnb confirmation code.")
+    status: BookingStatus = column("Whether the stay is certain, pending or canceled.")
+    start_at: datetime = column("Check-in.")
+    end_at: datetime = column("Check-out.")
+    adults: int | None = column("Number of adults.")
+    children: int | None = column("Number of children.")
+    currency: str | None = column("ISO 4217 code of the currency of `finalPrice`, such as `EUR`.")
+    final_price: Decimal | None = column("Total price of the stay, in `currency`.")
+    notes: str | None = column("Notes for the hosts.")
+    client: Client | None = one(t.Booking.client_id, description="The traveller who booked.")
+    rental: Rental | None = one(t.Booking.rental_id, description="The rental that is booked.")
+    source: Source | None = one(t.Booking.source_id, description="Where the business came from, such as Airbnb.")
+    canceled_at: datetime | None = column("When it was canceled; null if it was not.")
     created_at: datetime = column("When it was created.")
     updated_at: datetime = column("When it last changed.")
     conversations: Connection[Conversation] = through(
-        t.ConversationBooking.booking_id, t.ConversationBooking.conversation_id, description="What was said about it."
+        t.ConversationBooking.booking_id,
+        t.ConversationBooking.conversation_id,
+        description="Conversations connected to this booking.",
     )
 
 
 @node(t.Inquiry, scopes=["inquiries_read"])
 class Inquiry(Node):
-    """A question about a stay, often before a booking."""
+    """A traveller's question about a stay, usually sent before a booking exists."""
 
-    firstname: str = column("Who asks.")
-    lastname: str = column("Who asks.")
-    email: str = column("Where the answer goes.")
-    phone: str | None = column("Where the answer may go.")
-    message: str | None = column("What was asked.")
-    adults: int | None = column("How many grown guests.")
-    children: int | None = column("How many guests are children.")
-    start_at: datetime | None = column("When the stay would begin.")
-    end_at: datetime | None = column("When the stay would end.")
-    conversation: Conversation | None = one(t.Inquiry.conversation_id, description="Where it is talked about.")
-    booking: Booking | None = one(t.Inquiry.booking_id, description="The booking that came of it.")
-    rental: Rental | None = one(t.Inquiry.rental_id, description="What was asked about.")
-    source: Source | None = one(t.Inquiry.source_id, description="Where the business came from.")
+    firstname: str = column("Given name of the traveller.")
+    lastname: str = column("Family name of the traveller.")
+    email: str = column("E-mail address of the traveller.")
+    phone: str | None = column("Phone number of the traveller.")
+    message: str | None = column("Text of the inquiry.")
+    adults: int | None = column("Number of adults.")
+    children: int | None = column("Number of children.")
+    start_at: datetime | None = column("Requested check-in.")
+    end_at: datetime | None = column("Requested check-out.")
+    conversation: Conversation | None = one(
+        t.Inquiry.conversation_id, description="The conversation that this inquiry started or joined."
+    )
+    booking: Booking | None = one(t.Inquiry.booking_id, description="The booking that followed from it.")
+    rental: Rental | None = one(t.Inquiry.rental_id, description="The rental that the inquiry is about.")
+    source: Source | None = one(t.Inquiry.source_id, description="Where the business came from, such as Airbnb.")
     created_at: datetime = column("When it was created.")
     updated_at: datetime = column("When it last changed.")

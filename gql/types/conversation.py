@@ -33,64 +33,74 @@ def _is_read(read_at: datetime | None, last_message_at: datetime | None) -> bool
 
 @node(t.Conversation, scopes=["inbox_read"])
 class Conversation(Node):
-    """A thread of the inbox."""
+    """A thread in the account's inbox: messages between hosts and guests, usually about bookings or inquiries."""
 
-    account: Account = one(t.Conversation.account_id, description="Whose inbox it is in.")
-    assignee: Host | None = one(t.Conversation.assignee_id, description="Who is responsible for it.")
-    source: Source | None = one(t.Conversation.source_id, description="Where the business came from.")
+    account: Account = one(t.Conversation.account_id, description="The account that owns the inbox.")
+    assignee: Host | None = one(t.Conversation.assignee_id, description="The host who is responsible for it.")
+    source: Source | None = one(t.Conversation.source_id, description="Where the business came from, such as Airbnb.")
     created_by: Creator | None = either(
         t.Conversation.created_by_user_id,
         t.Conversation.created_by_application_id,
-        description="Who opened it; null where that is unknown here.",
+        description="Who created it; null if the record is not known here, as can be after an import.",
     )
-    created_by_id: BigInt | None = column("Of the user or application, even where it is unknown here.")
-    created_by_type: CreatorType | None = column("What kind of actor `createdBy` is, even where it is unknown here.")
-    default_channel: Channel | None = column("The channel to set on messages so that they are relayed.")
-    subject: str | None = column("What it is about, at most 255 characters.")
+    created_by_id: BigInt | None = column("Id of the creator, also if `createdBy` is null.")
+    created_by_type: CreatorType | None = column(
+        "Whether a user or an application created it, also if `createdBy` is null."
+    )
+    default_channel: Channel | None = column("Channel through which a host's messages are relayed if they name none.")
+    subject: str | None = column("Subject, at most 255 characters.")
     created_at: datetime = column("When it was created.")
     updated_at: datetime = column("When it last changed.")
     closed_at: datetime | None = column("When it was closed; null while it is open.")
-    deadline_response_at: datetime | None = column("By when the guest expects an answer.")
-    last_message_at: datetime | None = column("When the newest message was sent.")
-    marked_as_spam_at: datetime | None = column("When it was marked as spam; null where it is not.")
-    read_at: datetime | None = column("When a host last read it.")
-    closed: bool = computed(_is_set, t.Conversation.closed_at, description="Whether it is closed.")
+    deadline_response_at: datetime | None = column("When the guest should have an answer; null if no answer is due.")
+    last_message_at: datetime | None = column("When the newest message was sent; null without messages.")
+    marked_as_spam_at: datetime | None = column("When it was marked as spam; null if it is not spam.")
+    read_at: datetime | None = column("Up to when a host has read it; null if it was never read or was marked unread.")
+    closed: bool = computed(_is_set, t.Conversation.closed_at, description="Whether `closedAt` is set.")
     marked_as_spam: bool = computed(
-        _is_set, t.Conversation.marked_as_spam_at, description="Whether it is marked as spam."
+        _is_set, t.Conversation.marked_as_spam_at, description="Whether `markedAsSpamAt` is set."
     )
     read: bool = computed(
         _is_read,
         t.Conversation.read_at,
         t.Conversation.last_message_at,
-        description="Whether it was read and no message is newer.",
+        description="Whether it was read and no guest message is unread.",
     )
     needs_reply: bool = computed(
         _is_set,
         t.Conversation.waiting_since,
-        description="Whether its guest waits for an answer, and it is neither closed nor spam.",
+        description="Whether a guest waits for an answer: `waitingSince` is set.",
     )
     waiting_since: datetime | None = column(
-        "Since when its guest waits: when the first message was sent that no host has answered; null where none waits."
+        "When the first unanswered guest message was sent; null if nobody waits, and for closed and spam conversations."
     )
-    unread_count: int = column("How many messages the guest has sent since it was last read.")
+    unread_count: int = column("Number of guest messages since the conversation was last read.")
     stage: JourneyStage = expression(
         STAGE,
-        "Where its guest stands in the journey: today, in the account's time zone, by the dates of its bookings. What "
-        "presses most is told where there are several. It needs no scope for bookings.",
+        "Where the guest stands in the journey today, in the account's time zone, derived from the dates of the "
+        "connected bookings. With several bookings the most urgent stage is returned. Selecting it requires no "
+        "bookings scope.",
     )
     last_message: Message | None = last(
-        t.Message.conversation_id, order=message.OLDEST_FIRST, description="The newest message, notes included."
+        t.Message.conversation_id,
+        order=message.OLDEST_FIRST,
+        description="The newest message, internal ones included; null without messages.",
     )
     bookings: Connection[Booking] = through(
-        t.ConversationBooking.conversation_id, t.ConversationBooking.booking_id, description="What stays it is about."
+        t.ConversationBooking.conversation_id,
+        t.ConversationBooking.booking_id,
+        description="Bookings connected to this conversation.",
     )
-    inquiries: Connection[Inquiry] = many(t.Inquiry.conversation_id, description="What questions led to it.")
+    inquiries: Connection[Inquiry] = many(t.Inquiry.conversation_id, description="Inquiries of this conversation.")
     messages: Connection[Message] = many(
         t.Message.conversation_id,
         order=message.OLDEST_FIRST,
         visibility=narrowed(
-            MessageVisibility, message.FILTERS["visibility"], "Only notes among hosts, or only what the guest sees."
+            MessageVisibility, message.FILTERS["visibility"], "Returns only messages with this visibility."
         ),
-        description="The oldest first.",
+        description="Messages in the order in which they were sent, oldest first.",
     )
-    participants: Connection[Participant] = many(t.Participant.conversation_id, description="Who takes part.")
+    participants: Connection[Participant] = many(
+        t.Participant.conversation_id,
+        description="Hosts and clients who take part. The same member can be listed more than once.",
+    )

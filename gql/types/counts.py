@@ -34,7 +34,8 @@ def _count(description: str) -> Any:
 
 
 @strawberry.type(
-    description="How many conversations there are of each kind. What is selected is counted at once.",
+    description="Number of conversations of each kind. Each number equals the `totalCount` of `conversations` with the "
+    "same filter and that condition added. Requires the scope `inbox_read`.",
     directives=[RequiresScopes(scopes=["inbox_read"])],
 )
 class InboxCounts:
@@ -43,15 +44,15 @@ class InboxCounts:
     open: int = _count("Neither closed nor spam.")
     closed: int = _count("Closed.")
     spam: int = _count("Marked as spam.")
-    unread: int = _count("Not read since the newest message.")
-    unassigned: int = _count("No host is responsible for it.")
-    mine: int = _count("The viewer's host is responsible for it; 0 for an application.")
-    needs_reply: int = _count("Its guest waits for an answer.")
-    overdue: int = _count("Its guest waits for an answer, and the deadline has passed.")
-    inquiry: int = _count("At the stage `INQUIRY`.")
-    reserved: int = _count("At the stage `RESERVED`.")
-    check_in_today: int = _count("At the stage `CHECK_IN_TODAY`.")
-    at_property: int = _count("At the stage `AT_PROPERTY`.")
-    check_out_today: int = _count("At the stage `CHECK_OUT_TODAY`.")
-    post_stay: int = _count("At the stage `POST_STAY`.")
-    canceled: int = _count("At the stage `CANCELED`.")
+    unread: int = _count("With unread guest messages, or never read.")
+    unassigned: int = _count("Without assignee.")
+    mine: int = _count("Assigned to a host of the viewer; 0 for an application.")
+    needs_reply: int = _count("A guest waits for an answer.")
+    overdue: int = _count("A guest waits for an answer, and `deadlineResponseAt` has passed.")
+    inquiry: int = _count("With the stage `INQUIRY`.")
+    reserved: int = _count("With the stage `RESERVED`.")
+    check_in_today: int = _count("With the stage `CHECK_IN_TODAY`.")
+    at_property: int = _count("With the stage `AT_PROPERTY`.")
+    check_out_today: int = _count("With the stage `CHECK_OUT_TODAY`.")
+    post_stay: int = _count("With the stage `POST_STAY`.")
+    canceled: int = _count("With the stage `CANCELED`.")

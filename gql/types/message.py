@@ -18,42 +18,50 @@ if TYPE_CHECKING:
     from gql.types.actor import Creator
     from gql.types.conversation import Conversation
 
-Member: TypeAlias = Annotated[Client | Host, strawberry.union("Member", description="Who takes part.")]
+Member: TypeAlias = Annotated[
+    Client | Host, strawberry.union("Member", description="Who takes part in a conversation: a client or a host.")
+]
 
 
 @node(t.Message, scopes=["inbox_read"])
 class Message(Node):
-    """What a participant wrote."""
+    """A text written by a participant of a conversation."""
 
-    conversation: Conversation = one(t.Message.conversation_id, description="What it is part of.")
-    sender: Participant = one(t.Message.sender_id, description="Who wrote it.")
-    content: str = column("The text.")
-    channel: Channel | None = column("By which way it is relayed to the guest.")
+    conversation: Conversation = one(t.Message.conversation_id, description="The conversation that contains it.")
+    sender: Participant = one(t.Message.sender_id, description="The participant who wrote it.")
+    content: str = column("The text, exactly as it was written.")
+    channel: Channel | None = column(
+        "Channel through which it is relayed to the guest, or came from them; null for internal messages."
+    )
     origin: MessageOrigin = column("Where it was written.")
-    visibility: MessageVisibility = column("Who reads it.")
-    sent_at: datetime = column("When it was sent; conversations show messages in this order.")
+    visibility: MessageVisibility = column("Whether the guest sees it, or only the hosts do.")
+    sent_at: datetime = column("When it was written. Messages are sorted by this time, then by id.")
     created_by: Creator | None = either(
         t.Message.created_by_user_id,
         t.Message.created_by_application_id,
-        description="Through whom it came; null where that is unknown here.",
+        description="Who handed it in; null if the record is not known here, as can be after an import.",
     )
-    created_by_id: BigInt | None = column("Of the user or application, even where it is unknown here.")
-    created_by_type: CreatorType | None = column("What kind of actor `createdBy` is, even where it is unknown here.")
+    created_by_id: BigInt | None = column("Id of the creator, also if `createdBy` is null.")
+    created_by_type: CreatorType | None = column(
+        "Whether a user or an application handed it in, also if `createdBy` is null."
+    )
     created_at: datetime = column("When it was created.")
     updated_at: datetime = column("When it last changed.")
 
 
 @node(t.Participant, scopes=["inbox_read"])
 class Participant(Node):
-    """A host or a client inside one conversation. The same member may stand in it more than once."""
+    """A host or a client who takes part in one conversation. The same member can take part more than once."""
 
-    conversation: Conversation = one(t.Participant.conversation_id, description="Where it takes part.")
+    conversation: Conversation = one(t.Participant.conversation_id, description="The conversation.")
     member: Member | None = either(
-        t.Participant.client_id, t.Participant.host_id, description="Null where the record named one that is unknown."
+        t.Participant.client_id,
+        t.Participant.host_id,
+        description="The host or client; null if the record is not known here, as can be after an import.",
     )
-    member_id: BigInt = column("Of the client or host, even where it is unknown here.")
-    member_type: MemberType = column("What kind of person `member` is, even where it is unknown here.")
-    read_at: datetime | None = column("When the participant last read the conversation.")
-    last_message_sent_at: datetime | None = column("When the participant last wrote.")
+    member_id: BigInt = column("Id of the host or client, also if `member` is null.")
+    member_type: MemberType = column("Whether a host or a client takes part, also if `member` is null.")
+    read_at: datetime | None = column("Up to when the participant has read the conversation.")
+    last_message_sent_at: datetime | None = column("When the participant last sent a message.")
     created_at: datetime = column("When it was created.")
     updated_at: datetime = column("When it last changed.")

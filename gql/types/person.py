@@ -16,24 +16,24 @@ if TYPE_CHECKING:
 
 @node(t.Host, scopes=["inbox_read"])
 class Host(Node):
-    """A person of the account, as the inbox knows them."""
+    """A person of the account who answers guests. Conversations are assigned to hosts."""
 
-    firstname: str = column("The given name.")
-    lastname: str = column("The family name.")
-    email: str | None = column("Where the host is written to.")
-    user: User | None = one(t.Host.user_id, description="The host's login, where there is one.")
-    source: Source | None = one(t.Host.source_id, description="Where the host comes from.")
+    firstname: str = column("Given name.")
+    lastname: str = column("Family name.")
+    email: str | None = column("E-mail address.")
+    user: User | None = one(t.Host.user_id, description="The user who acts as this host; null if there is none.")
+    source: Source | None = one(t.Host.source_id, description="The source that the host belongs to, if any.")
     created_at: datetime = column("When it was created.")
     updated_at: datetime = column("When it last changed.")
 
 
 @node(t.Client, scopes=["clients_read"])
 class Client(Node):
-    """A traveller."""
+    """A traveller: the guest of a booking or conversation."""
 
-    fullname: str = column("Given and family name.")
-    email: str | None = column("Where the client is written to.")
-    phone: str | None = column("Where the client is called.")
-    preferred_locale: str | None = column("The language to write in, such as `de`.")
+    fullname: str = column("Full name.")
+    email: str | None = column("E-mail address.")
+    phone: str | None = column("Phone number.")
+    preferred_locale: str | None = column("Preferred language, such as `de`.")
     created_at: datetime = column("When it was created.")
     updated_at: datetime = column("When it last changed.")

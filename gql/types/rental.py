@@ -11,10 +11,10 @@ from gql.fields.relation import column
 
 @node(t.Rental, scopes=["bookings_read"])
 class Rental(Node):
-    """A house or flat that is rented out."""
+    """A house or flat that guests rent."""
 
-    name: str = column("What the account calls it.")
-    city: str | None = column("Where it is.")
-    country_code: str | None = column("In ISO 3166-1 such as `PT`.")
+    name: str = column("Name within the account.")
+    city: str | None = column("City.")
+    country_code: str | None = column("ISO 3166-1 alpha-2 code, such as `PT`.")
     created_at: datetime = column("When it was created.")
     updated_at: datetime = column("When it last changed.")

@@ -11,9 +11,9 @@ from gql.fields.relation import column
 
 @node(t.Source, scopes=["inbox_read"])
 class Source(Node):
-    """Where business comes from. Internal ones are read-only for API clients."""
+    """Where business comes from, such as a channel or the account's own site."""
 
-    name: str = column("What the account calls it.")
-    internal: bool = column("Whether it is read-only for API clients.")
+    name: str = column("Name within the account.")
+    internal: bool = column("Whether API clients may not create conversations with it.")
     created_at: datetime = column("When it was created.")
     updated_at: datetime = column("When it last changed.")

@@ -1,7 +1,8 @@
-"""The settings: read from the environment, checked with a line for each mistake, and listed in the README."""
+"""The settings: read from the environment, checked with a line for each mistake, and listed in the documentation."""
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from pydantic import SecretStr, ValidationError
 from gql.settings import Settings, explain, variable
 
 README = Path(__file__).parents[2] / "README.md"
+PAGE = README.parent / ".github/docs/configuration.md"
 
 
 @pytest.fixture(autouse=True)
@@ -19,7 +21,7 @@ def _empty_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def row(field: str) -> str:
-    """The row of a setting in the README's table."""
+    """The row of a setting in the table of the documentation."""
     info = Settings.model_fields[field]
     default = "" if info.default in (None, ()) else f"`{str(info.default).lower()}`"
     return f"| `{variable(field)}` | {default} | {info.description} |"
@@ -135,8 +137,14 @@ def test_settings_show_no_secret() -> None:
     assert "secret'" not in repr(settings)
 
 
-def test_the_readme_lists_each_setting_with_its_default() -> None:
-    lines = README.read_text(encoding="utf-8").splitlines()
+def test_the_settings_named_in_the_readme_exist() -> None:
+    named = set(re.findall(r"`((?:INBOX|DATABASE)_\w+)`", README.read_text(encoding="utf-8"))) - {"INBOX_SCREENSHOT"}
+
+    assert named <= {variable(field) for field in Settings.model_fields}
+
+
+def test_the_documentation_lists_each_setting_with_its_default() -> None:
+    lines = PAGE.read_text(encoding="utf-8").splitlines()
     listed = [line for line in lines if line.startswith(("| `INBOX_", "| `DATABASE_URL`"))]
 
     assert listed == [row(field) for field in Settings.model_fields]

@@ -1,4 +1,4 @@
-"""What the README says is so. Its table of settings is compared in `test_settings`."""
+"""The README and the pages under `.github/docs` agree with the code. `test_settings` compares the table of settings."""
 
 from __future__ import annotations
 
@@ -27,6 +27,8 @@ from tests.support.factories import store, store_account
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGES = "\n".join(page.read_text(encoding="utf-8") for page in sorted((ROOT / ".github/docs").glob("*.md")))
+MAX_LINES = 220
 BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
 PROSE = re.sub(r"^```.*?^```$", "", README, flags=re.MULTILINE | re.DOTALL)
 DOCUMENTS = {text.split()[1].partition("(")[0]: text for language, text in BLOCKS if language == "graphql"}
@@ -37,8 +39,8 @@ PATH = re.compile(r"(?<![\w./])(?:(?:gql|db|tests|\.github|\.ci)/[\w./<>-]*[\w/]
 
 
 def section(title: str) -> str:
-    """What stands below a heading."""
-    return README.partition(f"\n## {title}\n")[2].partition("\n## ")[0]
+    """The text below a heading of the README or of a page."""
+    return f"{README}\n{PAGES}".partition(f"\n## {title}\n")[2].partition("\n## ")[0]
 
 
 def rows(title: str) -> list[list[str]]:
@@ -51,6 +53,20 @@ def required(element: Any) -> set[str]:
     """The scopes that a type or a field of the schema requires."""
     directives = [each for each in element.ast_node.directives or () if each.name.value == "requiresScopes"]
     return {scope.value for each in directives for scope in each.arguments[0].value.values}
+
+
+def test_the_readme_is_read_in_five_minutes() -> None:
+    assert len(README.splitlines()) <= MAX_LINES
+
+
+def test_every_page_is_linked_and_every_link_leads_to_a_page_and_a_heading() -> None:
+    pages = {f".github/docs/{page.name}" for page in (ROOT / ".github/docs").glob("*.md")}
+    linked = re.findall(r"\]\((\.github/docs/[\w-]+\.md)(?:#([\w-]+))?\)", README)
+
+    assert {page for page, _ in linked} == pages
+    for page, anchor in linked:
+        headings = re.findall(r"^#+ (.+)$", (ROOT / page).read_text(encoding="utf-8"), re.MULTILINE)
+        assert not anchor or anchor in {heading.lower().replace(" ", "-") for heading in headings}
 
 
 # The examples
@@ -183,7 +199,7 @@ def test_the_table_lists_the_commands_with_options_that_they_have() -> None:
 
 def test_every_other_inbox_command_exists_too() -> None:
     commands = get_command(app).commands  # type: ignore[attr-defined]
-    used = {name for text in (*SHELL, PROSE) for name in re.findall(r"(?:`|uv run )inbox (\w+)", text)}
+    used = {name for text in (*SHELL, PROSE, PAGES) for name in re.findall(r"(?:`|uv run )inbox (\w+)", text)}
 
     assert used == set(commands)
 
@@ -272,7 +288,7 @@ async def test_a_token_has_the_claims_that_are_listed(reader: Client) -> None:
 
 
 def test_every_path_leads_somewhere() -> None:
-    named = {*PATH.findall(README), *re.findall(r"!\[.*?\]\((.*?)\)", README)}
+    named = {*PATH.findall(README), *PATH.findall(PAGES), *re.findall(r"!\[.*?\]\((.*?)\)", README)}
 
     assert len(named) > 20
     assert sorted(path for path in named if not [*ROOT.glob(path.replace("<entity>", "*"))]) == []
@@ -297,7 +313,7 @@ def positional(function: Callable[..., Any]) -> str:
 
 @pytest.mark.anyio
 async def test_the_health_of_a_process_needs_no_token(reader: Client) -> None:
-    paths = re.findall(r"`GET (/\w+)`", section("Configuration"))
+    paths = re.findall(r"`GET (/\w+)`", section("Health"))
 
     assert paths == ["/healthz", "/readyz"]
     assert [(await reader.http.get(path)).status_code for path in paths] == [200, 200]

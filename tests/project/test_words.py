@@ -1,0 +1,96 @@
+"""The texts that people read: every part of the schema is described, in plain words, and names its scopes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from graphql import (
+    GraphQLEnumType,
+    GraphQLInputObjectType,
+    GraphQLInterfaceType,
+    GraphQLObjectType,
+    GraphQLSchema,
+)
+from strawberry.schema.schema_converter import GraphQLCoreConverter
+
+from gql.fields.node import required_scopes
+from gql.schema import build_schema
+
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", *sorted((ROOT / ".github").rglob("*.md"))]
+# Words that hide who does what. "Tell apart" and "tells" have better verbs: derive, return, select, name.
+RIDDLES = re.compile(
+    ("\\b(?:tells?|told|goes by|such as it is|as good as|gone on with)\\b|\\bwhat [^.;:]{1,40} is of\\b"), re.IGNORECASE
+)
+
+
+@pytest.fixture(scope="module")
+def schema() -> GraphQLSchema:
+    """The schema that is served."""
+    return build_schema()._schema  # noqa: SLF001  # graphql-core's schema
+
+
+def described(schema: GraphQLSchema) -> Iterator[tuple[str, str | None]]:
+    """The name and description of each part of the schema."""
+    yield "schema", schema.description
+    for name, type_ in schema.type_map.items():
+        if name.startswith("__") or name in {"String", "Int", "Boolean", "ID", "Float"}:
+            continue
+        yield name, type_.description
+        if isinstance(type_, GraphQLEnumType):
+            yield from ((f"{name}.{value}", each.description) for value, each in type_.values.items())
+        elif isinstance(type_, GraphQLInputObjectType):
+            yield from ((f"{name}.{field}", each.description) for field, each in type_.fields.items())
+        elif isinstance(type_, GraphQLObjectType | GraphQLInterfaceType):
+            for field, each in type_.fields.items():
+                yield f"{name}.{field}", each.description
+                yield from ((f"{name}.{field}({key}:)", argument.description) for key, argument in each.args.items())
+
+
+def test_every_part_of_the_schema_is_described(schema: GraphQLSchema) -> None:
+    parts = list(described(schema))
+
+    assert len(parts) > 300
+    assert [name for name, text in parts if not text or not text.strip().endswith(".")] == []
+
+
+def test_the_schema_is_described_in_plain_words(schema: GraphQLSchema) -> None:
+    assert {name: text for name, text in described(schema) if text and RIDDLES.search(text)} == {}
+
+
+def test_what_requires_a_scope_names_it(schema: GraphQLSchema) -> None:
+    elements: dict[str, Any] = {
+        name: type_ for name, type_ in schema.type_map.items() if isinstance(type_, GraphQLObjectType)
+    }
+    for root in (schema.query_type, schema.mutation_type):
+        assert root is not None
+        elements |= {f"{root.name}.{name}": field for name, field in root.fields.items()}
+    required = {
+        name: required_scopes(definition)
+        for name, element in elements.items()
+        # A connection and an edge require what their nodes do, whose types name it.
+        if (definition := element.extensions.get(GraphQLCoreConverter.DEFINITION_BACKREF)) is not None
+        and not getattr(definition, "type_var_map", None)
+    }
+
+    assert {"Booking", "Conversation", "InboxCounts", "Mutation.createMessage"} <= {
+        n for n, scopes in required.items() if scopes
+    }
+    unnamed = {
+        (name, scope)
+        for name, scopes in required.items()
+        for scope in scopes
+        if f"`{scope}`" not in elements[name].description
+    }
+    assert unnamed == set()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=[str(page.relative_to(ROOT)) for page in PAGES])
+def test_pages_are_written_in_plain_words(page: Path) -> None:
+    lines = page.read_text(encoding="utf-8").splitlines()
+
+    assert [f"{number}: {line}" for number, line in enumerate(lines, 1) if RIDDLES.search(line)] == []

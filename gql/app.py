@@ -6,19 +6,16 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
-from ipaddress import ip_address
-from urllib.parse import urlsplit
 
 import orjson
 from starlette.applications import Starlette
-from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp
 
 from db.engine import Database, UnavailableError
 from db.migrations.apply import applied, head
@@ -27,31 +24,21 @@ from db.scope import Viewer
 from gql.errors import mask
 from gql.execution.admission import Admission
 from gql.execution.document import Documents
+from gql.execution.operation import Executor, Pipeline
 from gql.execution.persisted import PersistedDocuments
 from gql.log import configure_log
 from gql.schema import build_schema
 from gql.security.auth import Authenticator
 from gql.security.rate import RateLimiter
 from gql.settings import Settings
-from gql.web.endpoint import GraphQLEndpoint, HttpError, error_response
+from gql.web.endpoint import GraphQLEndpoint
 from gql.web.graphiql import graphiql_page, graphiql_routes
+from gql.web.middleware import READ_BY_APPS, SECURITY, SENT_BY_APPS, Security, Straight, ThisMachine
+from gql.web.response import HttpError, error_response
 from gql.web.server import starting, tune_collector
 
 _PATH = "/graphql"
 _READY_WITHIN = 2.0
-# What every answer has that does not say otherwise: it is what its type says, stands in no frame and on no other site's
-# page, brings nothing along, and is kept by nobody. Whether there is only HTTPS is told by whoever offers HTTPS.
-_SECURITY = {
-    "X-Content-Type-Options": "nosniff",
-    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
-    "X-Frame-Options": "DENY",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Referrer-Policy": "no-referrer",
-    "Cache-Control": "no-store",
-}
-# What a browser app may send and read besides what any may: the page of another origin has no use for more.
-_SENT_BY_APPS = ("Authorization", "Content-Type", "If-None-Match", "X-Request-Cost")
-_READ_BY_APPS = ("ETag", "Retry-After", "RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset", "WWW-Authenticate")
 
 
 def create_app(settings: Settings, *, token: str | None = None) -> Starlette:
@@ -65,12 +52,17 @@ def create_app(settings: Settings, *, token: str | None = None) -> Starlette:
         raise ValueError("database_url must be given: the command line starts the embedded server")
     database = Database(settings.database_url, pool_size=settings.pool_size)
     rates = RateLimiter(settings) if settings.rate_limit else None
-    endpoint = GraphQLEndpoint(
-        PersistedDocuments(Documents(build_schema(), settings), settings),
+    schema = build_schema()
+    pipeline = Pipeline(
+        PersistedDocuments(Documents(schema, settings), settings),
+        Executor(schema, settings),
         database,
-        Authenticator(settings, exists=partial(_is_there, database, settings.operation_timeout)),
         Admission(settings.max_running, settings.max_waiting),
         rates,
+    )
+    endpoint = GraphQLEndpoint(
+        pipeline,
+        Authenticator(settings, exists=partial(_is_there, database, settings.operation_timeout)),
         max_body=settings.max_body,
         page=(lambda: graphiql_page(token)) if settings.graphiql else None,
     )
@@ -120,75 +112,23 @@ async def _lifespan(database: Database, rates: RateLimiter | None, _app: Starlet
             await rates.stop()
 
 
-class _Security:
-    """Gives every answer those of the security headers that it does not have."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async def send_marked(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                for name, value in _SECURITY.items():
-                    headers.setdefault(name, value)
-            await send(message)
-
-        await self._app(scope, receive, send_marked)
-
-
-class _Straight:
-    """Leads to the one endpoint that most requests are for, past the router, which looks at each for everything."""
-
-    def __init__(self, app: ASGIApp, path: str, endpoint: ASGIApp) -> None:
-        self._app = app
-        self._path = path
-        self._endpoint = endpoint
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        straight = scope["type"] == "http" and scope["path"] == self._path
-        await (self._endpoint if straight else self._app)(scope, receive, send)
-
-
-class _ThisMachine:
-    """Answers only requests for an address or for localhost: a web page could point a name of its own at us."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and not _is_address(Headers(scope=scope).get("host", "")):
-            refusal = error_response(HttpError(421, "The demo is to be asked for as localhost, or by its address"))
-            await refusal(scope, receive, send)
-        else:
-            await self._app(scope, receive, send)
-
-
-def _is_address(host: str) -> bool:
-    try:
-        name = urlsplit(f"//{host}").hostname or ""
-        return name == "localhost" or bool(ip_address(name))
-    except ValueError:
-        return False
-
-
 def _middleware(settings: Settings, endpoint: ASGIApp, *, demo: bool) -> list[Middleware]:
     """From the outside to the inside."""
-    middleware = [Middleware(_Security)]
+    middleware = [Middleware(Security)]
     if demo:
-        middleware.append(Middleware(_ThisMachine))
+        middleware.append(Middleware(ThisMachine))
     if settings.cors_origins:
         middleware.append(
             Middleware(
                 CORSMiddleware,
                 allow_origins=settings.cors_origins,
                 allow_methods=["GET", "POST"],
-                allow_headers=_SENT_BY_APPS,
-                expose_headers=_READ_BY_APPS,
+                allow_headers=SENT_BY_APPS,
+                expose_headers=READ_BY_APPS,
                 max_age=3_600,
             )
         )
-    return [*middleware, Middleware(_Straight, path=_PATH, endpoint=endpoint)]
+    return [*middleware, Middleware(Straight, path=_PATH, endpoint=endpoint)]
 
 
 async def _show_http_exception(_request: Request, error: Exception) -> Response:
@@ -197,7 +137,7 @@ async def _show_http_exception(_request: Request, error: Exception) -> Response:
 
 
 async def _show_failure(_request: Request, error: Exception) -> Response:
-    return Response(orjson.dumps({"errors": [mask(error)]}), 500, _SECURITY, "application/json")
+    return Response(orjson.dumps({"errors": [mask(error)]}), 500, SECURITY, "application/json")
 
 
 async def _healthy(_request: Request) -> Response:

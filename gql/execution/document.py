@@ -1,20 +1,18 @@
-"""Documents: a text parsed, validated and told what it needs, once; and executed as often as it comes.
+"""Documents: a text parsed, validated and told what it needs, once.
 
 What is wrong before execution is raised as `RequestError`. Nothing here knows HTTP.
 """
 
 from __future__ import annotations
 
-import asyncio
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import strawberry
 from graphql import (
     DocumentNode,
-    ExecutionResult,
     GraphQLError,
     GraphQLSyntaxError,
     NoSchemaIntrospectionCustomRule,
@@ -24,15 +22,11 @@ from graphql import (
     specified_rules,
     validate,
 )
-from graphql.execution.values import VariableValues, get_variable_values
 
-from db.scope import Viewer
-from gql.context import Context
 from gql.errors import Code, Refused, show_request_error
 from gql.execution.cache import Cache
-from gql.execution.measure import DocumentWalk, Limits, Measure, longest_list, too_complex
+from gql.execution.measure import DocumentWalk, Limits, Measure
 from gql.execution.plan import Plans, condition_variables
-from gql.execution.run import run_root
 from gql.settings import Settings
 
 # Bytes of memory, measured: of a token with its part of the syntax tree, of a token in one plan, of a refusal's error.
@@ -88,25 +82,13 @@ Operations: TypeAlias = dict[str | None, Operation]
 Refusal: TypeAlias = list[dict[str, Any]]
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
-    """An operation with its variables, which may be executed: they are as declared, and within the limits."""
-
-    operation: Operation
-    given: dict[str, Any]
-    variables: VariableValues
-    cost: int
-
-
 class Documents:
     """The documents of a process, the last used ones kept."""
 
     def __init__(self, schema: strawberry.Schema, settings: Settings) -> None:
         self._schema = schema._schema  # noqa: SLF001  # the graphql-core schema; Strawberry has no other way to it
-        self._executor: Any = schema.execution_context_class
-        self.limits = Limits.of(settings)
+        self._limits = Limits.of(settings)
         self._max_tokens = settings.max_tokens
-        self._timeout = settings.operation_timeout
         # A suggestion tells what the schema has, as introspection does.
         self._hide_suggestions = not settings.introspection
         self._rules = specified_rules if settings.introspection else (*specified_rules, NoSchemaIntrospectionCustomRule)
@@ -145,7 +127,7 @@ class Documents:
     def _read(self, text: str) -> Operations:
         try:
             document = parse(text, max_tokens=self._max_tokens)
-            walk = DocumentWalk(self._schema, document, self.limits)
+            walk = DocumentWalk(self._schema, document, self._limits)
             walk.measure_all()
             errors = validate(
                 self._schema, document, self._rules, MAX_VALIDATION_ERRORS - 1, hide_suggestions=self._hide_suggestions
@@ -168,66 +150,6 @@ class Documents:
             for node in document.definitions
             if isinstance(node, OperationDefinitionNode)
         }
-
-    def call(self, operation: Operation, variables: Mapping[str, Any] | None, viewer: Viewer) -> Call:
-        """The operation with these variables. Raises `RequestError` for missing scopes and for wrong or large input."""
-        _check_scopes(operation, viewer)
-        given = dict(variables or {})
-        values = get_variable_values(
-            self._schema,
-            operation.node.variable_definitions or (),
-            given,
-            MAX_VALIDATION_ERRORS - 1,
-            self._hide_suggestions,
-        )
-        if isinstance(values, list):
-            raise RequestError.of(Code.BAD_USER_INPUT, *values)
-        # Mutations tell it of each list by themselves, as something that the person at the keyboard can mend.
-        items = max(operation.measure.list_items, longest_list(values.coerced))
-        if items > self.limits.list_items and operation.type is OperationType.QUERY:
-            message = f"A list has at most {self.limits.list_items} items, not {items}"
-            raise RequestError.of(Code.BAD_USER_INPUT, Refused(message))
-        cost = operation.measure.cost.of(values.coerced)
-        if cost > self.limits.cost:
-            refusal = too_complex("cost", cost, self.limits.cost)
-            raise RequestError.of(Code.OPERATION_TOO_COMPLEX, refusal, cost=cost)
-        return Call(operation, given, values, cost)
-
-    async def execute(self, call: Call, context: Context) -> ExecutionResult:
-        """Run the operation. Raises `RequestError` where time runs out."""
-        try:
-            async with asyncio.timeout(self._timeout):
-                return await self._execute(call, context)
-        except TimeoutError:
-            message = f"The operation took longer than {self._timeout:g} seconds"
-            raise RequestError.of(Code.TIMEOUT, Refused(message, Code.TIMEOUT), cost=call.cost) from None
-        finally:
-            await context.close()
-
-    async def _execute(self, call: Call, context: Context) -> ExecutionResult:
-        operation = call.operation
-        plan = self._executor.plan_of_all(operation.plans, call.variables)
-        if plan is not None and (data := await run_root(plan, context, call.variables)) is not None:
-            return ExecutionResult(data)
-        executor = self._executor.build(
-            self._schema,
-            operation.document,
-            context_value=context,
-            raw_variable_values=call.given,
-            operation_name=operation.name,
-            hide_suggestions=self._hide_suggestions,
-            plans=operation.plans,
-            alone=plan is not None,
-        )
-        result = executor.execute_operation()
-        return result if isinstance(result, ExecutionResult) else await result
-
-
-def _check_scopes(operation: Operation, viewer: Viewer) -> None:
-    missing = sorted(operation.measure.scopes - viewer.scopes)
-    if missing:
-        message = f"This document needs scopes that the token does not have: {', '.join(missing)}"
-        raise RequestError.of(Code.FORBIDDEN, Refused(message, Code.FORBIDDEN, requiredScopes=missing))
 
 
 def _size_of(found: Operations | Refusal) -> int:

@@ -72,13 +72,13 @@ class Reference:
 
 
 class PersistedDocuments:
-    """Finds the operation that a request means, whatever way it names the document; `documents` reads and executes.
+    """Finds the operation that a request means, whatever way it names the document; `documents` reads it.
 
     Raises ConfigurationError when made, where the manifest cannot be read or one of its documents cannot be executed.
     """
 
     def __init__(self, documents: Documents, settings: Settings) -> None:
-        self.documents = documents
+        self._documents = documents
         self._only = settings.documents_mode == "only"
         if self._only and settings.documents is None:
             raise ConfigurationError(f"{variable('documents_mode')} is only, but there is no {_FILE}")
@@ -95,14 +95,14 @@ class PersistedDocuments:
             raise DocumentRefusedError("extensions.persistedQuery.sha256Hash is not the hash of query")
         trusted = self._find_trusted(reference)
         if trusted is not None:
-            return self.documents.operation(trusted, name)
+            return self._documents.operation(trusted, name)
         if self._only:
             raise DocumentRefusedError("Only trusted documents are executed here", Code.FORBIDDEN)
         if digest is not None:
             return self._automatic_operation(digest, text, name)
         if text is None:
             raise DocumentRefusedError("There is no document of that documentId")
-        return self.documents.operation(text, name)
+        return self._documents.operation(text, name)
 
     def _find_trusted(self, reference: Reference) -> str | None:
         """The manifest's document that a request names, were it by its whole text."""
@@ -115,7 +115,7 @@ class PersistedDocuments:
 
     def _automatic_operation(self, digest: str, text: str | None, name: str | None) -> Operation:
         if text is not None:
-            operation = self.documents.operation(text, name)
+            operation = self._documents.operation(text, name)
             # Who sends it again uses it, as who sends the hash alone.
             if self._automatic.find(digest) is None:
                 self._automatic.keep(digest, text, sys.getsizeof(text))
@@ -124,11 +124,11 @@ class PersistedDocuments:
         if known is None:
             # The message, too, is what Apollo's clients know; they send the text then.
             raise RequestError.of(Code.PERSISTED_QUERY_NOT_FOUND, GraphQLError("PersistedQueryNotFound"))
-        return self.documents.operation(known, name)
+        return self._documents.operation(known, name)
 
     def _pin(self, text: str) -> None:
         try:
-            self.documents.pin(text)
+            self._documents.pin(text)
         except RequestError as error:
             identifier = next(key for key, value in self._trusted.items() if value == text)
             raise ConfigurationError(f"{_FILE}: document {identifier}: {error}") from None

@@ -7,44 +7,32 @@ operation is one line in the log, without variables, contents or tokens. What a 
 from __future__ import annotations
 
 import asyncio
-import json
-import re
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
-from functools import lru_cache
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from typing import Any
 
-import orjson
-from graphql import ExecutionResult, OperationType
-from starlette.datastructures import QueryParams
+from graphql import ExecutionResult
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from db.engine import Database, UnavailableError
+from db.engine import UnavailableError
 from db.scope import Viewer
-from gql.context import Context
-from gql.errors import Code, is_unavailable, mask, show
-from gql.execution.admission import Admission, BusyError
+from gql.errors import Code, mask, show
+from gql.execution.admission import BusyError
 from gql.execution.document import RequestError
-from gql.execution.persisted import DocumentRefusedError, PersistedDocuments, Reference
+from gql.execution.operation import Pipeline, RateLimitedError, ReadOnlyError
+from gql.execution.persisted import DocumentRefusedError
+from gql.execution.record import Record
 from gql.security.auth import Authenticator, Unauthenticated
-from gql.security.rate import RateLimiter
 from gql.web.etag import revalidated
-from gql.web.record import Record
-
-GRAPHQL_RESPONSE = "application/graphql-response+json"
-JSON = "application/json"
-HTML = "text/html"
+from gql.web.request import accepted, from_body, from_url, negotiate
+from gql.web.response import HTML, JSON, HttpError, error_response, refusal, write
 
 _METHODS = "GET, POST"
 _COST_HEADER = "x-request-cost"
 # In an address: what makes it one that asks for an operation.
 _NAMING_DOCUMENTS = {"query", "documentId", "extensions"}
-_JSON_PARAMETERS = {"variables", "extensions"}
-_PARAMETERS = {"query", "documentId", "operationName", *_JSON_PARAMETERS}
-_QUALITY = re.compile(r"0(\.\d{0,3})?|1(\.0{0,3})?")
 
 # Nobody waits for an answer with this status: nginx writes it into its log for a client that went away.
 _GONE = 499
@@ -56,52 +44,19 @@ _PATIENCE = 0.1
 _LONGEST_NUMBER = 18
 
 
-class HttpError(Exception):
-    """The request is no GraphQL request. Answered with its status whatever the client accepts."""
-
-    def __init__(
-        self, status: int, message: str, code: Code = Code.BAD_USER_INPUT, headers: Mapping[str, str] | None = None
-    ) -> None:
-        super().__init__(message)
-        self.status = status
-        self.code = code
-        self.headers = dict(headers or {})
-
-    @property
-    def shown(self) -> dict[str, Any]:
-        """As it goes into a response."""
-        return {"message": str(self), "extensions": {"code": self.code}}
-
-
-@dataclass(frozen=True, slots=True)
-class Parameters:
-    """What a GraphQL request asks for."""
-
-    document: Reference
-    operation_name: str | None
-    variables: dict[str, Any] | None
-
-
 class GraphQLEndpoint:
     """Answers the requests of one path: browsers that ask for HTML with `page`, where there is one."""
 
-    def __init__(  # noqa: PLR0913  # each is something that it works with
+    def __init__(
         self,
-        persisted: PersistedDocuments,
-        database: Database,
+        pipeline: Pipeline,
         authenticator: Authenticator,
-        admission: Admission,
-        rates: RateLimiter | None,
         *,
         max_body: int,
         page: Callable[[], Response] | None = None,
     ) -> None:
-        self._persisted = persisted
-        self._documents = persisted.documents
-        self._database = database
+        self._pipeline = pipeline
         self._authenticator = authenticator
-        self._admission = admission
-        self._rates = rates
         self._max_body = max_body
         self._page = page
 
@@ -116,7 +71,7 @@ class GraphQLEndpoint:
         record = Record()
         media = JSON
         try:
-            media = _negotiate(request.headers.get("accept"))
+            media = negotiate(request.headers.get("accept"))
             response = await self._answer(request, media, record)
         except HttpError as error:
             record.count([error.shown])
@@ -126,11 +81,11 @@ class GraphQLEndpoint:
         except UnavailableError as error:
             errors = [mask(error)]
             record.count(errors)
-            response = _response(media, 503, {"errors": errors}, _TRY_AGAIN)
+            response = write(media, 503, {"errors": errors}, _TRY_AGAIN)
         except Exception as error:  # noqa: BLE001  # whatever it is, it must not reach the client
             errors = [mask(error)]
             record.count(errors)
-            response = _response(media, 500, {"errors": errors})
+            response = write(media, 500, {"errors": errors})
         record.status = response.status_code
         record.write(request.method)
         return response
@@ -138,37 +93,30 @@ class GraphQLEndpoint:
     async def _answer(self, request: Request, media: str, record: Record) -> Response:
         viewer = record.viewer = await self._authenticate(request, record)
         if request.method == "GET":
-            parameters = _from_url(request.query_params)
+            parameters = from_url(request.query_params)
         elif request.method == "POST":
-            parameters = _from_body(await self._body(request))
+            parameters = from_body(await self._body(request))
         else:
             raise HttpError(405, "Use GET or POST", headers={"Allow": _METHODS})
         try:
-            record.operation = operation = self._persisted.operation(parameters.document, parameters.operation_name)
-            if request.method == "GET" and operation.type is not OperationType.QUERY:
-                raise HttpError(405, "A GET cannot change anything: use POST", headers={"Allow": "POST"})
-            call = self._documents.call(operation, parameters.variables, viewer)
-            record.cost = call.cost
-            if self._rates and (budget := await self._rates.charge(viewer, call.cost)):
-                headers = budget.headers(self._rates.bounded(call.cost))
-                raise HttpError(429, "Too much was asked for in a minute", Code.RATE_LIMITED, headers)
-            context = Context(viewer, self._database, call.cost, self._rates, reads_once=operation.reads_once)
-            async with _while_connected(request), self._admission:
-                result = await self._documents.execute(call, context)
-            if operation.type is OperationType.QUERY:
-                _refuse_incomplete(result, call.cost)
+            async with _while_connected(request):
+                result = await self._pipeline.answer(parameters, viewer, record)
         except RequestError as error:
             record.count(error.errors)
             record.cost = error.cost
             status = _status(media, error)
             answer = {"errors": error.errors, **self._extensions(request, record)}
-            return _response(media, status, answer, _TRY_AGAIN if status == 503 else None)  # noqa: PLR2004
+            return write(media, status, answer, _TRY_AGAIN if status == 503 else None)  # noqa: PLR2004
+        except ReadOnlyError:
+            raise HttpError(405, "A GET cannot change anything: use POST", headers={"Allow": "POST"}) from None
+        except RateLimitedError as error:
+            raise HttpError(429, str(error), Code.RATE_LIMITED, error.headers) from None
         except BusyError:
             message = "Too many operations are waiting: try again"
             raise HttpError(503, message, Code.SERVICE_UNAVAILABLE, _TRY_AGAIN) from None
         except DocumentRefusedError as error:
-            raise _refusal(error) from None
-        response = _response(media, 200, {**_payload(result, record), **self._extensions(request, record)})
+            raise refusal(error) from None
+        response = write(media, 200, {**_payload(result, record), **self._extensions(request, record)})
         if request.method == "GET" and parameters.document.is_persisted and not result.errors:
             return revalidated(request, response)
         return response
@@ -177,7 +125,7 @@ class GraphQLEndpoint:
         """What the operation costs, for a client that asks for it."""
         if record.cost is None or request.headers.get(_COST_HEADER) != "1":
             return {}
-        return {"extensions": {"cost": {"requested": record.cost, "limit": self._documents.limits.cost}}}
+        return {"extensions": {"cost": {"requested": record.cost, "limit": self._pipeline.limits.cost}}}
 
     async def _authenticate(self, request: Request, record: Record) -> Viewer:
         headers = request.headers.getlist("authorization")
@@ -212,7 +160,7 @@ class GraphQLEndpoint:
 
 def _wants_page(request: Request) -> bool:
     """Whether it is a browser that looks at the address: it asks for HTML by name, and for no operation."""
-    wants_html = _accepted(request.headers.get("accept", "")).get(HTML, 0.0) > 0
+    wants_html = accepted(request.headers.get("accept", "")).get(HTML, 0.0) > 0
     return wants_html and _NAMING_DOCUMENTS.isdisjoint(request.query_params)
 
 
@@ -245,115 +193,12 @@ async def _while_connected(request: Request) -> AsyncIterator[None]:
         raise
 
 
-def _accepted(header: str) -> dict[str, float]:
-    """The media ranges of an Accept header with their qualities."""
-    ranges = {}
-    for part in header.split(","):
-        media, *parameters = (piece.strip().lower() for piece in part.split(";"))
-        values = dict(parameter.partition("=")[::2] for parameter in parameters)
-        if media and values.get("charset", "utf-8").strip('"') in {"utf-8", "utf8", "*"}:
-            quality = values.get("q", "1")
-            ranges[media] = float(quality) if _QUALITY.fullmatch(quality) else 0.0
-    return ranges
-
-
-@lru_cache(maxsize=256)
-def _negotiate(header: str | None) -> str:
-    """The media type to answer with. Raises `HttpError` where none is acceptable.
-
-    A type that is named wins over one that a wildcard covers. Who names both knows the newer one; who names neither is
-    likely to know neither, and gets plain JSON.
-    """
-    ranges = _accepted(header) if header and header.strip() else {"*/*": 1.0}
-    offers = []
-    for media in (JSON, GRAPHQL_RESPONSE):
-        covering = next((range_ for range_ in (media, "application/*", "*/*") if range_ in ranges), None)
-        if covering and ranges[covering]:
-            named = covering == media
-            offers.append((ranges[covering], named, named == (media == GRAPHQL_RESPONSE), media))
-    if not offers:
-        raise HttpError(406, f"Accept {GRAPHQL_RESPONSE} or {JSON}")
-    return max(offers)[-1]
-
-
-def _from_url(query: QueryParams) -> Parameters:
-    names = [name for name, _ in query.multi_items() if name in _PARAMETERS]
-    if len(set(names)) < len(names):
-        raise HttpError(400, "Give each parameter once")
-    values: dict[str, Any] = {name: query[name] for name in names}
-    for name in _JSON_PARAMETERS & values.keys():
-        values[name] = _from_json(values[name].encode(), name) if values[name] else None
-    return _parameters(values)
-
-
-def _from_body(body: bytes) -> Parameters:
-    values = _from_json(body, "The body")
-    if not isinstance(values, dict):
-        raise HttpError(400, "The body is not a JSON object")
-    return _parameters(values)
-
-
-def _from_json(text: bytes, what: str) -> Any:
-    """The value that JSON in UTF-8 stands for. Raises `HttpError`.
-
-    A name may stand only once in an object: readers take one value or the other, so that what somebody before this
-    server looked at need not be what is executed.
-    """
-    try:
-        value = orjson.loads(text)
-    except ValueError:
-        raise HttpError(400, f"{what} is not JSON in UTF-8") from None
-    # What is written back the same has lost no name: most clients write JSON so, and need no second look. What is
-    # nested too deeply to be written back is refused below.
-    with suppress(orjson.JSONEncodeError):
-        if orjson.dumps(value) == text:
-            return value
-    try:
-        _NAMES.decode(text.decode())
-    except (ValueError, RecursionError):
-        raise HttpError(400, f"{what} has a name twice in one object, or too many values in each other") from None
-    return value
-
-
-def _once(pairs: list[tuple[str, Any]]) -> None:
-    if len(dict(pairs)) < len(pairs):
-        raise ValueError
-
-
-_NAMES = json.JSONDecoder(object_pairs_hook=_once, parse_int=str, parse_float=str)
-
-
-def _parameters(values: dict[str, Any]) -> Parameters:
-    name, variables, extensions = values.get("operationName"), values.get("variables"), values.get("extensions")
-    if not isinstance(name, str | None):
-        raise HttpError(400, "operationName must be a string")
-    for key, value in (("variables", variables), ("extensions", extensions)):
-        if not isinstance(value, dict | None):
-            raise HttpError(400, f"{key} must be an object")
-    try:
-        automatic = (extensions or {}).get("persistedQuery")
-        document = Reference.of(values.get("query"), values.get("documentId"), automatic)
-    except DocumentRefusedError as error:
-        raise _refusal(error) from None
-    return Parameters(document, name or None, variables)
-
-
 def _payload(result: ExecutionResult, record: Record) -> dict[str, Any]:
     if not result.errors:
         return {"data": result.data}
     errors = [show(error) for error in result.errors]
     record.count(errors)
     return {"errors": errors, "data": result.data}
-
-
-def _refuse_incomplete(result: ExecutionResult, cost: int) -> None:
-    """Raise `RequestError` for a query that missed the database: it is answered whole, or to be asked again.
-
-    A mutation is not: beside a field that failed there may be one that was carried out.
-    """
-    missed = next(filter(is_unavailable, result.errors or ()), None)
-    if missed is not None and missed.original_error is not None:
-        raise RequestError([mask(missed.original_error)], cost)
 
 
 def _status(media: str, error: RequestError) -> int:
@@ -364,20 +209,3 @@ def _status(media: str, error: RequestError) -> int:
     if media == JSON:
         return 200
     return 503 if code == Code.SERVICE_UNAVAILABLE else 400
-
-
-def _refusal(error: DocumentRefusedError) -> HttpError:
-    return HttpError(403 if error.code is Code.FORBIDDEN else 400, str(error), error.code)
-
-
-def error_response(error: HttpError, media: str = JSON) -> Response:
-    """The answer to what is no GraphQL request."""
-    return _response(media, error.status, {"errors": [error.shown]}, error.headers)
-
-
-def _response(media: str, status: int, payload: dict[str, Any], headers: Mapping[str, str] | None = None) -> Response:
-    return Response(
-        orjson.dumps(payload),
-        status,
-        {"Content-Type": f"{media}; charset=utf-8", "Cache-Control": "no-store", **(headers or {})},
-    )

@@ -22,6 +22,7 @@ from gql.context import Context
 from gql.errors import show
 from gql.execution import run
 from gql.execution.document import Documents, Operation, RequestError
+from gql.execution.operation import Executor
 from gql.security.token import SCOPES
 from tests.support.client import make_settings
 from tests.support.world import store_application, store_world
@@ -71,13 +72,14 @@ class Side:
 
     schema: GraphQLSchema
     documents: Documents
+    executor: Executor
     database: Database
 
     async def answer(self, operation: Operation, variables: dict[str, Any]) -> dict[str, Any]:
         """What a client would be answered, but for the ids of masked errors."""
         context = Context(VIEWER, self.database, reads_once=operation.reads_once)
         try:
-            result = await self.documents.execute(self.documents.call(operation, variables, VIEWER), context)
+            result = await self.executor.execute(self.executor.call(operation, variables, VIEWER), context)
         except RequestError as error:
             return {"errors": error.errors}
         if not result.errors:
@@ -127,7 +129,7 @@ async def pairing(dsn: str, reference_dsn: str | None = None) -> AsyncIterator[P
         for executor, database in zip((PlanningExecutor, ReferenceExecutor), databases, strict=True):
             patch.setattr(gql.schema, "LevelExecutor", executor)
             schema = gql.schema.build_schema()
-            sides.append(Side(schema._schema, Documents(schema, settings), database))  # noqa: SLF001
+            sides.append(Side(schema._schema, Documents(schema, settings), Executor(schema, settings), database))  # noqa: SLF001
     try:
         for database in databases:
             await database.start()

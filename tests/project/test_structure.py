@@ -31,6 +31,7 @@ DB_ORDER = [
 ]
 # These write rows as they come, of all accounts, and so begin statements of their own.
 BULK = ("db/bookingsync/", "db/seed/", "db/migrations/")
+TEST_ROOMS = {"web", "security", "execution", "reading", "writing", "importing", "operating", "project"}
 VISIBLE = {
     "README.md",
     "LICENSE",
@@ -250,6 +251,15 @@ def test_functions_are_short(path: Path) -> None:
     }
 
     assert long == set()
+
+
+def test_the_rooms_stay_small_enough_to_walk() -> None:
+    rooms = {room for room in (ROOT / "tests").iterdir() if [*room.glob("test_*.py")]}
+
+    assert len([*(ROOT / "gql").glob("*.py")]) <= 11
+    assert len([*(ROOT / "tests").glob("*.py")]) <= 3
+    assert {room.name for room in rooms} == TEST_ROOMS
+    assert {room.name: count for room in rooms if (count := len([*room.glob("test_*.py")])) > 14} == {}
 
 
 def test_modules_have_names_of_the_field() -> None:

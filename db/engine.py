@@ -11,11 +11,13 @@ it can be told from a mistake. Nothing is tried again here: only the caller know
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar
+from weakref import WeakValueDictionary
 
 import asyncpg
 from sqlalchemy import event
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Select
 
     from db import tables as t
+    from db.scope import Viewer
 
 _DIALECT = asyncpg_dialect()  # type: ignore[no-untyped-call]
 _BEGIN = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
@@ -41,6 +44,8 @@ _PLANNING = {"random_page_cost": "1.1", "max_parallel_workers_per_gather": "0"}
 _CONNECT_WITHIN = 5.0
 _END_WITHIN = 2.0
 _STOP_WITHIN = 1.5
+# An actor has at most one of so many parts of the read pool.
+_SHARES = 4
 
 # SQLSTATEs, by PostgreSQL's appendix A. Away: a connection is lost (the whole class 08) or ended by who runs the
 # server, which starts, stops, recovers from a crash, or has no connection to spare.
@@ -103,17 +108,21 @@ class SnapshotClosedError(RuntimeError):
 
 
 class Snapshot:
-    """The database at one moment. Takes a connection with its first statement and keeps it until closed.
+    """The database at one moment. Takes a connection with its first statement and keeps it until it is closed.
 
-    Where there will be one statement at most, it is a moment of its own and needs no transaction around it.
-
-    Statements run one after the other, as a connection has one at a time. Closing cancels what still runs, so that a
-    connection never goes back to the pool in the middle of a statement.
+    An operation of a single statement needs no transaction. Statements run one after the other, because a connection
+    runs one at a time. Closing cancels the statement that still runs, so that no connection returns to the pool in the
+    middle of one. With a `share`, a connection is only taken while the share has room.
     """
 
-    def __init__(self, pool: asyncpg.Pool[Row], *, in_transaction: bool = True) -> None:
+    def __init__(
+        self, pool: asyncpg.Pool[Row], *, in_transaction: bool = True, share: asyncio.Semaphore | None = None
+    ) -> None:
+        self.seconds = 0.0
+        """How long statements have run, waiting for a connection not included."""
         self._pool = pool
         self._in_transaction = in_transaction
+        self._share = share
         self._connection: Any = None
         self._turn = asyncio.Lock()
         self._running: set[asyncio.Task[Any]] = set()
@@ -132,7 +141,11 @@ class Snapshot:
                 with _told_apart(self._is_lost):
                     connection = await self._open()
                     values = [parameters[name] for name in statement.names]
-                    return await connection.fetch(statement.sql, *values, record_class=statement.record_class)  # type: ignore[no-any-return]
+                    started = time.perf_counter()
+                    try:
+                        return await connection.fetch(statement.sql, *values, record_class=statement.record_class)  # type: ignore[no-any-return]
+                    finally:
+                        self.seconds += time.perf_counter() - started
         finally:
             self._running.discard(task)
 
@@ -147,20 +160,35 @@ class Snapshot:
         if self._closed:
             raise SnapshotClosedError("the operation has ended")
         if self._connection is None:
-            self._connection = await self._pool.acquire()
+            self._connection = await self._acquire()
             if self._in_transaction:
                 await self._connection.execute(_BEGIN)
         return self._connection
 
+    async def _acquire(self) -> Any:
+        if self._share is None:
+            return await self._pool.acquire()
+        await self._share.acquire()
+        try:
+            return await self._pool.acquire()
+        except BaseException:
+            self._share.release()
+            raise
+
+    async def _release(self, connection: Any) -> None:
+        if self._share is not None:
+            self._share.release()
+        await self._pool.release(connection)
+
     async def close(self) -> None:
-        """End the transaction and give the connection back, even if the caller is cancelled. Safe to call twice."""
+        """End the transaction and release the connection, even if the caller is cancelled. Safe to call twice."""
         self._closed = True
         if self._running or (self._connection is not None and self._in_transaction):
             await asyncio.shield(self._end())
         elif self._connection is not None:
-            # Nothing to end: asyncpg sees to it by itself that the connection comes back.
+            # There is no transaction to end, and asyncpg shields the release from cancellation by itself.
             connection, self._connection = self._connection, None
-            await self._pool.release(connection)
+            await self._release(connection)
 
     async def _end(self) -> None:
         interrupted = self._running.copy()
@@ -173,7 +201,7 @@ class Snapshot:
             return
         if self._in_transaction or interrupted:
             await _roll_back(connection)
-        await self._pool.release(connection)
+        await self._release(connection)
 
 
 async def _roll_back(connection: Any) -> None:
@@ -189,12 +217,15 @@ async def _roll_back(connection: Any) -> None:
 
 
 class Database:
-    """The two pools of a process. Made without connecting; `start()` connects."""
+    """The pools of a process. Made without connecting; `start()` connects."""
 
     def __init__(self, dsn: str, *, pool_size: int = 10) -> None:
         self._dsn = dsn
         self._size = pool_size
         self._pool: asyncpg.Pool[Row] | None = None
+        self._control: asyncpg.Pool[Row] | None = None
+        # Snapshots hold their principal's share: one that nobody holds is dropped.
+        self._shares: WeakValueDictionary[Any, asyncio.Semaphore] = WeakValueDictionary()
         self._engine: AsyncEngine | None = None
 
     @property
@@ -204,24 +235,29 @@ class Database:
             raise RuntimeError("the database was not started")
         return self._pool
 
+    @property
+    def control(self) -> asyncpg.Pool[Row]:
+        """One connection that no operation occupies, for the readiness and for the actors of tokens."""
+        if self._control is None:
+            raise RuntimeError("the database was not started")
+        return self._control
+
+    def snapshot_for(self, viewer: Viewer, *, in_transaction: bool = True) -> Snapshot:
+        """A snapshot for an operation of `viewer`. Each actor has at most a quarter of the pool at a time."""
+        actor = viewer.account_id, viewer.actor_type, viewer.actor_id
+        share = self._shares.get(actor)
+        if share is None:
+            share = self._shares[actor] = asyncio.Semaphore(-(-self._size // _SHARES))
+        return Snapshot(self.pool, in_transaction=in_transaction, share=share)
+
     async def start(self, *, connect: bool = True) -> None:
         """Open the pools; where not to `connect` yet, the first statement does.
 
         Raises OSError where the server cannot be reached, asyncpg.PostgresError where it refuses the connection, and
         asyncpg.InterfaceError where the DSN is none.
         """
-        self._pool = await asyncpg.create_pool(
-            self._dsn,
-            timeout=_CONNECT_WITHIN,
-            min_size=int(connect),
-            max_size=self._size,
-            init=_learn_arrays,
-            reset=_no_reset,
-            statement_cache_size=1_000,
-            max_cached_statement_lifetime=0,
-            record_class=Row,
-            server_settings=_PLANNING,
-        )
+        self._pool = await self._open(self._size, connect=connect)
+        self._control = await self._open(1, connect=False)
         # asyncpg parses the DSN in both pools, so that it means the same in both.
         self._engine = create_async_engine(
             "postgresql+asyncpg://",
@@ -232,17 +268,30 @@ class Database:
         )
         event.listen(self._engine.sync_engine, "checkout", _replace_if_lost)
 
+    async def _open(self, size: int, *, connect: bool) -> asyncpg.Pool[Row]:
+        return await asyncpg.create_pool(
+            self._dsn,
+            timeout=_CONNECT_WITHIN,
+            min_size=int(connect),
+            max_size=size,
+            init=_learn_arrays,
+            reset=_no_reset,
+            statement_cache_size=1_000,
+            max_cached_statement_lifetime=0,
+            record_class=Row,
+            server_settings=_PLANNING,
+        )
+
     async def stop(self) -> None:
         """Close the pools, once the operations that still run have given their connections back."""
-        pool, engine = self._pool, self._engine
-        self._pool = self._engine = None
+        pools, engine = [pool for pool in (self._pool, self._control) if pool is not None], self._engine
+        self._pool = self._control = self._engine = None
         if engine is not None:
             await engine.dispose()
-        if pool is not None:
-            # Where this takes longer, asyncpg terminates the connections that are left.
-            with suppress(TimeoutError):
-                async with asyncio.timeout(_STOP_WITHIN):
-                    await pool.close()
+        # asyncpg terminates the connections that are left when the time is over.
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_STOP_WITHIN):
+                await asyncio.gather(*(pool.close() for pool in pools))
 
     @asynccontextmanager
     async def snapshot(self) -> AsyncIterator[Snapshot]:

@@ -151,7 +151,7 @@ async def _to_graphiql(_request: Request) -> Response:
 async def _readiness(database: Database, _request: Request) -> Response:
     """Whether the database answers and has the newest migration. Says no more than that."""
     try:
-        async with asyncio.timeout(_READY_WITHIN), database.pool.acquire(timeout=_READY_WITHIN) as connection:
+        async with asyncio.timeout(_READY_WITHIN), database.control.acquire(timeout=_READY_WITHIN) as connection:
             revision = await applied(connection)
     except Exception:  # noqa: BLE001  # a database can fail in every way, and all of them mean the same here
         return JSONResponse({"status": "unavailable", "database": "unreachable"}, 503)

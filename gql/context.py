@@ -1,4 +1,4 @@
-"""What a request carries: the viewer, the database at one moment, and the loaders over it."""
+"""The state of one operation: its viewer, its snapshot of the database, and its loaders."""
 
 from __future__ import annotations
 
@@ -12,29 +12,35 @@ from gql.security.rate import RateLimiter
 
 @dataclass(slots=True)
 class Context:
-    """One request's. Made without work; the snapshot connects when something is read, loaders are made when used."""
+    """Made for each operation, without any work: the snapshot connects when it is first read."""
 
     viewer: Viewer
     database: Database
     cost: int = 0
-    """What the operation could return, in nodes."""
+    """How many nodes the operation could return."""
     rates: RateLimiter | None = None
     reads_once: bool = False
     loaders: dict[Any, Any] = field(default_factory=dict)
+    seconds: float = 0.0
+    """Database time of the snapshots that were closed, and of whatever else the operation did there."""
     snapshot: Snapshot = field(init=False)
-    """The moment that this operation reads."""
 
     def __post_init__(self) -> None:
-        self.snapshot = Snapshot(self.database.pool, in_transaction=not self.reads_once)
+        self.snapshot = self.database.snapshot_for(self.viewer, in_transaction=not self.reads_once)
 
     async def renew(self) -> None:
-        """Let what follows read a later moment: after a write, whose outcome it must show."""
+        """Take a new snapshot, for example after a write whose outcome must be visible."""
         self.loaders.clear()
-        earlier, self.snapshot = self.snapshot, Snapshot(self.database.pool)
+        earlier, self.snapshot = self.snapshot, self.database.snapshot_for(self.viewer)
         await earlier.close()
+        self.seconds += earlier.seconds
 
     async def close(self) -> None:
-        """Give the connection back. What a loader still asks for is refused from here on."""
-        # Loaders lead back here: without this, all rows would stay until Python looks for cycles.
+        """Release the connection and charge the database time. Loaders that ask later get an error."""
+        # Loaders refer to this context: without this, all rows would stay until Python looks for cycles.
         self.loaders.clear()
-        await self.snapshot.close()
+        try:
+            await self.snapshot.close()
+        finally:
+            if self.rates is not None:
+                await self.rates.spend(self.viewer, self.seconds + self.snapshot.seconds)

@@ -35,7 +35,7 @@ class Settings(BaseSettings):
     )
     data: Path = Field(default=Path(".data"), description="Folder of the embedded server and the demo's key")
     pool_size: int = Field(
-        default=10, ge=1, description="Connections for reading, and as many for writing, per process"
+        default=10, ge=1, description="Connections for reading, as many for writing, and one more, per process"
     )
     jwt_secret: SecretStr | None = Field(default=None, description="Key of HS256 tokens, 32 bytes or more")
     jwks: str | None = Field(default=None, description="JWKS of RS256 and ES256 tokens: a file or an https URL")
@@ -54,7 +54,14 @@ class Settings(BaseSettings):
         default=100_000,
         ge=0,
         le=2_147_483_647,
-        description="Nodes a minute of each user or application; 0 for as many as they like",
+        description="Nodes a minute of each user or application; 0 for no limit, of seconds neither",
+    )
+    rate_seconds: float = Field(
+        default=20.0,
+        ge=0,
+        le=1_000_000,
+        allow_inf_nan=False,
+        description="Seconds of database time a minute of each user or application; 0 for no limit",
     )
     rate_limit_url: SecretStr | None = Field(
         default=None, description="`redis://…`, to limit several processes together; without it, each for itself"

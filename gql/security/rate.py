@@ -1,8 +1,9 @@
-"""How much each principal may ask for in a minute, counted in nodes: a budget that refills as time passes.
+"""Rate limits: what each principal may use in a minute, in nodes and in seconds of database time.
 
-The budget slides: what was spent in the minute before counts less and less. It is kept in this process, or in Redis for
-several processes together; where Redis fails, requests are let through, as an inbox that cannot be read is worse than
-one that is read too often. What an operation costs is told by `gql.execution.measure`.
+Both limits are sliding windows: what was used in the previous minute counts less and less. Nodes are charged before an
+operation runs, and what it did not return is refunded; database time is known, and charged, only afterwards. Counts are
+kept in this process, or in Redis for several processes. If Redis fails, requests are let through and a warning is
+logged. `gql.execution.measure` computes what an operation costs.
 """
 
 from __future__ import annotations
@@ -17,17 +18,17 @@ from typing import TypeAlias, TypeVar
 
 import limits
 import structlog
-from limits import RateLimitItemPerMinute, aio, storage
 
 from db.scope import Viewer
+from gql.security.counting import WINDOW, Counts, Key, LocalCounter, RedisCounter
 from gql.settings import ConfigurationError, Settings, variable
 
-_MINUTE = 60.0
-# Seconds for Redis to answer, and for it to be left alone after it did not.
+# Seconds that Redis has to answer, and for which it is not asked again after it did not.
 _PATIENCE = 0.25
 _PAUSE = 5.0
+_MICROSECONDS = 1_000_000
 
-_Store: TypeAlias = storage.MemoryStorage | aio.storage.RedisStorage
+_Counter: TypeAlias = LocalCounter | RedisCounter
 _T = TypeVar("_T")
 
 _log = structlog.stdlib.get_logger("inbox")
@@ -35,41 +36,43 @@ _log = structlog.stdlib.get_logger("inbox")
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """What is left of a minute's nodes at one moment. Times are seconds; `now` is since the epoch."""
+    """What a principal may still use at one moment. Times are in seconds; `now` is since the epoch."""
 
     limit: int
     now: float
     before: int = 0
-    """What was spent in the minute before this one; where minutes begin is the store's matter."""
+    """What was used in the minute before this one."""
     spent: int = 0
-    """What was spent in this minute."""
-    left: float = _MINUTE
+    """What was used in this minute."""
+    left: float = WINDOW
     """How long this minute lasts."""
+    blocked: float = 0.0
+    """How long nothing may be used, because the principal's database time is used up."""
 
     @property
     def remaining(self) -> int:
-        """So many nodes may be asked for now."""
-        return max(0, self.limit - math.floor(self.before * self.left / _MINUTE + self.spent))
+        """How many nodes may be used now."""
+        return max(0, self.limit - Counts(self.before, self.spent, self.left).weighted)
 
     @property
     def reset_at(self) -> datetime:
-        """When all of it is there again, if nothing is asked for."""
+        """When the whole limit is available again, if nothing else is used."""
         return datetime.fromtimestamp(self.now + self.wait(self.limit), UTC)
 
     def wait(self, cost: int) -> float:
-        """How long until so many nodes, at most all of them, can be asked for."""
+        """How long until `cost`, at most the limit, can be used."""
         room = self.limit - cost
         if self.spent > room:
-            # Only when this minute is the one before does what was spent in it count less.
-            return self.left + _MINUTE * (1 - room / self.spent)
+            # What was used in this minute only counts less once this minute is the previous one.
+            return self.left + WINDOW * (1 - room / self.spent)
         if self.before == 0:
             return 0.0
-        return max(0.0, self.left - _MINUTE * (room - self.spent) / self.before)
+        return max(0.0, self.left - WINDOW * (room - self.spent) / self.before)
 
     def headers(self, cost: int) -> dict[str, str]:
-        """For the answer to an operation of this cost that must wait."""
+        """Headers of the answer to an operation of this cost that must wait."""
         return {
-            "Retry-After": _whole(self.wait(cost)),
+            "Retry-After": _whole(max(self.blocked, self.wait(cost))),
             "RateLimit-Limit": str(self.limit),
             "RateLimit-Remaining": str(self.remaining),
             "RateLimit-Reset": _whole(self.wait(self.limit)),
@@ -77,69 +80,90 @@ class Budget:
 
 
 class RateLimiter:
-    """The budgets of all principals. Raises ConfigurationError where the store's client is not installed."""
+    """The budgets of all principals. Raises ConfigurationError if the client of Redis is not installed."""
 
     def __init__(self, settings: Settings) -> None:
-        self._item = RateLimitItemPerMinute(settings.rate_limit)
-        self._store: _Store = storage.MemoryStorage()
+        self._limit = settings.rate_limit
+        self._time_limit = round(settings.rate_seconds * _MICROSECONDS)
+        self._counter: _Counter = LocalCounter()
         self._asks_again = -math.inf
         if settings.rate_limit_url is not None:
-            url = settings.rate_limit_url.get_secret_value()
             try:
-                self._store = aio.storage.RedisStorage(f"async+{url}", implementation="redispy")
+                self._counter = RedisCounter(settings.rate_limit_url.get_secret_value())
             except (limits.errors.ConfigurationError, ValueError):
-                # What went wrong may quote the URL, which can have a password.
-                message = "is no URL of Redis, or there is no Redis client: install inbox-graphql[redis]"
+                # The error may quote the URL, which may contain a password.
+                message = "is not a URL of Redis, or there is no Redis client: install inbox-graphql[redis]"
                 raise ConfigurationError(f"{variable('rate_limit_url')} {message}") from None
 
     async def stop(self) -> None:
-        """Disconnect from the store."""
-        if isinstance(self._store, aio.storage.RedisStorage):
-            await self._store.bridge.get_connection().aclose()  # type: ignore[attr-defined]  # of the Redis client
+        """Disconnect from Redis."""
+        if isinstance(self._counter, RedisCounter):
+            await self._counter.stop()
 
     async def charge(self, viewer: Viewer, cost: int) -> Budget | None:
-        """Take `cost` nodes off the viewer's budget; the budget as it is where they are not there, so that nothing is.
+        """Take `cost` nodes, within `bounded`, from the viewer's budget and return None.
 
-        Every operation costs one at least, and none more than all of it: it could never run.
+        If the nodes, or any database time, are not available: take nothing and return the budget.
         """
-        nodes = self.bounded(cost)
-        taken = await self._ask(
-            lambda store: store.acquire_sliding_window_entry(self._key(viewer), self._item.amount, int(_MINUTE), nodes),
-            otherwise=True,
-        )
-        return None if taken else await self.budget(viewer)
+        blocked = await self._blocked(viewer)
+        if not blocked:
+            nodes = self.bounded(cost)
+            if await self._ask(lambda counter: counter.take(_nodes(viewer), nodes, self._limit), otherwise=True):
+                return None
+        return await self.budget(viewer, blocked)
 
-    async def budget(self, viewer: Viewer) -> Budget:
-        """What is left for the viewer; all of it where the store fails."""
-        nothing = (0, 0.0, 0, 0.0)
-        before, before_counts, spent, spent_counts = await self._ask(
-            lambda store: store.get_sliding_window(self._key(viewer), int(_MINUTE)), nothing
-        )
-        # A minute counts for itself and for the one after it. The store knows nothing of one without spending.
-        left = spent_counts - _MINUTE if spent else before_counts
-        return Budget(self._item.amount, time.time(), before, spent, left)
+    async def refund(self, viewer: Viewer, nodes: int) -> None:
+        """Give back nodes that were charged and not returned, as far as they were charged in this minute."""
+        if nodes > 0:
+            await self._ask(lambda counter: counter.add(_nodes(viewer), -nodes), None)
+
+    async def spend(self, viewer: Viewer, seconds: float) -> None:
+        """Charge database time that was used."""
+        if self._time_limit and seconds > 0:
+            await self._ask(lambda counter: counter.add(_time(viewer), math.ceil(seconds * _MICROSECONDS)), None)
+
+    async def budget(self, viewer: Viewer, blocked: float = 0.0) -> Budget:
+        """The viewer's nodes; all of them if Redis fails."""
+        counts = await self._read(_nodes(viewer))
+        return Budget(self._limit, time.time(), *counts, blocked)
 
     def bounded(self, cost: int) -> int:
-        """What an operation of this cost is charged."""
-        return min(max(1, cost), self._item.amount)
+        """What an operation of this cost is charged: at least 1, and at most the limit, so that it can run at all."""
+        return min(max(1, cost), self._limit)
 
-    def _key(self, viewer: Viewer) -> str:
-        return self._item.key_for(str(viewer.account_id), viewer.actor_type, str(viewer.actor_id))
+    async def _blocked(self, viewer: Viewer) -> float:
+        """How many seconds the viewer must wait for database time; 0 if there is some."""
+        if not self._time_limit:
+            return 0.0
+        counts = await self._read(_time(viewer))
+        if counts.weighted < self._time_limit:
+            return 0.0
+        return Budget(self._time_limit, 0.0, *counts).wait(1)
 
-    async def _ask(self, question: Callable[[_Store], _T | Awaitable[_T]], otherwise: _T) -> _T:
-        """What the store says, or `otherwise` where it does not say anything in time."""
+    async def _read(self, key: Key) -> Counts:
+        return await self._ask(lambda counter: counter.read(key), Counts(0, 0, 0.0))
+
+    async def _ask(self, question: Callable[[_Counter], _T | Awaitable[_T]], otherwise: _T) -> _T:
+        """The counter's answer, or `otherwise` if there is none in time."""
+        if isinstance(self._counter, LocalCounter):
+            return question(self._counter)  # type: ignore[return-value]  # this one answers at once
         if time.monotonic() < self._asks_again:
             return otherwise
         try:
-            answer = question(self._store)
-            if not isinstance(answer, Awaitable):
-                return answer
             async with asyncio.timeout(_PATIENCE):
-                return await answer
-        except Exception as error:  # noqa: BLE001  # a store can fail in every way, and all of them mean the same here
+                return await question(self._counter)  # type: ignore[misc, no-any-return]  # this one has to be awaited
+        except Exception as error:  # noqa: BLE001  # Redis can fail in many ways, and all of them mean the same here
             self._asks_again = time.monotonic() + _PAUSE
             _log.warning("rate limits are not kept", error=type(error).__name__)
             return otherwise
+
+
+def _nodes(viewer: Viewer) -> Key:
+    return viewer.account_id, viewer.actor_type, viewer.actor_id
+
+
+def _time(viewer: Viewer) -> Key:
+    return *_nodes(viewer), "time"
 
 
 def _whole(seconds: float) -> str:

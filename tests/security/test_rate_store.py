@@ -117,7 +117,6 @@ async def test_a_redis_that_comes_back_is_asked_again(seeded_dsn: str, monkeypat
         await client.data(FORTY)
         with capture_logs() as logs:
             await client.data(FORTY)
-            monkeypatch.setattr("gql.security.rate._PAUSE", 0.0)
             passed = time.monotonic() + 6
             monkeypatch.setattr(time, "monotonic", lambda: passed)
             await client.data(FORTY)
@@ -161,7 +160,7 @@ def test_a_url_that_cannot_be_read_is_one_line(url: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
         RateLimiter(Settings(rate_limit_url=SecretStr(url)))
 
-    assert str(caught.value).startswith("INBOX_RATE_LIMIT_URL is no URL of Redis")
+    assert str(caught.value).startswith("INBOX_RATE_LIMIT_URL is not a URL of Redis")
     assert "secret" not in str(caught.value)
 
 

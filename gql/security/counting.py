@@ -1,0 +1,112 @@
+"""Counting what principals spend: in this process, or in a Redis that several processes share.
+
+A window is a minute. Each count belongs to a key and to the window in which it was added; a reader gets the counts of
+the present window and of the one before it. Amounts are integers; a negative amount gives back.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Hashable
+from typing import NamedTuple, TypeAlias
+
+import limits
+from limits import aio
+
+WINDOW = 60.0
+# Keys per window: 100,000 take 20 MB. Beyond, the key that came first in the window is forgotten.
+MAX_KEYS = 100_000
+# Redis adds only up to a limit. This one is never reached, and a Lua number still holds it exactly.
+_NO_LIMIT = 2**53
+
+Key: TypeAlias = tuple[Hashable, ...]
+
+
+class Counts(NamedTuple):
+    """The counts of one key."""
+
+    before: int
+    """What was counted in the window before this one."""
+    spent: int
+    """What was counted in this window."""
+    left: float
+    """Seconds until this window ends."""
+
+    @property
+    def weighted(self) -> int:
+        """What counts now: the previous window loses weight as this one passes."""
+        return int(self.before * self.left / WINDOW) + self.spent
+
+
+class LocalCounter:
+    """Counts in this process; windows begin with the minutes of the clock.
+
+    An operation takes 1 µs whatever the number of keys: when a minute begins, the counts are dropped as a whole.
+    """
+
+    def __init__(self) -> None:
+        self._window = 0
+        self._spent: dict[Key, int] = {}
+        self._before: dict[Key, int] = {}
+
+    def read(self, key: Key) -> Counts:
+        """The counts of `key`."""
+        left = self._advance()
+        return Counts(self._before.get(key, 0), self._spent.get(key, 0), left)
+
+    def take(self, key: Key, amount: int, limit: int) -> bool:
+        """Add `amount`, unless more than `limit` would count then."""
+        counts = self.read(key)
+        if counts.weighted + amount > limit:
+            return False
+        self._store(key, counts.spent + amount)
+        return True
+
+    def add(self, key: Key, amount: int) -> None:
+        """Add `amount`, whatever counts then. What is given back is at most what this window has."""
+        self._store(key, max(0, self.read(key).spent + amount))
+
+    def _store(self, key: Key, spent: int) -> None:
+        self._spent[key] = spent
+        if len(self._spent) > MAX_KEYS:
+            del self._spent[next(iter(self._spent))]
+
+    def _advance(self) -> float:
+        """Begin a new window if it is time; return how many seconds the window lasts."""
+        window, passed = divmod(time.time(), WINDOW)
+        if window != self._window:
+            self._before = self._spent if window == self._window + 1 else {}
+            self._spent = {}
+            self._window = int(window)
+        return WINDOW - passed
+
+
+class RedisCounter:
+    """Counts in Redis; a key's windows begin with the first amount. Raises whatever the client of Redis raises."""
+
+    def __init__(self, url: str) -> None:
+        """Raise ValueError for a URL that is not one of Redis; limits.errors.ConfigurationError without a client."""
+        self._storage = aio.storage.RedisStorage(f"async+{url}", implementation="redispy")
+
+    async def read(self, key: Key) -> Counts:
+        """The counts of `key`."""
+        stored = await self._storage.get_sliding_window(_text(key), int(WINDOW))
+        before, before_counts, spent, spent_counts = stored
+        # A window's counts are kept for two windows. Redis returns no time for a window without counts.
+        return Counts(before, spent, spent_counts - WINDOW if spent else before_counts)
+
+    async def take(self, key: Key, amount: int, limit: int) -> bool:
+        """Add `amount`, unless more than `limit` would count then."""
+        return await self._storage.acquire_sliding_window_entry(_text(key), limit, int(WINDOW), amount)
+
+    async def add(self, key: Key, amount: int) -> None:
+        """Add `amount`, whatever counts then."""
+        await self.take(key, amount, _NO_LIMIT)
+
+    async def stop(self) -> None:
+        """Disconnect."""
+        await self._storage.bridge.get_connection().aclose()  # type: ignore[attr-defined]  # of the client of Redis
+
+
+def _text(key: Key) -> str:
+    return str(limits.RateLimitItemPerMinute(1).key_for(*map(str, key)))

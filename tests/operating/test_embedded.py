@@ -18,7 +18,7 @@ import pytest
 import db.embedded
 from db.embedded import EmbeddedError, embedded
 
-# Another process with a server of its own, or a share in ours: it says where, and ends as it is told to.
+# Another process that starts or joins the server: it prints the DSN, and ends when its input or SIGTERM says so.
 USER = """
 import signal, sys
 from pathlib import Path
@@ -32,8 +32,6 @@ with embedded(Path(sys.argv[1])) as dsn:
     print(dsn, flush=True)
     sys.stdin.read()
 """
-
-posix = pytest.mark.skipif(sys.platform == "win32", reason="Windows has neither these signals nor these sockets")
 
 
 def _ask(dsn: str, *statements: str) -> Any:
@@ -105,7 +103,6 @@ def test_it_is_the_same_on_every_machine(made: Path) -> None:
         assert _ask(dsn, "SELECT upper('é') || (SELECT min(x) FROM (VALUES ('a'), ('B')) AS t (x))") == "ÉB"
 
 
-@posix
 def test_nobody_reaches_it_over_the_network(made: Path) -> None:
     with embedded(made) as dsn:
         assert _ask(dsn, "SHOW listen_addresses") == ""
@@ -162,7 +159,6 @@ def test_two_blocks_of_one_process_are_two_users(made: Path) -> None:
     assert _stops(outer)
 
 
-@posix
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_stops_it(made: Path, number: signal.Signals) -> None:
     with _user(made) as (process, dsn):
@@ -172,7 +168,6 @@ def test_a_signal_stops_it(made: Path, number: signal.Signals) -> None:
         assert _stops(dsn)
 
 
-@posix
 @pytest.mark.parametrize("sign", ["postgres.new/PG_VERSION", "postgres/postmaster.pid"])
 def test_a_signal_while_it_starts_leaves_no_server(tmp_path: Path, sign: str) -> None:
     with _starting(tmp_path) as process:
@@ -185,7 +180,6 @@ def test_a_signal_while_it_starts_leaves_no_server(tmp_path: Path, sign: str) ->
         assert _ask(dsn, "SELECT 1") == 1
 
 
-@posix
 def test_it_recovers_where_everything_was_killed(made: Path) -> None:
     with _user(made) as (process, dsn):
         _ask(dsn, "CREATE TABLE IF NOT EXISTS survived (number int)", "INSERT INTO survived VALUES (1)")
@@ -198,7 +192,6 @@ def test_it_recovers_where_everything_was_killed(made: Path) -> None:
     assert _stops(dsn)
 
 
-@posix
 def test_a_process_id_that_is_another_now_does_not_matter(made: Path) -> None:
     with _user(made) as (process, _):
         _kill_server(made)

@@ -18,7 +18,7 @@ from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp
 
 from db.engine import Database, UnavailableError
-from db.migrations.apply import applied, head
+from db.migrations.apply import State, state
 from db.queries.actor import exists
 from db.scope import Viewer
 from gql.errors import mask
@@ -149,12 +149,12 @@ async def _to_graphiql(_request: Request) -> Response:
 
 
 async def _readiness(database: Database, _request: Request) -> Response:
-    """Whether the database answers and has the newest migration. Says no more than that."""
+    """Whether the database answers and has tables that this version can serve. Says no more than that."""
     try:
         async with asyncio.timeout(_READY_WITHIN), database.control.acquire(timeout=_READY_WITHIN) as connection:
-            revision = await applied(connection)
+            schema = await state(connection)
     except Exception:  # noqa: BLE001  # a database can fail in every way, and all of them mean the same here
         return JSONResponse({"status": "unavailable", "database": "unreachable"}, 503)
-    if revision != head():
-        return JSONResponse({"status": "unavailable", "database": "migrations pending"}, 503)
+    if schema is not State.SERVABLE:
+        return JSONResponse({"status": "unavailable", "database": schema}, 503)
     return JSONResponse({"status": "ok"})

@@ -1,19 +1,26 @@
-"""Brings a database to the tables of this version, and says how far it is.
+"""Migrates a database to the newest revision of this version, and says whether this version can serve a database.
 
-The revisions are Alembic's, in `db/migrations`, found from the package and so from any working directory. Revisions are
-applied by one process at a time. A database that a newer version has migrated is refused and never touched.
+The revisions are Alembic's, in `db/migrations/versions`. They are found through the package, so the working directory
+does not matter. One process at a time migrates a database.
 
-The functions that take a DSN run an event loop of their own: from async code, call them through `asyncio.to_thread`.
-They raise OSError or asyncpg.PostgresError where the database cannot be reached, asyncpg.InterfaceError where the DSN
-is none, and UnknownRevisionError where a newer version was here.
+Versions can run side by side on one database, as in a rolling deployment. Each revision names in `oldest_code` the
+oldest revision whose code can serve the tables that it leaves behind. A migration stores this in the database (as the
+comment of `alembic_version`), because older code does not have the newer file. A database that is too new is refused
+and never changed. `.github/decisions/0014-rolling-deployment.md` has the rules for writing a migration.
+
+Functions that take a DSN run an event loop of their own: from async code, call them through `asyncio.to_thread`. They
+raise OSError or asyncpg.PostgresError if the database cannot be reached, asyncpg.InterfaceError if the DSN is invalid,
+and UnknownRevisionError if the database is too new.
 """
 
 from __future__ import annotations
 
 import asyncio
+import re
 import threading
 import time
 from collections.abc import Callable
+from enum import StrEnum
 from functools import cache
 from typing import Any, TypeVar
 
@@ -23,54 +30,67 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from alembic.script.revision import RevisionError
-from sqlalchemy import BigInteger, Connection, NullPool, bindparam, func, select
+from sqlalchemy import BigInteger, Connection, NullPool, bindparam, func, select, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from db.tables import Table
 
-# What `alembic revision --autogenerate` and `drift` look at beyond names.
+# What `alembic revision --autogenerate` and `drift` compare besides names.
 COMPARISON: dict[str, Any] = {"compare_type": True, "compare_server_default": True}
 
 # The advisory lock that a migration holds.
 LOCK = int.from_bytes(b"inbox")
 
-# Alembic keeps the running command in module globals.
+# Alembic keeps the running command in module globals, so one thread at a time may use it.
 _ALEMBIC = threading.Lock()
+
+_STATE = "SELECT version_num, obj_description('alembic_version'::regclass, 'pg_class') FROM alembic_version"
+_COMMENT = "Revision {revision} can be served by the code of revision {oldest} and later."
+_OLDEST = re.compile(r"Revision (?P<revision>\S+) can be served by the code of revision (?P<oldest>\S+) and later\.")
 
 _T = TypeVar("_T")
 
 
 class UnknownRevisionError(RuntimeError):
-    """The database is at a revision that this version does not have."""
+    """A newer version has migrated the database, and this version cannot serve it. The message is one line."""
+
+
+class State(StrEnum):
+    """Whether this version can serve a database."""
+
+    SERVABLE = "ok"
+    PENDING = "migrations pending"
+    TOO_NEW = "migrated by a newer version"
 
 
 def migrate(dsn: str) -> list[str]:
-    """Apply what is pending and return it, the oldest first. Safe to run twice, and from two machines at once."""
+    """Apply the pending revisions; return them, oldest first. Safe to run twice, and on two machines at once."""
     return connected(dsn, _upgrade)
 
 
 def downgrade(dsn: str, revision: str) -> None:
-    """Go back to `revision`; `base` is before the first. What later ones hold is lost.
+    """Go back to `revision`; `base` is the empty database. The data of the revisions that are undone are lost.
 
-    Raises alembic.util.CommandError where there is no such revision.
+    Raises alembic.util.CommandError if there is no such revision.
     """
 
     def back(connection: Connection) -> None:
         _lock(connection)
-        _pending(connection)
+        current, _ = _stored(connection)
+        if current not in {None, *revisions()}:
+            raise _too_new(current)
         _execute(command.downgrade, connection, revision)
 
     connected(dsn, back)
 
 
 def pending(dsn: str) -> list[str]:
-    """The revisions that are not applied, the oldest first; empty where the database is current."""
+    """The revisions that are not applied, oldest first. Empty if this version can serve the database."""
     return connected(dsn, _pending)
 
 
 def drift(dsn: str) -> list[Any]:
-    """How a migrated database differs from the tables, as Alembic sees it; empty where it does not."""
+    """How a migrated database differs from the tables, as Alembic sees it; empty if it does not differ."""
 
     def compare(connection: Connection) -> list[Any]:
         return list(compare_metadata(MigrationContext.configure(connection, opts=COMPARISON), Table.metadata))
@@ -79,28 +99,50 @@ def drift(dsn: str) -> list[Any]:
 
 
 async def applied(connection: asyncpg.Connection[Any]) -> str | None:
-    """The revision that the database is at, None where it was never migrated. One statement, outside a transaction."""
-    try:
-        revision: str | None = await connection.fetchval("SELECT version_num FROM alembic_version")
-    except asyncpg.UndefinedTableError:
-        return None
+    """The revision of the database, None if it was never migrated. One statement, outside a transaction."""
+    revision, _ = await _fetch_stored(connection)
     return revision
+
+
+async def state(connection: asyncpg.Connection[Any]) -> State:
+    """Whether this version can serve the database. One statement, outside a transaction."""
+    return _judge(*await _fetch_stored(connection))
 
 
 @cache
 def head() -> str:
     """The newest revision of this version."""
-    revision = _history().get_current_head()
-    if revision is None:
+    return revisions()[-1]
+
+
+@cache
+def revisions() -> tuple[str, ...]:
+    """All revisions of this version, oldest first."""
+    newest_first = [script.revision for script in _history().walk_revisions()]
+    if not newest_first:
         raise RuntimeError("There are no revisions in db/migrations/versions")
-    return revision
+    return tuple(reversed(newest_first))
+
+
+def oldest_code(revision: str) -> str:
+    """The oldest revision whose code can serve a database at `revision`, as its file says."""
+    script = _history().get_revision(revision)
+    assert script is not None  # noqa: S101  # it is None for "base" only
+    oldest: str = script.module.oldest_code
+    return oldest
+
+
+def comment(revision: str) -> str:
+    """The statement that stores for a database at `revision` which code can serve it."""
+    content = _COMMENT.format(revision=revision, oldest=oldest_code(revision))
+    return f"COMMENT ON TABLE alembic_version IS '{content}'"
 
 
 def connected(dsn: str, work: Callable[[Connection], _T]) -> _T:
-    """Do `work` on a connection of its own, which ends with it. What `work` does not commit is rolled back."""
+    """Call `work` with a new connection, and close it. What `work` does not commit is rolled back."""
 
     async def run() -> _T:
-        # Made by asyncpg itself, so that the DSN and what goes wrong mean the same here as everywhere else.
+        # asyncpg parses the DSN here as everywhere else, so that it and its errors mean the same.
         made = await asyncpg.connect(dsn)
 
         async def take() -> asyncpg.Connection[Any]:
@@ -115,30 +157,69 @@ def connected(dsn: str, work: Callable[[Connection], _T]) -> _T:
 
 def _upgrade(connection: Connection) -> list[str]:
     _lock(connection)
-    revisions = _pending(connection)
-    if revisions:
+    missing = _pending(connection)
+    if missing:
         _execute(command.upgrade, connection, "head")
-    return revisions
+    return missing
 
 
 def _pending(connection: Connection) -> list[str]:
-    current = MigrationContext.configure(connection).get_current_revision()
-    # Alembic joins a transaction that is open, and then leaves the commit to whoever opened it.
-    connection.commit()
+    revision, oldest = _stored(connection)
+    match _judge(revision, oldest):
+        case State.SERVABLE:
+            return []
+        case State.TOO_NEW:
+            raise _too_new(revision)
+        case State.PENDING:
+            known = revisions()
+            return list(known[known.index(revision) + 1 if revision else 0 :])
+
+
+def _judge(revision: str | None, oldest: str | None) -> State:
+    """Whether this version can serve a database at `revision`, which code from `oldest` on can serve."""
+    if revision == head():
+        return State.SERVABLE
+    if revision is None or revision in revisions():
+        return State.PENDING
+    return State.SERVABLE if oldest in revisions() else State.TOO_NEW
+
+
+def _too_new(revision: str | None) -> UnknownRevisionError:
+    return UnknownRevisionError(
+        f"The database is at revision {revision}, which this version does not know: a newer version has migrated it."
+    )
+
+
+def _stored(connection: Connection) -> tuple[str | None, str | None]:
+    """The revision of a database, and the oldest revision whose code can serve it; None where it is not stored."""
+    migrated = connection.scalar(text("SELECT to_regclass('alembic_version') IS NOT NULL"))
+    row = connection.execute(text(_STATE)).first() if migrated else None
+    # Alembic joins an open transaction, and would leave the commit to us.
+    connection.rollback()
+    return _read_state(row)
+
+
+async def _fetch_stored(connection: asyncpg.Connection[Any]) -> tuple[str | None, str | None]:
     try:
-        missing = [script.revision for script in _history().iterate_revisions("head", current or "base")]
-    except RevisionError as error:
-        raise UnknownRevisionError(
-            f"The database is at revision {current}, which this version does not know: a newer one has migrated it."
-        ) from error
-    return missing[::-1]
+        return _read_state(await connection.fetchrow(_STATE))
+    except asyncpg.UndefinedTableError:
+        return None, None
+
+
+def _read_state(row: Any) -> tuple[str | None, str | None]:
+    if row is None:
+        return None, None
+    revision, content = row
+    stored = _OLDEST.fullmatch(content or "")
+    # A comment of another revision says nothing of this one.
+    return revision, stored["oldest"] if stored and stored["revision"] == revision else None
 
 
 def _lock(connection: Connection) -> None:
-    """Keep others from migrating this database for as long as `connection` is there.
+    """Keep others from migrating this database as long as `connection` is open.
 
-    It asks again and again: a statement that waits would keep a transaction open, for which a CREATE INDEX CONCURRENTLY
-    in the process that has the lock would wait in turn.
+    It polls: a waiting statement would keep a transaction open, and a CREATE INDEX CONCURRENTLY in the process that
+    holds the lock would wait for that transaction to end.
     """
     attempt = select(func.pg_try_advisory_lock(bindparam(None, LOCK, type_=BigInteger)))
     while not connection.scalar(attempt):

@@ -1,27 +1,30 @@
-"""What Alembic executes for each of its commands: where the database is and what the tables should be.
+"""Alembic's entry point: which database a command works on, and which tables it compares with.
 
-`db.migrations.apply` hands over its own connection. For the command line it is `-x dsn=postgresql://…`, or else the
-embedded server in `.data`, the one that `inbox migrate` brings up to date where no `DATABASE_URL` is set.
+`db.migrations.apply` passes its own connection. On the command line, `-x dsn=postgresql://…` selects the database;
+without it, it is the embedded one in `.data`, which `inbox migrate` uses too if `DATABASE_URL` is not set.
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
 from alembic import context
 from alembic.autogenerate.api import AutogenContext
+from alembic.operations import MigrationScript
+from alembic.runtime.migration import MigrationContext, MigrationInfo
 from sqlalchemy import Connection
 from sqlmodel import AutoString
 
 from db.embedded import embedded
-from db.migrations.apply import COMPARISON, connected
+from db.migrations.apply import COMPARISON, comment, connected, head
 from db.tables import Table
 from db.tables.base import Timestamp
 
 
 def render(kind: str, item: Any, writer: AutogenContext) -> str | Literal[False]:
-    """How a new revision writes the types that are not SQLAlchemy's own, so that it does not depend on later tables."""
+    """Write our own column types as SQLAlchemy's, so that a revision does not depend on the tables of later ones."""
     if kind == "type" and isinstance(item, AutoString):
         return f"sa.String({item.length or ''})"
     if kind == "type" and isinstance(item, Timestamp):
@@ -30,13 +33,32 @@ def render(kind: str, item: Any, writer: AutogenContext) -> str | Literal[False]
     return False
 
 
+def number(_context: MigrationContext, _revision: Any, scripts: list[MigrationScript]) -> None:
+    """Give a new revision the next number as its name, such as `0004`."""
+    for script in scripts:
+        script.rev_id = f"{int(head()) + 1:04}"
+
+
+def record(
+    ctx: MigrationContext,
+    step: MigrationInfo,  # noqa: ARG001  # Alembic passes all four by name
+    heads: Collection[str],
+    run_args: Mapping[str, Any],  # noqa: ARG001
+) -> None:
+    """Store which code can serve the database after a revision was applied or undone, in the same transaction."""
+    for revision in heads:
+        ctx.execute(comment(revision))
+
+
 def run(connection: Connection) -> None:
-    """Execute the command's revisions, a transaction each, so that a failure keeps what was done before it."""
+    """Execute the command's revisions, each in its own transaction, so that a failure keeps the revisions before it."""
     context.configure(
         connection=connection,
         target_metadata=Table.metadata,
         transaction_per_migration=True,
         render_item=render,
+        process_revision_directives=number,
+        on_version_apply=record,
         **COMPARISON,
     )
     with context.begin_transaction():
@@ -44,8 +66,10 @@ def run(connection: Connection) -> None:
 
 
 def write() -> None:
-    """Print the command's statements (`--sql`) in place of executing them."""
-    context.configure(dialect_name="postgresql", target_metadata=Table.metadata, literal_binds=True)
+    """Print the statements of the command (`--sql`) instead of executing them."""
+    context.configure(
+        dialect_name="postgresql", target_metadata=Table.metadata, literal_binds=True, on_version_apply=record
+    )
     with context.begin_transaction():
         context.run_migrations()
 

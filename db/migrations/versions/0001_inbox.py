@@ -11,6 +11,7 @@ from sqlalchemy.schema import CreateSequence, DropSequence
 
 revision = "0001"
 down_revision = None
+oldest_code = "0001"
 
 IDS = sa.Sequence("row_ids", data_type=sa.BigInteger)
 MOMENT = TIMESTAMP(timezone=True, precision=3)

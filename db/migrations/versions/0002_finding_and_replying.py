@@ -9,6 +9,8 @@ from sqlalchemy.dialects.postgresql import TIMESTAMP
 
 revision = "0002"
 down_revision = "0001"
+# Earlier code does not derive the new columns.
+oldest_code = "0002"
 
 _UNREAD = "coalesce(last_message_at > read_at, read_at IS NULL)"
 # Indexes of what few conversations are: their names, with the condition, and what they are sorted by.

@@ -6,6 +6,8 @@ from alembic import op
 
 revision = "0003"
 down_revision = "0002"
+# Only data change.
+oldest_code = "0002"
 
 
 def upgrade() -> None:

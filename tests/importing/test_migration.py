@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 import uuid
+from argparse import Namespace
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -16,12 +17,16 @@ from urllib.parse import urlsplit
 
 import asyncpg
 import pytest
+from alembic import command
+from alembic.config import Config
 from sqlalchemy import Connection, text
 
 from db.migrations.apply import LOCK, UnknownRevisionError, applied, connected, downgrade, drift, head, migrate, pending
 from db.tables import Table
 
-# What PostgreSQL knows of the tables, but for the order of columns. `alembic_version` is Alembic's own.
+ROOT = Path(__file__).parents[2]
+
+# What PostgreSQL's catalogs say of the tables, except the order of columns. `alembic_version` is Alembic's own table.
 CATALOG = {
     "relations": """
         SELECT relname, relkind FROM pg_class WHERE relnamespace = 'public'::regnamespace
@@ -173,6 +178,18 @@ async def test_it_waits_while_another_migrates(empty: str, monkeypatch: pytest.M
         assert revisions[-1] == await applied(other) == head()
     finally:
         await other.close()
+
+
+def test_a_new_revision_has_the_next_number_as_its_name(empty: str, tmp_path: Path) -> None:
+    migrate(empty)
+    config = Config(toml_file=ROOT / "pyproject.toml", cmd_opts=Namespace(x=[f"dsn={empty}"]))
+    config.set_main_option("path_separator", "newline")
+    config.set_main_option("version_locations", f"{ROOT / 'db' / 'migrations' / 'versions'}\n{tmp_path}")
+    command.revision(config, "What is new", version_path=str(tmp_path))
+    number = f"{int(head()) + 1:04}"
+    [file] = tmp_path.glob("*.py")
+    assert file.name == f"{number}_what_is_new.py"
+    assert f'\nrevision = "{number}"\ndown_revision = "{head()}"\n' in file.read_text()
 
 
 def test_a_database_of_a_newer_version_is_refused_and_left_alone(empty: str) -> None:

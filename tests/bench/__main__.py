@@ -1,24 +1,30 @@
-"""Claim: `uv run python -m tests.bench` measures this server against what else one would build, fairly.
+"""`uv run python -m tests.bench` measures this server against what else one would build, side by side.
 
-Three servers answer the same documents from the same rows, each in one process, in turns:
+All servers answer the same documents from the same rows, each in one process, in turns:
 
-server       this one, as production runs it
-strawberry   the same schema as tutorials show it, made as fast as its kind gets (`tutorial`)
-handwritten  no GraphQL at all: a route a document, SQL and dicts by hand (`handwritten`)
+server        this one, with all that production has on: the rate limiter, the log, no compression
+empty         a Starlette endpoint on the same uvicorn that does nothing, for `{__typename}` (`empty`)
+handwritten   no GraphQL at all: a route for each document, SQL and dicts by hand (`handwritten`)
+strawberry    the same schema as tutorials show it, made as fast as its kind gets (`tutorial`)
+mercurius     Node.js: Mercurius with graphql-jit and its own loaders (`peers/mercurius.mjs`)
+postgraphile  Node.js: PostGraphile 5 with plans of its own (`peers/postgraphile.mjs`)
+yoga          Node.js: GraphQL Yoga with dataloader (`peers/yoga.mjs`)
 
-Where two answers differ, it fails and shows no numbers. With `--growth` it measures this server alone, with
-more rows: `--growth --accounts 1 --conversations 200000`.
+Where two answers differ, it fails and shows no numbers. Without npm, the last three are shown as not run. `--growth`
+measures this server alone, with more rows: `--growth --accounts 1 --conversations 200000`.
 
-    database   the rows            workload  the documents and their variables, and comparing answers
-    process    the servers         load      the client
-    measure    rounds and ratios   growth    more rows
-    machine    what it ran on      report    tables, JSON and targets      chart  the picture
+    contender  the servers           node      Node.js and its packages    process  starting them
+    database   the rows              workload  the documents and their variables, and comparing answers
+    load       the client            measure   rounds and ratios           growth   more rows
+    cpu        CPU time and memory   machine   what it ran on              report   tables, JSON and targets
+    chart      the picture
 """
 
 from __future__ import annotations
 
 import asyncio
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -28,13 +34,17 @@ from rich.console import Console
 
 from db.embedded import EmbeddedError
 from tests.bench import chart, report
+from tests.bench.contender import CONTENDERS, DOCUMENTS, SERVER, assemble
 from tests.bench.database import Size, prepared
 from tests.bench.growth import measure_growth
 from tests.bench.load import LoadError
 from tests.bench.machine import describe
-from tests.bench.measure import Plan, measure
+from tests.bench.measure import ALONE, MANY, Plan, measure
+from tests.bench.node import NodePackages, install
 from tests.bench.process import ServerProcessError
-from tests.bench.workload import DOCUMENTS, DifferenceError, read_cases
+from tests.bench.workload import DifferenceError, read_cases
+
+NAMES = [contender.name for contender in CONTENDERS]
 
 _EXPECTED = (DifferenceError, EmbeddedError, LoadError, ServerProcessError)
 
@@ -44,6 +54,8 @@ def main(  # noqa: PLR0913  # each is an option of the command
     rounds: Annotated[int, typer.Option(min=1, help="Turns of each server.")] = 5,
     seconds: Annotated[float, typer.Option(min=0.1, help="Length of a turn.")] = 2.0,
     documents: Annotated[str, typer.Option(help="Which ones, separated by commas.")] = ",".join(DOCUMENTS),
+    servers: Annotated[str, typer.Option(help="Which ones, separated by commas.")] = ",".join(NAMES),
+    clients: Annotated[int, typer.Option(min=2, help="At once; then one alone.")] = MANY,
     conversations: Annotated[int, typer.Option(min=1_000, help="In each account.")] = 20_000,
     accounts: Annotated[int, typer.Option(min=1, help="`wide` reads the second.")] = 2,
     growth: Annotated[bool, typer.Option("--growth", help="Measure this server with more and more rows.")] = False,
@@ -52,33 +64,46 @@ def main(  # noqa: PLR0913  # each is an option of the command
     data: Annotated[Path, typer.Option(help="Folder of the embedded server, kept for the next run.")] = Path(
         ".data/bench"
     ),
+    peers: Annotated[Path, typer.Option(help="Folder of Node.js and its packages.")] = Path(".cache/peers"),
     database: Annotated[str | None, typer.Option(help="A PostgreSQL to fill and use instead, as a DSN.")] = None,
 ) -> None:
-    """Measure this server against a tutorial's and a hand-written one."""
-    names = [name.strip() for name in documents.split(",")]
-    if unknown := set(names) - set(DOCUMENTS):
-        raise typer.BadParameter(f"there are {', '.join(DOCUMENTS)}, not {', '.join(sorted(unknown))}")
+    """Measure this server against others."""
+    names = _chosen(documents, DOCUMENTS)
+    chosen = _chosen(servers, NAMES)
     if "wide" in names and accounts == 1 and not growth:
         raise typer.BadParameter("`wide` reads the second account")
-    # A log is as wide as the tables are.
-    console = Console(width=None if sys.stdout.isatty() else 120)
-    plan = Plan(rounds, seconds)
+    # Where the output is a file, it is as wide as the tables are.
+    console = Console(width=None if sys.stdout.isatty() else 160)
+    plan = Plan(rounds, seconds, clients=(clients, ALONE))
     status = Console(stderr=True).status("Preparing the database")
     with status, prepared(data, database, Size(accounts, conversations)) as dsn:
         if growth:
             found = measure_growth(dsn, conversations, plan, status.update)
-            shown = report.growth_as_json(found, describe(dsn))
+            shown = report.growth_as_json(found, describe(dsn, {}))
             tables = [report.growth_table(found)]
         else:
-            results = measure(dsn, asyncio.run(read_cases(dsn, names)), plan, status.update)
-            shown = report.as_json(results, describe(dsn))
-            tables = [report.results_table(results), report.targets_table(report.targets(results))]
+            status.update("Installing Node.js and its packages")
+            node = install(peers)
+            entered = assemble({SERVER, *chosen}, node)
+            results = measure(dsn, asyncio.run(read_cases(dsn, names)), entered, plan, status.update)
+            versions = node.versions if isinstance(node, NodePackages) else {}
+            shown = report.as_json(results, entered.not_run, describe(dsn, versions))
+            tables = [report.results_table(results, entered.not_run, count) for count in plan.clients]
+            tables.append(report.targets_table(report.targets(results)))
             if chart_file is not None:
                 chart_file.write_text(chart.draw(shown), encoding="utf-8")
     for table in tables:
         console.print(table)
     if json is not None:
-        json.write_bytes(orjson.dumps(shown, option=orjson.OPT_INDENT_2))
+        json.write_bytes(orjson.dumps(shown, option=orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS))
+
+
+def _chosen(given: str, known: Sequence[str]) -> list[str]:
+    """The names in `given`, in the order of `known`. Raises BadParameter for one that is not known."""
+    names = {name.strip() for name in given.split(",")}
+    if unknown := names - set(known):
+        raise typer.BadParameter(f"there are {', '.join(known)}, not {', '.join(sorted(unknown))}")
+    return [name for name in known if name in names]
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""Claim: the picture shows the measured numbers, to scale, and where they were measured.
+"""The chart of the measured numbers, to scale within a document, with the machine they were measured on.
 
-A bar for each server and document, as long as its requests/s are compared with the hand-written server's; where there
-is none, with this server's. Plain SVG, readable on a light and on a dark page.
+A bar for each server and document. Its length is its requests/s relative to the hand-written server's, or where there
+is none, to this server's. Plain SVG, readable on a light and on a dark page.
 """
 
 from __future__ import annotations
@@ -10,7 +10,10 @@ from collections.abc import Mapping
 from typing import Any
 from xml.sax.saxutils import escape
 
-_LABELS = {"server": "this server", "strawberry": "Strawberry, ORM loaders", "handwritten": "hand-written, no GraphQL"}
+from tests.bench.contender import CONTENDERS
+from tests.bench.measure import MANY
+
+_LABELS = {contender.name: contender.label for contender in CONTENDERS}
 
 _WIDTH = 720
 _LEFT = 260
@@ -21,12 +24,15 @@ _STEP = 20
 _GAP = 14
 _TOP = 50
 _LINE = 15
+# So many names with their versions fit in a line.
+_PACKAGES = 7
 
 _STYLE = """
 text { font: 12px system-ui, sans-serif; fill: #1f2328 }
 .title { font-size: 15px; font-weight: 600 }
 .small { font-size: 10px; fill: #59636e }
-.server { fill: #2f81f7 } .strawberry { fill: #d1495b } .handwritten { fill: #8b949e }
+.server { fill: #2f81f7 } .strawberry { fill: #d1495b } .handwritten, .empty { fill: #8b949e }
+.mercurius { fill: #2da44e } .postgraphile { fill: #bf8700 } .yoga { fill: #8250df }
 @media (prefers-color-scheme: dark) { text { fill: #e6edf3 } .small { fill: #9198a1 } }
 """
 
@@ -81,12 +87,10 @@ def _text(x: float, y: float, text: str, kind: str) -> str:
 
 
 def _notes(machine: Mapping[str, Any]) -> list[str]:
-    versions = " · ".join(f"{package} {number}" for package, number in machine["packages"].items())
-    half = versions.find(" · ", len(versions) // 2)
+    packages = [f"{package} {number}" for package, number in machine["packages"].items()]
     place = f"{machine['cpu']}, {machine['cores']} cores shared with PostgreSQL {machine['postgresql']} and the client"
     return [
-        "Bars are to scale within a document. No hand-written mutation: those are compared with this server.",
-        f"{place}; Python {machine['python']}, one process, 4 connections",
-        versions[:half],
-        versions[half + 3 :],
+        "Bars are to scale within a document. Where no hand-written server answers, they are relative to this server.",
+        f"{place}; Python {machine['python']}, one process each, {MANY} clients",
+        *(" · ".join(packages[start : start + _PACKAGES]) for start in range(0, len(packages), _PACKAGES)),
     ]

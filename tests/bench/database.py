@@ -1,7 +1,7 @@
-"""Claim: all servers read the same rows, those of the seed, as many as asked for, and fit for the documents.
+"""The database that all servers read: the seed's rows, as many as asked for.
 
-A database is made once for each size and used again. It refuses to add to a database that has accounts already, except
-for the messages that make the threads long which the document `wide` reads; it deletes nothing.
+It is made once for each size and used again. Nothing is added to a database that has accounts already, except for the
+messages that make the threads of the document `wide` long; nothing is deleted.
 """
 
 from __future__ import annotations

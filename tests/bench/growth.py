@@ -1,8 +1,8 @@
-"""Claim: time grows linearly with the rows that are asked for, and not at all with the rows that there are.
+"""How time grows: linearly with the rows that are asked for, and not with the rows of the table.
 
 This server alone, one connection: pages of 10 conversations against those of 100 that begin at the same places, and the
 first page against the one after 100,000 conversations. The two take turns request by request, so that what slows the
-machine slows both. It says nothing of throughput.
+machine slows both. Throughput is not measured.
 """
 
 from __future__ import annotations
@@ -17,11 +17,12 @@ from typing import Any
 
 import asyncpg
 
+from tests.bench.contender import SERVER, assemble
 from tests.bench.database import ACCOUNT
 from tests.bench.load import Load, run
 from tests.bench.measure import Plan, Spread, environment_of, spread, token_of
 from tests.bench.process import running
-from tests.bench.workload import SERVER, SERVERS, Case, cursor_after, read_document
+from tests.bench.workload import Case, cursor_after, read_document
 
 DEPTH = 100_000
 MOST_BY_ROWS = 11.0
@@ -57,7 +58,7 @@ def measure_growth(dsn: str, conversations: int, plan: Plan, progress: Callable[
     found = []
     with (
         ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as client,
-        running(SERVERS[SERVER], environment_of(dsn)) as server,
+        running(assemble([SERVER], "not needed").command(SERVER), environment_of(dsn)) as server,
     ):
         for document, (what, small, large, most) in (("list", by_rows), ("nested", by_rows), ("list", by_depth)):
             progress(f"{document}, {what}")

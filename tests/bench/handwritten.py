@@ -1,7 +1,7 @@
-"""Claim: nobody writes these five answers in Python much faster: a Starlette route each, asyncpg, dicts, orjson.
+"""No GraphQL: a Starlette route for each of four documents, with asyncpg, dicts and orjson, written by hand.
 
-There is no GraphQL: what is selected is written down here, and a route takes only what its document's variables are.
-It has no mutation. A request uses one connection of the pool; tokens are verified and remembered as the server does.
+What is selected is fixed here, and a route takes only the variables of its document. There is no mutation. A request
+uses one connection of the pool; tokens are verified and remembered as the server does.
 """
 
 from __future__ import annotations

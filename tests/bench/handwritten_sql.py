@@ -1,6 +1,6 @@
-"""Claim: this is the SQL that a good engineer writes by hand: one statement a relation, only the columns shown.
+"""The SQL of `handwritten`: one statement for each relation, only the columns that are shown.
 
-Each is prepared once a connection by asyncpg, as its text never changes. The first parameter is the account.
+Each is prepared once per connection by asyncpg, as its text never changes. The first parameter is the account.
 """
 
 from __future__ import annotations

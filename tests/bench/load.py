@@ -1,9 +1,9 @@
-"""Claim: the requests per second and the latencies are the server's and not the client's.
+"""The client: a closed loop over kept-alive connections, in a process of its own.
 
-A closed loop over kept-alive connections: a connection sends its next request when it has its answer. Requests are
-encoded before the clock starts, and of an answer only its length and its first bytes are looked at; the client runs in
-a process of its own. It refuses to count an answer that is not `200` with `data` first: whether the data are right is
-compared elsewhere (`workload`), once and not per request.
+A connection sends its next request when it has its answer. Requests are encoded before the clock starts, and only the
+length and the first bytes of an answer are looked at, as the client shares the machine with the servers; its own CPU
+time is measured too. An answer that is not `200` with `data` first ends the run; whether the data are right is compared
+in `workload`, not per request.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class LoadError(RuntimeError):
 class Load:
     """What to send to a port of this machine: `requests` in turn, from the one at `start`, over so many connections.
 
-    It goes on for `seconds`, and longer where fewer than `at_least` requests were sent by then.
+    It lasts `seconds`, and longer where fewer than `at_least` requests were sent by then.
     """
 
     port: int
@@ -38,15 +38,16 @@ class Load:
     start: int = 0
     seconds: float = 2.0
     at_least: int = 8
-    connections: int = 4
+    connections: int = 8
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """The seconds from the first request to the last answer, and each request's seconds in the order of answers."""
+    """What one load measured, in seconds. `latencies` are in the order of answers; `cpu` is the client's own."""
 
     elapsed: float
     latencies: list[float]
+    cpu: float
 
 
 def run(load: Load) -> Outcome:
@@ -62,7 +63,7 @@ async def _run(load: Load) -> Outcome:
     for _ in range(load.connections):
         _, sender = await loop.create_connection(lambda: _Sender(turn), "127.0.0.1", load.port)
         senders.append(sender)
-    started = turn.begin()
+    started, used = turn.begin(), time.process_time()
     for sender in senders:
         sender.send()
     try:
@@ -71,7 +72,7 @@ async def _run(load: Load) -> Outcome:
     finally:
         for sender in senders:
             sender.close()
-    return Outcome(time.perf_counter() - started, turn.latencies)
+    return Outcome(time.perf_counter() - started, turn.latencies, time.process_time() - used)
 
 
 class _Turn:

@@ -1,10 +1,11 @@
-"""Claim: a number is worth what is known of where it was measured."""
+"""The machine and the versions that numbers were measured with."""
 
 from __future__ import annotations
 
 import asyncio
 import os
 import platform
+from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -17,8 +18,8 @@ _PACKAGES = (
 )
 
 
-def describe(dsn: str) -> dict[str, Any]:
-    """The processor, the system, and the versions of everything that takes part."""
+def describe(dsn: str, node: Mapping[str, str]) -> dict[str, Any]:
+    """The processor, the system, and the versions of all that takes part; `node` has those of Node's packages."""
     settings = asyncio.run(_settings(dsn))
     return {
         "cpu": _processor(),
@@ -27,7 +28,7 @@ def describe(dsn: str) -> dict[str, Any]:
         "python": platform.python_version(),
         "postgresql": settings["server_version"].split()[0],
         "synchronous_commit": settings["synchronous_commit"],
-        "packages": {package: version(package) for package in _PACKAGES},
+        "packages": {package: version(package) for package in _PACKAGES} | dict(node),
     }
 
 

@@ -1,64 +1,82 @@
-"""Claim: a ratio is of two servers that ran right after each other, and its spread says how much to believe of it.
+"""Rounds of turns, and ratios within a round.
 
-For each document every server starts anew, is warmed up, and then they take turns, round after round. Ratios are made
-within a round, so that what slows the machine for a while slows both; reported are the median round and the extremes.
+For each document every server starts anew and is warmed up; then the servers take turns, round after round, first with
+many clients and then with one. A ratio compares two turns of the same round, so that what slows the machine for a while
+slows both. Reported are the median round and the extremes.
 """
 
 from __future__ import annotations
 
+import asyncio
+import math
 import multiprocessing
 import statistics
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
+from typing import TypeAlias
 
 from pydantic import SecretStr
 
 from gql.security.token import SCOPES, mint
 from gql.settings import Settings
+from tests.bench.contender import SERVER, Field
+from tests.bench.cpu import cpu_seconds_of_family, find_postmaster
 from tests.bench.load import Load, run
 from tests.bench.process import ServerProcess, running
-from tests.bench.workload import SERVER, SERVERS, Case, run_compare
+from tests.bench.workload import Case, run_compare
 
 _SECRET = "a key for a benchmark on one machine"
 _POOL_SIZE = 10
-# What is slow is asked for at least this often in a round.
+# Nodes a minute that no run spends: the limiter counts, as in production, and refuses nothing.
+_RATE_LIMIT = 2_000_000_000
+# A slow document is asked for at least this often in a turn.
 _AT_LEAST = 8
+
+MANY, ALONE = 8, 1
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How long to measure: so many rounds, of so many seconds for each server."""
+    """How long to measure: so many rounds, of so many seconds for each server and number of clients."""
 
     rounds: int = 5
     seconds: float = 2.0
     warm_up: float = 1.0
+    clients: tuple[int, ...] = (MANY, ALONE)
 
 
 @dataclass(frozen=True, slots=True)
-class Round:
-    """One server's turn. CPU is of the server's process; None where the system does not tell."""
+class Turn:
+    """One server's turn. CPU times are per request; None where the system does not count them."""
 
     rps: float
     p50_ms: float
     p99_ms: float
     cpu_ms: float | None
+    pg_cpu_ms: float | None
+    client_cpu_ms: float
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """A document on one server: all its turns, and the most memory that its process had before them and in them."""
+    """A document on one server: its turns by number of clients, and the most memory of its process before and after."""
 
-    rounds: list[Round]
+    turns: Mapping[int, list[Turn]]
     idle_mb: float | None
     peak_mb: float | None
 
-    def median(self, pick: Callable[[Round], float | None]) -> float | None:
-        """The median round's number; None where there is none."""
-        values = [value for value in map(pick, self.rounds) if value is not None]
+    def median(self, clients: int, pick: Callable[[Turn], float | None]) -> float | None:
+        """The median turn's number; None where there is none."""
+        values = [value for value in map(pick, self.turns[clients]) if value is not None]
         return statistics.median(values) if values else None
+
+
+# By document and server.
+Results: TypeAlias = Mapping[str, Mapping[str, Result]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,27 +88,100 @@ class Spread:
     max: float
 
 
-def measure(
-    dsn: str, cases: Iterable[Case], plan: Plan, progress: Callable[[str], None]
-) -> dict[str, dict[str, Result]]:
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """Puts loads on servers from a process of its own, and measures them and PostgreSQL meanwhile."""
+
+    client: ProcessPoolExecutor
+    postmaster: int | None
+
+    def turn(self, server: ServerProcess, load: Load) -> tuple[Turn, int]:
+        """What was measured, and how many requests were sent."""
+        before = server.cpu_seconds, cpu_seconds_of_family(self.postmaster)
+        outcome = self.client.submit(run, load).result()
+        after = server.cpu_seconds, cpu_seconds_of_family(self.postmaster)
+        latencies = sorted(outcome.latencies)
+        count = len(latencies)
+        mine, postgres = (
+            None if a is None or b is None else (b - a) / count * 1_000 for a, b in zip(before, after, strict=True)
+        )
+        measured = Turn(
+            rps=count / outcome.elapsed,
+            p50_ms=statistics.median(latencies) * 1_000,
+            p99_ms=latencies[min(count - 1, count * 99 // 100)] * 1_000,
+            cpu_ms=mine,
+            pg_cpu_ms=postgres,
+            client_cpu_ms=outcome.cpu / count * 1_000,
+        )
+        return measured, count
+
+
+@dataclass(slots=True)
+class _Match:
+    """The servers of one document while they take turns."""
+
+    case: Case
+    servers: Mapping[str, ServerProcess]
+    token: str
+    sent: int = 0
+    """Mutations toggle: each request must find what the one before it left, whichever server answered it."""
+    requests: dict[str, list[bytes]] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.requests = {name: self.case.requests(name, self.token) for name in self.servers}
+
+    def compare(self) -> None:
+        """Raise DifferenceError where answers differ."""
+        run_compare(self.case, {name: server.port for name, server in self.servers.items()}, self.token)
+
+    def turn(self, clock: Clock, name: str, clients: int, seconds: float) -> Turn:
+        """Put the load on one server."""
+        server = self.servers[name]
+        load = Load(server.port, self.requests[name], self.sent, seconds, at_least=_AT_LEAST, connections=clients)
+        measured, count = clock.turn(server, load)
+        self.sent += count
+        return measured
+
+
+def measure(dsn: str, cases: Iterable[Case], entered: Field, plan: Plan, progress: Callable[[str], None]) -> Results:
     """Measure each document on each server that answers it. Raises DifferenceError where answers differ."""
-    environment = environment_of(dsn)
+    environment = environment_of(dsn) | entered.environment()
     results = {}
-    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as client:
+    with _client() as client:
+        clock = Clock(client, asyncio.run(find_postmaster(dsn)))
         for case in cases:
-            progress(case.name)
-            token = token_of(case.account)
             with ExitStack() as stack:
-                servers = {name: stack.enter_context(running(SERVERS[name], environment)) for name in case.servers}
-                results[case.name] = _measure_case(client, case, servers, token, plan)
+                servers = {
+                    name: stack.enter_context(running(entered.command(name), environment))
+                    for name, contender in entered.runnable.items()
+                    if case.name in contender.documents
+                }
+                match = _Match(case, servers, token_of(case.account))
+                results[case.name] = _measure_match(clock, match, plan, partial(_show, progress, case.name))
     return results
 
 
-def ratios(results: Mapping[str, Result]) -> dict[str, Spread]:
+def ratios(results: Mapping[str, Result], clients: int) -> dict[str, Spread]:
     """Requests/s of the server as multiples of each other server's."""
-    mine = results[SERVER].rounds
+    return _compare(results, clients, lambda mine, other: mine.rps / other.rps)
+
+
+def cpu_ratios(results: Mapping[str, Result], clients: int) -> dict[str, Spread]:
+    """CPU time that each other server and PostgreSQL take for a request, as multiples of the server's.
+
+    Unlike requests/s it is hardly changed by what else runs on the machine.
+    """
+    return _compare(results, clients, lambda mine, other: _cpu(other) / (_cpu(mine) or math.nan))
+
+
+def _cpu(turn: Turn) -> float:
+    return (turn.cpu_ms or 0.0) + (turn.pg_cpu_ms or 0.0)
+
+
+def _compare(results: Mapping[str, Result], clients: int, compare: Callable[[Turn, Turn], float]) -> dict[str, Spread]:
+    mine = results[SERVER].turns[clients]
     return {
-        name: spread([a.rps / b.rps for a, b in zip(mine, result.rounds, strict=True)])
+        name: spread([compare(*pair) for pair in zip(mine, result.turns[clients], strict=True)])
         for name, result in results.items()
         if name != SERVER
     }
@@ -102,56 +193,41 @@ def spread(values: Sequence[float]) -> Spread:
 
 
 def environment_of(dsn: str) -> dict[str, str]:
-    """What the servers are configured with."""
+    """What the servers are configured with: all that production has on."""
     return {
         "DATABASE_URL": dsn,
         "INBOX_JWT_SECRET": _SECRET,
         "INBOX_POOL_SIZE": str(_POOL_SIZE),
-        # One user asks for as much as the machine gives, and a refusal would be the fastest answer of all.
-        "INBOX_RATE_LIMIT": "0",
+        "INBOX_RATE_LIMIT": str(_RATE_LIMIT),
     }
 
 
 def token_of(account: int) -> str:
-    """A token of the account's first user, for a day."""
+    """A token of the account's application, for a day."""
     settings = Settings(jwt_secret=SecretStr(_SECRET))
     # The seed gives users their ids account by account: the application is the same for all.
     return mint(settings, account=account, subject="application:1", scopes=sorted(SCOPES), expires_in=timedelta(days=1))
 
 
-def turn(client: ProcessPoolExecutor, server: ServerProcess, load: Load) -> tuple[Round, int]:
-    """Put one load on a server. Returns what was measured, and how many requests were sent."""
-    before = server.cpu_seconds
-    outcome = client.submit(run, load).result()
-    after = server.cpu_seconds
-    latencies = sorted(outcome.latencies)
-    count = len(latencies)
-    measured = Round(
-        rps=count / outcome.elapsed,
-        p50_ms=statistics.median(latencies) * 1_000,
-        p99_ms=latencies[min(count - 1, count * 99 // 100)] * 1_000,
-        cpu_ms=None if before is None or after is None else (after - before) / count * 1_000,
-    )
-    return measured, count
+def _client() -> ProcessPoolExecutor:
+    return ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"))
 
 
-def _measure_case(
-    client: ProcessPoolExecutor, case: Case, servers: Mapping[str, ServerProcess], token: str, plan: Plan
-) -> dict[str, Result]:
-    ports = {name: server.port for name, server in servers.items()}
-    requests = {name: case.requests(name, token) for name in servers}
-    rounds: dict[str, list[Round]] = {name: [] for name in servers}
-    # Mutations toggle: each request must find what the one before it left, whoever answered it.
-    sent = 0
-    idle = {name: server.peak_mb for name, server in servers.items()}
-    run_compare(case, ports, token)
-    for number in range(plan.rounds + 1):
-        for name, server in servers.items():
-            seconds = plan.seconds if number else plan.warm_up
-            load = Load(server.port, requests[name], start=sent, seconds=seconds, at_least=_AT_LEAST)
-            measured, count = turn(client, server, load)
-            sent += count
-            if number:
-                rounds[name].append(measured)
-    run_compare(case, ports, token)
-    return {name: Result(rounds[name], idle[name], server.peak_mb) for name, server in servers.items()}
+def _show(progress: Callable[[str], None], document: str, doing: str) -> None:
+    progress(f"{document}: {doing}")
+
+
+def _measure_match(clock: Clock, match: _Match, plan: Plan, progress: Callable[[str], None]) -> dict[str, Result]:
+    idle = {name: server.peak_mb for name, server in match.servers.items()}
+    turns: dict[str, dict[int, list[Turn]]] = {name: {count: [] for count in plan.clients} for name in match.servers}
+    progress("comparing answers")
+    match.compare()
+    for name in match.servers:
+        match.turn(clock, name, max(plan.clients), plan.warm_up)
+    for number in range(plan.rounds):
+        progress(f"round {number + 1} of {plan.rounds}")
+        for clients in plan.clients:
+            for name in match.servers:
+                turns[name][clients].append(match.turn(clock, name, clients, plan.seconds))
+    match.compare()
+    return {name: Result(turns[name], idle[name], server.peak_mb) for name, server in match.servers.items()}

@@ -1,7 +1,6 @@
-"""Claim: each server is one process of its own, served as production serves, and its CPU time and memory are its own.
+"""Each server is one process of its own, served as production serves, on a free port of this machine.
 
-The processes are started and stopped here, by their id, and nothing else is. CPU time and memory are Linux's: None on
-other systems.
+The processes are started and stopped here, by their id, and no others are.
 """
 
 from __future__ import annotations
@@ -11,13 +10,13 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from http.client import HTTPConnection
-from pathlib import Path
 
 from gql.web.server import listen, serve
+from tests.bench.cpu import cpu_seconds, peak_mb
 
 # Seconds for a server to start listening, and to stop. PostgreSQL may have to be waited for.
 _PATIENCE = 30
@@ -36,41 +35,26 @@ class ServerProcess:
 
     @property
     def cpu_seconds(self) -> float | None:
-        """The CPU time that the process has used so far, in steps of 10 ms."""
-        try:
-            text = Path(f"/proc/{self.pid}/stat").read_text()
-        except FileNotFoundError:
-            return None
-        # The name of the program is in parentheses and may hold anything.
-        user, system = text.rpartition(")")[2].split()[11:13]
-        return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+        """The CPU time that the process has used so far."""
+        return cpu_seconds(self.pid)
 
     @property
     def peak_mb(self) -> float | None:
-        """The most memory that the process has had so far, in MB of 1,000,000 bytes."""
-        try:
-            lines = Path(f"/proc/{self.pid}/status").read_text().splitlines()
-        except FileNotFoundError:
-            return None
-        peak = next(line for line in lines if line.startswith("VmHWM:"))
-        return int(peak.split()[1]) * 1_024 / 1_000_000
+        """The most memory that the process has had so far."""
+        return peak_mb(self.pid)
 
 
 @contextmanager
-def running(factory: str, environment: Mapping[str, str]) -> Iterator[ServerProcess]:
-    """Serve `module:factory` in a process of its own, on a free port, until the block ends.
+def running(command: Sequence[str], environment: Mapping[str, str]) -> Iterator[ServerProcess]:
+    """Run a server until the block ends. Its first line of standard output is its port.
 
-    Of the environment's own `INBOX_…` nothing is passed on, so that runs are the same everywhere. Raises
-    ServerProcessError.
+    No `INBOX_…` of this process is passed on, so that runs are the same everywhere. Its log goes to a file, as a
+    production log does. Raises ServerProcessError.
     """
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("INBOX_")}
     with tempfile.TemporaryFile("w+") as log:
         process = subprocess.Popen(  # noqa: S603
-            [sys.executable, "-m", "tests.bench.process", factory],
-            env=inherited | dict(environment),
-            stdout=subprocess.PIPE,
-            stderr=log,
-            text=True,
+            command, env=inherited | dict(environment), stdout=subprocess.PIPE, stderr=log, text=True
         )
         try:
             assert process.stdout is not None
@@ -82,7 +66,7 @@ def running(factory: str, environment: Mapping[str, str]) -> Iterator[ServerProc
                     # So that its log is whole.
                     process.wait(1)
                 log.seek(0)
-                raise ServerProcessError(f"{factory} did not start:\n{log.read()[-2_000:]}") from error
+                raise ServerProcessError(f"{command[-1]} did not start:\n{log.read()[-2_000:]}") from error
             yield server
         finally:
             process.send_signal(signal.SIGTERM)
@@ -92,7 +76,7 @@ def running(factory: str, environment: Mapping[str, str]) -> Iterator[ServerProc
 
 
 def _wait(port: int) -> None:
-    """Until the server answers, whatever it is. Raises OSError."""
+    """Until the server answers, with whatever status. Raises OSError."""
     connection = HTTPConnection("127.0.0.1", port, timeout=_PATIENCE)
     try:
         connection.request("GET", "/")
@@ -102,7 +86,7 @@ def _wait(port: int) -> None:
 
 
 def main(factory: str) -> None:
-    """Serve, and say on which port: who connects before the server is ready waits for it."""
+    """Serve `module:factory`. The port is printed first: who connects before the server is ready waits for it."""
     with listen("127.0.0.1", 0) as listener:
         sys.stdout.write(f"{listener.getsockname()[1]}\n")
         sys.stdout.flush()

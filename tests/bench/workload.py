@@ -1,8 +1,7 @@
-"""Claim: every server is asked the same, and answers the same.
+"""The documents, their variables, and comparing the answers of all servers with each other.
 
-The documents are those of the tracker, word for word; their variables change from request to request, so that no
-answer is one that was just given. The hand-written server is asked for the same by the address alone. What is right is
-not known here: the answers are compared with each other.
+Variables change from request to request, so that no answer is one that was just given. The hand-written server is asked
+for the same by the address alone. The right answer is not known here.
 """
 
 from __future__ import annotations
@@ -24,22 +23,13 @@ from db.engine import Row
 from db.queries.conversation.filters import ORDERS
 from gql.fields.connection import encode_cursor
 from gql.fields.node import encode_id
+from tests.bench.contender import HANDWRITTEN, SERVER
 from tests.bench.database import ACCOUNT, WIDE_ACCOUNT
-
-# The servers, as the results name them. The first is the one that is measured against the others.
-SERVER, STRAWBERRY, HANDWRITTEN = "server", "strawberry", "handwritten"
-SERVERS: Mapping[str, str] = {
-    SERVER: "gql.app:create_configured_app",
-    STRAWBERRY: "tests.bench.tutorial:create_app",
-    HANDWRITTEN: "tests.bench.handwritten:create_app",
-}
-# `wide` comes last: it takes by far the longest.
-DOCUMENTS = ("nested", "list", "one", "mutation", "wide")
 
 PAGE = 50
 _PAGES = 8
 _IDS = 256
-# So many answers of each document are compared, those of requests that are not measured included.
+# So many answers of each document are compared, before and after the measured requests.
 _COMPARED = 6
 
 _PLACE = """
@@ -51,7 +41,7 @@ _OPEN = "SELECT id FROM conversations WHERE account_id = $1 AND closed_at IS NUL
 
 
 class DifferenceError(RuntimeError):
-    """Two servers do not answer the same. The message says where."""
+    """Two servers answer differently. The message says where."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +56,6 @@ class Case:
     account: int
     variables: Sequence[Mapping[str, Any]]
     compared: Sequence[Mapping[str, Any]]
-
-    @property
-    def servers(self) -> list[str]:
-        """Those that answer this document."""
-        return [name for name in SERVERS if name != HANDWRITTEN or self.name != "mutation"]
 
     def requests(self, server: str, token: str) -> list[bytes]:
         """The HTTP requests to `server`, ready to be sent."""
@@ -95,6 +80,7 @@ async def read_cases(dsn: str, names: Iterable[str]) -> list[Case]:
     closed = [{"id": id_, "closed": closed} for closed in (True, False) for id_ in closing]
     tried = [{"id": id_, "closed": closed} for id_ in (first, second) for closed in (True, False)]
     variables: dict[str, tuple[Sequence[Mapping[str, Any]], Sequence[Mapping[str, Any]]]] = {
+        "typename": ([{}], [{}]),
         "nested": (pages, pages[:_COMPARED]),
         "list": (pages, pages[:_COMPARED]),
         "one": (ones, ones[:_COMPARED]),
@@ -107,16 +93,16 @@ async def read_cases(dsn: str, names: Iterable[str]) -> list[Case]:
 
 
 async def compare(case: Case, ports: Mapping[str, int], token: str) -> None:
-    """Ask every server for the same. Raises DifferenceError."""
+    """Ask every server for the same, this server first. Raises DifferenceError."""
     expected: list[Any] = []
     async with httpx.AsyncClient(timeout=60) as client:
-        for server in case.servers:
+        for server, port in ports.items():
             for place, values in enumerate(case.compared):
-                given = await _data(client, ports[server], *_parts(case, server, token, values))
+                given = await _data(client, port, *_parts(case, server, token, values))
                 if server == SERVER:
                     expected.append(given)
                 elif found := list(islice(_differences(expected[place], given), 5)):
-                    where = f"{case.name} {dict(values)}: {server} answers otherwise than {SERVER}"
+                    where = f"{case.name} {dict(values)}: {server} differs from {SERVER}"
                     raise DifferenceError("\n".join([where, *found]))
 
 

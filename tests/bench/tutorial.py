@@ -1,4 +1,4 @@
-"""Claim: this is the server that Strawberry's documentation leads to, with everything switched on that makes it fast.
+"""The server that Strawberry's documentation leads to, with everything switched on that makes it fast.
 
 Strawberry's ASGI view, aiodataloader, SQLModel's ORM rows through AsyncSession. Documents are parsed and validated
 once (ParserCache, ValidationCache), answers encoded by orjson, connections pooled, statements compiled once by

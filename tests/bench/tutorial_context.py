@@ -1,4 +1,4 @@
-"""Claim: a request of the tutorial's server carries no more than it needs: its viewer, its loaders, the engines."""
+"""What a request of the tutorial server carries: its viewer, its loaders, the engines."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Claim: rows are read as well as SQLModel's ORM reads them: a batch a relation and level, one statement a batch.
+"""Rows as SQLModel's ORM reads them, as fast as it can: one batch for each relation and level, one statement a batch.
 
 There is one dataloader per relation (and size of page), made when first used. A batch has an `AsyncSession` of its own,
 so that batches run side by side; it is in AUTOCOMMIT, which spares a BEGIN and a ROLLBACK each. Ids are one array, so

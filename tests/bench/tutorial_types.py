@@ -1,4 +1,4 @@
-"""Claim: these types give the same answers as the server's, the way that tutorials write them.
+"""Types with the same answers as the server, written as in tutorials.
 
 A type is made from the ORM's row by `of`, once for each row that is loaded, so that its columns are plain fields, which
 is what Strawberry does quickest; a relation is a resolver that awaits its dataloader. What no document selects is left

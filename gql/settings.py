@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import os
+import re
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
+from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 PREFIX = "INBOX_"
 _UNPREFIXED = {"database_url": "DATABASE_URL"}
+# Kubernetes gives every container such variables for a service with the name `inbox`. They are none of ours.
+_OF_KUBERNETES = re.compile(rf"{PREFIX}(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_\d+_(TCP|UDP)(_\w+)?)?)")
 
 
 class ConfigurationError(ValueError):
@@ -88,6 +94,17 @@ class Settings(BaseSettings):
         default=(), description="Origins of browser apps, separated by commas"
     )
 
+    @model_validator(mode="before")
+    @classmethod
+    def _knows_every_variable(cls, values: object) -> object:
+        """Refuse variables with our prefix that are no settings: a misspelt limit would silently not apply."""
+        known = {variable(field) for field in cls.model_fields}
+        given = {name.upper() for name, value in os.environ.items() if value}
+        unknown = [name for name in sorted(given - known) if name.startswith(PREFIX)]
+        if lines := [_suggest(name, known) for name in unknown if not _OF_KUBERNETES.fullmatch(name)]:
+            raise ValueError("\n".join(lines))
+        return values
+
     @field_validator("database_url")
     @classmethod
     def _names_postgresql(cls, value: str | None) -> str | None:
@@ -115,7 +132,17 @@ def variable(field: str) -> str:
 
 def explain(error: ValidationError) -> list[str]:
     """What is wrong with the settings, a line for each variable, without the values."""
-    return [
-        f"{variable(str(wrong['loc'][0]).lower())}: {wrong['msg'].removeprefix('Value error, ')}"
-        for wrong in error.errors(include_url=False, include_input=False)
-    ]
+    return [line for wrong in error.errors(include_url=False, include_input=False) for line in _lines(wrong)]
+
+
+def _lines(wrong: ErrorDetails) -> list[str]:
+    message = wrong["msg"].removeprefix("Value error, ")
+    # What is wrong with the settings as a whole names its variables itself.
+    return [f"{variable(str(wrong['loc'][0]).lower())}: {message}"] if wrong["loc"] else message.splitlines()
+
+
+def _suggest(name: str, known: set[str]) -> str:
+    # Without the prefix, which makes any two of them look alike.
+    names = {each.removeprefix(PREFIX): each for each in known}
+    nearest = get_close_matches(name.removeprefix(PREFIX), names, n=1)
+    return f"{name}: there is no such setting" + (f"; did you mean {names[nearest[0]]}?" if nearest else "")

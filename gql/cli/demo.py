@@ -9,18 +9,15 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
-import secrets
 import shlex
 import subprocess
 import sys
-import tempfile
 from contextlib import ExitStack, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Annotated
 
 import typer
-from pydantic import SecretStr
 from rich.console import Console
 from rich.text import Text
 
@@ -32,6 +29,8 @@ from db.scope import Viewer
 from db.seed import SeedError
 from db.tables import CreatorType
 from gql.app import create_app
+from gql.cli.key import key_file, make_key
+from gql.cli.listening import Host, Port
 from gql.cli.seeding import fill
 from gql.log import configure_log
 from gql.security.token import SCOPES, mint
@@ -43,7 +42,29 @@ ACCOUNTS = 2
 CONVERSATIONS = 1_000
 TOKEN_LIFE = timedelta(days=30)
 
+# Everything may be looked at, as often as one likes, where the environment does not say otherwise.
+_UNLESS_SET = {"introspection": True, "rate_limit": 0}
 _QUERY = "{ conversations(first: 3) { nodes { subject messages(last: 1) { nodes { content } } } } }"
+
+
+app = typer.Typer(add_completion=False)
+
+
+@app.command()
+def demo_command(
+    host: Host = "127.0.0.1",
+    port: Port = 8_000,
+    data: Annotated[
+        Path | None, typer.Option(help="Folder of the database and the key.", show_default="INBOX_DATA or .data")
+    ] = None,
+    *,
+    reset: Annotated[bool, typer.Option("--reset", help="First delete what an earlier demo kept there.")] = False,
+) -> None:
+    """Serve invented data with GraphiQL, from an embedded PostgreSQL. DATABASE_URL is not used."""
+    settings = Settings()
+    unset = {name: value for name, value in _UNLESS_SET.items() if name not in settings.model_fields_set}
+    update = {"data": data or settings.data} | unset
+    run_demo(settings.model_copy(update=update), host=host, port=port, reset=reset)
 
 
 def run_demo(settings: Settings, *, host: str, port: int, reset: bool = False) -> None:
@@ -65,7 +86,7 @@ def run_demo(settings: Settings, *, host: str, port: int, reset: bool = False) -
         with suppress(SeedError):
             fill(dsn, accounts=ACCOUNTS, conversations=CONVERSATIONS, now=datetime.now(UTC))
         served = settings.model_copy(
-            update={"database_url": dsn, "jwt_secret": _made_key(data), "jwks": None, "graphiql": True}
+            update={"database_url": dsn, "jwt_secret": make_key(data), "jwks": None, "graphiql": True}
         )
         subject = asyncio.run(_subject(dsn))
         token = mint(served, account=ACCOUNT, subject=subject, scopes=sorted(SCOPES), expires_in=TOKEN_LIFE)
@@ -75,35 +96,6 @@ def run_demo(settings: Settings, *, host: str, port: int, reset: bool = False) -
         serve(application, listener)
     # Below the `^C` that a terminal shows.
     typer.echo("\nStopped", err=True)
-
-
-def key_file(data: Path) -> Path:
-    """Where the demo of the folder `data` keeps its key."""
-    return data / "demo.key"
-
-
-def read_key(data: Path) -> SecretStr | None:
-    """The key of the demo in the folder `data`; None where there was no demo."""
-    try:
-        return SecretStr(key_file(data).read_text().strip())
-    except FileNotFoundError:
-        return None
-
-
-def _made_key(data: Path) -> SecretStr:
-    """The key of the demo, made where there is none: whole or not at all, and for its owner only."""
-    if (key := read_key(data)) is not None:
-        return key
-    file, name = tempfile.mkstemp(dir=data, prefix=".demo.key.")
-    try:
-        with os.fdopen(file, "w") as made:
-            made.write(secrets.token_urlsafe(32))
-        # Two demos of one folder that start together end up with one key.
-        with suppress(FileExistsError):
-            Path(name).rename(key_file(data)) if sys.platform == "win32" else os.link(name, key_file(data))
-    finally:
-        Path(name).unlink(missing_ok=True)
-    return SecretStr(key_file(data).read_text())
 
 
 async def _subject(dsn: str) -> str:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
+from typing import Annotated
 
 import asyncpg
 import typer
@@ -15,8 +17,43 @@ from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as ProgressBar
 from rich.table import Column, Table
 
+from db.bookingsync.files import find_files
 from db.bookingsync.importing import Phase, Progress, importing
 from db.bookingsync.report import Report
+from gql.cli.database import opened
+from gql.cli.refusal import RefusedError
+from gql.settings import Settings
+
+_STOPPED = {
+    False: "Interrupted: what was imported so far is kept. Run the same command again to continue, "
+    "or import other files with --abandon to leave out the rest",
+    True: "Interrupted: nothing was written, as this was a dry run",
+}
+
+app = typer.Typer(add_completion=False)
+
+
+@app.command()
+def import_command(
+    paths: Annotated[list[Path], typer.Argument(exists=True, help="Files, or folders of *.json files.")],
+    *,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Do it all, and undo it.")] = False,
+    abandon: Annotated[
+        bool, typer.Option("--abandon", help="Leave out the rest of an interrupted import of other files.")
+    ] = False,
+) -> int:
+    """Import responses of the BookingSync API v3. Exits with 1 where anything is left over, 2 where nothing came in.
+
+    The same command continues an import that was interrupted.
+    """
+    if not find_files(paths):
+        folders = ", ".join(map(str, paths))
+        raise RefusedError(f"There is no *.json file in {folders}: name the folder or the files of an export", code=2)
+    with opened(Settings(), migrated=True) as dsn:
+        try:
+            return asyncio.run(import_files(dsn, paths, dry_run=dry_run, abandon=abandon))
+        except KeyboardInterrupt:
+            raise RefusedError(_STOPPED[dry_run], code=130) from None
 
 
 async def import_files(dsn: str, paths: Sequence[Path], *, dry_run: bool, abandon: bool) -> int:

@@ -4,12 +4,36 @@ from __future__ import annotations
 
 import asyncio
 from datetime import datetime
+from typing import Annotated
 
 import asyncpg
+import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from db.seed import seed
+from gql.cli.database import opened
+from gql.cli.refusal import RefusedError
+from gql.settings import Settings
+
+app = typer.Typer(add_completion=False)
+
+
+@app.command()
+def seed_command(
+    accounts: Annotated[int, typer.Option(min=1, help="Accounts to invent.")] = 2,
+    conversations: Annotated[int, typer.Option(min=0, help="Conversations of each account.")] = 1_000,
+    number: Annotated[int, typer.Option("--seed", help="The same number invents the same.")] = 1,
+) -> None:
+    """Fill an empty, migrated database with invented accounts."""
+    with opened(Settings(), migrated=True) as dsn:
+        try:
+            counts = fill(dsn, accounts=accounts, conversations=conversations, number=number)
+        except KeyboardInterrupt:
+            raise RefusedError(
+                "Interrupted: nothing was written. Run `inbox seed` again to start over", code=130
+            ) from None
+    typer.echo(", ".join(f"{count:,} {table.replace('_', ' ')}" for table, count in counts.items()))
 
 
 def fill(

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import signal
 import socket
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,7 +15,7 @@ from gql.cli import run
 from gql.schema import build_schema
 from gql.web.server import ServerError, listen, serve
 from tests.support.client import SECRET
-from tests.support.command import forget_settings, refusal, scalar, spawn, stops
+from tests.support.command import forget_settings, refusal, scalar, spawn
 
 EXPORTS = Path(__file__).parents[1] / "exports"
 
@@ -173,19 +171,6 @@ def test_seed_fills_an_empty_database_and_says_with_how_much(database: str, caps
     counts = capsys.readouterr().out.rstrip().split(", ")
     assert {"3 accounts", "12 conversations"} <= {*counts}
     assert scalar(database, "SELECT count(*) FROM conversations") == 12
-
-
-@stops
-def test_a_seed_that_is_interrupted_leaves_nothing(dsn: str, tmp_path: Path) -> None:
-    process = spawn("seed", "--conversations", "100000", folder=tmp_path, DATABASE_URL=dsn)
-    copying = "SELECT count(*) FROM pg_locks WHERE mode = 'RowExclusiveLock' AND relation = 'messages'::regclass"
-    while process.poll() is None and not scalar(dsn, copying):
-        time.sleep(0.02)
-    process.send_signal(signal.SIGINT)
-    output, errors = process.communicate(timeout=30)
-
-    assert (process.returncode, output, errors) == (130, "", "")
-    assert scalar(dsn, "SELECT count(*) FROM accounts") == 0
 
 
 @pytest.mark.usefixtures("database")

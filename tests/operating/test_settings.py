@@ -132,6 +132,45 @@ def test_each_mistake_is_a_line_that_names_the_variable_and_not_the_value(monkey
     assert "password" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [
+        ("INBOX_POOLSIZE", "INBOX_POOLSIZE: there is no such setting; did you mean INBOX_POOL_SIZE?"),
+        ("INBOX_JWT_SECRETS", "INBOX_JWT_SECRETS: there is no such setting; did you mean INBOX_JWT_SECRET?"),
+        ("inbox_max_boddy", "INBOX_MAX_BODDY: there is no such setting; did you mean INBOX_MAX_BODY?"),
+        ("INBOX_DATABASE_URL", "INBOX_DATABASE_URL: there is no such setting; did you mean DATABASE_URL?"),
+        ("INBOX_QUUX", "INBOX_QUUX: there is no such setting"),
+    ],
+)
+def test_a_variable_that_is_no_setting_is_refused_with_the_nearest_name(
+    monkeypatch: pytest.MonkeyPatch, name: str, line: str
+) -> None:
+    monkeypatch.setenv(name, "password")
+
+    with pytest.raises(ValidationError) as caught:
+        Settings()
+
+    assert explain(caught.value) == [line]
+    assert "password" not in str(caught.value)
+
+
+def test_two_variables_that_are_no_settings_are_a_line_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("INBOX_MAX_BODYS", "1")
+    monkeypatch.setenv("INBOX_DATAS", "1")
+
+    with pytest.raises(ValidationError) as caught:
+        Settings()
+
+    assert [line.partition(":")[0] for line in explain(caught.value)] == ["INBOX_DATAS", "INBOX_MAX_BODYS"]
+
+
+def test_the_variables_of_a_kubernetes_service_with_our_name_are_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("SERVICE_HOST", "SERVICE_PORT", "SERVICE_PORT_HTTP", "PORT", "PORT_80_TCP", "PORT_80_TCP_ADDR"):
+        monkeypatch.setenv(f"INBOX_{name}", "10.0.0.11")
+
+    assert Settings() == Settings()
+
+
 def test_settings_show_no_secret() -> None:
     settings = Settings(database_url="postgresql://inbox:password@db.example/inbox", jwt_secret=SecretStr("secret"))
 

@@ -186,8 +186,9 @@ def test_graphql_builds_no_sql() -> None:
 
 # The command line connects, and tells a database that is away from a bug.
 CONNECTING = {
-    ("gql.cli", "asyncpg"),
-    ("gql.cli", "sqlalchemy.exc"),
+    ("gql.cli.database", "asyncpg"),
+    ("gql.cli.failure", "asyncpg"),
+    ("gql.cli.failure", "sqlalchemy.exc"),
     ("gql.cli.importing", "asyncpg"),
     ("gql.cli.seeding", "asyncpg"),
 }
@@ -285,7 +286,7 @@ def test_tables_declare_no_relationships() -> None:
     assert {call for call in called if "relationship" in call.lower()} == set()
 
 
-def test_only_programs_that_are_started_get_the_environment() -> None:
+def test_only_the_settings_and_programs_that_are_started_get_the_environment() -> None:
     readers = {
         name(path)
         for path in PRODUCTION
@@ -293,8 +294,8 @@ def test_only_programs_that_are_started_get_the_environment() -> None:
         if isinstance(node, ast.Attribute) and node.attr in {"environ", "getenv"}
     }
 
-    # The embedded server and the command line hand it on to the programs that they start.
-    assert readers <= {"db.embedded", "gql.cli"}
+    # The settings are read from it; the embedded server and `inbox serve` hand it on to the programs that they start.
+    assert readers <= {"db.embedded", "gql.cli.serving", "gql.settings"}
 
 
 def test_the_visible_top_level_is_what_the_design_says() -> None:

@@ -1,10 +1,10 @@
 // Runs the audits of the npm package `graphql-http` against the URL given, and prints what each found as JSON.
-// The package is taken from the folder INBOX_AUDIT_PACKAGES; TOKEN goes with every request.
+// The package is taken from the folder AUDIT_PACKAGES; TOKEN goes with every request.
 
 import { createRequire } from "node:module";
 import { resolve } from "node:path";
 
-const require = createRequire(resolve(process.env.INBOX_AUDIT_PACKAGES, "audit.js"));
+const require = createRequire(resolve(process.env.AUDIT_PACKAGES, "audit.js"));
 const { auditServer } = require("graphql-http");
 
 const fetchFn = (url, { headers, ...init } = {}) =>

@@ -17,7 +17,7 @@ import pytest
 from tests.conftest import LiveServer
 
 NODE = shutil.which("node")
-PACKAGES = Path(os.environ.get("INBOX_AUDIT_PACKAGES") or Path(__file__).parents[2] / ".cache/audit").absolute()
+PACKAGES = Path(os.environ.get("AUDIT_PACKAGES") or Path(__file__).parents[2] / ".cache/audit").absolute()
 PROGRAM = Path(__file__).with_name("audit.mjs")
 
 
@@ -28,7 +28,7 @@ PROGRAM = Path(__file__).with_name("audit.mjs")
 def test_every_audit_is_ok(live_server: LiveServer) -> None:
     audit = subprocess.run(  # noqa: S603
         [str(NODE), PROGRAM, f"{live_server.url}/graphql"],
-        env=os.environ | {"INBOX_AUDIT_PACKAGES": str(PACKAGES), "TOKEN": live_server.token},
+        env=os.environ | {"AUDIT_PACKAGES": str(PACKAGES), "TOKEN": live_server.token},
         capture_output=True,
         text=True,
         timeout=60,

@@ -1,7 +1,7 @@
 """GraphiQL works with no host but our own, keeps no token, and refuses to be framed, cached or tampered with.
 
 The tests in a browser use a Chromium that is on the machine and are skipped where there is none. With
-`INBOX_SCREENSHOT=.github/graphiql.png`, they write the picture of the README.
+`SCREENSHOT=.github/graphiql.png`, they write the picture of the README.
 """
 
 from __future__ import annotations
@@ -244,7 +244,7 @@ async def test_a_nested_query_is_answered_on_the_page(page: Page, live_server: L
     async with httpx.AsyncClient(headers={"Authorization": f"Bearer {live_server.token}"}) as client:
         direct = await client.post(f"{live_server.url}/graphql", json={"query": await text(page, QUERY)})
     assert answer == direct.json()
-    if path := os.environ.get("INBOX_SCREENSHOT"):
+    if path := os.environ.get("SCREENSHOT"):
         await page.screenshot(path=path)
 
 

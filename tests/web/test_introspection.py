@@ -115,7 +115,7 @@ def test_the_demo_tells_of_its_schema_unless_told_not_to(
     if given is not None:
         monkeypatch.setenv("INBOX_INTROSPECTION", given)
     started: list[Settings] = []
-    monkeypatch.setattr("gql.cli.run_demo", lambda settings, **_options: started.append(settings))
+    monkeypatch.setattr("gql.cli.demo.run_demo", lambda settings, **_options: started.append(settings))
 
     assert run(["demo"]) == 0
     assert [settings.introspection for settings in started] == [served]

@@ -1,0 +1,50 @@
+"""The database that a command works on: reachable, recent enough, and migrated where that is required."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+
+import asyncpg
+
+from db.embedded import embedded
+from db.migrations import apply
+from gql.cli.failure import reason
+from gql.cli.refusal import RefusedError
+from gql.settings import Settings, variable
+
+MIN_POSTGRESQL = 14
+# Seconds within which a database has to accept a connection.
+CONNECT_WITHIN = 10
+
+
+@contextmanager
+def opened(settings: Settings, *, migrated: bool = False) -> Iterator[str]:
+    """Yield the DSN of a database that answers; with `migrated`, of one that has the newest migration.
+
+    Without `database_url`, the embedded server runs as long as the block. Raises RefusedError, EmbeddedError or
+    UnknownRevisionError.
+    """
+    with nullcontext(settings.database_url) if settings.database_url else embedded(settings.data) as dsn:
+        asyncio.run(_check(dsn))
+        if migrated and apply.pending(dsn):
+            raise RefusedError("The database has pending migrations: run `inbox migrate` first")
+        yield dsn
+
+
+async def _check(dsn: str) -> None:
+    """Refuse a database that cannot be reached, or is too old. Never repeats the DSN, which has a password."""
+    try:
+        connection = await asyncpg.connect(dsn, timeout=CONNECT_WITHIN)
+    except TimeoutError:
+        raise RefusedError(f"The database cannot be reached: no answer within {CONNECT_WITHIN} seconds") from None
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        raise RefusedError(f"The database cannot be reached: {reason(error)}") from error
+    except (ValueError, OverflowError):
+        form = "postgresql://user:password@host:port/database, with the password URL-encoded"
+        raise RefusedError(f"{variable('database_url')} is not understood: it has the form {form}") from None
+    major = connection.get_server_version().major
+    await connection.close()
+    if major < MIN_POSTGRESQL:
+        raise RefusedError(f"The database is PostgreSQL {major}: {MIN_POSTGRESQL} or newer is needed")

@@ -1,0 +1,43 @@
+"""`inbox serve`: checks everything that the server needs, and then serves in one or several processes."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from typing import Annotated
+
+import structlog
+import typer
+
+from gql.app import create_app
+from gql.cli.database import opened
+from gql.cli.listening import Host, Port
+from gql.cli.variables import ShowsVariables
+from gql.log import configure_log
+from gql.security.auth import Authenticator
+from gql.settings import Settings, variable
+from gql.web.server import listen, serve, tune_collector, url_of
+
+app = typer.Typer(add_completion=False)
+
+
+@app.command(cls=ShowsVariables)
+def serve_command(
+    host: Host = "127.0.0.1",
+    port: Port = 8_000,
+    workers: Annotated[int, typer.Option(min=1, help="Processes that answer.")] = 1,
+) -> None:
+    """Serve in production. Refuses to start without a key, and without a migrated database."""
+    settings = Settings()
+    asyncio.run(Authenticator(settings).start())
+    with listen(host, port) as listener, opened(settings, migrated=True) as dsn:
+        # Several workers each make an application of their own. Making one here reports once what is wrong.
+        application = create_app(settings.model_copy(update={"database_url": dsn}))
+        # Each worker reads the settings for itself, and has no other way to find an embedded server.
+        os.environ[variable("database_url")] = dsn
+        configure_log()
+        tune_collector()
+        log = structlog.stdlib.get_logger("inbox")
+        log.info("serving", url=f"{url_of(listener)}/graphql", workers=workers)
+        serve(application if workers == 1 else "gql.app:create_configured_app", listener, workers=workers)
+        log.info("stopped")

@@ -1,0 +1,183 @@
+"""What is the same for all commands: help, completion, the time they take to start, and what an interruption prints."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import asyncpg
+import pytest
+from rich.text import Text
+
+from gql.cli import COMMANDS, load, run
+from gql.settings import Settings, variable
+from tests.support.client import SECRET
+from tests.support.command import forget_settings, refusal, scalar, spawn, stops
+
+resource = pytest.importorskip("resource", reason="CPU time of processes is read as POSIX has it")
+
+# Seconds of CPU for what needs neither the database nor the schema.
+QUICK = 0.6
+EXPORT = Path(__file__).parents[1] / "exports" / "complete"
+
+
+@pytest.fixture(autouse=True)
+def _empty_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    forget_settings(monkeypatch, tmp_path)
+
+
+def cpu_of(*arguments: str, folder: Path) -> float:
+    """Seconds of CPU that the command takes in a process of its own."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    process = spawn(*arguments, folder=folder, INBOX_JWT_SECRET=SECRET)
+    output, errors = process.communicate(timeout=60)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert (process.returncode, errors) == (0, "")
+    assert output
+    return float(after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime)
+
+
+@pytest.mark.parametrize("arguments", [["--version"], ["--help"], ["token"]], ids=" ".join)
+def test_a_command_without_a_database_starts_quickly(arguments: list[str], tmp_path: Path) -> None:
+    # CPU time varies with what else the machine does; what a command needs is the least that it was seen to take.
+    assert min(cpu_of(*arguments, folder=tmp_path) for _ in range(3)) < QUICK
+
+
+@pytest.mark.parametrize("option", ["-h", "--help"])
+@pytest.mark.parametrize("command", [[], ["token"]], ids=str)
+def test_help_has_a_short_and_a_long_name(capsys: pytest.CaptureFixture[str], command: list[str], option: str) -> None:
+    assert run([*command, option]) == 0
+
+    assert f"Usage: {' '.join(['inbox', *command])} " in capsys.readouterr().out
+
+
+def test_each_command_is_listed_with_its_own_summary() -> None:
+    for name, (_, summary) in COMMANDS.items():
+        assert load(name).help.startswith(summary.removesuffix(".")), name
+
+
+def test_the_help_of_serve_names_the_settings(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    assert run(["serve", "--help"]) == 0
+
+    output = Text.from_ansi(capsys.readouterr().out).plain
+    listed = re.findall(r"^│ ((?:INBOX|DATABASE)_\w+) +(.+?) +│$", output, re.MULTILINE)
+    described = {field: info.description or "" for field, info in Settings.model_fields.items()}
+    assert [name for name, _ in listed] == [variable(field) for field in described]
+    for (_, text), description in zip(listed, described.values(), strict=True):
+        assert text.startswith(description)
+    assert ("INBOX_POOL_SIZE", f"{described['pool_size']} (default 10)") in listed
+
+
+def test_a_mistaken_command_is_answered_with_the_nearest_one(capsys: pytest.CaptureFixture[str]) -> None:
+    assert refusal(capsys, "migrat", code=2) == "inbox: No such command 'migrat'. Did you mean 'migrate'?"
+
+
+def test_a_misspelt_variable_is_a_line_with_the_nearest_name(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("INBOX_JWT_SECERT", SECRET)
+
+    line = refusal(capsys, "token")
+    assert line == "inbox: INBOX_JWT_SECERT: there is no such setting; did you mean INBOX_JWT_SECRET?"
+
+
+@pytest.mark.parametrize(
+    ("words", "offered"),
+    [("inbox se", ["seed", "serve"]), ("inbox token --us", ["--user"]), ("inbox serve --work", ["--workers"])],
+)
+def test_the_shell_completes_commands_and_their_options(tmp_path: Path, words: str, offered: list[str]) -> None:
+    typed = words.split()
+    asked = {"_INBOX_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": str(len(typed) - 1)}
+    output, errors = spawn(folder=tmp_path, **asked).communicate(timeout=60)
+
+    assert (sorted(output.split()), errors) == (offered, "")
+
+
+def test_completion_is_installed_where_the_shell_looks_for_it(tmp_path: Path) -> None:
+    process = spawn("--install-completion", "bash", folder=tmp_path, HOME=str(tmp_path))
+    process.communicate(timeout=60)
+
+    written = [file for file in tmp_path.rglob("*") if file.is_file() and "_INBOX_COMPLETE" in file.read_text()]
+    assert process.returncode == 0
+    assert len(written) == 1
+    assert written[0].name in (tmp_path / ".bashrc").read_text()
+
+
+# Interruptions
+
+
+@contextmanager
+def another_import(dsn: str) -> Iterator[None]:
+    """Hold the lock of an import, for which another import waits."""
+    with asyncio.Runner() as runner:
+        connection = runner.run(asyncpg.connect(dsn))
+        runner.run(connection.execute("SELECT pg_advisory_lock(hashtext('inbox import'))"))
+        yield
+        runner.run(connection.close())
+
+
+def interrupt_once(process: subprocess.Popen[str], dsn: str, condition: str) -> tuple[int, str, str]:
+    """Send Ctrl-C to a process when the condition holds in the database; return how it ends."""
+    while process.poll() is None and not scalar(dsn, condition):
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    output, errors = process.communicate(timeout=30)
+    return process.returncode, output, errors
+
+
+@stops
+def test_an_interrupted_seed_says_that_nothing_was_written(dsn: str, tmp_path: Path) -> None:
+    process = spawn("seed", "--conversations", "100000", folder=tmp_path, DATABASE_URL=dsn)
+    copying = "SELECT count(*) FROM pg_locks WHERE mode = 'RowExclusiveLock' AND relation = 'messages'::regclass"
+
+    assert interrupt_once(process, dsn, copying) == (
+        130,
+        "",
+        "inbox: Interrupted: nothing was written. Run `inbox seed` again to start over\n",
+    )
+    assert scalar(dsn, "SELECT count(*) FROM accounts") == 0
+
+
+IMPORTING = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+
+
+@stops
+@pytest.mark.parametrize(
+    ("options", "line"),
+    [
+        (
+            [],
+            (
+                "inbox: Interrupted: what was imported so far is kept. Run the same command again to continue, "
+                "or import other files with --abandon to leave out the rest\n"
+            ),
+        ),
+        (["--dry-run"], "inbox: Interrupted: nothing was written, as this was a dry run\n"),
+    ],
+    ids=["import", "dry run"],
+)
+def test_an_interrupted_import_says_what_became_of_it(dsn: str, tmp_path: Path, options: list[str], line: str) -> None:
+    with another_import(dsn):
+        process = spawn("import", str(EXPORT), *options, folder=tmp_path, DATABASE_URL=dsn)
+        ended = interrupt_once(process, dsn, IMPORTING)
+
+    assert ended == (130, "", line)
+
+
+def test_an_import_of_a_folder_without_files_says_what_it_needs(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    (tmp_path / "export").mkdir()
+    (tmp_path / "export" / "page.txt").write_text("{}")
+
+    line = refusal(capsys, "import", "export", code=2)
+    assert line == "inbox: There is no *.json file in export: name the folder or the files of an export"

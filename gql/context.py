@@ -23,6 +23,8 @@ class Context:
     loaders: dict[Any, Any] = field(default_factory=dict)
     seconds: float = 0.0
     """Database time of the snapshots that were closed, and of whatever else the operation did there."""
+    outcomes: dict[str, Any] = field(default_factory=dict)
+    """What the fields of a mutation came to so far, by response key: outcomes, or the exceptions that they raised."""
     snapshot: Snapshot = field(init=False)
 
     def __post_init__(self) -> None:

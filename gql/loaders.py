@@ -91,10 +91,12 @@ def load_counts(context: Context, many: Many, where: tuple[Term, ...], parents: 
 
 def load_kind_count(context: Context, where: tuple[Term, ...], kind: str) -> Awaitable[int]:
     """How many conversations of a kind of `counts` meet all of `where`: one statement for all kinds."""
-    loader = _loader(
-        context, (counts, where), lambda kinds: counts.load(context.snapshot, context.viewer, kinds, where)
-    )
-    return loader.load(kind)
+    return _kind_loader(context, where).load(kind)
+
+
+def load_kind_counts(context: Context, where: tuple[Term, ...], kinds: Sequence[str]) -> Awaitable[list[int]]:
+    """The same for distinct kinds."""
+    return _kind_loader(context, where).load_level(kinds)
 
 
 def _row_loader(context: Context, table: type[t.Table], columns: Columns) -> LevelLoader:
@@ -118,6 +120,10 @@ def _count_loader(context: Context, many: Many, where: tuple[Term, ...]) -> Leve
     return _loader(
         context, (many, where), lambda parents: many.count(context.snapshot, context.viewer.account_id, parents, where)
     )
+
+
+def _kind_loader(context: Context, where: tuple[Term, ...]) -> LevelLoader:
+    return _loader(context, (counts, where), lambda kinds: counts.load(context.snapshot, context.viewer, kinds, where))
 
 
 def _loader(context: Context, key: Hashable, batch: _Batch) -> LevelLoader:

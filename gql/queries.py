@@ -1,90 +1,99 @@
 """The root of reading."""
 
-# mypy: disable-error-code="untyped-decorator"
-# Strawberry types the decorator form of its fields as Any.
-
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Any
 
 import strawberry
 
+from db import scope
 from db import tables as t
-from db.page import Page
-from db.relations import Many, Window
+from db.relations import One
 from gql.context import Context
-from gql.errors import Code, Refused
+from gql.fields.column import column
 from gql.fields.connection import Connection
+from gql.fields.count import counts
+from gql.fields.end import first
 from gql.fields.enums import CreatorType
-from gql.fields.filters import BookingFilter, ConversationFilter, ConversationOrder, read_filter, read_order
-from gql.fields.node import GlobalId, Node, decode_id
-from gql.fields.relation import filtered, lookup, many, one, ordered
-from gql.loaders import load_row, load_slice
-from gql.types import NODE_SCOPES
+from gql.fields.filters import BookingFilter, ConversationFilter, ConversationOrder, read_order
+from gql.fields.given import given
+from gql.fields.lookup import any_node, any_nodes, lookup
+from gql.fields.many import filtered, many, ordered
+from gql.fields.node import Node
+from gql.fields.one import either, one
 from gql.types.account import Account
 from gql.types.actor import Creator
 from gql.types.booking import Booking
 from gql.types.conversation import Conversation
-from gql.types.counts import InboxCounts, PendingCounts
+from gql.types.counts import InboxCounts
 from gql.types.person import Host
 from gql.types.source import Source
 
-_AnyId = Annotated[strawberry.ID, strawberry.argument(description="Global id of a node of any type.")]
-_AnyIds = Annotated[list[strawberry.ID], strawberry.argument(description="Global ids of nodes of any types.")]
 
-_Counted = Annotated[
-    ConversationFilter | None, strawberry.argument(description="Counts only conversations that match.")
-]
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who asks, as the type `Viewer` shows it: `actor_id` is a user's or an application's, never both."""
 
-_HOSTS_OF_USER = Many.along(t.Host.user_id)
-_ACTORS: dict[CreatorType, type[t.Table]] = {CreatorType.USER: t.User, CreatorType.APPLICATION: t.Application}
+    account_id: int
+    scopes: list[str]
+    user_id: int | None
+    application_id: int | None
+
+    @classmethod
+    def of(cls, viewer: scope.Viewer) -> Caller:
+        """What the token says. It needs no statement."""
+        is_user = viewer.actor_type is CreatorType.USER
+        user, application = (viewer.actor_id, None) if is_user else (None, viewer.actor_id)
+        return cls(viewer.account_id, sorted(viewer.scopes), user, application)
+
+
+async def _caller(context: Context) -> Caller:
+    return Caller.of(context.viewer)
 
 
 @strawberry.type(description="The account, actor and scopes of the token.")
 class Viewer:
-    """Resolved from `db.scope.Viewer`."""
+    """Resolved from `Caller`."""
 
     account: Account = one(t.Conversation.account_id, description="The account whose records the token can read.")
+    scopes: list[str] = column("Scopes of the token, implied ones included.")
+    actor: Creator | None = either(
+        One("user_id", t.User),
+        One("application_id", t.Application),
+        description="The user or application that the token was issued for.",
+    )
+    host: Host | None = first(
+        t.Host.user_id, "user_id", description="The host as which the user writes messages; null for an application."
+    )
 
-    @strawberry.field(description="Scopes of the token, implied ones included.")
-    def scopes(self, info: strawberry.Info[Context, None]) -> list[str]:
-        """Those that others imply included."""
-        return sorted(info.context.viewer.scopes)
 
-    @strawberry.field(description="The user or application that the token was issued for.")
-    def actor(self, info: strawberry.Info[Context, None]) -> Creator | None:
-        """A row like any other: the token tells no more than its id."""
-        viewer = info.context.viewer
-        return load_row(info.context, _ACTORS[viewer.actor_type], viewer.actor_id)  # type: ignore[return-value]
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """What the type `RateLimit` shows."""
 
-    @strawberry.field(description="The host as which the user writes messages; null for an application.")
-    async def host(self, info: strawberry.Info[Context, None]) -> Host | None:
-        """An application writes as nobody. Of several hosts with one login, the first."""
-        viewer = info.context.viewer
-        if viewer.actor_type is not CreatorType.USER:
-            return None
-        page = await load_slice(info.context, _HOSTS_OF_USER, Window(Page(size=1)), viewer.actor_id)
-        return page.rows[0] if page.rows else None
+    limit: int
+    remaining: int
+    reset_at: datetime
+    cost: int
+
+
+async def _budget(context: Context) -> Allowance | None:
+    """The viewer's budget, this operation taken off; None where there is no limit."""
+    if context.rates is None:
+        return None
+    budget = await context.rates.budget(context.viewer)
+    return Allowance(budget.limit, budget.remaining, budget.reset_at, context.rates.bounded(context.cost))
 
 
 @strawberry.type(description="The budget per minute of the user or application, in nodes.")
 class RateLimit:
-    """Resolved from `gql.security.rate.Budget`."""
+    """Resolved from `Allowance`."""
 
-    limit: int = strawberry.field(description="Nodes per minute.")
-    remaining: int = strawberry.field(description="Nodes left after this operation.")
-    reset_at: datetime = strawberry.field(
-        description="When the whole budget is available again if no more operations are sent."
-    )
-
-    @strawberry.field(description="Nodes charged for this operation.")
-    def cost(self, info: strawberry.Info[Context, None]) -> int:
-        """Told by the limits."""
-        context = info.context
-        return context.rates.bounded(context.cost) if context.rates else 0
+    limit: int = column("Nodes per minute.")
+    remaining: int = column("Nodes left after this operation.")
+    reset_at: datetime = column("When the whole budget is available again if no more operations are sent.")
+    cost: int = column("Nodes charged for this operation.")
 
 
 @strawberry.type(description="Reads the records of the token's account. Records of other accounts do not exist here.")
@@ -112,43 +121,12 @@ class Query:
         t.Booking, description="One booking by `id` or `databaseId`, exactly one of them; null if it does not exist."
     )
 
-    @strawberry.field(description="Numbers of conversations for the tabs of an inbox.")
-    def inbox_counts(self, info: strawberry.Info[Context, None], filter: _Counted = None) -> InboxCounts:
-        """The numbers are counted when they are selected."""
-        return PendingCounts(read_filter(filter, info.context.viewer))  # type: ignore[return-value]
-
-    @strawberry.field(description="Who sends the request.")
-    def viewer(self, info: strawberry.Info[Context, None]) -> Viewer:
-        """The token's, so that it costs no statement."""
-        return info.context.viewer  # type: ignore[return-value]
-
-    @strawberry.field(description="What is left of the budget per minute; null if the server has no limit.")
-    async def rate_limit(self, info: strawberry.Info[Context, None]) -> RateLimit | None:
-        """The viewer's budget, this operation taken off."""
-        rates = info.context.rates
-        return await rates.budget(info.context.viewer) if rates else None  # type: ignore[return-value]
-
-    @strawberry.field(description="Any node by its id; null if it does not exist.")
-    def node(self, info: strawberry.Info[Context, None], id: _AnyId) -> Node | None:
-        """Refuses an id whose type the token does not allow, and one that is none."""
-        return _load_node(info.context, decode_id(id))  # type: ignore[return-value]
-
-    @strawberry.field(description="Nodes by their ids, in the order of `ids`; null for each that does not exist.")
-    async def nodes(self, info: strawberry.Info[Context, None], ids: _AnyIds) -> list[Node | None]:
-        """A batch for each type among them."""
-        # Each id stands for itself: what is wrong with one is reported in its place. An exception in a list is that.
-        loads = (_load_any(info.context, id_) for id_ in ids)
-        found: list[Any] = await asyncio.gather(*loads, return_exceptions=True)
-        return found
-
-
-async def _load_any(context: Context, id_: str) -> Any | None:
-    return await _load_node(context, decode_id(id_))
-
-
-def _load_node(context: Context, id_: GlobalId) -> Awaitable[Any | None]:
-    """The row, if the token allows its type. The id alone tells the type, so that refusing tells nothing of the row."""
-    missing = NODE_SCOPES[id_.table] - context.viewer.scopes
-    if missing:
-        raise Refused(f"This needs the scope {', '.join(sorted(missing))}", Code.FORBIDDEN)
-    return load_row(context, id_.table, id_.seen_by(context.viewer))
+    inbox_counts: InboxCounts = counts("Numbers of conversations for the tabs of an inbox.")
+    viewer: Viewer = given(_caller, "Who sends the request.")
+    rate_limit: RateLimit | None = given(
+        _budget, "What is left of the budget per minute; null if the server has no limit."
+    )
+    node: Node | None = any_node("Any node by its id; null if it does not exist.")
+    nodes: list[Node | None] = any_nodes(
+        "Nodes by their ids, in the order of `ids`; null for each that does not exist."
+    )

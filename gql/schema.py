@@ -5,7 +5,6 @@ from __future__ import annotations
 import strawberry
 from strawberry.schema.config import StrawberryConfig
 
-from gql.execution.run import LevelExecutor
 from gql.fields.scalars import SCALARS
 from gql.mutations import Mutation
 from gql.queries import Query
@@ -36,7 +35,6 @@ def build_schema() -> Schema:
         query=Query,
         mutation=Mutation,
         types=NODES,
-        execution_context_class=LevelExecutor,
         config=StrawberryConfig(scalar_map=SCALARS),
     )
     schema._schema.description = DESCRIPTION  # noqa: SLF001  # graphql-core's schema, which introspection reads

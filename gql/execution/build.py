@@ -1,18 +1,20 @@
-"""What a selection shows of its own rows: one function, made of all its leaves, from rows to objects.
+"""The plan of one object type's selection while it is made: a function that shows the leaves, and steps for the rest.
 
-It knows no relations. A leaf that it cannot promise to show exactly as graphql-core would is refused with
-`UnplannableError`.
+The function is generated from the leaves, as one comprehension over the sources: a call and a lookup for each value
+would cost more than showing it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, TypeVar
 
 from graphql import (
     GraphQLEnumType,
     GraphQLOutputType,
     get_named_type,
+    get_nullable_type,
     is_leaf_type,
     is_list_type,
     is_non_null_type,
@@ -20,91 +22,96 @@ from graphql import (
 
 from db import tables as t
 from db.relations import Expression
-from gql.fields.node import ComputedField, IdField
-from gql.fields.relation import ExpressionField
+from gql.fields.field import Planner, Step, UnplannableError
 
-_PASSED = {"String", "Boolean", "Int"}
+_S = TypeVar("_S", bound=Step)
 
-
-class UnplannableError(Exception):
-    """This selection is graphql-core's. The message says why, for the counter."""
+# Scalars whose values the database holds to what graphql-core would check.
+_VERBATIM = {"String", "Boolean", "Int"}
 
 
-class Builder:
-    """Collects the leaves of a selection and makes the one function that shows them."""
+@dataclass(frozen=True, slots=True)
+class ObjectPlan:
+    """A selection on the rows of `table`, or on other objects where that is None."""
 
-    def __init__(self, table: type[t.Table]) -> None:
-        self.columns: set[str | Expression] = set()
+    table: type[t.Table] | None
+    columns: frozenset[str | Expression]
+    build: Callable[[Sequence[Any], Callable[[int], str] | None], list[dict[str, Any]]]
+    steps: tuple[Step, ...]
+
+
+class ObjectBuilder:
+    """Implements `gql.fields.field.Builder`."""
+
+    def __init__(self, planner: Planner, table: type[t.Table] | None) -> None:
+        self.planner = planner
         self._table = table
+        self._columns: set[str | Expression] = set()
         self._items: list[str] = []
         self._names: dict[str, Any] = {}
+        self._merged: dict[Any, Any] = {}
+        self._steps: list[Step] = []
 
-    def add_constant(self, key: str, value: str | None) -> None:
-        """A key with the same value in all objects; None keeps the place of what a relation will put there."""
-        self._items.append(f"{key!r}: {value!r}")
+    @property
+    def table(self) -> type[t.Table] | None:
+        """The table of the rows."""
+        return self._table
 
-    def add_leaf(self, key: str, type_: GraphQLOutputType, field: Any) -> None:
-        """A key that shows columns of the row."""
-        if isinstance(field, IdField):
-            self.columns.add("id")
-            self._items.append(f"{key!r}: encode_id(row['id'])")
-            return
-        if isinstance(field, ComputedField):
-            self.columns.update(field.columns)
-            compute = self._name("compute", field.compute)
-            value = f"{compute}({', '.join(f'row[{column!r}]' for column in field.columns)})"
-            # Unlike a column, a computation may give anything: what it gives is checked, unless types have checked it.
-            if not (_answers_yes_or_no(field.compute) and get_named_type(type_).name == "Boolean"):
-                value = self._checked(value, type_, nullable=not is_non_null_type(type_))
-            self._items.append(f"{key!r}: {value}")
-            return
-        if isinstance(field, ExpressionField):
-            self.columns.add(field.expression)
-            self._items.append(f"{key!r}: {self._shown(f'row[{field.expression.name!r}]', type_, nullable=False)}")
-            return
-        table = self._table
-        column = getattr(table, field.python_name, None)
-        if field.base_resolver is not None or column is None:
-            raise UnplannableError(f"{table.__name__}.{field.python_name} has a resolver of its own")
-        nullable = column.expression.nullable
-        if nullable and is_non_null_type(type_):
-            raise UnplannableError(f"{table.__name__}.{field.python_name} may be null where none may be")
-        self.columns.add(field.python_name)
-        self._items.append(f"{key!r}: {self._shown(f'row[{field.python_name!r}]', type_, nullable=nullable)}")
+    def read(self, name: str | Expression) -> str:
+        """Python source that reads a column or attribute of `row`."""
+        if self._table is None:
+            return f"row.{name}"
+        self._columns.add(name)
+        return f"row[{(name.name if isinstance(name, Expression) else name)!r}]"
 
-    def make(self) -> Callable[[Sequence[Any], Callable[[int], str]], list[dict[str, Any]]]:
-        """The function from rows, and from what encodes their ids, to objects."""
-        source = f"lambda rows, encode_id: [{{{', '.join(self._items)}}} for row in rows]"
-        # The text holds GraphQL names and column names only, both checked to be identifiers where they were declared.
-        return eval(source, self._names)  # type: ignore[no-any-return]  # noqa: S307
-
-    def _shown(self, value: str, type_: GraphQLOutputType, *, nullable: bool) -> str:
-        """The expression that shows a column's `value` as graphql-core would serialise it."""
-        leaf = get_named_type(type_)
-        if leaf.name in _PASSED or (isinstance(leaf, GraphQLEnumType) and _is_verbatim(leaf)):
-            return value
-        return self._checked(value, type_, nullable=nullable)
-
-    def _checked(self, value: str, type_: GraphQLOutputType, *, nullable: bool) -> str:
-        """The expression that has graphql-core's leaf type serialise `value`."""
-        leaf = get_named_type(type_)
-        if not is_leaf_type(leaf) or _holds_list(type_):
-            raise UnplannableError(f"{leaf.name} is no leaf")
-        show = self._name("show", leaf.coerce_output_value)
-        return f"(None if (value := {value}) is None else {show}(value))" if nullable else f"{show}({value})"
-
-    def _name(self, prefix: str, function: Any) -> str:
+    def bind(self, prefix: str, value: Any) -> str:
+        """A name for `value` in the generated function."""
         name = f"{prefix}_{len(self._names)}"
-        self._names[name] = function
+        self._names[name] = value
         return name
 
+    def show(self, key: str, source: str) -> None:
+        """Show what the Python source gives."""
+        self._items.append(f"{key!r}: {source}")
 
-def _answers_yes_or_no(compute: Callable[..., Any]) -> bool:
-    return getattr(compute, "__annotations__", {}).get("return") in {bool, "bool"}
+    def hold(self, key: str) -> None:
+        """Keep a place, as the order of keys is the order of the selection."""
+        self.show(key, "None")
 
+    def add_step(self, key: str, step: Step) -> None:
+        """Keep a place that `step` fills."""
+        self.hold(key)
+        self._steps.append(step)
 
-def _holds_list(type_: GraphQLOutputType) -> bool:
-    return is_list_type(type_.of_type if is_non_null_type(type_) else type_)
+    def merged(self, kind: Callable[[], _S]) -> _S:
+        """The one step of this kind."""
+        if kind not in self._merged:
+            self._merged[kind] = kind()
+        step: _S = self._merged[kind]
+        return step
+
+    def serialise(self, source: str, type_: GraphQLOutputType, *, nullable: bool, verbatim: bool = False) -> str:
+        """Python source that serialises a value as graphql-core's leaf type would."""
+        leaf, plain = get_named_type(type_), get_nullable_type(type_)
+        if not is_leaf_type(leaf):
+            raise UnplannableError(f"{leaf.name} is no leaf")
+        if is_list_type(plain):
+            item = self.serialise("item", plain.of_type, nullable=not is_non_null_type(plain.of_type))
+            if nullable:
+                return f"(None if (items := {source}) is None else [{item} for item in items])"
+            return f"[{item} for item in {source}]"
+        if verbatim and (leaf.name in _VERBATIM or (isinstance(leaf, GraphQLEnumType) and _is_verbatim(leaf))):
+            return source
+        show = self.bind("show", leaf.coerce_output_value)
+        return f"(None if (value := {source}) is None else {show}(value))" if nullable else f"{show}({source})"
+
+    def make(self) -> ObjectPlan:
+        """The plan."""
+        text = f"lambda rows, encode_id: [{{{', '.join(self._items)}}} for row in rows]"
+        # The text holds names of GraphQL, columns and attributes, all checked to be identifiers where they were
+        # declared. `eval` gives it Python's builtins, which a warning that is raised inside needs.
+        build = eval(text, self._names)  # noqa: S307
+        return ObjectPlan(self._table, frozenset(self._columns), build, (*self._merged.values(), *self._steps))
 
 
 def _is_verbatim(enum: GraphQLEnumType) -> bool:

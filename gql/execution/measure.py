@@ -28,7 +28,6 @@ from graphql import (
     ValueNode,
     get_named_type,
     get_nullable_type,
-    is_abstract_type,
     is_composite_type,
     is_interface_type,
     is_list_type,
@@ -38,9 +37,9 @@ from strawberry.schema.schema_converter import GraphQLCoreConverter
 from strawberry.types.field import StrawberryField
 
 from gql.errors import Code, Refused
-from gql.execution.cost import NOTHING, Cost, list_size, page_size, times, total
-from gql.fields.node import NODE_TABLES, required_scopes
-from gql.fields.relation import ExpressionField, LastField, LookupField, ManyField, OneField, RelationField
+from gql.fields.cost import NOTHING, Cost, times, total
+from gql.fields.field import Field, MeasuredField
+from gql.fields.node import required_scopes
 from gql.settings import Settings
 
 _NONE: frozenset[str] = frozenset()
@@ -53,7 +52,7 @@ _FRAGMENTS = 5
 # The fields of a type, the arguments of a field, on an average.
 _PARTS = 5
 _INTROSPECTION = {"__schema", "__type"}
-# More statements than one, however many.
+# Statements of a resolver of its own, which nobody knows: more than one.
 _MANY = 1_000
 
 
@@ -198,7 +197,7 @@ class DocumentWalk:
             # How far the schema is looked into is limited by validation; tools ask for types of types of types.
             depth=1 if nodes[0].name.value in _INTROSPECTION else 1 + below.depth,
             list_items=max(below.list_items, *literals, 0),
-            statements=below.statements + _statements(definition, nodes),
+            statements=below.statements + _statements(definition, nodes, self._limits),
             cost=self._cost(definition, nodes, below.cost),
         )
 
@@ -224,22 +223,19 @@ class DocumentWalk:
 
     def _cost(self, definition: GraphQLField | None, nodes: Sequence[FieldNode], below: Cost) -> Cost:
         """Of one field for each parent, where `below` is that of what it leads to."""
-        field_ = declared(definition)
-        if isinstance(field_, ManyField):
-            if not _reads_page(nodes):
-                return Cost(1)
-            # Rows that are read for their cursors alone are read, too.
-            return times(page_size(nodes[0]), below if below.number else total([below], 1))
-        if definition is not None and field_ is None and is_list_type(get_nullable_type(definition.type)):
+        if definition is None:
+            return below
+        kind = declared(definition)
+        if isinstance(kind, Field):
+            return kind.cost(MeasuredField(definition, nodes, self._limits.list_items), below)
+        is_list = is_list_type(get_nullable_type(definition.type))
+        if kind is None and is_list:
             # Looking into the schema takes time like nodes do, and could be asked for under many names.
             number = len(self._schema.type_map) if nodes[0].name.value == "types" else _PARTS
             return times(number, total([below], 1))
-        if definition is None or field_ is None or not _leads_to_nodes(definition):
+        if kind is None or not is_composite_type(get_named_type(definition.type)):
             return below
-        resolved = field_.base_resolver is not None or isinstance(field_, RelationField)
-        if resolved and is_list_type(get_nullable_type(definition.type)):
-            return times(list_size(nodes[0], "ids", self._limits.list_items), total([below], 1))
-        return total([below], 1)
+        return times(self._limits.list_items if is_list else 1, total([below], 1))
 
     def _collect(self, parent: GraphQLNamedType | None, selections: Iterable[SelectionSetNode]) -> _Collected:
         collected = _Collected(scopes=_required(parent))
@@ -281,21 +277,6 @@ def declared(definition: GraphQLField | None) -> StrawberryField | None:
     return None if definition is None else definition.extensions.get(GraphQLCoreConverter.DEFINITION_BACKREF)
 
 
-def _reads_page(nodes: Sequence[FieldNode]) -> bool:
-    """Whether more of a connection is asked for than the number of its nodes."""
-    return any(
-        not isinstance(selection, FieldNode) or selection.name.value not in {"totalCount", "__typename"}
-        for node in nodes
-        if node.selection_set
-        for selection in node.selection_set.selections
-    )
-
-
-def _leads_to_nodes(definition: GraphQLField) -> bool:
-    named = get_named_type(definition.type)
-    return named.name in NODE_TABLES or is_abstract_type(named)
-
-
 def _required(element: Any) -> frozenset[str]:
     definition = getattr(element, "extensions", {}).get(GraphQLCoreConverter.DEFINITION_BACKREF)
     return _NONE if definition is None else required_scopes(definition)
@@ -308,18 +289,14 @@ def _required_of_all(parent: GraphQLNamedType | None, condition: GraphQLNamedTyp
     return _NONE.union(*(_required(type_) for type_ in parent.types))
 
 
-def _statements(definition: GraphQLField | None, nodes: Sequence[FieldNode]) -> int:
-    """How many a field itself takes. What is inside of a page is read with the page."""
-    field_ = declared(definition)
-    if isinstance(field_, ManyField):
-        return int(_reads_page(nodes))
-    if isinstance(field_, OneField):
-        return len(field_.ones)
-    if isinstance(field_, LookupField | LastField | ExpressionField) or nodes[0].name.value == "totalCount":
-        return 1
-    if definition is None or getattr(field_, "base_resolver", None) is None:
+def _statements(definition: GraphQLField | None, nodes: Sequence[FieldNode], limits: Limits) -> int:
+    """How many a field itself takes."""
+    kind = declared(definition)
+    if definition is None or kind is None:
         return 0
-    return _MANY if is_list_type(get_nullable_type(definition.type)) else 1
+    if isinstance(kind, Field):
+        return kind.statements(MeasuredField(definition, nodes, limits.list_items))
+    return _MANY
 
 
 def longest_list(value: Any) -> int:

@@ -24,7 +24,7 @@ from gql.execution.document import MAX_VALIDATION_ERRORS, Operation, RequestErro
 from gql.execution.measure import Limits, longest_list, too_complex
 from gql.execution.persisted import PersistedDocuments, Reference
 from gql.execution.record import Record
-from gql.execution.run import run_root
+from gql.execution.run import Execution
 from gql.security.rate import RateLimiter
 from gql.settings import Settings
 
@@ -66,7 +66,6 @@ class Executor:
 
     def __init__(self, schema: strawberry.Schema, settings: Settings) -> None:
         self._schema = schema._schema  # noqa: SLF001  # the graphql-core schema; Strawberry has no other way to it
-        self._executor: Any = schema.execution_context_class
         self._timeout = settings.operation_timeout
         self._hide_suggestions = not settings.introspection
         self.limits = Limits.of(settings)
@@ -99,30 +98,25 @@ class Executor:
         """Run the operation. Raises `RequestError` where time runs out."""
         try:
             async with asyncio.timeout(self._timeout):
-                return await self._execute(call, context)
+                return await self.execution(call).run(context)
         except TimeoutError:
             message = f"The operation took longer than {self._timeout:g} seconds"
             raise RequestError.of(Code.TIMEOUT, Refused(message, Code.TIMEOUT), cost=call.cost) from None
         finally:
             await context.close()
 
-    async def _execute(self, call: Call, context: Context) -> ExecutionResult:
+    def execution(self, call: Call) -> Execution:
+        """What `execute` runs."""
         operation = call.operation
-        plan = self._executor.plan_of_all(operation.plans, call.variables)
-        if plan is not None and (data := await run_root(plan, context, call.variables)) is not None:
-            return ExecutionResult(data)
-        executor = self._executor.build(
+        return Execution(
             self._schema,
             operation.document,
-            context_value=context,
-            raw_variable_values=call.given,
-            operation_name=operation.name,
-            hide_suggestions=self._hide_suggestions,
-            plans=operation.plans,
-            alone=plan is not None,
+            operation.node,
+            operation.plans,
+            call.given,
+            call.variables,
+            self._hide_suggestions,
         )
-        result = executor.execute_operation()
-        return result if isinstance(result, ExecutionResult) else await result
 
 
 class Pipeline:

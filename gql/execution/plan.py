@@ -1,32 +1,35 @@
-"""Plans: a selection on rows of one type, told once per document.
+"""Plans: what an operation selects, worked out once per document and run for every request.
 
-A plan says which columns the selection needs, how they are shown, and which relations lead on. It holds for every
-request with the same document and the same outcome of its `@skip` and `@include`. It knows no rows and no values of
-arguments; those are bound when it runs. A selection that it cannot promise to answer exactly as graphql-core would is
-refused with `UnplannableError`.
+A plan holds for every request with the same document and the same outcome of its `@skip` and `@include`. It knows no
+rows and no values of arguments; those are bound when it runs. How a field is planned, its kind says
+(`gql.fields.field`); a field that is of no kind, such as one with a resolver of its own, makes its operation
+unplannable.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from graphql import (
     DirectiveNode,
     DocumentNode,
-    GraphQLField,
+    FragmentDefinitionNode,
+    GraphQLError,
     GraphQLNamedType,
     GraphQLObjectType,
     GraphQLSchema,
+    OperationDefinitionNode,
+    OperationType,
+    SelectionSetNode,
     VariableNode,
     Visitor,
     get_named_type,
     is_input_object_type,
-    is_non_null_type,
     visit,
 )
-from graphql.execution.collect_fields import FieldDetails
+from graphql.execution.collect_fields import FragmentDetails, collect_fields, collect_subfields
 from graphql.execution.values import VariableValues, get_argument_values
 from strawberry.schema.schema_converter import GraphQLCoreConverter
 from strawberry.types.arguments import convert_arguments
@@ -34,145 +37,55 @@ from strawberry.types.field import StrawberryField
 from strawberry.utils.str_converters import to_camel_case
 
 from db import tables as t
-from db.relations import Expression, Many, Window
-from gql.execution.build import Builder, UnplannableError
+from gql.execution.build import ObjectBuilder, ObjectPlan
+from gql.fields.field import Arguments, Details, Field, SelectedField, UnplannableError
 from gql.fields.node import NODE_TABLES
-from gql.fields.relation import LastField, LookupField, ManyField, OneField
-
-Details: TypeAlias = list[FieldDetails]
-# The response's keys with the fields behind them, for one object type.
-Collect: TypeAlias = Callable[[GraphQLObjectType, Details], dict[str, Details]]
-
-# A field's arguments, by the names of its resolver, told from a request's variables.
-Arguments: TypeAlias = Callable[[VariableValues], dict[str, Any]]
 
 _TYPENAME = "__typename"
+# Why there is no plan. These are counted, so nothing that a client wrote may be in them.
+_NO_CONDITION = "@skip or @include without a value"
+_INTROSPECTION = "introspection"
 # A document of many conditions is planned anew when so many of their outcomes were seen.
 _MAX_OUTCOMES = 64
 
 
 @dataclass(frozen=True, slots=True)
-class ObjectPlan:
-    """A selection on the rows of one table."""
+class Part:
+    """Root fields that are executed together: all of a query, one of a mutation.
 
-    table: type[t.Table]
-    columns: frozenset[str | Expression]
-    build: Callable[[Sequence[Any], Callable[[int], str]], list[dict[str, Any]]]
-    targets: tuple[Target, ...]
-    ones: tuple[OnePlan, ...]
-    manys: tuple[ManyPlan, ...]
-    lasts: tuple[LastPlan, ...]
+    `operation` selects these fields only, for graphql-core.
+    """
 
-    @property
-    def needs_expressions(self) -> bool:
-        """Whether rows that were read whole do not have all that it shows."""
-        return any(isinstance(column, Expression) for column in self.columns)
+    operation: OperationDefinitionNode
+    plan: ObjectPlan | UnplannableError
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
-    """A table that a level refers to: by which of its own columns, and which of the other's are needed in all."""
-
-    table: type[t.Table]
-    keys: tuple[str, ...]
-    columns: frozenset[str | Expression]
+Parts: TypeAlias = tuple[Part, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class OnePlan:
-    """A field that leads to at most one row, by the first of `ways` whose column is set."""
-
-    key: str
-    ways: tuple[tuple[str, ObjectPlan], ...]
-    required: bool
-
-
-@dataclass(frozen=True, slots=True)
-class ManyPlan:
-    """A field that leads to a connection. Its arguments are read when it runs."""
-
-    key: str
-    place: str
-    field: ManyField
-    read: Arguments
-    connection: ConnectionPlan
-
-
-@dataclass(frozen=True, slots=True)
-class LookupPlan:
-    """A root field that leads to at most one row, which its arguments name."""
-
-    key: str
-    field: LookupField
-    read: Arguments
-    plan: ObjectPlan
-
-
-@dataclass(frozen=True, slots=True)
-class RootPlan:
-    """A whole query. `keys` are all keys in order, with the constant of those that have one."""
-
-    keys: tuple[tuple[str, str | None], ...]
-    lookups: tuple[LookupPlan, ...]
-    manys: tuple[ManyPlan, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class LastPlan:
-    """A field that leads to the last row of a relation's window, or to none."""
-
-    key: str
-    many: Many
-    window: Window
-    target: ObjectPlan
-
-
-@dataclass(frozen=True, slots=True)
-class EdgePlan:
-    """A selection on the edges of a connection: keys with what they show, in order."""
-
-    type_name: str
-    keys: tuple[tuple[str, str], ...]
-    nodes: tuple[tuple[str, ObjectPlan], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class ConnectionPlan:
-    """A selection on a connection. `keys` are all keys in order, with the constant of those that have one."""
-
-    keys: tuple[tuple[str, str | None], ...]
-    totals: tuple[str, ...]
-    page_infos: tuple[tuple[str, tuple[tuple[str, str | None, Any], ...]], ...]
-    edges: tuple[tuple[str, EdgePlan], ...]
-    nodes: tuple[tuple[str, ObjectPlan], ...]
-
-    @property
-    def reads_page(self) -> bool:
-        """Whether rows are needed, and not only their number."""
-        return bool(self.page_infos or self.edges or self.nodes)
-
-    @property
-    def columns(self) -> frozenset[str | Expression]:
-        """What the rows must have, beyond what cursors need."""
-        plans = [plan for _, plan in self.nodes] + [plan for _, edge in self.edges for _, plan in edge.nodes]
-        return frozenset[str | Expression]({"id"}).union(*(plan.columns for plan in plans))
-
-
+@dataclass(slots=True)
 class Plans:
     """The plans of one operation, by the values of `conditions`: the variables that its document's directives name."""
 
-    def __init__(self, conditions: tuple[str, ...]) -> None:
-        self._conditions = conditions
-        self.most = min(1 << len(conditions), _MAX_OUTCOMES)
-        """So many outcomes are planned at a time, at most."""
-        self._by_outcome: dict[tuple[Any, ...], dict[Any, Any]] = {}
+    conditions: tuple[str, ...]
+    reported: set[str] = field(default_factory=set)
+    """Why a plan was not followed, as far as the log says so already."""
+    _by_outcome: dict[tuple[Any, ...], Parts] = field(default_factory=dict)
 
-    def under(self, variables: Mapping[str, Any]) -> dict[Any, Any]:
-        """The plans made so far for an operation with these variables, to be added to."""
-        outcome = tuple(variables.get(name) for name in self._conditions)
-        if outcome not in self._by_outcome and len(self._by_outcome) >= _MAX_OUTCOMES:
-            self._by_outcome.clear()
-        return self._by_outcome.setdefault(outcome, {})
+    @property
+    def most(self) -> int:
+        """So many outcomes are planned at a time, at most."""
+        return min(1 << len(self.conditions), _MAX_OUTCOMES)
+
+    def find(self, variables: Mapping[str, Any], make: Callable[[], Parts]) -> Parts:
+        """The plans for an operation with these variables, made when they are first needed."""
+        outcome = tuple(map(variables.get, self.conditions))
+        parts = self._by_outcome.get(outcome)
+        if parts is None:
+            if len(self._by_outcome) >= _MAX_OUTCOMES:
+                self._by_outcome.clear()
+            parts = self._by_outcome[outcome] = make()
+        return parts
 
 
 def condition_variables(document: DocumentNode) -> tuple[str, ...]:
@@ -188,100 +101,115 @@ def condition_variables(document: DocumentNode) -> tuple[str, ...]:
     return tuple(sorted(names))
 
 
-class Planner:
-    """Makes the plans of one operation, under the conditions that `collect` was given."""
+def plan_operation(
+    schema: GraphQLSchema, document: DocumentNode, operation: OperationDefinitionNode, variables: VariableValues
+) -> Parts:
+    """The plans of an operation under the conditions that `variables` decide."""
+    planner = OperationPlanner(schema, document, operation, variables)
+    try:
+        selected = planner.collect_root()
+    except GraphQLError:
+        return (Part(operation, UnplannableError(_NO_CONDITION)),)
+    if operation.operation is OperationType.QUERY or len(selected) == 1:
+        return (Part(operation, planner.try_root(selected)),)
+    return tuple(
+        Part(_narrow(operation, details), planner.try_root({key: details})) for key, details in selected.items()
+    )
 
-    def __init__(self, schema: GraphQLSchema, collect: Collect) -> None:
+
+def _narrow(operation: OperationDefinitionNode, details: Details) -> OperationDefinitionNode:
+    """The operation with one root field only."""
+    nodes = tuple(detail.node for detail in details)
+    return OperationDefinitionNode(
+        operation=operation.operation,
+        name=operation.name,
+        variable_definitions=operation.variable_definitions,
+        directives=operation.directives,
+        selection_set=SelectionSetNode(selections=nodes),
+        loc=operation.loc,
+    )
+
+
+class OperationPlanner:
+    """Makes the plans of one operation. Implements `gql.fields.field.Planner`."""
+
+    def __init__(
+        self,
+        schema: GraphQLSchema,
+        document: DocumentNode,
+        operation: OperationDefinitionNode,
+        variables: VariableValues,
+    ) -> None:
         self._schema = schema
-        self._collect = collect
+        self._operation = operation
+        self._variables = variables
+        self._fragments = {
+            node.name.value: FragmentDetails(node)
+            for node in document.definitions
+            if isinstance(node, FragmentDefinitionNode)
+        }
 
-    def plan_object(self, type_: GraphQLObjectType, details: Details) -> ObjectPlan:
-        """The selection `details` on rows of `type_`."""
-        table = NODE_TABLES.get(type_.name)
-        if table is None:
-            raise UnplannableError(f"{type_.name} is no node")
-        builder = Builder(table)
-        ones, manys, lasts = [], [], []
-        for key, fields in self._collect(type_, details).items():
-            name = fields[0].node.name.value
+    @property
+    def _root(self) -> GraphQLObjectType:
+        root = self._schema.get_root_type(self._operation.operation)
+        assert root is not None  # noqa: S101  # validated
+        return root
+
+    def collect_root(self) -> dict[str, Details]:
+        """The root fields, by response key. Raises `GraphQLError` where a condition has no value, which is null."""
+        return collect_fields(
+            self._schema, self._fragments, self._variables, self._root, self._operation
+        ).grouped_field_set
+
+    def try_root(self, selected: dict[str, Details]) -> ObjectPlan | UnplannableError:
+        """The plan of root fields, or why there is none."""
+        try:
+            return self._plan_fields(self._root, None, selected)
+        except UnplannableError as error:
+            return error
+        except GraphQLError:
+            return UnplannableError(_NO_CONDITION)
+
+    def plan(self, type_: GraphQLNamedType, details: Details) -> ObjectPlan:
+        """The plan of what `details` select on an object type."""
+        return self._plan_fields(type_, NODE_TABLES.get(type_.name), self.collect(type_, details))
+
+    def collect(self, type_: GraphQLNamedType, details: Details) -> dict[str, Details]:
+        """The fields that `details` select on an object type, by response key."""
+        if not isinstance(type_, GraphQLObjectType):
+            raise UnplannableError(f"{type_.name} is no object type")
+        return collect_subfields(
+            self._schema, self._fragments, self._variables, self._operation, type_, details
+        ).grouped_field_set
+
+    def _plan_fields(
+        self, type_: GraphQLNamedType, table: type[t.Table] | None, selected: dict[str, Details]
+    ) -> ObjectPlan:
+        assert isinstance(type_, GraphQLObjectType)  # noqa: S101  # fields were collected on it
+        builder = ObjectBuilder(self, table)
+        for key, details in selected.items():
+            name = details[0].node.name.value
             if name == _TYPENAME:
-                builder.add_constant(key, type_.name)
+                builder.show(key, repr(type_.name))
                 continue
-            definition = type_.fields[name]
-            field = definition.extensions[GraphQLCoreConverter.DEFINITION_BACKREF]
-            if isinstance(field, OneField):
-                builder.add_constant(key, None)
-                builder.columns.update(one.key for one in field.ones)
-                ones.append(self._plan_one(key, definition, field, fields))
-            elif isinstance(field, ManyField):
-                builder.add_constant(key, None)
-                builder.columns.add("id")
-                manys.append(self._plan_many(key, type_, field, fields))
-            elif isinstance(field, LastField):
-                builder.add_constant(key, None)
-                builder.columns.add("id")
-                lasts.append(self._plan_last(key, definition, field, fields))
-            else:
-                builder.add_leaf(key, definition.type, field)
-        return ObjectPlan(
-            table,
-            frozenset(builder.columns),
-            builder.make(),
-            _targets(ones),
-            tuple(ones),
-            tuple(manys),
-            tuple(lasts),
-        )
-
-    def plan_root(self, type_: GraphQLObjectType, selected: Mapping[str, Details]) -> RootPlan:
-        """The root fields `selected` of a query."""
-        keys: list[tuple[str, str | None]] = []
-        lookups, manys = [], []
-        for key, fields in selected.items():
-            name = fields[0].node.name.value
-            keys.append((key, type_.name if name == _TYPENAME else None))
+            if name.startswith("__"):
+                raise UnplannableError(_INTROSPECTION)
             definition = type_.fields.get(name)
-            field = definition and definition.extensions[GraphQLCoreConverter.DEFINITION_BACKREF]
-            if isinstance(field, LookupField):
-                object_plan = self.plan_object(self._object_type(field.table.__name__), fields)
-                lookups.append(LookupPlan(key, field, self._reader(definition, field, fields), object_plan))
-            elif isinstance(field, ManyField):
-                manys.append(self._plan_many(key, type_, field, fields))
-            elif name != _TYPENAME:
-                raise UnplannableError(f"{type_.name}.{name} leads to no row or connection of its own")
-        return RootPlan(tuple(keys), tuple(lookups), tuple(manys))
+            kind = definition and definition.extensions.get(GraphQLCoreConverter.DEFINITION_BACKREF)
+            if definition is None or not isinstance(kind, Field) or kind.base_resolver is not None:
+                raise UnplannableError(f"{type_.name}.{name} has a resolver of its own")
+            kind.plan(builder, SelectedField(key, type_, definition, details))
+        return builder.make()
 
-    def plan_connection(self, type_: GraphQLNamedType, details: Details) -> ConnectionPlan:
-        """The selection `details` on a connection type."""
-        keys: list[tuple[str, str | None]] = []
-        totals, page_infos, edges, nodes = [], [], [], []
-        for key, fields in self._collect_object(type_, details).items():
-            name = fields[0].node.name.value
-            keys.append((key, type_.name if name == _TYPENAME else None))
-            inner = None if name == _TYPENAME else get_named_type(type_.fields[name].type)  # type: ignore[attr-defined]
-            if name == "totalCount":
-                totals.append(key)
-            elif name == "pageInfo":
-                page_infos.append((key, self._plan_attributes(inner, fields)))
-            elif name == "edges":
-                edges.append((key, self._plan_edge(inner, fields)))
-            elif name == "nodes":
-                nodes.append((key, self.plan_object(_object(inner), fields)))
-        return ConnectionPlan(tuple(keys), tuple(totals), tuple(page_infos), tuple(edges), tuple(nodes))
+    def object_type(self, table: type[t.Table]) -> GraphQLObjectType:
+        """The type of a table's rows: both share their name."""
+        type_ = self._schema.get_type(table.__name__)
+        assert isinstance(type_, GraphQLObjectType)  # noqa: S101  # `@node` sees to it
+        return type_
 
-    def _plan_one(self, key: str, definition: GraphQLField, field: OneField, details: Details) -> OnePlan:
-        ways = tuple((one.key, self.plan_object(self._object_type(one.target.__name__), details)) for one in field.ones)
-        return OnePlan(key, ways, is_non_null_type(definition.type))
-
-    def _plan_many(self, key: str, parent: GraphQLObjectType, field: ManyField, details: Details) -> ManyPlan:
-        name = details[0].node.name.value
-        definition = parent.fields[name]
-        connection = self.plan_connection(get_named_type(definition.type), details)
-        place = f"{parent.name}.{name}"
-        return ManyPlan(key, place, field, self._reader(definition, field, details), connection)
-
-    def _reader(self, definition: GraphQLField, field: StrawberryField, details: Details) -> Arguments:
-        node = details[0].node
+    def read_arguments(self, field: StrawberryField, selected: SelectedField) -> Arguments:
+        """The function that reads the arguments of a selected field, coerced by graphql-core."""
+        node, definition = selected.details[0].node, selected.definition
         given = (definition.args[argument.name.value].type for argument in node.arguments or ())
         if not any(is_input_object_type(get_named_type(type_)) for type_ in given):
             # What graphql-core makes of scalars and enums is what resolvers are given.
@@ -296,58 +224,3 @@ class Planner:
             scalar_registry=converter.scalar_registry,
             config=converter.config,
         )
-
-    def _plan_last(self, key: str, definition: GraphQLField, field: LastField, details: Details) -> LastPlan:
-        if is_non_null_type(definition.type):
-            raise UnplannableError(f"{field.python_name} may be null where none may be")
-        return LastPlan(key, field.many, field.window, self.plan_object(_object(definition.type), details))
-
-    def _plan_edge(self, type_: Any, details: Details) -> EdgePlan:
-        keys, nodes = [], []
-        for key, fields in self._collect_object(type_, details).items():
-            name = fields[0].node.name.value
-            keys.append((key, name))
-            if name == "node":
-                nodes.append((key, self.plan_object(_object(type_.fields[name].type), fields)))
-        return EdgePlan(type_.name, tuple(keys), tuple(nodes))
-
-    def _plan_attributes(self, type_: Any, details: Details) -> tuple[tuple[str, str | None, Any], ...]:
-        """Keys with the attribute that each shows, or with a constant."""
-        return tuple(
-            (key, None, type_.name)
-            if (name := fields[0].node.name.value) == _TYPENAME
-            else (key, type_.fields[name].extensions[GraphQLCoreConverter.DEFINITION_BACKREF].python_name, None)
-            for key, fields in self._collect_object(type_, details).items()
-        )
-
-    def _collect_object(self, type_: GraphQLNamedType, details: Details) -> dict[str, Details]:
-        if not isinstance(type_, GraphQLObjectType):
-            raise UnplannableError(f"{type_.name} is no object type")
-        return self._collect(type_, details)
-
-    def _object_type(self, name: str) -> GraphQLObjectType:
-        type_ = self._schema.get_type(name)
-        assert isinstance(type_, GraphQLObjectType)  # noqa: S101  # tables and types share their names
-        return type_
-
-
-def _targets(ones: Sequence[OnePlan]) -> tuple[Target, ...]:
-    """The tables that fields lead to, each once, so that a level reads each in one statement."""
-    ways: dict[type[t.Table], list[tuple[str, ObjectPlan]]] = {}
-    for one in ones:
-        for key, plan in one.ways:
-            ways.setdefault(plan.table, []).append((key, plan))
-    return tuple(
-        Target(
-            table,
-            tuple({key: None for key, _ in found}),
-            frozenset[str | Expression]({"id"}).union(*(plan.columns for _, plan in found)),
-        )
-        for table, found in ways.items()
-    )
-
-
-def _object(type_: Any) -> GraphQLObjectType:
-    named = get_named_type(type_)
-    assert isinstance(named, GraphQLObjectType)  # noqa: S101  # connections are of object types
-    return named

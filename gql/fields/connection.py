@@ -8,19 +8,23 @@ from __future__ import annotations
 
 import binascii
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Generic, TypeVar
 
 import orjson
 import strawberry
+from graphql import GraphQLNamedType, get_named_type
 
 from db.page import DEFAULT_SIZE, MAX_SIZE, Order, Page, Position
-from db.relations import Many, Slice, Window
+from db.relations import Expression, Many, Slice, Window
 from gql.context import Context
 from gql.errors import Refused
-from gql.loaders import load_count, load_slice
+from gql.fields.column import column
+from gql.fields.cost import Cost, total
+from gql.fields.field import Details, Field, Level, MeasuredField, Planner, UnplannableError
+from gql.loaders import load_count, load_counts, load_slice, load_slices
 
 T = TypeVar("T")
 
@@ -32,32 +36,58 @@ _MILLISECOND = timedelta(milliseconds=1)
 class PageInfo:
     """As the Relay connection specification has it, but always exact."""
 
-    has_next_page: bool = strawberry.field(description="Whether there are nodes after this page.")
-    has_previous_page: bool = strawberry.field(description="Whether there are nodes before this page.")
-    start_cursor: str | None = strawberry.field(
-        description="Cursor of the first node, for `before`; null on an empty page."
-    )
-    end_cursor: str | None = strawberry.field(
-        description="Cursor of the last node, for `after`; null on an empty page."
-    )
+    has_next_page: bool = column("Whether there are nodes after this page.")
+    has_previous_page: bool = column("Whether there are nodes before this page.")
+    start_cursor: str | None = column("Cursor of the first node, for `before`; null on an empty page.")
+    end_cursor: str | None = column("Cursor of the last node, for `after`; null on an empty page.")
+
+
+class PageNodesField(Field):
+    """The nodes of a page, or the node of an edge."""
+
+    @property
+    def is_basic_field(self) -> bool:
+        """True: `PendingConnection` loads."""
+        return True
+
+    def cost(self, measured: MeasuredField, below: Cost) -> Cost:  # noqa: ARG002
+        """One node for each row of the page, by whose size the connection multiplies."""
+        return total([below], 1)
+
+
+class TotalCountField(Field):
+    """The number of a connection's nodes, which needs no page."""
+
+    @property
+    def is_basic_field(self) -> bool:
+        """True: `PendingConnection` counts."""
+        return True
+
+    def statements(self, measured: MeasuredField) -> int:  # noqa: ARG002
+        """One beside the page's."""
+        return 1
 
 
 @strawberry.type(description="A node and its cursor.")
 class Edge(Generic[T]):
     """One node of a page."""
 
-    cursor: str = strawberry.field(description="Cursor of the node, for `after` or `before`.")
-    node: T = strawberry.field(description="The node.")
+    cursor: str = column("Cursor of the node, for `after` or `before`.")
+    node: T = PageNodesField(python_name=None, description="The node.")  # type: ignore[assignment]
 
 
 @strawberry.type(description="A page of nodes.")
 class Connection(Generic[T]):
     """One page, and how many nodes there are in all."""
 
-    edges: list[Edge[T]] = strawberry.field(description="The nodes of this page with their cursors.")
-    nodes: list[T] = strawberry.field(description="The nodes of this page.")
-    page_info: PageInfo = strawberry.field(description="Whether there are more pages, and the cursors of this one.")
-    total_count: int = strawberry.field(description="Number of nodes on all pages.")
+    edges: list[Edge[T]] = column("The nodes of this page with their cursors.")
+    nodes: list[T] = PageNodesField(  # type: ignore[assignment]
+        python_name=None, description="The nodes of this page."
+    )
+    page_info: PageInfo = column("Whether there are more pages, and the cursors of this one.")
+    total_count: int = TotalCountField(  # type: ignore[assignment]
+        python_name=None, description="Number of nodes on all pages."
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,3 +189,118 @@ def read_page(  # noqa: PLR0913, PLR0917  # the four arguments of every connecti
         after=None if after is None else decode_cursor(field, order, after),
         before=None if before is None else decode_cursor(field, order, before),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class EdgePlan:
+    """A selection on the edges of a connection: keys with the fields that they show, in order."""
+
+    type_name: str
+    keys: tuple[tuple[str, str], ...]
+    nodes: tuple[tuple[str, Any], ...]
+
+    async def run(self, level: Level, pending: PendingConnection, rows: Sequence[Any]) -> list[dict[str, Any]]:
+        """An edge for each row."""
+        edges: list[dict[str, Any]] = [{} for _ in rows]
+        nodes = {key: await level.below(plan, rows) for key, plan in self.nodes}
+        for key, name in self.keys:
+            if name == "node":
+                _put(edges, key, nodes[key])
+            elif name == "cursor":
+                _put(edges, key, [encode_cursor(pending.field, pending.window.order, row) for row in rows])
+            else:
+                _put(edges, key, [self.type_name] * len(rows))
+        return edges
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionPlan:
+    """A selection on a connection. `keys` are all keys in order, with the constant of those that have one."""
+
+    keys: tuple[tuple[str, str | None], ...]
+    totals: tuple[str, ...]
+    page_infos: tuple[tuple[str, Any], ...]
+    edges: tuple[tuple[str, EdgePlan], ...]
+    nodes: tuple[tuple[str, Any], ...]
+    columns: frozenset[str | Expression]
+    """What the rows must have, beyond what cursors need."""
+
+    async def run(self, level: Level, pending: PendingConnection, parents: Sequence[int]) -> list[dict[str, Any]]:
+        """A connection like `pending` for each of distinct parents."""
+        connections: list[dict[str, Any]] = [dict(self.keys) for _ in parents]
+        many, window = pending.many, pending.window
+        if self.totals:
+            totals = await load_counts(level.context, many, window.where, parents)
+            for key in self.totals:
+                _put(connections, key, totals)
+        if self.page_infos or self.edges or self.nodes:
+            slices = await load_slices(level.context, many, window, parents, self.columns)
+            await self._add_pages(level, pending, slices, connections)
+        return connections
+
+    async def _add_pages(
+        self, level: Level, pending: PendingConnection, slices: list[Slice], connections: list[dict[str, Any]]
+    ) -> None:
+        rows = [row for page in slices for row in page.rows]
+        sizes = [len(page.rows) for page in slices]
+        for key, plan in self.nodes:
+            _put(connections, key, _cut(await level.below(plan, rows), sizes))
+        for key, edges in self.edges:
+            _put(connections, key, _cut(await edges.run(level, pending, rows), sizes))
+        for key, plan in self.page_infos:
+            infos = [page_info(pending.field, pending.window.order, page) for page in slices]
+            _put(connections, key, await level.below(plan, infos))
+
+
+def plan_connection(planner: Planner, type_: GraphQLNamedType, details: Details) -> ConnectionPlan:
+    """The plan of what `details` select on a connection type."""
+    keys: list[tuple[str, str | None]] = []
+    totals, page_infos, edges, nodes = [], [], [], []
+    columns = frozenset[str | Expression]({"id"})
+    for key, fields in planner.collect(type_, details).items():
+        name = fields[0].node.name.value
+        keys.append((key, type_.name if name == "__typename" else None))
+        if name == "totalCount":
+            totals.append(key)
+        elif name == "edges":
+            edges.append((key, _plan_edges(planner, _field_type(type_, name), fields)))
+            columns = columns.union(*(plan.columns for _, plan in edges[-1][1].nodes))
+        elif name == "nodes":
+            nodes.append((key, planner.plan(_field_type(type_, name), fields)))
+            columns |= nodes[-1][1].columns
+        elif name == "pageInfo":
+            page_infos.append((key, planner.plan(_field_type(type_, name), fields)))
+        elif name != "__typename":
+            raise UnplannableError(f"{type_.name}.{name} is no part of a connection")
+    return ConnectionPlan(tuple(keys), tuple(totals), tuple(page_infos), tuple(edges), tuple(nodes), columns)
+
+
+def _plan_edges(planner: Planner, type_: GraphQLNamedType, details: Details) -> EdgePlan:
+    keys, nodes = [], []
+    for key, fields in planner.collect(type_, details).items():
+        name = fields[0].node.name.value
+        if name not in {"node", "cursor", "__typename"}:
+            raise UnplannableError(f"{type_.name}.{name} is no part of an edge")
+        keys.append((key, name))
+        if name == "node":
+            nodes.append((key, planner.plan(_field_type(type_, name), fields)))
+    return EdgePlan(type_.name, tuple(keys), tuple(nodes))
+
+
+def _field_type(type_: Any, name: str) -> GraphQLNamedType:
+    named: GraphQLNamedType = get_named_type(type_.fields[name].type)
+    return named
+
+
+def _put(objects: Iterable[dict[str, Any]], key: str, values: Sequence[Any]) -> None:
+    for target, value in zip(objects, values, strict=True):
+        target[key] = value
+
+
+def _cut(items: Sequence[Any], sizes: Iterable[int]) -> list[Sequence[Any]]:
+    """`items` in pieces of the given sizes."""
+    pieces, start = [], 0
+    for size in sizes:
+        pieces.append(items[start : start + size])
+        start += size
+    return pieces

@@ -15,36 +15,29 @@ from typing import Any, TypeVar, dataclass_transform
 
 import strawberry
 from strawberry.schema_directive import Location
-from strawberry.types.field import StrawberryField
 
 from db import tables as t
 from db.engine import row_type
 from db.scope import Viewer
 from gql.errors import Refused
+from gql.fields.computed import computed
+from gql.fields.field import Builder, Field, SelectedField
 from gql.fields.scalars import BigInt
 
 # What another account's ids become: ids start at 1, so it costs what any unknown id costs, and finds nothing.
 NOWHERE = 0
 
-NODE_TABLES: dict[str, type[t.Table]] = {
-    table.__name__: table
-    for table in (
-        t.Account,
-        t.Application,
-        t.Booking,
-        t.Client,
-        t.Conversation,
-        t.Host,
-        t.Inquiry,
-        t.Message,
-        t.Participant,
-        t.Rental,
-        t.Source,
-        t.User,
-    )
-}
+# What `@node` has declared: tables and types by the name that both share, and the scopes that selecting a table's rows
+# needs.
+NODE_TABLES: dict[str, type[t.Table]] = {}
+NODE_TYPES: dict[str, type] = {}
+NODE_SCOPES: dict[type[t.Table], frozenset[str]] = {}
 
 _T = TypeVar("_T")
+
+
+class SchemaError(Exception):
+    """The schema cannot be built. The message says what is missing, and where."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,31 +120,21 @@ def required_scopes(definition: Any) -> frozenset[str]:
     return frozenset(own).union(*(required_scopes(node.__strawberry_definition__) for node in nodes))
 
 
-class ComputedField(StrawberryField):
-    """A field computed from columns of its row. `columns` says which, and `compute` takes their values."""
-
-    columns: tuple[str, ...] = ()
-    compute: Callable[..., Any] = staticmethod(lambda value: value)
-
-    def get_result(self, source: Any, info: Any, args: list[Any], kwargs: dict[str, Any]) -> Any:  # noqa: ARG002
-        """Strawberry's hook: called without `info`, as for every field without a resolver."""
-        return self.compute(*(getattr(source, column) for column in self.columns))
-
-
-def computed(compute: Callable[..., Any], *columns: Any, description: str | None = None) -> Any:
-    """A field whose value `compute` makes of the values of `columns`."""
-    field = ComputedField(python_name=None, description=description)
-    field.compute = compute
-    field.columns = tuple(column.key for column in columns)
-    return field
-
-
-class IdField(StrawberryField):
+class IdField(Field):
     """`id` of any node: every row knows its table."""
+
+    @property
+    def is_basic_field(self) -> bool:
+        """True: resolving needs the row alone."""
+        return True
 
     def get_result(self, source: Any, info: Any, args: list[Any], kwargs: dict[str, Any]) -> Any:  # noqa: ARG002
         """Strawberry's hook."""
         return encode_id(source.table, source.get("account_id", 0), source.id)
+
+    def plan(self, builder: Builder, selected: SelectedField) -> None:
+        """The level has one encoder for all of its rows, which have one table and account."""
+        builder.show(selected.key, f"encode_id({builder.read('id')})")
 
 
 @strawberry.interface(description="An object with a global id.")
@@ -165,14 +148,19 @@ class Node:
 def node(table: type[t.Table], *, scopes: Sequence[str] = ()) -> Callable[[type[_T]], type[_T]]:
     """Declare the class to be the node of `table`'s rows, described by its docstring, and selected only with `scopes`.
 
-    `databaseId` comes with it. The class's name is the table's.
+    `databaseId` comes with it. The class's name is the table's. Raises `SchemaError` where it is not.
     """
     row = row_type(table)
 
     def declare(cls: type[_T]) -> type[_T]:
+        if cls.__name__ != table.__name__:
+            raise SchemaError(f"The type {cls.__name__} has the table {table.__name__}: give both one name")
+        NODE_TABLES[cls.__name__] = table
+        NODE_SCOPES[table] = frozenset(scopes)
         cls.__annotations__ = {"database_id": BigInt, **cls.__annotations__}
         cls.database_id = computed(int, table.id, description="Integer id, as in the REST API.")  # type: ignore[attr-defined]
         cls.is_type_of = classmethod(lambda _cls, source, _info: isinstance(source, row))  # type: ignore[attr-defined]
+        NODE_TYPES[cls.__name__] = cls
         return strawberry.type(
             cls,
             description=" ".join(filter(None, [cls.__doc__, require(scopes)])),

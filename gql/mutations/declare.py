@@ -16,46 +16,20 @@ import random
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Annotated, Any, TypeAlias, get_args, get_type_hints
+from typing import Any, TypeAlias, get_type_hints
 
 import strawberry
-from strawberry.utils.str_converters import to_camel_case
+from graphql import get_named_type
+from strawberry.annotation import StrawberryAnnotation
 
-from db import tables as t
 from db.engine import CollisionError
-from db.problem import Problem, ProblemCode, RejectedError
+from db.problem import RejectedError
 from db.queries import idempotency
-from db.relations import One
 from db.scope import Viewer
 from gql.context import Context
-from gql.fields.enums import expose
-from gql.fields.node import NODE_TABLES, RequiresScopes, require
-from gql.fields.relation import OneField, RelationField
-from gql.loaders import load_row
-
-expose(
-    ProblemCode,
-    "UserErrorCode",
-    BLANK="A value is required.",
-    CONFLICT="The idempotency key was used with another input.",
-    INVALID="The value is malformed, or not allowed here.",
-    NOT_FOUND="The account has no record with this id.",
-    READ_ONLY="The record cannot be used by API clients.",
-    TOO_LONG="The text is too long.",
-    TOO_MANY="The list is too long.",
-)
-
-
-@strawberry.type(description="Why a mutation changed nothing. Users can correct the input.")
-class UserError:
-    """Resolved from `db.problem.Problem`."""
-
-    message: str = strawberry.field(description="Message for users, in English.")
-    path: list[str] = strawberry.field(
-        description='Path of the value in the arguments, such as `["input", "bookingIds", "1"]`.'
-    )
-    code: ProblemCode = strawberry.field(description="Kind of error, for programs.")
-
+from gql.fields.field import Arguments, Builder, Field, Level, MeasuredField, SelectedField, required_argument
+from gql.fields.node import RequiresScopes, require
+from gql.mutations.payload import Outcome, payload
 
 WRITE_SCOPE = "inbox_write"
 KEY = "idempotency_key"
@@ -68,25 +42,53 @@ _FIRST_WAIT = 0.02
 Function: TypeAlias = Callable[..., Awaitable[Any]]
 
 
+class MutationField(Field):
+    """Carries out `write` in a transaction of its own, then leads to the payload of its outcome."""
+
+    write: Function
+
+    async def get_result(self, source: Any, info: Any, args: list[Any], kwargs: dict[str, Any]) -> Outcome:  # noqa: ARG002
+        """The outcome: the one that is remembered, where a plan has carried out the write already."""
+        return await self.carry_out(info.context, info.path.key, kwargs)
+
+    async def carry_out(self, context: Context, key: str, values: Mapping[str, Any]) -> Outcome:
+        """What comes of the write for the response key `key`. What follows reads what is there after it."""
+        if key not in context.outcomes:
+            try:
+                context.outcomes[key] = await _carry_out(self.write, context, values["input"])
+            except Exception as error:  # noqa: BLE001  # it is raised below, and again where it is asked for again
+                context.outcomes[key] = error
+            await context.renew()
+        outcome = context.outcomes[key]
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome  # type: ignore[no-any-return]
+
+    def statements(self, measured: MeasuredField) -> int:  # noqa: ARG002
+        """More than one."""
+        return 2
+
+    def plan(self, builder: Builder, selected: SelectedField) -> None:
+        """Plan the payload like any read."""
+        plan = builder.planner.plan(get_named_type(selected.definition.type), selected.details)
+        read = builder.planner.read_arguments(self, selected)
+        builder.add_step(selected.key, MutationStep(selected.key, self, read, plan))
+
+
 @dataclass(frozen=True, slots=True)
-class Outcome:
-    """What a payload resolves from: the ids of the nodes that were written, or why nothing was."""
+class MutationStep:
+    """Writes, and shows the payload."""
 
-    written: Any
-    user_errors: list[Problem]
+    key: str
+    field: MutationField
+    read: Arguments
+    plan: Any
 
-
-class WrittenField(RelationField):
-    """Leads to the rows of `table` that were written, in the order of their ids in the outcome."""
-
-    table: type[t.Table]
-
-    async def get_result(self, source: Any, info: Any, args: list[Any], kwargs: dict[str, Any]) -> list[Any]:  # noqa: ARG002
-        """The rows, loaded in one batch."""
-        rows: list[Any] = await asyncio.gather(
-            *(load_row(info.context, self.table, id_) for id_ in source.written or ())
-        )
-        return rows
+    async def run(self, level: Level) -> None:
+        """The root of a mutation is one object."""
+        outcome = await self.field.carry_out(level.context, self.key, self.read(level.variables))
+        for target in level.objects:
+            (target[self.key],) = await level.below(self.plan, [outcome])
 
 
 def mutation(written: Any) -> Callable[[Function], Any]:
@@ -100,23 +102,14 @@ def mutation(written: Any) -> Callable[[Function], Any]:
     def declare(function: Function) -> Any:
         name = function.__name__
         input_type = get_type_hints(function)["input"]
-        write = _once(name, function) if KEY in get_type_hints(input_type) else function
-        payload = _payload(name, written)
-
-        async def resolve(info: strawberry.Info[Context, None], input: Any) -> Any:
-            context = info.context
-            outcome = await _carry_out(write, context, input)
-            await context.renew()
-            return outcome
-
-        described: Any = Annotated[input_type, strawberry.argument(description="Input of the mutation.")]
-        resolve.__annotations__ |= {"input": described, "return": payload}
-        return strawberry.field(
-            resolver=resolve,
-            name=to_camel_case(name),
+        field = MutationField(
+            type_annotation=StrawberryAnnotation(payload(name, written) | None),
             description=f"{function.__doc__} {require([WRITE_SCOPE])}",
             directives=[RequiresScopes(scopes=[WRITE_SCOPE])],
         )
+        field.write = _once(name, function) if KEY in get_type_hints(input_type) else function
+        field.arguments = [required_argument("input", input_type, "Input of the mutation.")]
+        return field
 
     return declare
 
@@ -155,31 +148,3 @@ def _once(name: str, function: Function) -> Function:
 def _digest(name: str, given: Mapping[str, Any]) -> bytes:
     """What tells a request from others: the mutation, and what its input gives, in whatever order."""
     return sha256(json.dumps([name, given], sort_keys=True, default=str).encode()).digest()
-
-
-def _payload(name: str, written: Any) -> type:
-    """The type of a mutation's payload: what was written, named after its type, and the user errors."""
-    (node,) = get_args(written) or (written,)
-    shown, field = _list_field(node) if get_args(written) else _node_field(node)
-    members = {
-        "__annotations__": {shown: written if get_args(written) else node | None, "user_errors": list[UserError]},
-        shown: field,
-        "user_errors": strawberry.field(description="Errors in the input; empty if the mutation was carried out."),
-    }
-    title = name.title().replace("_", "")
-    return strawberry.type(type(f"{title}Payload", (), members), description=f"Result of `{to_camel_case(name)}`.")
-
-
-def _node_field(node: type) -> tuple[str, Any]:
-    field = OneField(python_name=None, description="The record after the mutation; null if there are user errors.")
-    field.ones = (One("written", NODE_TABLES[node.__name__]),)
-    return node.__name__.lower(), field
-
-
-def _list_field(node: type) -> tuple[str, Any]:
-    field = WrittenField(
-        python_name=None,
-        description="The records after the mutation, in the order of the input, repeats once; empty with user errors.",
-    )
-    field.table = NODE_TABLES[node.__name__]
-    return f"{node.__name__.lower()}s", field

@@ -4,42 +4,38 @@ Types refer to each other in circles. Each module imports its peers for the type
 into the modules' namespaces before Strawberry resolves the annotations.
 """
 
-import sys
+from collections.abc import Iterator
 
 from db import tables as t
-from gql.fields.node import NODE_TABLES, required_scopes
-from gql.types.account import Account
-from gql.types.actor import Application, Creator, User
-from gql.types.booking import Booking, Inquiry
-from gql.types.conversation import Conversation
-from gql.types.message import Member, Message, Participant
-from gql.types.person import Client, Host
-from gql.types.rental import Rental
-from gql.types.source import Source
+from gql.fields.field import Field
+from gql.fields.node import NODE_TABLES, NODE_TYPES, SchemaError
+from gql.types import account, actor, booking, conversation, message, person, rental, source
 
-NODES: tuple[type, ...] = (
-    Account,
-    Application,
-    Booking,
-    Client,
-    Conversation,
-    Host,
-    Inquiry,
-    Message,
-    Participant,
-    Rental,
-    Source,
-    User,
-)
-NODE_SCOPES: dict[type[t.Table], frozenset[str]] = {
-    NODE_TABLES[cls.__name__]: required_scopes(cls.__strawberry_definition__)  # type: ignore[attr-defined]
-    for cls in NODES
-}
-UNIONS = {"Creator": Creator, "Member": Member}
+MODULES = (account, actor, booking, conversation, message, person, rental, source)
+NODES: tuple[type, ...] = tuple(NODE_TYPES[name] for name in sorted(NODE_TYPES))
+UNIONS = {"Creator": actor.Creator, "Member": message.Member}
 
 
 def link() -> None:
-    """Put every type into every type's module. Idempotent."""
+    """Put every type into every type's module. Idempotent.
+
+    Raises `SchemaError` where a relation leads to a table that no type was declared for.
+    """
+    for place, table in _referred():
+        if table.__name__ not in NODE_TABLES:
+            name = table.__name__
+            raise SchemaError(
+                f"{name} has a table and no type, and {place} leads to it: declare a class {name} with @node in "
+                "gql/types, and import its module in gql/types/__init__.py"
+            )
     peers = {cls.__name__: cls for cls in NODES} | UNIONS
-    for module in {cls.__module__ for cls in NODES}:
-        vars(sys.modules[module]).update(peers)
+    for module in MODULES:
+        vars(module).update(peers)
+
+
+def _referred() -> Iterator[tuple[str, type[t.Table]]]:
+    """The tables that the fields of nodes lead to, with the field."""
+    for cls in NODES:
+        for field in cls.__strawberry_definition__.fields:  # type: ignore[attr-defined]
+            for table in field.targets if isinstance(field, Field) else ():
+                yield f"{cls.__name__}.{field.python_name}", table

@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 
 from db import tables as t
+from gql.fields.column import column
 from gql.fields.node import Node, node
-from gql.fields.relation import column
 
 
 @node(t.Account, scopes=["inbox_read"])

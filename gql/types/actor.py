@@ -7,8 +7,8 @@ from typing import Annotated, TypeAlias
 import strawberry
 
 from db import tables as t
+from gql.fields.column import column
 from gql.fields.node import Node, node
-from gql.fields.relation import column
 
 
 @node(t.User)

@@ -7,10 +7,12 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from db import tables as t
+from gql.fields.column import column
 from gql.fields.connection import Connection
 from gql.fields.enums import BookingStatus
+from gql.fields.many import through
 from gql.fields.node import Node, node
-from gql.fields.relation import column, one, through
+from gql.fields.one import one
 
 if TYPE_CHECKING:
     from gql.types.conversation import Conversation

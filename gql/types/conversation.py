@@ -8,10 +8,15 @@ from typing import TYPE_CHECKING
 from db import tables as t
 from db.queries import message
 from db.queries.conversation.stage import STAGE
+from gql.fields.column import column
+from gql.fields.computed import computed
 from gql.fields.connection import Connection
+from gql.fields.end import last
 from gql.fields.enums import Channel, CreatorType, JourneyStage, MessageVisibility
-from gql.fields.node import Node, computed, node
-from gql.fields.relation import column, either, expression, last, many, narrowed, one, through
+from gql.fields.expression import expression
+from gql.fields.many import many, narrowed, through
+from gql.fields.node import Node, node
+from gql.fields.one import either, one
 from gql.fields.scalars import BigInt
 
 if TYPE_CHECKING:

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 import strawberry
 
 from db import tables as t
+from gql.fields.column import column
 from gql.fields.enums import Channel, CreatorType, MemberType, MessageOrigin, MessageVisibility
 from gql.fields.node import Node, node
-from gql.fields.relation import column, either, one
+from gql.fields.one import either, one
 from gql.fields.scalars import BigInt
 from gql.types.person import Client, Host
 

@@ -6,8 +6,9 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from db import tables as t
+from gql.fields.column import column
 from gql.fields.node import Node, node
-from gql.fields.relation import column, one
+from gql.fields.one import one
 
 if TYPE_CHECKING:
     from gql.types.actor import User

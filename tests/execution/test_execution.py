@@ -14,11 +14,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis_graphql import nodes, queries
 
-from gql.execution.run import FALLBACKS
+from gql.execution.fallback import FALLBACKS
 from gql.fields.node import NODE_TABLES, encode_id
 from gql.schema import build_schema
 from tests.oracles.drawing import Known, Path, draw
-from tests.oracles.reference import COMPLETED, DROPPED, Pair, pairing
+from tests.oracles.reference import DROPPED, Pair, pairing
 
 pytestmark = [pytest.mark.anyio, pytest.mark.filterwarnings(DROPPED)]
 
@@ -115,7 +115,6 @@ async def test_drawn_documents_are_answered_alike(pair: Pair, known: Known, pyte
     number = pytestconfig.getoption("--documents")
     outcomes: Counter[str] = Counter()
     reached: set[str] = set()
-    COMPLETED.clear()
     for place in range(2 * number):
         # Some more where chance has left out a field that leads on.
         if place >= number and (number < _ENOUGH or reached >= LEADING):
@@ -135,7 +134,6 @@ async def test_drawn_documents_are_answered_alike(pair: Pair, known: Known, pyte
     # Else the documents would not say much, or nothing would have been planned.
     assert outcomes["data"] > 0.7 * number, outcomes
     assert outcomes["errors"] > 0.02 * number, outcomes
-    assert COMPLETED["planned"] * 5 < COMPLETED["reference"], COMPLETED
     assert number < _ENOUGH or reached >= LEADING, LEADING - reached
 
 

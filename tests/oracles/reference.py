@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -10,19 +9,16 @@ from typing import Any
 
 import asyncpg
 import orjson
-import pytest
 from graphql import GraphQLSchema
-from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
-import gql.schema
 from db.engine import Database
 from db.scope import Viewer
 from db.tables.enums import CreatorType
 from gql.context import Context
 from gql.errors import show
-from gql.execution import run
 from gql.execution.document import Documents, Operation, RequestError
 from gql.execution.operation import Executor
+from gql.schema import build_schema
 from gql.security.token import SCOPES
 from tests.support.client import make_settings
 from tests.support.world import store_application, store_world
@@ -33,38 +29,6 @@ _PATIENCE = 600.0
 # graphql-core drops what runs beside an error, some of it before it was awaited. Tests of errors pass this over.
 DROPPED = "ignore:coroutine .* was never awaited:RuntimeWarning"
 
-# How many values each executor was asked to complete, by its name: a plan completes thousands as one.
-COMPLETED: Counter[str] = Counter()
-
-
-class PlanningExecutor(run.LevelExecutor):
-    """The one that is tested, counted."""
-
-    def complete_value(self, *arguments: Any) -> Any:
-        """As always."""
-        COMPLETED["planned"] += 1
-        return super().complete_value(*arguments)
-
-
-class ReferenceExecutor(run.LevelExecutor):
-    """graphql-core alone."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs | {"alone": True})
-
-    @staticmethod
-    def plan_of_all(*_: Any) -> None:
-        """None, whatever the other has planned."""
-
-    def execute_collected_root_fields(self, *arguments: Any) -> Any:
-        """As graphql-core does."""
-        return StrawberryGraphQLCoreExecutionContext.execute_collected_root_fields(self, *arguments)
-
-    def complete_value(self, *arguments: Any) -> Any:
-        """As graphql-core does."""
-        COMPLETED["reference"] += 1
-        return StrawberryGraphQLCoreExecutionContext.complete_value(self, *arguments)
-
 
 @dataclass
 class Side:
@@ -74,14 +38,22 @@ class Side:
     documents: Documents
     executor: Executor
     database: Database
+    alone: bool
+    """Whether graphql-core executes, without plans."""
 
     async def answer(self, operation: Operation, variables: dict[str, Any]) -> dict[str, Any]:
         """What a client would be answered, but for the ids of masked errors."""
         context = Context(VIEWER, self.database, reads_once=operation.reads_once)
         try:
-            result = await self.executor.execute(self.executor.call(operation, variables, VIEWER), context)
+            execution = self.executor.execution(self.executor.call(operation, variables, VIEWER))
+            if self.alone:
+                result = await execution.run_alone(context, execution.operation)
+            else:
+                result = await execution.run(context)
         except RequestError as error:
             return {"errors": error.errors}
+        finally:
+            await context.close()
         if not result.errors:
             return {"data": result.data}
         errors = [show(error) for error in result.errors]
@@ -124,12 +96,10 @@ async def pairing(dsn: str, reference_dsn: str | None = None) -> AsyncIterator[P
     """Both over one database; or each over its own, where they write."""
     settings = make_settings(dsn, operation_timeout=_PATIENCE)
     databases = [Database(dsn, pool_size=2), Database(reference_dsn or dsn, pool_size=2)]
-    with pytest.MonkeyPatch.context() as patch:
-        sides = []
-        for executor, database in zip((PlanningExecutor, ReferenceExecutor), databases, strict=True):
-            patch.setattr(gql.schema, "LevelExecutor", executor)
-            schema = gql.schema.build_schema()
-            sides.append(Side(schema._schema, Documents(schema, settings), Executor(schema, settings), database))  # noqa: SLF001
+    sides = []
+    for alone, database in zip((False, True), databases, strict=True):
+        schema = build_schema()
+        sides.append(Side(schema._schema, Documents(schema, settings), Executor(schema, settings), database, alone))  # noqa: SLF001
     try:
         for database in databases:
             await database.start()

@@ -48,6 +48,8 @@ ROOTS = {
     "Query.hosts",
     "Query.sources",
     "Viewer.account",
+    "Viewer.actor",
+    "Viewer.host",
     "CreateConversationPayload.conversation",
     "UpdateConversationPayload.conversation",
     "ConnectBookingsPayload.conversation",

@@ -19,7 +19,7 @@ from graphql import GraphQLInputObjectType, GraphQLNamedType, GraphQLObjectType,
 
 from gql.cli import COMMANDS, load
 from gql.cli.demo import _announce
-from gql.fields import node, relation
+from gql.fields import column, computed, end, many, node, one
 from gql.security.token import IMPLIED, SCOPES
 from tests.support.client import Client
 from tests.support.factories import store, store_account
@@ -296,8 +296,9 @@ def test_the_declarations_take_what_is_said() -> None:
     told = re.findall(r"`(\w+)\(([^`]*)\)`", section("Changing things"))
 
     assert [name for name, _ in told] == ["column", "computed", "one", "either", "many", "through", "last"]
+    declared = {name: value for module in (column, computed, end, many, one) for name, value in vars(module).items()}
     for name, arguments in told:
-        assert arguments == positional(getattr(relation, name, None) or getattr(node, name)), name
+        assert arguments == positional(declared[name]), name
 
 
 def positional(function: Callable[..., Any]) -> str:

@@ -15,8 +15,10 @@ import asyncpg
 import pytest
 from strawberry.types.base import StrawberryObjectDefinition
 
+from gql.fields.end import EndField
+from gql.fields.many import ManyField
 from gql.fields.node import NODE_TABLES, encode_id
-from gql.fields.relation import LastField, ManyField, OneField
+from gql.fields.one import OneField
 from gql.schema import build_schema
 from tests.conftest import serving
 from tests.operations.data import store_inbox
@@ -41,7 +43,7 @@ def _relations() -> Iterator[str]:
         definition = schema.get_type_by_name(name)
         if isinstance(definition, StrawberryObjectDefinition):
             for field in definition.fields:
-                if isinstance(field, OneField | ManyField | LastField):
+                if isinstance(field, OneField | ManyField | EndField):
                     yield f"{name}.{schema.config.name_converter.get_graphql_name(field)}"
 
 

@@ -1,13 +1,3 @@
-SELECT bookings.id, bookings.external_reference, bookings.adults, bookings.children, bookings.currency, bookings.final_price, bookings.notes, bookings.client_id, bookings.rental_id, bookings.source_id, bookings.canceled_at
-FROM bookings
-WHERE bookings.account_id = $1::BIGINT AND bookings.id = any($2::BIGINT[]);
-
-SELECT parent.position, row.id
-FROM unnest($1::BIGINT[]) WITH ORDINALITY AS parent(key, position) JOIN LATERAL (SELECT conversations.id AS id
-FROM conversations JOIN conversation_bookings ON conversation_bookings.account_id = conversations.account_id AND conversation_bookings.conversation_id = conversations.id
-WHERE conversations.account_id = $2::BIGINT AND conversation_bookings.booking_id = parent.key ORDER BY conversation_bookings.conversation_id ASC
-LIMIT 21) AS row ON true;
-
 SELECT bookings.account_id AS parent, count(*) AS total
 FROM bookings
 WHERE bookings.account_id = $1::BIGINT AND bookings.account_id = any($2::BIGINT[]) GROUP BY bookings.account_id;
@@ -25,3 +15,13 @@ WHERE clients.account_id = $1::BIGINT AND clients.id = any($2::BIGINT[]);
 SELECT conversation_bookings.booking_id AS parent, count(*) AS total
 FROM conversation_bookings
 WHERE conversation_bookings.account_id = $1::BIGINT AND conversation_bookings.booking_id = any($2::BIGINT[]) GROUP BY conversation_bookings.booking_id;
+
+SELECT bookings.id, bookings.external_reference, bookings.adults, bookings.children, bookings.currency, bookings.final_price, bookings.notes, bookings.client_id, bookings.rental_id, bookings.source_id, bookings.canceled_at
+FROM bookings
+WHERE bookings.account_id = $1::BIGINT AND bookings.id = any($2::BIGINT[]);
+
+SELECT parent.position, row.id
+FROM unnest($1::BIGINT[]) WITH ORDINALITY AS parent(key, position) JOIN LATERAL (SELECT conversations.id AS id
+FROM conversations JOIN conversation_bookings ON conversation_bookings.account_id = conversations.account_id AND conversation_bookings.conversation_id = conversations.id
+WHERE conversations.account_id = $2::BIGINT AND conversation_bookings.booking_id = parent.key ORDER BY conversation_bookings.conversation_id ASC
+LIMIT 21) AS row ON true;

@@ -1,4 +1,4 @@
-SELECT accounts.created_at, accounts.updated_at, accounts.id, accounts.business_name, accounts.email, accounts.time_zone
+SELECT accounts.id, accounts.business_name, accounts.email
 FROM accounts
 WHERE accounts.id = $1::BIGINT AND accounts.id = any($2::BIGINT[]);
 

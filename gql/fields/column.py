@@ -1,0 +1,39 @@
+"""Fields that show a column of their row, or an attribute of another object, as it is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from graphql import is_non_null_type
+
+from gql.fields.field import Builder, Field, SelectedField, UnplannableError
+
+
+class ColumnField(Field):
+    """Shows the column of the field's name."""
+
+    @property
+    def is_basic_field(self) -> bool:
+        """True: Strawberry reads the attribute itself."""
+        return True
+
+    def plan(self, builder: Builder, selected: SelectedField) -> None:
+        """Read it within the function that builds the objects."""
+        name, type_ = self.python_name, selected.definition.type
+        if builder.table is None:
+            nullable = not is_non_null_type(type_)
+            builder.show(selected.key, builder.serialise(builder.read(name), type_, nullable=nullable))
+            return
+        column = getattr(builder.table, name, None)
+        if column is None:
+            raise UnplannableError(f"{builder.table.__name__} has no column {name}")
+        nullable = column.expression.nullable
+        if nullable and is_non_null_type(type_):
+            raise UnplannableError(f"{builder.table.__name__}.{name} may be null where none may be")
+        shown = builder.serialise(builder.read(name), type_, nullable=nullable, verbatim=True)
+        builder.show(selected.key, shown)
+
+
+def column(description: str) -> Any:
+    """The row's column, or the object's attribute, of the field's name."""
+    return ColumnField(python_name=None, description=description)

@@ -1,0 +1,105 @@
+"""Fields that count conversations of several kinds in one statement."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+from dataclasses import dataclass
+from typing import Any
+
+from graphql import get_named_type
+
+from db.criterion import Term
+from gql.fields.field import (
+    Argument,
+    Arguments,
+    Builder,
+    Field,
+    Level,
+    MeasuredField,
+    SelectedField,
+    optional_arguments,
+)
+from gql.fields.filters import ConversationFilter, read_filter
+from gql.loaders import load_kind_count, load_kind_counts
+
+
+@dataclass(frozen=True, slots=True)
+class PendingCounts:
+    """What a `CountsField` leads to: which conversations to count. Nothing is counted yet."""
+
+    where: tuple[Term, ...]
+
+
+class CountField(Field):
+    """The number of the field's name in `db.queries.conversation.counts`."""
+
+    def get_result(self, source: PendingCounts, info: Any, args: list[Any], kwargs: dict[str, Any]) -> Awaitable[int]:  # noqa: ARG002
+        """The number, counted together with the others that are selected."""
+        return load_kind_count(info.context, source.where, self.python_name)
+
+    def plan(self, builder: Builder, selected: SelectedField) -> None:
+        """Count it together with the others."""
+        builder.merged(CountStep).names[selected.key] = self.python_name
+        builder.hold(selected.key)
+
+
+class CountStep:
+    """Shows all numbers of one object: one statement, whatever their number. `names` are by response key."""
+
+    def __init__(self) -> None:
+        self.names: dict[str, str] = {}
+
+    async def run(self, level: Level) -> None:
+        """Count each kind once."""
+        kinds = list(dict.fromkeys(self.names.values()))
+        for source, target in zip(level.sources, level.objects, strict=True):
+            numbers = dict(zip(kinds, await load_kind_counts(level.context, source.where, kinds), strict=True))
+            target.update((key, numbers[name]) for key, name in self.names.items())
+
+
+class CountsField(Field):
+    """Leads to the numbers of the conversations that the argument `filter` selects."""
+
+    def get_result(self, source: Any, info: Any, args: list[Any], kwargs: dict[str, Any]) -> PendingCounts:  # noqa: ARG002
+        """The object with the numbers, which are counted when they are selected."""
+        return PendingCounts(read_filter(kwargs.get("filter"), info.context.viewer))
+
+    def statements(self, measured: MeasuredField) -> int:  # noqa: ARG002
+        """One for all numbers."""
+        return 1
+
+    def plan(self, builder: Builder, selected: SelectedField) -> None:
+        """Plan the numbers that are selected."""
+        plan = builder.planner.plan(get_named_type(selected.definition.type), selected.details)
+        read = builder.planner.read_arguments(self, selected)
+        builder.add_step(selected.key, CountsStep(selected.key, read, plan))
+
+
+@dataclass(frozen=True, slots=True)
+class CountsStep:
+    """Shows the object with the numbers."""
+
+    key: str
+    read: Arguments
+    plan: Any
+
+    async def run(self, level: Level) -> None:
+        """One object."""
+        pending = PendingCounts(read_filter(self.read(level.variables).get("filter"), level.context.viewer))
+        (shown,) = await level.below(self.plan, [pending])
+        for target in level.objects:
+            target[self.key] = shown
+
+
+def count(description: str) -> Any:
+    """A number, of the field's name in `db.queries.conversation.counts.COUNTS`."""
+    return CountField(python_name=None, description=description)
+
+
+def counts(description: str) -> Any:
+    """From the root to an object of numbers."""
+    field = CountsField(python_name=None, description=description)
+    field.arguments = optional_arguments(
+        {"filter": Argument(ConversationFilter | None, "Counts only conversations that match.")}
+    )
+    return field

@@ -1,0 +1,90 @@
+"""Fields that lead to the row at one end of a relation's order, without a connection around it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from graphql import get_named_type, is_non_null_type
+
+from db import tables as t
+from db.page import BY_ID, Order, Page
+from db.relations import Many, Window
+from gql.fields.cost import Cost, total
+from gql.fields.field import Builder, Field, Level, MeasuredField, SelectedField, UnplannableError
+from gql.loaders import load_slice, load_slices
+
+
+class EndField(Field):
+    """Leads to the only row of `window` among those that refer to the source's `key`; to none where there is none."""
+
+    many: Many
+    window: Window
+    key: str = "id"
+
+    @property
+    def targets(self) -> tuple[type[t.Table], ...]:
+        """The tables whose rows the field leads to."""
+        return (self.many.target,)
+
+    async def get_result(self, source: Any, info: Any, args: list[Any], kwargs: dict[str, Any]) -> Any:  # noqa: ARG002
+        """The row, from a page of one."""
+        parent = getattr(source, self.key)
+        if parent is None:
+            return None
+        page = await load_slice(info.context, self.many, self.window, parent)
+        return page.rows[0] if page.rows else None
+
+    def cost(self, measured: MeasuredField, below: Cost) -> Cost:  # noqa: ARG002
+        """One node."""
+        return total([below], 1)
+
+    def statements(self, measured: MeasuredField) -> int:  # noqa: ARG002
+        """One."""
+        return 1
+
+    def plan(self, builder: Builder, selected: SelectedField) -> None:
+        """Read the rows of all parents together."""
+        type_ = selected.definition.type
+        if is_non_null_type(type_):
+            raise UnplannableError(f"{self.python_name} may be null where none may be")
+        builder.read(self.key)
+        target = builder.planner.plan(get_named_type(type_), selected.details)
+        builder.add_step(selected.key, EndStep(selected.key, self, target))
+
+
+@dataclass(frozen=True, slots=True)
+class EndStep:
+    """Shows the row of each parent."""
+
+    key: str
+    field: EndField
+    target: Any
+
+    async def run(self, level: Level) -> None:
+        """One page of one row for each parent."""
+        field, ids = self.field, level.values(self.field.key)
+        parents = list({id_: None for id_ in ids if id_ is not None})
+        shown: dict[int, Any] = {}
+        if parents:
+            slices = await load_slices(level.context, field.many, field.window, parents, self.target.columns)
+            found = {parent: page.rows[0] for parent, page in zip(parents, slices, strict=True) if page.rows}
+            shown = dict(zip(found, await level.below(self.target, list(found.values())), strict=True))
+        for id_, target in zip(ids, level.objects, strict=True):
+            target[self.key] = shown.get(id_)
+
+
+def last(column: Any, *, order: Order = BY_ID, description: str | None = None) -> Any:
+    """To the last of the rows whose foreign key `column` refers to this one. There may be none."""
+    return _end(column, Window(Page(size=1, backward=True), order), "id", description)
+
+
+def first(column: Any, key: str, *, description: str | None = None) -> Any:
+    """To the first, by id, of the rows whose foreign key `column` holds the source's attribute `key`."""
+    return _end(column, Window(Page(size=1)), key, description)
+
+
+def _end(column: Any, window: Window, key: str, description: str | None) -> Any:
+    field = EndField(python_name=None, description=description)
+    field.many, field.window, field.key = Many.along(column), window, key
+    return field

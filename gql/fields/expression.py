@@ -1,0 +1,37 @@
+"""Fields whose value PostgreSQL computes from other rows, selected with the row where it is wanted."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from db.relations import Expression
+from gql.fields.field import Builder, Field, MeasuredField, SelectedField
+from gql.loaders import load_part
+
+
+class ExpressionField(Field):
+    """Shows the value of `expression`."""
+
+    expression: Expression
+
+    async def get_result(self, source: Any, info: Any, args: list[Any], kwargs: dict[str, Any]) -> Any:  # noqa: ARG002
+        """The value, from a loader of its own: rows that are read whole have their columns only."""
+        row = await load_part(info.context, source.table, self.expression, source.id)
+        return row[self.expression.name]
+
+    def statements(self, measured: MeasuredField) -> int:  # noqa: ARG002
+        """One, where graphql-core executes."""
+        return 1
+
+    def plan(self, builder: Builder, selected: SelectedField) -> None:
+        """Select it like a column."""
+        read = builder.read(self.expression)
+        shown = builder.serialise(read, selected.definition.type, nullable=False, verbatim=True)
+        builder.show(selected.key, shown)
+
+
+def expression(value: Expression, description: str) -> Any:
+    """A value that is computed from other rows and selected with the row."""
+    field = ExpressionField(python_name=None, description=description)
+    field.expression = value
+    return field

@@ -1,0 +1,50 @@
+"""Fields that lead from the root to an object that the request carries, such as who asks."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+from graphql import get_named_type
+
+from gql.context import Context
+from gql.fields.field import Builder, Field, Level, SelectedField
+
+
+class GivenField(Field):
+    """Leads to what `give` makes of the request's context, or to null."""
+
+    give: Callable[[Context], Awaitable[Any]]
+
+    async def get_result(self, source: Any, info: Any, args: list[Any], kwargs: dict[str, Any]) -> Any:  # noqa: ARG002
+        """The object."""
+        return await self.give(info.context)
+
+    def plan(self, builder: Builder, selected: SelectedField) -> None:
+        """Plan what is selected on it."""
+        plan = builder.planner.plan(get_named_type(selected.definition.type), selected.details)
+        builder.add_step(selected.key, GivenStep(selected.key, self, plan))
+
+
+@dataclass(frozen=True, slots=True)
+class GivenStep:
+    """Shows the object."""
+
+    key: str
+    field: GivenField
+    plan: Any
+
+    async def run(self, level: Level) -> None:
+        """One object, or null."""
+        given = await self.field.give(level.context)
+        shown = [None] if given is None else await level.below(self.plan, [given])
+        for target in level.objects:
+            target[self.key] = shown[0]
+
+
+def given(give: Callable[[Context], Awaitable[Any]], description: str) -> Any:
+    """From the root to what `give` makes of the request's context. No statement and no node by itself."""
+    field = GivenField(python_name=None, description=description)
+    field.give = give
+    return field

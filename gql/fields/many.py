@@ -1,0 +1,177 @@
+"""Fields that lead to a connection: the rows that refer to their parent, narrowed, ordered and paged by arguments."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from graphql import FieldNode, get_named_type
+
+from db import tables as t
+from db.criterion import Criterion, Term
+from db.page import BY_ID, Order
+from db.relations import Many, Window
+from db.scope import ACCOUNT, Viewer
+from gql.context import Context
+from gql.fields.connection import ConnectionPlan, PendingConnection, plan_connection, read_page
+from gql.fields.cost import Cost, page_size, times, total
+from gql.fields.field import (
+    Argument,
+    Arguments,
+    Builder,
+    Field,
+    Level,
+    MeasuredField,
+    SelectedField,
+    optional_arguments,
+)
+from gql.fields.filters import read_filter
+
+# Stands for the parents of a level, where only a field's arguments matter.
+_ANY_PARENT = 0
+
+_PAGING = {
+    "first": Argument(int | None, "Returns the first n nodes, 1 to 100; 20 if neither `first` nor `last` is given."),
+    "after": Argument(str | None, "Returns nodes after this cursor."),
+    "last": Argument(int | None, "Returns the last n nodes, 1 to 100."),
+    "before": Argument(str | None, "Returns nodes before this cursor."),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Narrowing:
+    """An argument that narrows or orders a connection, and how its value is read."""
+
+    argument: Argument
+    terms: Callable[[Any, Viewer], tuple[Term, ...]] | None = None
+    order: Callable[[Any, Any], Order] | None = None
+
+
+def narrowed(annotation: Any, criterion: Criterion, description: str) -> Narrowing:
+    """An argument that asks for rows meeting `criterion`."""
+    return Narrowing(
+        Argument(annotation | None, description),
+        terms=lambda value, _viewer: () if value is None else (criterion(value),),
+    )
+
+
+def filtered(annotation: Any) -> Narrowing:
+    """An argument `filter` of a filter input's type."""
+    return Narrowing(Argument(annotation | None, "Returns only nodes that match."), terms=read_filter)
+
+
+def ordered(annotation: Any, order: Callable[[Any, Any], Order]) -> Narrowing:
+    """An argument `orderBy` of an order input's type. `order` reads it, and the argument `filter` beside it."""
+    return Narrowing(Argument(annotation | None, "Order of the nodes."), order=order)
+
+
+class ManyField(Field):
+    """Leads to a connection of the rows of `many`. The parent of an account's rows is the viewer's account."""
+
+    many: Many
+    order: Order = BY_ID
+    narrowings: Mapping[str, Narrowing]
+
+    @property
+    def targets(self) -> tuple[type[t.Table], ...]:
+        """The tables whose rows the field leads to."""
+        return (self.many.target,)
+
+    @property
+    def of_account(self) -> bool:
+        """Whether the viewer's account is the parent, so that the source does not matter."""
+        return bool(self.many.parent.key == ACCOUNT)
+
+    def get_result(self, source: Any, info: Any, args: list[Any], kwargs: dict[str, Any]) -> PendingConnection:  # noqa: ARG002
+        """The connection, of which nothing is loaded yet."""
+        place = f"{info._raw_info.parent_type.name}.{info.field_name}"  # noqa: SLF001
+        context: Context = info.context
+        return self.connect(context, place, context.viewer.account_id if self.of_account else source.id, kwargs)
+
+    def connect(self, context: Context, place: str, parent: int, values: Mapping[str, Any]) -> PendingConnection:
+        """The connection at `place`, a `Type.field`, of `parent`, narrowed by the arguments' `values`."""
+        order = self.order
+        where: tuple[Term, ...] = ()
+        for name, narrowing in self.narrowings.items():
+            if narrowing.order is not None:
+                order = narrowing.order(values.get(name), values.get("filter"))
+            if narrowing.terms is not None:
+                where += narrowing.terms(values.get(name), context.viewer)
+        page = read_page(place, order, *(values.get(name) for name in _PAGING))
+        return PendingConnection(context, self.many, Window(page, order, where), parent, place)
+
+    def cost(self, measured: MeasuredField, below: Cost) -> Cost:
+        """The nodes of a page; one where only the number of nodes is asked for."""
+        if not _reads_page(measured.nodes):
+            return Cost(1)
+        # Rows that are read for their cursors alone are read, too.
+        return times(page_size(measured.nodes[0]), below if below.number else total([below], 1))
+
+    def statements(self, measured: MeasuredField) -> int:
+        """One for the page, with all that is inside of it. `TotalCountField` has one of its own."""
+        return int(_reads_page(measured.nodes))
+
+    def plan(self, builder: Builder, selected: SelectedField) -> None:
+        """Read the pages of all parents of a level together."""
+        if not self.of_account:
+            builder.read("id")
+        step = ManyStep(
+            selected.key,
+            f"{selected.parent.name}.{selected.name}",
+            self,
+            builder.planner.read_arguments(self, selected),
+            plan_connection(builder.planner, get_named_type(selected.definition.type), selected.details),
+        )
+        builder.add_step(selected.key, step)
+
+
+@dataclass(frozen=True, slots=True)
+class ManyStep:
+    """Shows a connection in each object of a level."""
+
+    key: str
+    place: str
+    field: ManyField
+    read: Arguments
+    connection: ConnectionPlan
+
+    async def run(self, level: Level) -> None:
+        """Read the arguments, then what is selected of the connections."""
+        context = level.context
+        values = self.read(level.variables)
+        ids = [context.viewer.account_id] * len(level.sources) if self.field.of_account else level.values("id")
+        parents = list(dict.fromkeys(ids))
+        pending = self.field.connect(context, self.place, _ANY_PARENT, values)
+        connections = await self.connection.run(level, pending, parents)
+        found = dict(zip(parents, connections, strict=True))
+        for id_, target in zip(ids, level.objects, strict=True):
+            target[self.key] = found[id_]
+
+
+def many(column: Any, *, order: Order = BY_ID, description: str | None = None, **narrowings: Narrowing) -> Any:
+    """To the rows whose foreign key `column` refers to this one. `narrowings` are arguments beyond the page's."""
+    return _connection(Many.along(column), order, description, narrowings)
+
+
+def through(parent: Any, child: Any, *, description: str | None = None) -> Any:
+    """To the rows that a link table joins to this one: `parent` and `child` are its foreign keys."""
+    return _connection(Many.through(parent, child), BY_ID, description, {})
+
+
+def _connection(relation: Many, order: Order, description: str | None, narrowings: Mapping[str, Narrowing]) -> Any:
+    field = ManyField(python_name=None, description=description)
+    field.many, field.order, field.narrowings = relation, order, narrowings
+    own = {name: narrowing.argument for name, narrowing in narrowings.items()}
+    field.arguments = optional_arguments({**_PAGING, **own})
+    return field
+
+
+def _reads_page(nodes: tuple[FieldNode, ...] | Any) -> bool:
+    """Whether more of a connection is asked for than the number of its nodes."""
+    return any(
+        not isinstance(selection, FieldNode) or selection.name.value not in {"totalCount", "__typename"}
+        for node in nodes
+        if node.selection_set
+        for selection in node.selection_set.selections
+    )

@@ -1,0 +1,121 @@
+"""Fields that lead along a foreign key to at most one row."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+from dataclasses import dataclass, field
+from typing import Any
+
+from graphql import is_non_null_type
+
+from db import tables as t
+from db.relations import Expression, One
+from gql.fields.cost import Cost, total
+from gql.fields.field import Builder, Field, Level, MeasuredField, NullError, Plan, SelectedField
+from gql.loaders import load_row, load_rows
+
+
+class OneField(Field):
+    """Leads to at most one row, along the first of `ones` whose key is set."""
+
+    ones: tuple[One, ...] = ()
+
+    @property
+    def targets(self) -> tuple[type[t.Table], ...]:
+        """The tables whose rows the field leads to."""
+        return tuple(one.target for one in self.ones)
+
+    def get_result(self, source: Any, info: Any, args: list[Any], kwargs: dict[str, Any]) -> Awaitable[Any] | None:  # noqa: ARG002
+        """The row, from the loader of its table."""
+        for one in self.ones:
+            id_ = getattr(source, one.key)
+            if id_ is not None:
+                return load_row(info.context, one.target, id_)
+        return None
+
+    def cost(self, measured: MeasuredField, below: Cost) -> Cost:  # noqa: ARG002
+        """One node."""
+        return total([below], 1)
+
+    def statements(self, measured: MeasuredField) -> int:  # noqa: ARG002
+        """One for each table."""
+        return len(self.ones)
+
+    def plan(self, builder: Builder, selected: SelectedField) -> None:
+        """Read the rows together with those that other fields of the level refer to."""
+        references = builder.merged(References)
+        ways = []
+        for way in self.ones:
+            plan = builder.planner.plan(builder.planner.object_type(way.target), selected.details)
+            builder.read(way.key)
+            references.add(way, plan)
+            ways.append((way, plan))
+        builder.add_step(selected.key, OneStep(selected.key, tuple(ways), is_non_null_type(selected.definition.type)))
+
+
+@dataclass(slots=True)
+class _Target:
+    """A table that a level refers to: by which of its own columns, and which of the table's columns are needed."""
+
+    keys: dict[str, None] = field(default_factory=dict)
+    columns: frozenset[str | Expression] = frozenset({"id"})
+
+
+class References:
+    """Loads the rows that a level refers to: one statement for each table, whatever the number of fields."""
+
+    def __init__(self) -> None:
+        self._targets: dict[type[t.Table], _Target] = {}
+
+    def add(self, one: One, plan: Plan) -> None:
+        """Load what `one` leads to, with the columns of `plan`."""
+        target = self._targets.setdefault(one.target, _Target())
+        target.keys[one.key] = None
+        target.columns |= plan.columns
+
+    async def run(self, level: Level) -> None:
+        """Put the rows into `level.found`."""
+        for table, target in self._targets.items():
+            ids = list({id_: None for key in target.keys for id_ in level.values(key) if id_ is not None})
+            rows = await load_rows(level.context, table, ids, target.columns) if ids else []
+            level.found[table] = {row["id"]: row for row in rows if row is not None}
+
+
+@dataclass(frozen=True, slots=True)
+class OneStep:
+    """Shows rows that the level refers to, along the first of `ways` whose key is set."""
+
+    key: str
+    ways: tuple[tuple[One, Any], ...]
+    required: bool
+
+    async def run(self, level: Level) -> None:
+        """Parents that refer to the same row share one object."""
+        targets: list[Any] = [None] * len(level.sources)
+        # The first way wins, so it is written last.
+        for one, plan in reversed(self.ways):
+            found, ids = level.found[one.target], level.values(one.key)
+            known = list({id_: None for id_ in ids if id_ in found})
+            shown = dict(zip(known, await level.below(plan, [found[id_] for id_ in known]), strict=True))
+            for place, id_ in enumerate(ids):
+                if id_ is not None:
+                    targets[place] = shown.get(id_)
+        if self.required and None in targets:
+            raise NullError(self.key)
+        for parent, target in zip(level.objects, targets, strict=True):
+            parent[self.key] = target
+
+
+def one(column: Any, *, description: str | None = None) -> Any:
+    """To the row that the foreign key `column` refers to."""
+    return either(column, description=description)
+
+
+def either(*columns: Any, description: str | None = None) -> Any:
+    """To the row that one of several foreign keys refers to, of which at most one is set: a union.
+
+    A source that is no row gives `One`s, whose keys are its attributes.
+    """
+    field_ = OneField(python_name=None, description=description)
+    field_.ones = tuple(column if isinstance(column, One) else One.along(column) for column in columns)
+    return field_

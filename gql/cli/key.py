@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import secrets
-import sys
 import tempfile
 from contextlib import suppress
 from pathlib import Path
@@ -35,7 +34,7 @@ def make_key(data: Path) -> SecretStr:
             made.write(secrets.token_urlsafe(32))
         # Two demos of one folder that start together end up with one key.
         with suppress(FileExistsError):
-            Path(name).rename(key_file(data)) if sys.platform == "win32" else os.link(name, key_file(data))
+            os.link(name, key_file(data))
     finally:
         Path(name).unlink(missing_ok=True)
     return SecretStr(key_file(data).read_text())

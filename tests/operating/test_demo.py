@@ -141,7 +141,7 @@ def test_an_address_that_is_not_here_is_one_line(capsys: pytest.CaptureFixture[s
 def test_a_database_that_is_in_use_is_not_reset(demo: Demo, capsys: pytest.CaptureFixture[str]) -> None:
     line = refusal(capsys, "demo", "--port", "0", "--data", str(demo.data), "--reset")
 
-    assert line == f"inbox: Another process uses {demo.data.resolve() / 'postgres'}: nothing is deleted."
+    assert line == f"inbox: Another process uses {demo.data.resolve() / 'postgres'}: nothing was deleted."
     assert "data" in demo.ask("{ viewer { scopes } }")
 
 
@@ -153,7 +153,7 @@ def test_a_folder_of_somebody_else_is_not_reset(tmp_path: Path, capsys: pytest.C
 
     line = refusal(capsys, "demo", "--port", "0", "--data", "data", "--reset")
 
-    assert line == f"inbox: {theirs.resolve()} was not made by inbox: nothing is deleted."
+    assert line == f"inbox: {theirs.resolve()} was not created by inbox: nothing was deleted."
     assert (theirs / "PG_VERSION").exists()
     assert (theirs.parent / "demo.key").exists()
 

@@ -182,7 +182,7 @@ def test_the_two_commands_are_the_ones_that_are_checked() -> None:
 
     assert [text for text in SHELL if "pip" in text] == [demo, tests]
     assert f'"{tests}"' in (ROOT / ".ci/run").read_text(encoding="utf-8")
-    assert project["scripts"] == {"inbox": "gql.cli:main"}
+    assert project["scripts"] == {"inbox": "inbox_graphql:main"}
     assert f"With Python {project['requires-python'].removeprefix('>=')} or newer" in PROSE
 
 

@@ -6,6 +6,7 @@ from db.tables.base import Table, TenantTable
 from db.tables.booking import Booking, Inquiry
 from db.tables.conversation import Conversation, ConversationBooking
 from db.tables.enums import (
+    STATUS_BITS,
     BookingStatus,
     Channel,
     CreatorType,
@@ -22,6 +23,7 @@ from db.tables.search import ConversationText
 from db.tables.source import Source
 
 __all__ = [
+    "STATUS_BITS",
     "Account",
     "Application",
     "Booking",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import BigInteger, Computed, Index, text
+from sqlalchemy import BigInteger, Computed, Index, SmallInteger, text
 from sqlmodel import Field
 
 from db.tables.base import Stamped, TenantTable, Timestamp, enum_type, lookup, reference, row_id
@@ -12,18 +12,22 @@ from db.tables.creation import Created, creator_keys
 from db.tables.enums import Channel
 
 
-def _nulls_last(column: str) -> tuple[Index, Index]:
-    """The two indexes of a nullable order: an infinite stand-in for null keeps it last in either direction.
+def _never_null(column: str, infinity: str) -> str:
+    """What a nullable order sorts by: an infinite stand-in keeps null last (`db.page`).
 
-    A row comparison on a column that is never null is one range of the index, however deep the page (`db.page`).
+    CASE rather than coalesce, because under row-level security coalesce is no condition of an index. The line breaks
+    are those that SQLAlchemy reads back: Alembic compares the text.
+    """
+    return f"(\nCASE\n    WHEN {column} IS NULL THEN '{infinity}'::timestamp with time zone\n    ELSE {column}\nEND)"
+
+
+def _nulls_last(column: str) -> tuple[Index, Index]:
+    """The two indexes of a nullable order, one for each direction.
+
+    A row comparison on an expression that is never null is one range of the index, however deep the page.
     """
     return tuple(
-        Index(
-            f"ix_conversations_{column}_{direction}",
-            "account_id",
-            text(f"coalesce({column}, '{infinity}'::timestamptz)"),
-            "id",
-        )
+        Index(f"ix_conversations_{column}_{direction}", "account_id", text(_never_null(column, infinity)), "id")
         for direction, infinity in (("asc", "infinity"), ("desc", "-infinity"))
     )  # type: ignore[return-value]
 
@@ -32,14 +36,14 @@ _UNREAD = "coalesce(last_message_at > read_at, read_at IS NULL)"
 
 
 def _few(name: str, condition: str, column: str = "last_message_at", infinity: str = "-infinity") -> Index:
-    """An index of the conversations that meet `condition`, which few do: in the order in which they are looked through.
+    """An index of the conversations that meet `condition`, which few do, in an order that inboxes show them in.
 
-    What few rows meet is found at once in any order; and only those rows cost anything to write.
+    Such conversations are found at once in any order, and no others cost anything to write.
     """
     return Index(
         f"ix_conversations_{name}",
         "account_id",
-        text(f"coalesce({column}, '{infinity}'::timestamptz)"),
+        text(_never_null(column, infinity)),
         "id",
         postgresql_where=text(condition),
     )
@@ -60,8 +64,10 @@ class Conversation(TenantTable, Stamped, Created, table=True):
         *_nulls_last("last_message_at"),
         *_nulls_last("deadline_response_at"),
         *_nulls_last("waiting_since"),
-        # Without the id, equal channels share their place in the index.
+        # Without the id, equal values share their place in the index.
         lookup("default_channel"),
+        lookup("booking_statuses"),
+        lookup("stays_until"),
         _few("open", "closed_at IS NULL"),
         _few("spam", "marked_as_spam_at IS NOT NULL"),
         _few("unread", _UNREAD),
@@ -74,7 +80,10 @@ class Conversation(TenantTable, Stamped, Created, table=True):
             *("account_id", "closed_at", "marked_as_spam_at", "assignee_id", "read_at", "last_message_at"),
             # What an index is made of, PostgreSQL knows the values of: how few are unread, it could not tell otherwise.
             text(_UNREAD),
-            postgresql_include=("waiting_since", "deadline_response_at", "default_channel", "source_id"),
+            postgresql_include=(
+                *("waiting_since", "deadline_response_at", "default_channel", "source_id"),
+                *("booking_statuses", "stays_until"),
+            ),
         ),
     )
 
@@ -88,7 +97,12 @@ class Conversation(TenantTable, Stamped, Created, table=True):
     last_message_at: datetime | None = Field(default=None, sa_type=Timestamp)
     marked_as_spam_at: datetime | None = Field(default=None, sa_type=Timestamp)
     read_at: datetime | None = Field(default=None, sa_type=Timestamp)
-    # What its messages say, kept up to date by `db.queries.conversation.derived`.
+    # What its bookings say, kept up to date by `db.queries.conversation.derived`: a bit for each of their statuses
+    # (`STATUS_BITS`), and the last moment of its booked stays. Today's stage follows from these for all stays that
+    # are over; the stage itself changes at midnight, when nobody writes, and is never stored.
+    booking_statuses: int = Field(default=0, sa_type=SmallInteger, sa_column_kwargs={"server_default": "0"})
+    stays_until: datetime | None = Field(default=None, sa_type=Timestamp)
+    # What its messages say, kept up to date likewise.
     unanswered_since: datetime | None = Field(default=None, sa_type=Timestamp)
     unread_count: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
     # Nobody waits for an answer in a conversation that is closed or spam, whatever its messages say.

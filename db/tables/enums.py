@@ -65,6 +65,16 @@ class BookingStatus(StrEnum):
     CANCELED = "CANCELED"
 
 
+# The bit of each status in `Conversation.booking_statuses`. They are stored: a new status takes the next bit.
+STATUS_BITS: dict[BookingStatus, int] = {
+    BookingStatus.BOOKED: 1,
+    BookingStatus.TENTATIVE: 2,
+    BookingStatus.UNAVAILABLE: 4,
+    BookingStatus.LOCKED: 8,
+    BookingStatus.CANCELED: 16,
+}
+
+
 class JourneyStage(StrEnum):
     """Where a guest stands in the journey, derived from the dates of the connected bookings."""
 

@@ -11,7 +11,9 @@ postgraphile  Node.js: PostGraphile 5 with plans of its own (`peers/postgraphile
 yoga          Node.js: GraphQL Yoga with dataloader (`peers/yoga.mjs`)
 
 Where two answers differ, it fails and shows no numbers. Without npm, the last three are shown as not run. `--growth`
-measures this server alone, with more rows: `--growth --accounts 1 --conversations 200000`.
+measures this server alone, with more rows: `--growth --accounts 1 --conversations 200000`. `--heavy` asks this server
+what a large account is asked, and shows the slowest questions with their plans: `--heavy --accounts 1
+--conversations 300000`.
 
     contender  the servers           node      Node.js and its packages    process  starting them
     database   the rows              workload  the documents and their variables, and comparing answers
@@ -26,7 +28,7 @@ import asyncio
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import orjson
 import typer
@@ -37,6 +39,7 @@ from tests.bench import chart, report
 from tests.bench.contender import CONTENDERS, DOCUMENTS, SERVER, assemble
 from tests.bench.database import Size, prepared
 from tests.bench.growth import measure_growth
+from tests.bench.heavy import heavy_as_json, heavy_text, measure_heavy
 from tests.bench.load import LoadError
 from tests.bench.machine import describe
 from tests.bench.measure import ALONE, MANY, Plan, measure
@@ -59,6 +62,8 @@ def main(  # noqa: PLR0913  # each is an option of the command
     conversations: Annotated[int, typer.Option(min=1_000, help="In each account.")] = 20_000,
     accounts: Annotated[int, typer.Option(min=1, help="`wide` reads the second.")] = 2,
     growth: Annotated[bool, typer.Option("--growth", help="Measure this server with more and more rows.")] = False,
+    heavy: Annotated[bool, typer.Option("--heavy", help="Measure what is asked of a large account.")] = False,
+    only: Annotated[str | None, typer.Option(help="With --heavy: the filter of this name alone.")] = None,
     json: Annotated[Path | None, typer.Option(help="Write the numbers to this file.")] = None,
     chart_file: Annotated[Path | None, typer.Option("--chart", help="Write an SVG to this file.")] = None,
     data: Annotated[Path, typer.Option(help="Folder of the embedded server, kept for the next run.")] = Path(
@@ -70,14 +75,18 @@ def main(  # noqa: PLR0913  # each is an option of the command
     """Measure this server against others."""
     names = _chosen(documents, DOCUMENTS)
     chosen = _chosen(servers, NAMES)
-    if "wide" in names and accounts == 1 and not growth:
+    if "wide" in names and accounts == 1 and not growth and not heavy:
         raise typer.BadParameter("`wide` reads the second account")
     # Where the output is a file, it is as wide as the tables are.
     console = Console(width=None if sys.stdout.isatty() else 160)
     plan = Plan(rounds, seconds, clients=(clients, ALONE))
     status = Console(stderr=True).status("Preparing the database")
     with status, prepared(data, database, Size(accounts, conversations)) as dsn:
-        if growth:
+        if heavy:
+            answered = measure_heavy(dsn, plan.rounds, status.update, only=only)
+            shown = heavy_as_json(answered, conversations, describe(dsn, {}))
+            tables: list[Any] = [heavy_text(answered, conversations)]
+        elif growth:
             found = measure_growth(dsn, conversations, plan, status.update)
             shown = report.growth_as_json(found, describe(dsn, {}))
             tables = [report.growth_table(found)]

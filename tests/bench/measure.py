@@ -29,7 +29,7 @@ from tests.bench.load import Load, run
 from tests.bench.process import ServerProcess, running
 from tests.bench.workload import Case, run_compare
 
-_SECRET = "a key for a benchmark on one machine"
+SECRET = "a key for a benchmark on one machine"
 _POOL_SIZE = 10
 # Nodes a minute that no run spends: the limiter counts, as in production, and refuses nothing.
 _RATE_LIMIT = 2_000_000_000
@@ -196,7 +196,7 @@ def environment_of(dsn: str) -> dict[str, str]:
     """What the servers are configured with: all that production has on."""
     return {
         "DATABASE_URL": dsn,
-        "INBOX_JWT_SECRET": _SECRET,
+        "INBOX_JWT_SECRET": SECRET,
         "INBOX_POOL_SIZE": str(_POOL_SIZE),
         "INBOX_RATE_LIMIT": str(_RATE_LIMIT),
     }
@@ -204,7 +204,7 @@ def environment_of(dsn: str) -> dict[str, str]:
 
 def token_of(account: int) -> str:
     """A token of the account's application, for a day."""
-    settings = Settings(jwt_secret=SecretStr(_SECRET))
+    settings = Settings(jwt_secret=SecretStr(SECRET))
     # The seed gives users their ids account by account: the application is the same for all.
     return mint(settings, account=account, subject="application:1", scopes=sorted(SCOPES), expires_in=timedelta(days=1))
 

@@ -15,6 +15,8 @@ OF_REQUESTS = "written by requests to this API only"
 
 # What an import does not read from a record, or from what links it to others.
 NOT_IMPORTED = {
+    "conversations.booking_statuses": DERIVED,
+    "conversations.stays_until": DERIVED,
     "conversations.unanswered_since": DERIVED,
     "conversations.unread_count": DERIVED,
     "conversations.waiting_since": DERIVED,

@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 import asyncpg
 
 from db.tables import JourneyStage
-from tests.support.factories import store
+from tests.support.factories import derive_all, store
 
 Stages: TypeAlias = dict[int, str]
 
@@ -105,4 +105,5 @@ async def store_stays(connection: asyncpg.Connection[Any], account: int, zone: s
                 conversation_id=number,
                 booking_id=numbers[stay],
             )
+    await derive_all(connection, account)
     return day

@@ -10,6 +10,7 @@ from typing import Any
 
 from tests.support.world import Dump, Rows
 
+_BITS = {"BOOKED": 1, "TENTATIVE": 2, "UNAVAILABLE": 4, "LOCKED": 8, "CANCELED": 16}
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
@@ -23,7 +24,21 @@ def told(dump: Dump) -> dict[int, dict[str, Any]]:
         conversation["id"]: _told_of(
             conversation, [row for row in dump["messages"] if row["conversation_id"] == conversation["id"]], guests
         )
+        | _told_of_bookings(_bookings(dump, conversation["id"]))
         for conversation in dump["conversations"]
+    }
+
+
+def _bookings(dump: Dump, conversation: int) -> Rows:
+    connected = [row["booking_id"] for row in dump["conversation_bookings"] if row["conversation_id"] == conversation]
+    return [row for row in dump["bookings"] if row["id"] in connected]
+
+
+def _told_of_bookings(bookings: Rows) -> dict[str, Any]:
+    ends = [max(row["start_at"], row["end_at"]) for row in bookings if row["status"] == "BOOKED"]
+    return {
+        "booking_statuses": sum({_BITS[row["status"]] for row in bookings}),
+        "stays_until": max(ends, default=None),
     }
 
 

@@ -215,7 +215,7 @@ def test_statements_begin_at_the_one_door() -> None:
 
     assert elsewhere == {"db/scope.py", "db/relations.py", "db/tables/conversation.py"}
     # The tables' `text` is an index expression.
-    assert "import BigInteger, Computed, Index, text" in (ROOT / "db/tables/conversation.py").read_text()
+    assert "import BigInteger, Computed, Index, SmallInteger, text" in (ROOT / "db/tables/conversation.py").read_text()
 
 
 def test_relations_select_only_from_what_is_visible() -> None:

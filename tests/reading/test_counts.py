@@ -154,7 +154,7 @@ async def test_all_numbers_are_one_statement(inbox: Client) -> None:
     [
         ("open unread", set()),
         ("mine", {"hosts"}),
-        ("postStay", {"bookings"}),
+        ("postStay inquiry canceled", set()),
         ("checkInToday atProperty", {"bookings"}),
     ],
 )

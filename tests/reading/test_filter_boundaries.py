@@ -11,7 +11,7 @@ import pytest
 from db import tables as t
 from tests.oracles.filtering import BOOKINGS, CONVERSATIONS, own
 from tests.support.client import Client
-from tests.support.factories import MOMENT, store, store_account
+from tests.support.factories import MOMENT, derive_all, store, store_account
 from tests.support.world import World
 
 pytestmark = pytest.mark.anyio
@@ -134,6 +134,7 @@ async def test_two_bookings_of_a_conversation_may_meet_a_condition_each(
         await store(connection, "rentals", account_id=1, id=id_)
         await store(connection, "bookings", account_id=1, id=id_, rental_id=id_, status=status)
         await store(connection, "conversation_bookings", account_id=1, conversation_id=1, booking_id=id_)
+    await derive_all(connection)
 
     for filter_, total in (
         ({"rentalIds": [own(t.Rental, 1)], "bookingStatuses": ["CANCELED"]}, 1),

@@ -15,7 +15,7 @@ from db.tables import JourneyStage
 from gql.fields.node import encode_id
 from tests.oracles.journey import STAGES, Stages, store_stays, today
 from tests.support.client import Client, Statements
-from tests.support.factories import MOMENT, store, store_account
+from tests.support.factories import MOMENT, derive_all, store, store_account
 from tests.support.world import CONVERSATION, FREE_BOOKING, INQUIRY, World, empty
 
 pytestmark = pytest.mark.anyio
@@ -101,6 +101,7 @@ async def test_a_day_begins_when_clocks_first_show_it(shared: World, rule: str, 
         end = start + timedelta(days=3)
         await store(shared.connection, "bookings", account_id=1, id=number, start_at=start, end_at=end)
         await store(shared.connection, "conversation_bookings", **link)
+    await derive_all(shared.connection)
 
     assert await read_stages(shared.client) == {1: "CHECK_IN_TODAY", 2: "AT_PROPERTY"}
     dates = "SELECT (start_at AT TIME ZONE time_zone)::date = (now() AT TIME ZONE time_zone)::date AS today"
@@ -142,6 +143,7 @@ async def test_stages_are_a_condition_like_any_other(shared: World, filter_: dic
 async def test_every_way_to_a_conversation_tells_its_stage(shared: World) -> None:
     await shared.fill(1, 2)
     await shared.connection.execute("UPDATE bookings SET start_at = now() + '9 days', end_at = now() + '10 days'")
+    await derive_all(shared.connection)
     id_ = encode_id(t.Conversation, 1, CONVERSATION)
 
     data = await shared.client.data(
@@ -190,6 +192,7 @@ async def test_connecting_and_disconnecting_change_the_stage_at_once(shared: Wor
     await shared.connection.execute(
         "UPDATE bookings SET start_at = now() - interval '9 days', end_at = now() + interval '9 days'"
     )
+    await derive_all(shared.connection)
     given = {
         "conversationId": encode_id(t.Conversation, 1, CONVERSATION),
         "bookingIds": [encode_id(t.Booking, 1, FREE_BOOKING)],
@@ -207,6 +210,7 @@ async def test_another_accounts_bookings_tell_nothing(shared: World) -> None:
     """Both have the same numbers."""
     await shared.fill(1, 2)
     await shared.connection.execute("UPDATE bookings SET status = 'CANCELED' WHERE account_id = 2")
+    await derive_all(shared.connection, 2)
 
     stages = [await read_stages(shared.client.as_(account)) for account in (1, 2)]
 

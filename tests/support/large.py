@@ -53,6 +53,9 @@ SELECT account_id, id, 'B' || id,
     1 + floor(2000 * dice(id, 23) ^ 3), 1 + id % (:conversations / 2), created_at, updated_at
 FROM conversations WHERE dice(id, 24) < 0.8;
 INSERT INTO conversation_bookings (account_id, conversation_id, booking_id) SELECT account_id, id, id FROM bookings;
+UPDATE conversations c SET booking_statuses = CASE status WHEN 'BOOKED' THEN 1 WHEN 'TENTATIVE' THEN 2
+    WHEN 'LOCKED' THEN 8 WHEN 'CANCELED' THEN 16 END, stays_until = CASE status WHEN 'BOOKED' THEN end_at END
+FROM bookings b WHERE (b.account_id, b.id) = (c.account_id, c.id);
 
 INSERT INTO participants (
     account_id, id, conversation_id, member_type, member_id, client_id, host_id, created_at, updated_at

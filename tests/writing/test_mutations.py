@@ -170,6 +170,8 @@ async def test_a_conversation_can_be_created_with_everything(
                     "last_message_at": None,
                     "marked_as_spam_at": None,
                     "read_at": None,
+                    "booking_statuses": 1,
+                    "stays_until": MOMENT,
                     "unanswered_since": None,
                     "unread_count": 0,
                     "waiting_since": None,

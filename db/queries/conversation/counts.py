@@ -10,13 +10,12 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache, partial
 from typing import Any
 
-from sqlalchemy import BigInteger, and_, func, literal_column
+from sqlalchemy import BigInteger, and_, func
 
 from db import tables as t
 from db.criterion import Clause, Shape, Term, conditions, every, some
 from db.engine import Snapshot, Statement
 from db.queries.conversation.filters import FILTERS
-from db.queries.conversation.stage import AHEAD, STAGE, words
 from db.relations import filter_parameter, filter_parameters
 from db.scope import ACCOUNT, Viewer, visible
 from db.tables import CreatorType, JourneyStage
@@ -72,18 +71,6 @@ async def load(snapshot: Snapshot, viewer: Viewer, names: Sequence[str], where: 
 def _statement(counted: tuple[tuple[str, Shape], ...], where: tuple[Shape, ...]) -> Statement:
     met = conditions([*where, *(clause for _, clause in counted)], filter_parameter)
     kinds = {name: met[len(where) + place] for place, (name, _) in enumerate(counted)}
-    staged = {name for name in kinds if name in _STAGES}
-    if all(_STAGES[name] in AHEAD for name in staged):
-        staged.clear()
-    columns: list[Any] = [condition.label(name) for name, condition in kinds.items() if name not in staged]
-    if staged:
-        # Some stages must be looked for in all conversations: each is then asked for its stage once, and not once for
-        # every stage. The OFFSET keeps PostgreSQL from putting the stage wherever it is compared.
-        columns.append(STAGE.value.label(STAGE.name))
-    inner = visible(t.Conversation, *columns).where(*met[: len(where)])
-    rows = (inner.offset(literal_column("0")) if staged else inner).subquery("conversation")
-    numbers: list[Any] = [
-        func.count().filter(rows.c.stage.in_(words([_STAGES[name]])) if name in staged else rows.c[name]).label(name)
-        for name in kinds
-    ]
-    return Statement.of(rows.select().with_only_columns(*numbers), t.Conversation)
+    rows = visible(t.Conversation).where(*met[: len(where)])
+    numbers: list[Any] = [func.count().filter(condition).label(name) for name, condition in kinds.items()]
+    return Statement.of(rows.with_only_columns(*numbers), t.Conversation)

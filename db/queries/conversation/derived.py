@@ -10,6 +10,10 @@ from collections.abc import Sequence
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from db.tables import STATUS_BITS, BookingStatus
+
+_BITS = " ".join(f"WHEN '{status}' THEN {bit}" for status, bit in STATUS_BITS.items())
+
 # `unanswered_since` is when the guest first wrote after the last answer; `unread_count`, how much the guest wrote after
 # it was read. Going from the newest message to the oldest, a guest's is unanswered until the first one of a host.
 COUNTERS = """
@@ -71,11 +75,31 @@ ON CONFLICT (account_id, conversation_id) DO UPDATE SET words = excluded.words
 WHERE conversation_texts.words <> excluded.words
 """
 
-STATEMENTS = (COUNTERS, TEXTS)
+# The last moment of a stay is the later one of its dates, which an import may bring in either order.
+STAYS = f"""
+UPDATE conversations c
+SET booking_statuses = told.booking_statuses, stays_until = told.stays_until
+FROM (
+    SELECT c.id, coalesce(bit_or(CASE b.status {_BITS} END), 0)::smallint AS booking_statuses,
+        max(greatest(b.start_at, b.end_at)) FILTER (WHERE b.status = '{BookingStatus.BOOKED}') AS stays_until
+    FROM conversations c
+    LEFT JOIN conversation_bookings cb ON (cb.account_id, cb.conversation_id) = (c.account_id, c.id)
+    LEFT JOIN bookings b ON (b.account_id, b.id) = (cb.account_id, cb.booking_id)
+    WHERE c.account_id = $1 AND c.id = ANY($2::bigint[])
+    GROUP BY c.id
+) told
+WHERE c.account_id = $1 AND c.id = told.id
+    AND (c.booking_statuses, c.stays_until) IS DISTINCT FROM (told.booking_statuses, told.stays_until)
+"""  # noqa: S608  # its only parts are the bits
+
+STATEMENTS = (COUNTERS, STAYS, TEXTS)
+# What messages and people change, and what bookings do.
+OF_MESSAGES = (COUNTERS, TEXTS)
+OF_BOOKINGS = (STAYS, TEXTS)
 
 
 async def derive(
-    session: AsyncSession, account_id: int, ids: Sequence[int], statements: Sequence[str] = STATEMENTS
+    session: AsyncSession, account_id: int, ids: Sequence[int], statements: Sequence[str] = OF_MESSAGES
 ) -> None:
     """Make what is derived anew for the conversations `ids` of the account, of what the session has written so far.
 

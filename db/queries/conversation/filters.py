@@ -6,7 +6,7 @@ conversations in their order where many do. Nothing here knows how conditions ar
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
 from sqlalchemy import ColumnElement, and_, exists, func, not_, union_all
@@ -17,6 +17,7 @@ from db.page import Order
 from db.queries.conversation import search
 from db.queries.conversation.stage import stages_criterion
 from db.scope import visible
+from db.tables import STATUS_BITS, BookingStatus
 
 _B: Any = t.Booking
 _C: Any = t.Conversation
@@ -56,6 +57,15 @@ def _about(column: Any) -> Criterion:
     return any_where(column.type, lambda values: exists(bookings.where(column == values)), selective=True)
 
 
+_SETS = any_of(_C.booking_statuses)
+
+
+def _has_booking(statuses: Collection[BookingStatus]) -> Term:
+    """The conversation has a booking of one of the statuses: its set of statuses is one of those that hold one."""
+    wanted = sum({STATUS_BITS[status] for status in statuses})
+    return _SETS([bits for bits in range(2 * max(STATUS_BITS.values())) if bits & wanted])
+
+
 def one_of(terms: Iterable[Term]) -> Term:
     """One of the terms holds, as none does where there is none.
 
@@ -85,7 +95,7 @@ FILTERS: dict[str, Criterion] = {
     "source_ids": any_of(_C.source_id),
     "channels": any_of(_C.default_channel),
     "booking_ids": _led_by(_LINK.booking_id, _LINK.conversation_id),
-    "booking_statuses": _about(_B.status),
+    "booking_statuses": _has_booking,
     "rental_ids": _about(_B.rental_id),
     "inquiry_ids": _led_by(_INQUIRY.id, _INQUIRY.conversation_id),
     "client_ids": _led_by(_PARTICIPANT.client_id, _PARTICIPANT.conversation_id),

@@ -86,7 +86,7 @@ async def create(  # noqa: PLR0913  # all that a conversation is made of
     await session.flush()
     assert conversation.id is not None  # noqa: S101  # the flush gave it one
     await _connect(session, viewer, conversation.id, booking_ids)
-    await derived.derive(session, viewer.account_id, [conversation.id])
+    await derived.derive(session, viewer.account_id, [conversation.id], derived.STATEMENTS)
     return conversation.id
 
 
@@ -145,7 +145,7 @@ async def connect(session: AsyncSession, viewer: Viewer, id_: int, booking_ids: 
     conversation = await _hold_for_bookings(session, viewer, id_, booking_ids)
     if await _connect(session, viewer, id_, booking_ids):
         touch(conversation, writing.now())
-        await derived.derive(session, viewer.account_id, [id_], [derived.TEXTS])
+        await derived.derive(session, viewer.account_id, [id_], derived.OF_BOOKINGS)
     return id_
 
 
@@ -163,7 +163,7 @@ async def disconnect(session: AsyncSession, viewer: Viewer, id_: int, booking_id
     removed = await session.exec(returning, params={"conversation": id_, **bound(viewer, booking_ids)})
     if removed.all():
         touch(conversation, writing.now())
-        await derived.derive(session, viewer.account_id, [id_], [derived.TEXTS])
+        await derived.derive(session, viewer.account_id, [id_], derived.OF_BOOKINGS)
     return id_
 
 

@@ -1,4 +1,4 @@
-SELECT conversations.created_by_type, conversations.created_by_id, conversations.created_by_user_id, conversations.created_by_application_id, conversations.created_at, conversations.updated_at, conversations.account_id, conversations.id, conversations.subject, conversations.assignee_id, conversations.source_id, conversations.default_channel, conversations.closed_at, conversations.deadline_response_at, conversations.last_message_at, conversations.marked_as_spam_at, conversations.read_at, conversations.unanswered_since, conversations.unread_count, conversations.waiting_since
+SELECT conversations.created_by_type, conversations.created_by_id, conversations.created_by_user_id, conversations.created_by_application_id, conversations.created_at, conversations.updated_at, conversations.account_id, conversations.id, conversations.subject, conversations.assignee_id, conversations.source_id, conversations.default_channel, conversations.closed_at, conversations.deadline_response_at, conversations.last_message_at, conversations.marked_as_spam_at, conversations.read_at, conversations.booking_statuses, conversations.stays_until, conversations.unanswered_since, conversations.unread_count, conversations.waiting_since
 FROM conversations
 WHERE conversations.account_id = $1::BIGINT AND conversations.id = any($2::BIGINT[]) ORDER BY conversations.id FOR NO KEY UPDATE;
 
@@ -12,9 +12,23 @@ WHERE bookings.account_id = $2::BIGINT AND bookings.id = any($3::BIGINT[]) ON CO
 
 UPDATE conversations SET updated_at=$1::TIMESTAMP WITH TIME ZONE WHERE conversations.account_id = $2::BIGINT AND conversations.id = $3::BIGINT;
 
+UPDATE conversations c
+SET booking_statuses = told.booking_statuses, stays_until = told.stays_until
+FROM (
+SELECT c.id, coalesce(bit_or(CASE b.status WHEN 'BOOKED' THEN 1 WHEN 'TENTATIVE' THEN 2 WHEN 'UNAVAILABLE' THEN 4 WHEN 'LOCKED' THEN 8 WHEN 'CANCELED' THEN 16 END), 0)::smallint AS booking_statuses,
+max(greatest(b.start_at, b.end_at)) FILTER (WHERE b.status = 'BOOKED') AS stays_until
+FROM conversations c
+LEFT JOIN conversation_bookings cb ON (cb.account_id, cb.conversation_id) = (c.account_id, c.id)
+LEFT JOIN bookings b ON (b.account_id, b.id) = (cb.account_id, cb.booking_id)
+WHERE c.account_id = $1 AND c.id = ANY($2::bigint[])
+GROUP BY c.id
+) told
+WHERE c.account_id = $1 AND c.id = told.id
+AND (c.booking_statuses, c.stays_until) IS DISTINCT FROM (told.booking_statuses, told.stays_until);
+
 -- db.queries.derivation.TEXTS;
 
-SELECT conversations.id
+SELECT conversations.created_by_type, conversations.created_by_id, conversations.created_by_user_id, conversations.created_by_application_id, conversations.created_at, conversations.updated_at, conversations.account_id, conversations.id, conversations.subject, conversations.assignee_id, conversations.source_id, conversations.default_channel, conversations.closed_at, conversations.deadline_response_at, conversations.last_message_at, conversations.marked_as_spam_at, conversations.read_at, conversations.booking_statuses, conversations.stays_until, conversations.unanswered_since, conversations.unread_count, conversations.waiting_since
 FROM conversations
 WHERE conversations.account_id = $1::BIGINT AND conversations.id = any($2::BIGINT[]);
 

@@ -13,5 +13,5 @@ WHERE conversations.account_id = $2::BIGINT AND conversations.id = any($3::BIGIN
 FROM conversation_bookings
 WHERE conversation_bookings.account_id = $2::BIGINT AND conversation_bookings.conversation_id = conversations.id AND conversation_bookings.booking_id = any($7::BIGINT[]))) AND (EXISTS (SELECT inquiries.conversation_id
 FROM inquiries
-WHERE inquiries.account_id = $2::BIGINT AND inquiries.conversation_id = conversations.id AND inquiries.id = any($8::BIGINT[]))) AND conversations.updated_at >= $9::TIMESTAMP WITH TIME ZONE AND (conversations.updated_at >= $9::TIMESTAMP WITH TIME ZONE) IS true AND conversations.account_id = parent.key ORDER BY coalesce(conversations.last_message_at, '-infinity'::timestamptz) DESC, conversations.id DESC
+WHERE inquiries.account_id = $2::BIGINT AND inquiries.conversation_id = conversations.id AND inquiries.id = any($8::BIGINT[]))) AND conversations.updated_at >= $9::TIMESTAMP WITH TIME ZONE AND (conversations.updated_at >= $9::TIMESTAMP WITH TIME ZONE) IS true AND conversations.account_id = parent.key ORDER BY CASE WHEN (conversations.last_message_at IS NULL) THEN '-infinity'::timestamptz ELSE conversations.last_message_at END DESC, conversations.id DESC
 LIMIT $10) AS row ON true;

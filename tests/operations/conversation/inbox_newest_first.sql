@@ -5,7 +5,7 @@ WHERE conversations.account_id = $1::BIGINT AND conversations.account_id = any($
 SELECT parent.position, row.id, row.last_message_at
 FROM unnest(ARRAY[$1::BIGINT]) WITH ORDINALITY AS parent(key, position) JOIN LATERAL (SELECT conversations.id AS id, conversations.last_message_at AS last_message_at
 FROM conversations
-WHERE conversations.account_id = $1::BIGINT AND conversations.account_id = parent.key ORDER BY coalesce(conversations.last_message_at, '-infinity'::timestamptz) DESC, conversations.id DESC
+WHERE conversations.account_id = $1::BIGINT AND conversations.account_id = parent.key ORDER BY CASE WHEN (conversations.last_message_at IS NULL) THEN '-infinity'::timestamptz ELSE conversations.last_message_at END DESC, conversations.id DESC
 LIMIT 21) AS row ON true;
 
 SELECT parent.position, row.id, row.sender_id, row.content, row.sent_at

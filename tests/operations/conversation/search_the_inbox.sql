@@ -19,7 +19,7 @@ FROM unnest($1::BIGINT[]) WITH ORDINALITY AS parent(key, position) JOIN LATERAL 
 FROM conversations
 WHERE conversations.account_id = $2::BIGINT AND (EXISTS (SELECT conversation_texts.conversation_id
 FROM conversation_texts
-WHERE conversation_texts.account_id = $2::BIGINT AND conversation_texts.conversation_id = conversations.id AND (conversation_texts.words @@ search_query($2::BIGINT, $3::VARCHAR)))) AND conversations.account_id = parent.key ORDER BY coalesce(conversations.last_message_at, '-infinity'::timestamptz) DESC, conversations.id DESC
+WHERE conversation_texts.account_id = $2::BIGINT AND conversation_texts.conversation_id = conversations.id AND (conversation_texts.words @@ search_query($2::BIGINT, $3::VARCHAR)))) AND conversations.account_id = parent.key ORDER BY CASE WHEN (conversations.last_message_at IS NULL) THEN '-infinity'::timestamptz ELSE conversations.last_message_at END DESC, conversations.id DESC
 LIMIT $4) AS row ON true;
 
 SELECT parent.position, row.id, row.content, row.sent_at

@@ -5,7 +5,7 @@ WHERE conversations.account_id = $1::BIGINT AND conversations.closed_at IS NULL 
 SELECT parent.position, row.id, row.assignee_id, row.deadline_response_at
 FROM unnest($1::BIGINT[]) WITH ORDINALITY AS parent(key, position) JOIN LATERAL (SELECT conversations.id AS id, conversations.assignee_id AS assignee_id, conversations.deadline_response_at AS deadline_response_at
 FROM conversations
-WHERE conversations.account_id = $2::BIGINT AND conversations.closed_at IS NULL AND (conversations.closed_at IS NULL) IS true AND conversations.marked_as_spam_at IS NULL AND (conversations.marked_as_spam_at IS NULL) IS true AND conversations.assignee_id IS NOT NULL AND (conversations.assignee_id IS NOT NULL) IS true AND conversations.account_id = parent.key ORDER BY coalesce(conversations.deadline_response_at, 'infinity'::timestamptz) ASC, conversations.id ASC
+WHERE conversations.account_id = $2::BIGINT AND conversations.closed_at IS NULL AND (conversations.closed_at IS NULL) IS true AND conversations.marked_as_spam_at IS NULL AND (conversations.marked_as_spam_at IS NULL) IS true AND conversations.assignee_id IS NOT NULL AND (conversations.assignee_id IS NOT NULL) IS true AND conversations.account_id = parent.key ORDER BY CASE WHEN (conversations.deadline_response_at IS NULL) THEN 'infinity'::timestamptz ELSE conversations.deadline_response_at END ASC, conversations.id ASC
 LIMIT $3) AS row ON true;
 
 SELECT hosts.id, hosts.firstname

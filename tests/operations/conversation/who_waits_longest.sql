@@ -5,9 +5,9 @@ WHERE conversations.account_id = $1::BIGINT AND conversations.waiting_since IS N
 SELECT parent.position, row.id, row.waiting_since
 FROM unnest($1::BIGINT[]) WITH ORDINALITY AS parent(key, position) JOIN LATERAL (SELECT conversations.id AS id, conversations.waiting_since AS waiting_since
 FROM conversations
-WHERE conversations.account_id = $2::BIGINT AND conversations.waiting_since IS NOT NULL AND (conversations.waiting_since IS NOT NULL) IS true AND conversations.account_id = parent.key ORDER BY coalesce(conversations.waiting_since, 'infinity'::timestamptz) ASC, conversations.id ASC
+WHERE conversations.account_id = $2::BIGINT AND conversations.waiting_since IS NOT NULL AND (conversations.waiting_since IS NOT NULL) IS true AND conversations.account_id = parent.key ORDER BY CASE WHEN (conversations.waiting_since IS NULL) THEN 'infinity'::timestamptz ELSE conversations.waiting_since END ASC, conversations.id ASC
 LIMIT $3) AS row ON true;
 
 SELECT conversations.account_id AS parent, count(*) AS total
 FROM conversations
-WHERE conversations.account_id = $1::BIGINT AND conversations.closed_at IS NOT NULL AND conversations.waiting_since IS NOT NULL AND coalesce(conversations.deadline_response_at, 'infinity'::timestamptz) < now() AND conversations.account_id = any($2::BIGINT[]) GROUP BY conversations.account_id;
+WHERE conversations.account_id = $1::BIGINT AND conversations.closed_at IS NOT NULL AND conversations.waiting_since IS NOT NULL AND CASE WHEN (conversations.deadline_response_at IS NULL) THEN 'infinity'::timestamptz ELSE conversations.deadline_response_at END < now() AND conversations.account_id = any($2::BIGINT[]) GROUP BY conversations.account_id;

@@ -1,0 +1,270 @@
+"""Claim: no question that an inbox is asked takes long in a large account.
+
+The questions are those of `heavy.json`, asked of this server in this process: each filter with each order in both
+directions, the first page and the one after it, and its `totalCount`; the order RELEVANCE only where there is a search;
+then the counts and a whole screen. A question's time is that of its whole answer, the least of several attempts,
+because other work on the machine can only add to it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import orjson
+import pytest
+import structlog
+
+from db import tables as t
+from db.engine import Database
+from gql.app import create_app
+from gql.fields.node import encode_id
+from gql.settings import Settings
+from tests.bench.database import ACCOUNT
+from tests.bench.measure import SECRET, token_of
+from tests.support.plans import Ran, hear
+
+# The milliseconds that the slowest question may take with up to so many conversations in the account.
+LIMITS_MS: Mapping[int, float] = {300_000: 300, 1_000_000: 500}
+WORST = 10
+# A question that is answered within so many milliseconds at the first attempt is not asked again.
+_QUICK_MS = 40.0
+
+_QUESTIONS = Path(__file__).with_name("heavy.json")
+_RELEVANCE = "RELEVANCE"
+
+_PAGE = """
+query ($filter: ConversationFilter, $order: ConversationOrder, $after: String) {
+  conversations(filter: $filter, orderBy: $order, after: $after) { nodes { id } pageInfo { endCursor hasNextPage } }
+}
+"""
+_COUNT = "query ($filter: ConversationFilter) { conversations(filter: $filter) { totalCount } }"
+_COUNTS = (
+    *("open", "closed", "spam", "unread", "unassigned", "mine", "needsReply", "overdue"),
+    *("inquiry", "reserved", "checkInToday", "atProperty", "checkOutToday", "postStay", "canceled"),
+)
+_INBOX_COUNTS = "query ($filter: ConversationFilter) {{ inboxCounts(filter: $filter) {{ {} }} }}"
+_SCREEN = f"""
+{{
+  conversations(first: 50) {{
+    totalCount
+    nodes {{ subject stage unreadCount waitingSince assignee {{ firstname }} lastMessage {{ content }} }}
+  }}
+  inboxCounts {{ {" ".join(_COUNTS)} }}
+}}
+"""
+
+
+def _by_frequency(column: str, *, rarest_first: bool = False) -> str:
+    """A query for the values of a column of conversations."""
+    rows = f"SELECT {column} FROM conversations WHERE account_id = $1 AND {column} IS NOT NULL"  # noqa: S608
+    return f"{rows} GROUP BY 1 ORDER BY count(*) {'ASC' if rarest_first else 'DESC'}, 1"
+
+
+# The rows that '$…' in `heavy.json` stands for: a query of ids, or of values where there is no table.
+_ROWS: Mapping[str, tuple[type[t.Table] | None, str]] = {
+    "conversation": (t.Conversation, "SELECT id FROM conversations WHERE account_id = $1 ORDER BY id * 7919 % 100003"),
+    "host": (t.Host, _by_frequency("assignee_id")),
+    "every host": (t.Host, "SELECT id FROM hosts WHERE account_id = $1 ORDER BY id"),
+    "rarest source": (t.Source, _by_frequency("source_id", rarest_first=True)),
+    "commonest source": (t.Source, _by_frequency("source_id")),
+    "rarest channel": (None, _by_frequency("default_channel", rarest_first=True)),
+    "commonest channel": (None, _by_frequency("default_channel")),
+    "booking": (t.Booking, "SELECT booking_id FROM conversation_bookings WHERE account_id = $1 ORDER BY 1 LIMIT 10"),
+    "inquiry": (t.Inquiry, "SELECT id FROM inquiries WHERE account_id = $1 AND conversation_id > 0 ORDER BY 1 LIMIT 9"),
+    "rental": (t.Rental, "SELECT id FROM rentals WHERE account_id = $1 ORDER BY id"),
+    "client": (t.Client, "SELECT client_id FROM participants WHERE account_id = $1 AND client_id > 0 ORDER BY 1"),
+}
+_MOMENTS: Mapping[str, str] = {
+    "first updatedAt": "SELECT min(updated_at) FROM conversations WHERE account_id = $1",
+    "last updatedAt": "SELECT max(updated_at) FROM conversations WHERE account_id = $1",
+    "middle": "SELECT max(created_at) - (max(created_at) - min(created_at)) / 2 FROM conversations"
+    " WHERE account_id = $1",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A document to ask, with its variables; `after_first` are those of the page after the first one."""
+
+    filter: str
+    order: str
+    document: str
+    variables: Mapping[str, Any] = field(default_factory=dict)
+    after_first: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """How long a question took, and how PostgreSQL carried out what it ran for it; the plans of the worst only."""
+
+    question: Question
+    ms: float
+    plans: tuple[str, ...] = ()
+
+
+def measure_heavy(
+    dsn: str, attempts: int, progress: Callable[[str], None], *, only: str | None = None
+) -> list[Answered]:
+    """All questions, the slowest first; of those whose filter is called `only`, where that is given."""
+    return asyncio.run(_measure(dsn, attempts, progress, only))
+
+
+def limit_ms(conversations: int) -> float:
+    """The milliseconds that a question may take in an account of so many conversations."""
+    return next((limit for most, limit in LIMITS_MS.items() if conversations <= most), max(LIMITS_MS.values()))
+
+
+def heavy_as_json(found: list[Answered], conversations: int, machine: Mapping[str, Any]) -> dict[str, Any]:
+    """The slowest questions, and how many were asked."""
+    return {
+        "slow": [
+            {"filter": each.question.filter, "order": each.question.order, "ms": round(each.ms, 1)}
+            for each in found[:WORST]
+        ],
+        "questions": len(found),
+        "limit_ms": limit_ms(conversations),
+        "over_limit": sum(each.ms > limit_ms(conversations) for each in found),
+        "conversations": conversations,
+        "machine": dict(machine),
+    }
+
+
+def heavy_text(found: list[Answered], conversations: int) -> str:
+    """The slowest questions with their plans."""
+    limit = limit_ms(conversations)
+    lines = [f"{len(found):,} questions, {sum(each.ms > limit for each in found)} of them over {limit:g} ms"]
+    for each in found[:WORST]:
+        lines += ["", f"{each.ms:,.1f} ms  {each.question.filter}, {each.question.order}", *each.plans]
+    return "\n".join(lines)
+
+
+async def _measure(dsn: str, attempts: int, progress: Callable[[str], None], only: str | None) -> list[Answered]:
+    # Its connections plan as those of the server do.
+    database = Database(dsn, pool_size=1)
+    await database.start()
+    found: list[tuple[Answered, list[tuple[str, Any]]]] = []
+    try:
+        with pytest.MonkeyPatch.context() as monkeypatch:
+            ran = hear(monkeypatch)
+            async with database.pool.acquire() as connection, _asking(dsn) as ask:
+                asked = [each for each in await _questions(connection) if only in {None, each.filter}]
+                for number, question in enumerate(asked):
+                    progress(f"{number} of {len(asked)}: {question.filter}, {question.order}")
+                    if (ms := await _time(ask, question, ran, attempts)) is not None:
+                        found.append((Answered(question, ms), ran.take()))
+                found.sort(key=lambda pair: pair[0].ms, reverse=True)
+                for place, (each, statements) in enumerate(found[:WORST]):
+                    plans = [await _explain(connection, *statement) for statement in statements]
+                    found[place] = Answered(each.question, each.ms, tuple(plans)), statements
+    finally:
+        await database.stop()
+    return [each for each, _ in found]
+
+
+@asynccontextmanager
+async def _asking(dsn: str) -> AsyncIterator[Callable[..., Any]]:
+    """A function that sends a document with its variables to an application in this process, and returns the data."""
+    settings = Settings(database_url=dsn, jwt_secret=SECRET, rate_limit=0, operation_timeout=60)
+    app = create_app(settings)
+    # A line for each request would hide the results.
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
+    headers = {"Authorization": f"Bearer {token_of(ACCOUNT)}", "Content-Type": "application/json"}
+
+    async def ask(document: str, variables: Mapping[str, Any]) -> Any:
+        body = orjson.dumps({"query": document, "variables": variables})
+        answer = orjson.loads((await http.post("/graphql", content=body, headers=headers)).content)
+        if "errors" in answer:
+            raise RuntimeError(f"{variables}: {answer['errors']}")
+        return answer["data"]
+
+    async with app.router.lifespan_context(app):
+        transport = httpx.ASGITransport(app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://inbox", timeout=120) as http:
+            await ask("{ __typename }", {})
+            yield ask
+
+
+async def _time(ask: Callable[..., Any], question: Question, ran: Ran, attempts: int) -> float | None:
+    """The least milliseconds of several attempts; None where there is no such page. `ran` is left with one attempt."""
+    variables = dict(question.variables)
+    if question.after_first:
+        info = (await ask(question.document, variables))["conversations"]["pageInfo"]
+        if not info["hasNextPage"]:
+            return None
+        variables["after"] = info["endCursor"]
+    # What is planned and compiled once for all is not part of what each question costs.
+    await ask(question.document, variables)
+    least = float("inf")
+    for _ in range(attempts):
+        ran.take()
+        started = time.perf_counter()
+        await ask(question.document, variables)
+        least = min(least, (time.perf_counter() - started) * 1_000)
+        if least < _QUICK_MS:
+            break
+    return least
+
+
+async def _explain(connection: Any, sql: str, values: Any) -> str:
+    lines = await connection.fetch(f"EXPLAIN (ANALYZE, BUFFERS) {sql}", *values)
+    return "\n".join(line[0] for line in lines)
+
+
+async def _questions(connection: Any) -> list[Question]:
+    asked = orjson.loads(_QUESTIONS.read_bytes())
+    found: list[Question] = []
+    for name, written in asked["filters"].items():
+        filter_ = await _filled(connection, written)
+        for order in asked["orders"]:
+            if order == _RELEVANCE and "search" not in filter_:
+                continue
+            found += _pages(name, filter_, order)
+        found.append(Question(name, "totalCount", _COUNT, {"filter": filter_}))
+    every = " ".join(_COUNTS)
+    for name, written in asked["counts"].items():
+        filter_ = await _filled(connection, written)
+        for selected in _COUNTS if name == "each count alone" else (every,):
+            order = "inboxCounts" if selected == every else f"inboxCounts {selected}"
+            found.append(Question(name, order, _INBOX_COUNTS.format(selected), {"filter": filter_}))
+    return [*found, Question("none", "a whole screen", _SCREEN)]
+
+
+def _pages(name: str, filter_: Any, order: str) -> Iterator[Question]:
+    for direction in ("ASC", "DESC"):
+        variables = {"filter": filter_, "order": {"field": order, "direction": direction}}
+        for page in (1, 2):
+            yield Question(name, f"{order} {direction}, page {page}", _PAGE, variables, after_first=page == 2)
+
+
+async def _filled(connection: Any, written: Any) -> Any:
+    """A filter of `heavy.json` with the account's rows and moments in place of '$…'."""
+    if isinstance(written, dict):
+        return {key: await _filled(connection, value) for key, value in written.items()}
+    if isinstance(written, list):
+        parts = [await _filled(connection, value) for value in written]
+        return [item for part in parts for item in (part if isinstance(part, list) else [part])]
+    if not (isinstance(written, str) and written.startswith("$")):
+        return written
+    name, _, shift = written[1:].partition(" + ") if " + " in written else written[1:].partition(" - ")
+    if name in _MOMENTS:
+        return await _moment(connection, name, shift, back=" - " in written)
+    name, _, number = name.partition("*")
+    table, query = _ROWS[name]
+    rows = await connection.fetch(query, ACCOUNT)
+    values = list(dict.fromkeys(row[0] for row in rows))[: None if name == "every host" else int(number or 1)]
+    return [value if table is None else encode_id(table, ACCOUNT, value) for value in values]
+
+
+async def _moment(connection: Any, name: str, shift: str, *, back: bool) -> str:
+    moment: datetime = await connection.fetchval(_MOMENTS[name], ACCOUNT)
+    days = timedelta(days=int(shift.split(maxsplit=1)[0])) if shift else timedelta()
+    return (moment - days if back else moment + days).isoformat(timespec="milliseconds")

@@ -1,7 +1,19 @@
-"""The data of the inbox: tables, tenancy, pages, relations and statements.
+"""The data of the inbox: tables, tenancy, pages, relations and statements. Nothing here imports GraphQL.
 
-Bottom to top: `tables` (SQLModel, columns and keys), `scope` (who sees what), `page` (keyset arithmetic, pure),
-`criterion` (conditions, pure), `engine` (connections), `relations` (batched loading), `queries` (everything that is
-not a relation), and beside them `embedded`, `migrations`, `seed` and `bookingsync` (the import). Nothing here knows
-GraphQL.
+From the bottom to the top: `tables` (SQLModel, columns and keys), `scope` (the viewer, and the tenant predicate),
+`page` (keyset arithmetic, pure), `criterion` (conditions, pure), `engine` (connections; `failure` has its errors),
+`relations` (batched loading), `queries` (everything that is not a relation); beside them `embedded`, `migrations`,
+`seed` and `bookingsync` (the import).
+
+How SQL is written:
+
+SQLAlchemy Core    what the server reads and writes: built from the tables, beginning in `scope`, compiled once into an
+                   `engine.Statement`, and run by asyncpg
+plain SQL          what is derived of many conversations at once (`queries.conversation.derived`), which mutations, the
+                   import, the seed and migrations share; and the steps of the import, as templates over the kinds of
+                   records (`bookingsync.staging.fill`)
+COPY               rows in bulk: the seed, and the import's staging tables
+Alembic            migrations, the only place where a SQLAlchemy engine connects
+
+There is no ORM session: a row is read-only, and every change is a statement that somebody wrote.
 """

@@ -1,34 +1,30 @@
 """Connections: a snapshot to read an operation from, and a transaction to write in.
 
-Reads go through asyncpg with statements compiled once; a snapshot is one connection inside one read-only transaction,
-so that an answer is of one moment. Writes go through a SQLModel session, one transaction each. Nothing here decides
-what is read or written.
+Both run statements that were compiled once on asyncpg connections. A snapshot is one connection inside one read-only
+transaction, so that all rows of an answer are from one moment. Nothing here decides what is read or written.
 
-What fails because the database is away, or because others write the same, is raised as an error of this module, so that
-it can be told from a mistake. Nothing is tried again here: only the caller knows what may be done twice.
+Failures that are no defects are raised as errors of `db.failure`. Nothing is tried again here: only the caller knows
+what may be done twice.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar
 from weakref import WeakValueDictionary
 
 import asyncpg
-from sqlalchemy import event
 from sqlalchemy.dialects.postgresql.asyncpg import dialect as asyncpg_dialect
-from sqlalchemy.exc import DBAPIError, DisconnectionError, SQLAlchemyError
-from sqlalchemy.exc import TimeoutError as PoolTimeoutError
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
-from sqlmodel.ext.asyncio.session import AsyncSession
+
+from db.failure import CollisionError, OutcomeUnknownError, UnavailableError, told_apart
 
 if TYPE_CHECKING:
-    from sqlalchemy import Select
+    from sqlalchemy import Delete, Insert, Select, Update
 
     from db import tables as t
     from db.scope import Viewer
@@ -40,32 +36,18 @@ _BEGIN = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 # several processes would take them from the others. Counting 200,000 rows takes less than half the time so.
 _PLANNING = {"random_page_cost": "1.1", "max_parallel_workers_per_gather": "0"}
 
+# Each statement of a write names its rows by key: a plan for any values is the right one, and planning `= ANY($1)` anew
+# each time takes longer than running it. A writer that waits for a row longer than this is turned away, or all writers
+# would soon wait behind one locked row.
+_WRITING = {"plan_cache_mode": "force_generic_plan", "lock_timeout": "2s"}
+
 # Seconds for a server to accept a connection, to end a transaction, and to see its connections closed.
 _CONNECT_WITHIN = 5.0
 _END_WITHIN = 2.0
 _STOP_WITHIN = 1.5
-# An actor has at most one of so many parts of the read pool.
+# An actor has at most one of so many parts of the read pool, and of the write pool, where writers wait for locks.
 _SHARES = 4
-
-# SQLSTATEs, by PostgreSQL's appendix A. Away: a connection is lost (the whole class 08) or ended by who runs the
-# server, which starts, stops, recovers from a crash, or has no connection to spare.
-_CONNECTION_EXCEPTION = "08"
-_AWAY = {"53300", "57P01", "57P02", "57P03", "57P05"}
-# Serialisation failure and deadlock: the transaction was undone for the sake of another one.
-_COLLISION = {"40001", "40P01"}
-_RAISED_BY_DRIVERS = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, SQLAlchemyError)
-
-
-class UnavailableError(Exception):
-    """The database cannot be asked now. Nothing was changed, and trying again later may well succeed."""
-
-
-class CollisionError(UnavailableError):
-    """PostgreSQL undid the transaction, as it could not go on beside others. It may succeed at once if run again."""
-
-
-class OutcomeUnknownError(UnavailableError):
-    """The connection was lost while the transaction was being committed: it took effect, or it did not."""
+_WRITE_SHARES = 2
 
 
 class Row(asyncpg.Record):  # type: ignore[misc]  # asyncpg ships no types
@@ -90,17 +72,21 @@ def row_type(table: type[t.Table]) -> type[Row]:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Statement:
-    """A SELECT as asyncpg takes it: the text, the names of its parameters in order, and the class of its rows."""
+    """A statement as asyncpg takes it: the text, the names of its parameters in order, and the class of its rows."""
 
     sql: str
     names: tuple[str, ...]
     record_class: type[Row]
 
     @classmethod
-    def of(cls, select: Select[Any], table: type[t.Table]) -> Statement:
-        """Compile `select`, whose rows become rows of `table`. Costs a millisecond: call it once per statement."""
-        compiled = select.compile(dialect=_DIALECT)
+    def of(cls, statement: Select[Any] | Insert | Update | Delete, table: type[t.Table]) -> Statement:
+        """Compile `statement`, whose rows become rows of `table`. Takes a millisecond: call it once per statement."""
+        compiled = statement.compile(dialect=_DIALECT)
         return cls(str(compiled), tuple(compiled.positiontup or ()), row_type(table))
+
+    def arguments(self, parameters: Mapping[str, Any]) -> list[Any]:
+        """The values of `parameters` in the statement's order."""
+        return [parameters[name] for name in self.names]
 
 
 class SnapshotClosedError(RuntimeError):
@@ -138,23 +124,15 @@ class Snapshot:
         self._running.add(task)
         try:
             async with self._turn:
-                with _told_apart(self._is_lost):
+                with told_apart(lambda: _is_lost(self._connection)):
                     connection = await self._open()
-                    values = [parameters[name] for name in statement.names]
                     started = time.perf_counter()
                     try:
-                        return await connection.fetch(statement.sql, *values, record_class=statement.record_class)  # type: ignore[no-any-return]
+                        return await _fetch(connection, statement, parameters)
                     finally:
                         self.seconds += time.perf_counter() - started
         finally:
             self._running.discard(task)
-
-    def _is_lost(self) -> bool:
-        try:
-            return self._connection is not None and bool(self._connection.is_closed())
-        except asyncpg.InterfaceError:
-            # The pool has taken it away already.
-            return True
 
     async def _open(self) -> Any:
         if self._closed:
@@ -204,6 +182,34 @@ class Snapshot:
         await self._release(connection)
 
 
+class Transaction:
+    """A transaction to write in, on one connection. Made by `Database.write()`, which also ends it."""
+
+    def __init__(self, connection: Any) -> None:
+        self._connection = connection
+
+    async def fetch(self, statement: Statement, parameters: Mapping[str, Any]) -> list[Any]:
+        """Run `statement`; the rows that it returns."""
+        return await _fetch(self._connection, statement, parameters)
+
+    async def run_many(self, statement: Statement, rows: Iterable[Mapping[str, Any]]) -> None:
+        """Run `statement` once for the parameters of each row, in one round trip."""
+        await self._connection.executemany(statement.sql, [statement.arguments(row) for row in rows])
+
+
+async def _fetch(connection: Any, statement: Statement, parameters: Mapping[str, Any]) -> list[Any]:
+    arguments = statement.arguments(parameters)
+    return await connection.fetch(statement.sql, *arguments, record_class=statement.record_class)  # type: ignore[no-any-return]
+
+
+def _is_lost(connection: Any) -> bool:
+    try:
+        return connection is not None and bool(connection.is_closed())
+    except asyncpg.InterfaceError:
+        # The pool has taken it away already.
+        return True
+
+
 async def _roll_back(connection: Any) -> None:
     """End what a connection is in, or the connection."""
     with suppress(asyncpg.InterfaceError):
@@ -224,9 +230,9 @@ class Database:
         self._size = pool_size
         self._pool: asyncpg.Pool[Row] | None = None
         self._control: asyncpg.Pool[Row] | None = None
-        # Snapshots hold their principal's share: one that nobody holds is dropped.
+        self._writing: asyncpg.Pool[Row] | None = None
+        # Snapshots and writes hold their actor's share: one that nobody holds is dropped.
         self._shares: WeakValueDictionary[Any, asyncio.Semaphore] = WeakValueDictionary()
-        self._engine: AsyncEngine | None = None
 
     @property
     def pool(self) -> asyncpg.Pool[Row]:
@@ -244,31 +250,27 @@ class Database:
 
     def snapshot_for(self, viewer: Viewer, *, in_transaction: bool = True) -> Snapshot:
         """A snapshot for an operation of `viewer`. Each actor has at most a quarter of the pool at a time."""
-        actor = viewer.account_id, viewer.actor_type, viewer.actor_id
+        return Snapshot(self.pool, in_transaction=in_transaction, share=self._share("read", viewer, _SHARES))
+
+    def _share(self, pool: str, viewer: Viewer, shares: int) -> asyncio.Semaphore:
+        """The actor's part of a pool, which all of its operations share: one of so many `shares`, rounded up."""
+        actor = pool, viewer.account_id, viewer.actor_type, viewer.actor_id
         share = self._shares.get(actor)
         if share is None:
-            share = self._shares[actor] = asyncio.Semaphore(-(-self._size // _SHARES))
-        return Snapshot(self.pool, in_transaction=in_transaction, share=share)
+            share = self._shares[actor] = asyncio.Semaphore(-(-self._size // shares))
+        return share
 
     async def start(self, *, connect: bool = True) -> None:
-        """Open the pools; where not to `connect` yet, the first statement does.
+        """Open the pools. The one for reading connects now, unless not to `connect` yet; the other when it is used.
 
         Raises OSError where the server cannot be reached, asyncpg.PostgresError where it refuses the connection, and
         asyncpg.InterfaceError where the DSN is none.
         """
-        self._pool = await self._open(self._size, connect=connect)
-        self._control = await self._open(1, connect=False)
-        # asyncpg parses the DSN in both pools, so that it means the same in both.
-        self._engine = create_async_engine(
-            "postgresql+asyncpg://",
-            async_creator=lambda: asyncpg.connect(self._dsn, timeout=_CONNECT_WITHIN),
-            pool_size=self._size,
-            max_overflow=0,
-            hide_parameters=True,
-        )
-        event.listen(self._engine.sync_engine, "checkout", _replace_if_lost)
+        self._pool = await self._open(self._size, _PLANNING, connect=connect)
+        self._control = await self._open(1, _PLANNING, connect=False)
+        self._writing = await self._open(self._size, _WRITING, connect=False)
 
-    async def _open(self, size: int, *, connect: bool) -> asyncpg.Pool[Row]:
+    async def _open(self, size: int, settings: Mapping[str, str], *, connect: bool) -> asyncpg.Pool[Row]:
         return await asyncpg.create_pool(
             self._dsn,
             timeout=_CONNECT_WITHIN,
@@ -279,15 +281,13 @@ class Database:
             statement_cache_size=1_000,
             max_cached_statement_lifetime=0,
             record_class=Row,
-            server_settings=_PLANNING,
+            server_settings=settings,
         )
 
     async def stop(self) -> None:
         """Close the pools, once the operations that still run have given their connections back."""
-        pools, engine = [pool for pool in (self._pool, self._control) if pool is not None], self._engine
-        self._pool = self._control = self._engine = None
-        if engine is not None:
-            await engine.dispose()
+        pools = [pool for pool in (self._pool, self._control, self._writing) if pool is not None]
+        self._pool = self._control = self._writing = None
         # asyncpg terminates the connections that are left when the time is over.
         with suppress(TimeoutError):
             async with asyncio.timeout(_STOP_WITHIN):
@@ -303,21 +303,33 @@ class Database:
             await snapshot.close()
 
     @asynccontextmanager
-    async def write(self) -> AsyncIterator[AsyncSession]:
-        """A session in one transaction: committed when the block ends, rolled back when it raises.
+    async def write(self, viewer: Viewer) -> AsyncIterator[Transaction]:
+        """A transaction: committed when the block ends, rolled back when it raises.
+
+        Each actor has at most half of the pool at a time.
 
         Raises `UnavailableError`; of its kinds, `CollisionError` asks for the whole block to be run again, and
         `OutcomeUnknownError` says that it may have been committed. In any other case of an error it was not.
         """
-        if self._engine is None:
+        pool = self._writing
+        if pool is None:
             raise RuntimeError("the database was not started")
-        committing = False
+        share = self._share("write", viewer, _WRITE_SHARES)
+        lost = committing = False
         try:
-            with _told_apart():
-                async with AsyncSession(self._engine, expire_on_commit=False) as session, session.begin():
-                    yield session
-                    await session.flush()
-                    committing = True
+            async with share:
+                with told_apart(lambda: lost):
+                    connection = await pool.acquire()
+                    try:
+                        await connection.execute("BEGIN")
+                        yield Transaction(connection)
+                        committing = True
+                        await connection.execute("COMMIT")
+                    except BaseException:
+                        lost = _is_lost(connection)
+                        await asyncio.shield(_abandon(pool, connection))
+                        raise
+                    await pool.release(connection)
         except CollisionError:
             raise
         except UnavailableError as error:
@@ -326,43 +338,10 @@ class Database:
             raise
 
 
-@contextmanager
-def _told_apart(is_lost: Callable[[], bool] = lambda: False) -> Iterator[None]:
-    """Raise what drivers raise in the block as the error of this module that it is, if it is one."""
-    try:
-        yield
-    except _RAISED_BY_DRIVERS as error:
-        kind = next(filter(None, map(_kind, _causes(error))), None)
-        if kind is None and is_lost():
-            # Whatever it complained of, without its connection it could not have succeeded.
-            kind = UnavailableError
-        if kind is None:
-            raise
-        raise kind from error
-
-
-def _causes(error: BaseException | None) -> Iterator[BaseException]:
-    """The error, and what led to it: SQLAlchemy wraps, and ending a lost transaction fails in its turn."""
-    while error is not None:
-        yield error
-        error = error.__cause__ or error.__context__
-
-
-def _kind(error: BaseException) -> type[UnavailableError] | None:
-    if isinstance(error, asyncpg.PostgresError):
-        state = str(error.sqlstate)
-        if state in _COLLISION:
-            return CollisionError
-        return UnavailableError if state in _AWAY or state.startswith(_CONNECTION_EXCEPTION) else None
-    away = isinstance(error, OSError | PoolTimeoutError | DisconnectionError)
-    away = away or (isinstance(error, DBAPIError) and error.connection_invalidated)
-    return UnavailableError if away else None
-
-
-def _replace_if_lost(connection: Any, *_: Any) -> None:
-    """Have SQLAlchemy's pool replace a connection that was lost: asyncpg knows, and no round trip is needed to ask."""
-    if connection.driver_connection.is_closed():
-        raise DisconnectionError
+async def _abandon(pool: asyncpg.Pool[Row], connection: Any) -> None:
+    """Roll back what a connection was doing, whether it had begun or not, and return it to its pool."""
+    await _roll_back(connection)
+    await pool.release(connection)
 
 
 async def _learn_arrays(connection: Any) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import BigInteger, ColumnElement, Delete, Select, bindparam, delete, select
+from sqlalchemy import BigInteger, ColumnElement, Delete, Select, Update, bindparam, delete, select, update
 
 from db import tables as t
 
@@ -48,6 +48,13 @@ def visible(table: type[t.Table], *columns: Any) -> Select[Any]:
     statement = select(*chosen).select_from(table)
     predicate = tenant(table)
     return statement if predicate is None else statement.where(predicate)
+
+
+def visible_for_change(table: type[t.TenantTable]) -> Update:
+    """An UPDATE over the rows of `table` in the account `:account_id`."""
+    predicate = tenant(table)
+    assert predicate is not None  # noqa: S101  # tenant tables have one, by their type
+    return update(table).where(predicate)
 
 
 def visible_for_removal(table: type[t.TenantTable]) -> Delete:

@@ -17,7 +17,8 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp
 
-from db.engine import Database, UnavailableError
+from db.engine import Database
+from db.failure import UnavailableError
 from db.migrations.apply import State, state
 from db.queries.actor import exists
 from db.scope import Viewer

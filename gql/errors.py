@@ -14,7 +14,7 @@ from typing import Any
 import structlog
 from graphql import GraphQLError
 
-from db.engine import CollisionError, OutcomeUnknownError, UnavailableError
+from db.failure import CollisionError, LockedError, OutcomeUnknownError, UnavailableError
 from gql.log import describe
 
 _log = structlog.stdlib.get_logger("inbox")
@@ -29,6 +29,7 @@ _MOST_LOCATIONS = 10
 _UNAVAILABLE = {
     UnavailableError: "The data cannot be reached now: try again",
     CollisionError: "Others are changing the same, and nothing was changed: try again",
+    LockedError: "Another change of the same record takes too long, and nothing was changed: try again",
     OutcomeUnknownError: "It is not known whether the change was made: try again with the same idempotencyKey, "
     "under which it is made once however often it is asked for",
 }

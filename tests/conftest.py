@@ -18,8 +18,6 @@ import asyncpg
 import httpx
 import pytest
 import uvicorn
-from sqlalchemy import event
-from sqlalchemy.engine import Engine
 
 from db.embedded import embedded
 from db.migrations.apply import migrate
@@ -201,21 +199,15 @@ def run(dsn: str, *statements: str) -> None:
 
 @contextmanager
 def recording(statements: Statements) -> Iterator[None]:
-    """Hear of reads from asyncpg's query loggers, and of writes from SQLAlchemy's events."""
+    """Record every statement, as asyncpg's query loggers report it."""
     make = asyncpg.connection.Connection.__init__
 
     def make_and_listen(self: Any, *args: Any, **kwargs: Any) -> None:
         make(self, *args, **kwargs)
         self.add_query_logger(lambda record: statements.add(record.query))
 
-    def hear(_connection: Any, _cursor: Any, sql: str, *_rest: Any) -> None:
-        # As late as asyncpg tells of its own, so that both are in the order in which they ran.
-        asyncio.get_running_loop().call_soon(statements.add, sql)
-
-    event.listen(Engine, "before_cursor_execute", hear)
     asyncpg.connection.Connection.__init__ = make_and_listen
     try:
         yield
     finally:
         asyncpg.connection.Connection.__init__ = make
-        event.remove(Engine, "before_cursor_execute", hear)

@@ -1,21 +1,22 @@
-"""Idempotency keys: what was done once under a key is not done again, but found.
+"""Idempotency keys: a request that arrives again under its key returns the first result and writes nothing.
 
-A key is claimed first of all in the transaction that writes, so that of two that arrive at once the second waits for
-the first, and a write that is rejected leaves no key behind. The id of what will be written is taken from the sequence
-with the claim: there is nothing to add to it afterwards.
+A key is claimed before anything else in the transaction that writes. Of two requests that arrive at once the second
+waits for the first, and a write that is rejected leaves no key behind. The claim takes the id of the record to come
+from the sequence, so that the key's row is written once.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 from zlib import crc32
 
+from sqlalchemy import bindparam, literal_column
 from sqlalchemy.dialects.postgresql import insert
-from sqlmodel.ext.asyncio.session import AsyncSession
 
 from db import tables as t
+from db.engine import Statement, Transaction
 from db.problem import Problem, ProblemCode, reject
 from db.queries import writing
 from db.scope import ACCOUNT, Viewer, visible, visible_for_removal
@@ -39,61 +40,72 @@ class Claim:
     done: bool
 
 
-async def claim(session: AsyncSession, viewer: Viewer, key: str, digest: bytes) -> Claim:
-    """Take the key for the viewer's request, which `digest` tells from others, or find what was done under it.
+async def claim(transaction: Transaction, viewer: Viewer, key: str, digest: bytes) -> Claim:
+    """Take the key for a request, which `digest` identifies, or find what was done under it.
 
     Raises `RejectedError` for what is no key, and for one that came with another request within `KEPT_FOR`.
     """
     reject(_key_problems(key))
-    expired = writing.now() - KEPT_FOR
-    taken = await _take(session, viewer, key, digest, expired)
-    if taken is None:
-        return await _find(session, viewer, key, digest)
-    # Keys are as good as dice, and the same request always runs the same statements.
+    now = writing.now()
+    parameters = {
+        ACCOUNT: viewer.account_id,
+        "actor_type": viewer.actor_type,
+        "actor_id": viewer.actor_id,
+        "key": key,
+        "digest": digest,
+        "now": now,
+        "expired": now - KEPT_FOR,
+    }
+    taken = await transaction.fetch(_TAKE, parameters)
+    if not taken:
+        (earlier,) = await transaction.fetch(_FIND, parameters)
+        if earlier.digest != digest:
+            reject([Problem(ProblemCode.CONFLICT, "This key came before, with another input", _PATH)])
+        return Claim(earlier.written_id, done=True)
+    # Chosen by the key, so that the same request always runs the same statements.
     if crc32(key.encode()) % SWEEP_EVERY == 0:
-        await _sweep(session, viewer, expired)
-    return Claim(taken, done=False)
+        await transaction.fetch(_SWEEP, parameters)
+    return Claim(taken[0].written_id, done=False)
 
 
-async def _take(session: AsyncSession, viewer: Viewer, key: str, digest: bytes, expired: datetime) -> int | None:
-    """The id to write under, or none where the key is taken."""
+def _expired() -> Any:
+    return _K.created_at < bindparam("expired", type_=_K.created_at.type)
+
+
+def _take() -> Statement:
+    """Store the key, or renew it where it is no longer kept; no row where it is taken."""
     insertion = insert(_K.__table__).values(
-        account_id=viewer.account_id,
-        actor_type=viewer.actor_type,
-        actor_id=viewer.actor_id,
-        key=key,
-        digest=digest,
+        account_id=bindparam(ACCOUNT),
+        actor_type=bindparam("actor_type"),
+        actor_id=bindparam("actor_id"),
+        key=bindparam("key"),
+        digest=bindparam("digest"),
         written_id=ROW_IDS.next_value(),
-        created_at=expired + KEPT_FOR,
+        created_at=bindparam("now"),
     )
     renewed = {name: insertion.excluded[name] for name in ("digest", "written_id", "created_at")}
-    statement = insertion.on_conflict_do_update(
-        index_elements=_K.__table__.primary_key, set_=renewed, where=_K.created_at < expired
-    )
-    rows = await session.exec(statement.returning(_K.written_id))
-    taken: int | None = rows.scalars().one_or_none()
-    return taken
+    statement = insertion.on_conflict_do_update(index_elements=_K.__table__.primary_key, set_=renewed, where=_expired())
+    return Statement.of(statement.returning(_K.written_id), t.IdempotencyKey)
 
 
-async def _find(session: AsyncSession, viewer: Viewer, key: str, digest: bytes) -> Claim:
-    statement = visible(t.IdempotencyKey, _K.digest, _K.written_id).where(
-        _K.actor_type == viewer.actor_type, _K.actor_id == viewer.actor_id, _K.key == key
-    )
-    rows = await session.exec(statement, params={ACCOUNT: viewer.account_id})  # type: ignore[call-overload]
-    earlier = rows.one()
-    if earlier.digest != digest:
-        reject([Problem(ProblemCode.CONFLICT, "This key came before, with another input", _PATH)])
-    return Claim(earlier.written_id, done=True)
+def _find() -> Statement:
+    actor = (_K.actor_type == bindparam("actor_type"), _K.actor_id == bindparam("actor_id"))
+    found = visible(t.IdempotencyKey, _K.digest, _K.written_id).where(*actor, _K.key == bindparam("key"))
+    return Statement.of(found, t.IdempotencyKey)
 
 
-async def _sweep(session: AsyncSession, viewer: Viewer, expired: datetime) -> None:
+def _sweep() -> Statement:
     """Remove some of the account's keys that are no longer kept, and wait for none that another transaction has."""
     key = (_K.actor_type, _K.actor_id, _K.key)
-    old = visible(t.IdempotencyKey, *key).where(_K.created_at < expired).order_by(_K.created_at).limit(SWEPT_AT_ONCE)
+    most: Any = literal_column(str(SWEPT_AT_ONCE))
+    old = visible(t.IdempotencyKey, *key).where(_expired()).order_by(_K.created_at).limit(most)
     # As a plain subquery it might run once for each key, and then be no limit at all.
     chosen = old.with_for_update(skip_locked=True).cte("old").prefix_with("MATERIALIZED")
     removal = visible_for_removal(t.IdempotencyKey).where(*(column == chosen.c[column.key] for column in key))
-    await session.exec(removal.execution_options(synchronize_session=False), params={ACCOUNT: viewer.account_id})
+    return Statement.of(removal, t.IdempotencyKey)
+
+
+_TAKE, _FIND, _SWEEP = _take(), _find(), _sweep()
 
 
 def _key_problems(key: str) -> list[Problem]:

@@ -1,4 +1,4 @@
-"""Writing messages, and what a message changes around it.
+"""Writing messages, and what a message changes of its sender and its conversation.
 
 Messages are written and never changed. Writes lock and report as those of `db.queries.conversation.writes` do.
 """
@@ -8,12 +8,11 @@ from __future__ import annotations
 import operator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
-
-from sqlmodel.ext.asyncio.session import AsyncSession
+from typing import Any, TypeAlias
 
 from db import tables as t
 from db.criterion import Criterion, compared
+from db.engine import Row, Transaction
 from db.page import Order
 from db.problem import Problem, ProblemCode, reject
 from db.queries import participant, writing
@@ -26,7 +25,8 @@ RESPONSE_TIME = timedelta(hours=24)
 # How far the clock of who delivers messages may be ahead.
 MAX_AHEAD = timedelta(minutes=5)
 
-_H: Any = t.Host
+# A participant; or the viewer's host, who may not take part yet.
+Sender: TypeAlias = Row | participant.Member
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,16 +42,16 @@ class Draft:
 
 
 async def create(
-    session: AsyncSession, viewer: Viewer, conversation_id: int, draft: Draft, id_: int | None = None
+    transaction: Transaction, viewer: Viewer, conversation_id: int, draft: Draft, id_: int | None = None
 ) -> int:
-    """Store a message, and let its sender and its conversation tell of it. Returns its id: `id_`, where given.
+    """Store a message, and what it changes of its sender and its conversation. Returns its id: `id_`, where given.
 
-    Raises `RejectedError` for what cannot be stored, for a conversation or sender that is not there, and for a sender
+    Raises `RejectedError` for what cannot be stored, for a conversation or sender that does not exist, and for a sender
     that may not write so.
     """
-    conversation, problems = await writing.hold_one(session, viewer, conversation_id)
+    conversation, problems = await writing.hold_one(transaction, viewer, conversation_id)
     now = writing.now()
-    sender = await _find_sender(session, viewer, conversation_id, draft.sender_id, now)
+    sender = await _find_sender(transaction, viewer, conversation_id, draft.sender_id)
     reject(
         [
             *problems,
@@ -62,97 +62,94 @@ async def create(
         ]
     )
     assert conversation is not None  # noqa: S101  # else it was rejected
-    assert isinstance(sender, t.Participant)  # noqa: S101  # else it was rejected
-    _send(sender, draft.sent_at or now, now)
-    if sender.id is None:
-        session.add(sender)
-        await session.flush()
-    message = _compose(viewer, conversation, sender, draft, now)
-    message.id = id_
-    session.add(message)
-    _receive(conversation, sender, message, now)
-    await derived.derive(session, viewer.account_id, [conversation_id])
-    assert message.id is not None  # noqa: S101  # storing it gave it one
-    return message.id
-
-
-def _compose(
-    viewer: Viewer, conversation: t.Conversation, sender: t.Participant, draft: Draft, now: datetime
-) -> t.Message:
-    """The message that a draft becomes."""
-    assert sender.id is not None  # noqa: S101  # it is stored
-    return t.Message(
-        account_id=viewer.account_id,
-        conversation_id=sender.conversation_id,
-        sender_id=sender.id,
-        content=draft.content,
-        channel=draft.channel or _usual_channel(conversation, sender, draft.visibility),
-        origin=draft.origin,
-        visibility=draft.visibility,
-        sent_at=draft.sent_at or now,
-        created_at=now,
-        updated_at=now,
-        **writing.created_by(viewer),
+    assert not isinstance(sender, list)  # noqa: S101  # else it was rejected
+    sent_at = draft.sent_at or now
+    sender_id = await _send(transaction, conversation, sender, sent_at, now)
+    values = _composed(conversation, sender, draft) | {"sender_id": sender_id, "sent_at": sent_at}
+    stamps = {"created_at": now, "updated_at": now, **writing.created_by(viewer)}
+    message_id = await writing.insert_row(
+        transaction, t.Message, values | stamps | ({} if id_ is None else {"id": id_})
     )
+    await writing.change(transaction, t.Conversation, conversation, _received(conversation, sender, draft, sent_at))
+    await derived.derive(transaction, viewer.account_id, [conversation_id])
+    return message_id
 
 
-def _send(sender: t.Participant, sent_at: datetime, now: datetime) -> None:
-    """What a message changes of its sender."""
-    sender.last_message_sent_at = max(sender.last_message_sent_at or sent_at, sent_at)
-    if sender.id is not None:
-        writing.touch(sender, now)
+def _composed(conversation: Row, sender: Sender, draft: Draft) -> dict[str, Any]:
+    """The columns of the message that a draft becomes."""
+    return {
+        "account_id": conversation.account_id,
+        "conversation_id": conversation.id,
+        "content": draft.content,
+        "channel": draft.channel or _usual_channel(conversation, sender, draft.visibility),
+        "origin": draft.origin,
+        "visibility": draft.visibility,
+    }
 
 
-def _receive(conversation: t.Conversation, sender: t.Participant, message: t.Message, now: datetime) -> None:
+async def _send(transaction: Transaction, conversation: Row, sender: Sender, sent_at: datetime, now: datetime) -> int:
+    """What a message changes of its sender, who takes part from now on; the participant's id."""
+    if isinstance(sender, participant.Member):
+        if sender.participant is None:
+            return await participant.join(transaction, conversation, sender, now, last_message_sent_at=sent_at)
+        sender = sender.participant
+    last = max(sender.last_message_sent_at or sent_at, sent_at)
+    await writing.change(transaction, t.Participant, sender, {"last_message_sent_at": last})
+    return int(sender.id)
+
+
+def _received(conversation: Row, sender: Sender, draft: Draft, sent_at: datetime) -> dict[str, Any]:
     """What a message changes of its conversation, beside what is derived."""
-    was_read = writing.is_read(conversation)
-    conversation.last_message_at = max(conversation.last_message_at or message.sent_at, message.sent_at)
-    if sender.member_type is t.MemberType.CLIENT:
-        _ask(conversation, message.sent_at)
+    values: dict[str, Any] = {"last_message_at": max(conversation.last_message_at or sent_at, sent_at)}
+    if not _is_host(sender):
+        values |= _asked(conversation, sent_at)
     else:
-        if was_read:
+        if writing.is_read(conversation):
             # A host's own words are nothing that hosts have yet to read.
-            conversation.read_at = max(conversation.read_at or message.sent_at, conversation.last_message_at)
-        if message.visibility is t.MessageVisibility.EXTERNAL:
-            conversation.deadline_response_at = None
-    writing.touch(conversation, now)
+            values["read_at"] = max(conversation.read_at or sent_at, values["last_message_at"])
+        if draft.visibility is t.MessageVisibility.EXTERNAL:
+            values["deadline_response_at"] = None
+    return values
 
 
-def _ask(conversation: t.Conversation, sent_at: datetime) -> None:
+def _asked(conversation: Row, sent_at: datetime) -> dict[str, Any]:
     """What a guest's message asks for: to be read and, unless it is spam, to be answered in time."""
+    values: dict[str, Any] = {}
     if conversation.read_at is not None and sent_at <= conversation.read_at:
         # It was delivered late. Nobody has read it, whatever was read since it was sent.
         before = sent_at - writing.MILLISECOND
-        conversation.read_at = before if before > writing.FIRST_MOMENT else None
+        values["read_at"] = before if before > writing.FIRST_MOMENT else None
     if conversation.marked_as_spam_at is None:
-        conversation.closed_at = None
-        conversation.deadline_response_at = conversation.deadline_response_at or sent_at + RESPONSE_TIME
+        values["closed_at"] = None
+        values["deadline_response_at"] = conversation.deadline_response_at or sent_at + RESPONSE_TIME
+    return values
 
 
-def _usual_channel(
-    conversation: t.Conversation, sender: t.Participant, visibility: t.MessageVisibility
-) -> t.Channel | None:
-    """The channel of a message that names none. How a guest's came, only who delivers it can say."""
-    relayed = sender.member_type is t.MemberType.HOST and visibility is t.MessageVisibility.EXTERNAL
+def _usual_channel(conversation: Row, sender: Sender, visibility: t.MessageVisibility) -> t.Channel | None:
+    """The channel of a message that names none. Only who delivers a guest's message knows how it came."""
+    relayed = _is_host(sender) and visibility is t.MessageVisibility.EXTERNAL
     return conversation.default_channel if relayed else None
 
 
+def _is_host(sender: Sender) -> bool:
+    return isinstance(sender, participant.Member) or sender.member_type == t.MemberType.HOST
+
+
 async def _find_sender(
-    session: AsyncSession, viewer: Viewer, conversation_id: int, sender_id: int | None, now: datetime
-) -> t.Participant | list[Problem]:
-    """The participant that writes, not stored yet where the viewer's host only now takes part; or why there is none."""
-    sender = None
+    transaction: Transaction, viewer: Viewer, conversation_id: int, sender_id: int | None
+) -> Sender | list[Problem]:
+    """Who writes: the participant that is named, or the viewer's host; else why there is none."""
+    sender: Sender | None = None
     if sender_id is not None:
-        sender = await participant.find(session, viewer, conversation_id, sender_id)
+        sender = await participant.find(transaction, viewer, conversation_id, sender_id)
         return sender or [writing.missing("participant", "senderId")]
     if viewer.actor_type is t.CreatorType.USER:
-        mine = _H.user_id == viewer.actor_id
-        sender = await participant.find_member(session, viewer, conversation_id, t.Host, mine, now)
+        sender = await participant.find_host(transaction, viewer, conversation_id)
     return sender or [Problem(ProblemCode.BLANK, "Say which participant writes", ["input", "senderId"])]
 
 
-def _sender_problems(viewer: Viewer, draft: Draft, sender: t.Participant) -> list[Problem]:
-    if sender.member_type is t.MemberType.HOST:
+def _sender_problems(viewer: Viewer, draft: Draft, sender: Sender) -> list[Problem]:
+    if _is_host(sender):
         return []
     problems = []
     if viewer.actor_type is t.CreatorType.USER:

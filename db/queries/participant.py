@@ -1,18 +1,20 @@
 """Who takes part in a conversation: looking participants up, and adding members.
 
-A member that takes part already is not added again, though imported conversations may hold one several times: then the
-first counts. Writes lock and report as those of `db.queries.conversation.writes` do.
+A member that takes part already is not added again. Imported conversations may hold a member several times: then the
+first participant is used. Writes lock and report as those of `db.queries.conversation.writes` do.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, and_, bindparam
-from sqlmodel.ext.asyncio.session import AsyncSession
+from sqlalchemy import BigInteger, and_, bindparam, literal_column
 
 from db import tables as t
+from db.engine import Row, Statement, Transaction
 from db.problem import reject
 from db.queries import writing
 from db.queries.conversation import derived
@@ -27,77 +29,113 @@ MEMBERS: dict[type[t.TenantTable], tuple[t.MemberType, Any]] = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A member, and the participant that it is in a conversation; None where it does not take part."""
+
+    table: type[t.TenantTable]
+    id: int
+    participant: Row | None
+
+
 async def add(
-    session: AsyncSession, viewer: Viewer, conversation_id: int, table: type[t.TenantTable], member_id: int
+    transaction: Transaction, viewer: Viewer, conversation_id: int, table: type[t.TenantTable], member_id: int
 ) -> int:
     """Let the member with that id in `table` take part, unless it does. Returns the participant's id.
 
-    Raises `RejectedError` for a conversation or a member that is not there.
+    Raises `RejectedError` for a conversation or a member that does not exist.
     """
-    conversation, problems = await writing.hold_one(session, viewer, conversation_id)
-    now = writing.now()
-    member: Any = table
-    participant = await find_member(session, viewer, conversation_id, table, member.id == member_id, now)
-    if participant is None:
+    conversation, problems = await writing.hold_one(transaction, viewer, conversation_id)
+    member = await find_member(transaction, viewer, conversation_id, table, member_id)
+    if member is None:
         problems.append(writing.missing(table.__name__.lower(), "memberId"))
     reject(problems)
     assert conversation is not None  # noqa: S101  # else it was rejected
-    assert participant is not None  # noqa: S101  # else it was rejected
-    if participant.id is None:
-        session.add(participant)
-        writing.touch(conversation, now)
-        await derived.derive(session, viewer.account_id, [conversation_id])
-    assert participant.id is not None  # noqa: S101  # storing it gave it one
-    return participant.id
+    assert member is not None  # noqa: S101  # else it was rejected
+    if member.participant is not None:
+        return int(member.participant.id)
+    participant_id = await join(transaction, conversation, member, writing.now())
+    await writing.change(transaction, t.Conversation, conversation, {})
+    await derived.derive(transaction, viewer.account_id, [conversation_id])
+    return participant_id
 
 
-async def find(
-    session: AsyncSession, viewer: Viewer, conversation_id: int, participant_id: int
-) -> t.Participant | None:
-    """The participant with that id, where it is one of that conversation."""
-    statement = visible(t.Participant, t.Participant).where(
-        _P.id == participant_id, _P.conversation_id == conversation_id
+async def join(transaction: Transaction, conversation: Row, member: Member, now: datetime, **values: Any) -> int:
+    """Let a member take part that does not; the participant's id. `values` are further columns."""
+    type_, key = MEMBERS[member.table]
+    return await writing.insert_row(
+        transaction,
+        t.Participant,
+        {
+            "account_id": conversation.account_id,
+            "conversation_id": conversation.id,
+            "member_type": type_,
+            "member_id": member.id,
+            key.key: member.id,
+            "created_at": now,
+            "updated_at": now,
+            **values,
+        },
     )
-    rows = await session.exec(statement, params={ACCOUNT: viewer.account_id})  # type: ignore[call-overload]
-    participant: t.Participant | None = rows.scalars().one_or_none()
-    return participant
 
 
-async def find_member(  # noqa: PLR0913, PLR0917  # who looks, where, and for whom
-    session: AsyncSession,
+_FIND = Statement.of(
+    visible(t.Participant).where(
+        writing.is_id(_P.id), _P.conversation_id == bindparam("conversation", type_=BigInteger)
+    ),
+    t.Participant,
+)
+
+
+async def find(transaction: Transaction, viewer: Viewer, conversation_id: int, participant_id: int) -> Row | None:
+    """The participant with that id, if it belongs to that conversation."""
+    parameters = {ACCOUNT: viewer.account_id, "id": participant_id, "conversation": conversation_id}
+    rows = await transaction.fetch(_FIND, parameters)
+    return rows[0] if rows else None
+
+
+async def find_member(
+    transaction: Transaction, viewer: Viewer, conversation_id: int, table: type[t.TenantTable], member_id: int
+) -> Member | None:
+    """The member with that id in `table`, and how it first took part in the conversation; None for no member.
+
+    The conversation must be held: two writers could otherwise add one member twice.
+    """
+    return await _member(transaction, viewer, conversation_id, table, "id", member_id)
+
+
+async def find_host(transaction: Transaction, viewer: Viewer, conversation_id: int) -> Member | None:
+    """The same for the first host of the user who is the viewer."""
+    return await _member(transaction, viewer, conversation_id, t.Host, "user_id", viewer.actor_id)
+
+
+async def _member(  # noqa: PLR0913, PLR0917  # what to look for, and where
+    transaction: Transaction,
     viewer: Viewer,
     conversation_id: int,
     table: type[t.TenantTable],
-    condition: ColumnElement[bool],
-    now: datetime,
-) -> t.Participant | None:
-    """The first row of `table` that meets `condition`, as it first took part in the conversation.
+    column: str,
+    value: int,
+) -> Member | None:
+    parameters = {ACCOUNT: viewer.account_id, "conversation": conversation_id, "value": value}
+    rows = await transaction.fetch(_members(table, column), parameters)
+    if not rows:
+        return None
+    (row,) = rows
+    return Member(table, row.member, row if row.id is not None else None)
 
-    One that does not take part gets a participant that is not stored yet, and has no id. None where there is no such
-    member. The conversation must be held, or two could be made of one member.
-    """
+
+@cache
+def _members(table: type[t.TenantTable], column: str) -> Statement:
+    """The first row of `table` with that value in `column`, beside the first participant that it is."""
     member: Any = table
-    type_, key = MEMBERS[table]
+    _, key = MEMBERS[table]
     here = and_(
         _P.account_id == member.account_id,
         key == member.id,
         _P.conversation_id == bindparam("conversation", type_=BigInteger),
     )
-    statement = visible(table, member.id, t.Participant).join(t.Participant, here, isouter=True).where(condition)
-    rows = await session.exec(  # type: ignore[call-overload]
-        statement.order_by(member.id, _P.id).limit(1),
-        params={ACCOUNT: viewer.account_id, "conversation": conversation_id},
-    )
-    found = rows.one_or_none()
-    if found is None:
-        return None
-    member_id, participant = found
-    return participant or t.Participant(
-        account_id=viewer.account_id,
-        conversation_id=conversation_id,
-        member_type=type_,
-        member_id=member_id,
-        created_at=now,
-        updated_at=now,
-        **{key.key: member_id},
-    )
+    columns = [member.id.label("member"), *t.Participant.__table__.columns]  # type: ignore[attr-defined]
+    found = visible(table, *columns).join(t.Participant, here, isouter=True)
+    asked = getattr(member, column) == bindparam("value", type_=BigInteger)
+    return Statement.of(found.where(asked).order_by(member.id, _P.id).limit(literal_column("1")), t.Participant)

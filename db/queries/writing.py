@@ -1,25 +1,27 @@
-"""What all writes of conversations have in common: rows are held, looked up, checked and stamped in one way.
+"""What all writes of conversations share: transactions, locks, look-ups, checks and stamps.
 
-Whoever writes a conversation, or what is in it, holds its row first, and several in the order of their ids: so writers
-of one conversation come one after the other, and none wait for each other in a circle. What may be written is not
-decided here.
+A write holds the row of each conversation that it changes, or changes something in, before it reads anything else, and
+several in the order of their ids. So writers of one conversation run one after the other, and no two wait for each
+other. Locks are taken in one order: the idempotency key, then conversations. The rules themselves are with the
+entities; here is what they have in common.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any
 
 from sqlalchemy import BigInteger, ColumnElement, bindparam, func
-from sqlalchemy.dialects.postgresql import ARRAY
-from sqlmodel.ext.asyncio.session import AsyncSession
+from sqlalchemy.dialects.postgresql import ARRAY, insert
 
 from db import tables as t
+from db.engine import Database, Row, Statement, Transaction
 from db.problem import Problem, ProblemCode
-from db.scope import ACCOUNT, Viewer, visible
-from db.tables.base import Stamped
+from db.scope import ACCOUNT, Viewer, visible, visible_for_change
 
 # asyncpg writes the very first moment as -infinity, which is no moment to show.
 FIRST_MOMENT = datetime.min.replace(tzinfo=UTC)
@@ -29,15 +31,20 @@ _C: Any = t.Conversation
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
+@asynccontextmanager
+async def open_transaction(database: Database, viewer: Viewer) -> AsyncIterator[Transaction]:
+    """A transaction of one mutation field, committed when the block ends. Raises as `Database.write()` does.
+
+    Every write of the API ends here: a statement that belongs to each of them goes after the `yield`.
+    """
+    async with database.write(viewer) as transaction:
+        yield transaction
+
+
 def now() -> datetime:
-    """In whole milliseconds, as the columns hold it."""
+    """The present in whole milliseconds, as the columns hold it."""
     moment = datetime.now(UTC)
     return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
-
-
-def touch(row: Stamped, moment: datetime) -> None:
-    """Move `updated_at` on, past its last value even if this machine's clock is behind."""
-    row.updated_at = max(moment, row.updated_at + MILLISECOND)
 
 
 def created_by(viewer: Viewer) -> dict[str, Any]:
@@ -51,48 +58,127 @@ def created_by(viewer: Viewer) -> dict[str, Any]:
     }
 
 
-def is_read(conversation: t.Conversation) -> bool:
+def is_read(conversation: Row) -> bool:
     """Whether it was read and no message is newer."""
     read_at, last_message_at = conversation.read_at, conversation.last_message_at
     return read_at is not None and (last_message_at is None or last_message_at <= read_at)
 
 
-async def hold(session: AsyncSession, viewer: Viewer, ids: Sequence[int]) -> dict[int, t.Conversation]:
-    """Those conversations of `ids` that the account has, held against other writers until the transaction ends.
-
-    Their keys are not held, so that an import can refer to them meanwhile.
-    """
-    statement = visible(t.Conversation, t.Conversation).where(among(_C.id)).order_by(_C.id)
-    rows = await session.exec(statement.with_for_update(key_share=True), params=bound(viewer, ids))  # type: ignore[call-overload]
-    return {conversation.id: conversation for conversation in rows.scalars()}
-
-
-async def hold_one(session: AsyncSession, viewer: Viewer, id_: int) -> tuple[t.Conversation | None, list[Problem]]:
-    """The same of the one that `conversationId` names, with the problem that there is none."""
-    conversation = (await hold(session, viewer, [id_])).get(id_)
-    return conversation, [] if conversation else [missing("conversation", "conversationId")]
-
-
-async def existing(session: AsyncSession, viewer: Viewer, table: type[t.TenantTable], ids: Sequence[int]) -> set[int]:
-    """Those of `ids` that the account has."""
-    column: Any = table.id  # type: ignore[attr-defined]
-    rows = await session.exec(visible(table, column).where(among(column)), params=bound(viewer, ids))  # type: ignore[call-overload]
-    return set(rows.scalars())
-
-
 def among(column: Any) -> ColumnElement[bool]:
-    """The condition that `column` is one of the ids that `bound` binds."""
+    """The condition that `column` is one of the ids bound as `:ids`."""
     condition: ColumnElement[bool] = column == func.any(bindparam("ids", type_=ARRAY(BigInteger)))
     return condition
 
 
-def bound(viewer: Viewer, ids: Sequence[int]) -> dict[str, Any]:
-    """The parameters of a statement on some of the account's rows."""
-    return {ACCOUNT: viewer.account_id, "ids": list(dict.fromkeys(ids))}
+def is_id(column: Any) -> ColumnElement[bool]:
+    """The condition that `column` is the id bound as `:id`."""
+    condition: ColumnElement[bool] = column == bindparam("id", type_=BigInteger)
+    return condition
+
+
+# Held rows can still be referred to: a foreign key only needs the key to stay.
+_HOLD_SEVERAL = Statement.of(
+    visible(t.Conversation).where(among(_C.id)).order_by(_C.id).with_for_update(key_share=True), t.Conversation
+)
+_HOLD_ONE = Statement.of(visible(t.Conversation).where(is_id(_C.id)).with_for_update(key_share=True), t.Conversation)
+
+
+async def hold(transaction: Transaction, viewer: Viewer, ids: Sequence[int]) -> dict[int, Row]:
+    """The account's conversations among `ids`, locked against other writers until the transaction ends."""
+    rows = await transaction.fetch(_HOLD_SEVERAL, {ACCOUNT: viewer.account_id, "ids": unique(ids)})
+    return {row.id: row for row in rows}
+
+
+async def hold_one(transaction: Transaction, viewer: Viewer, id_: int) -> tuple[Row | None, list[Problem]]:
+    """The conversation that `conversationId` names, locked in the same way; or None and the problem."""
+    rows = await transaction.fetch(_HOLD_ONE, {ACCOUNT: viewer.account_id, "id": id_})
+    return (rows[0], []) if rows else (None, [missing("conversation", "conversationId")])
+
+
+async def existing(
+    transaction: Transaction, viewer: Viewer, table: type[t.TenantTable], ids: Sequence[int]
+) -> set[int]:
+    """Those of `ids` that are rows of `table` in the account."""
+    rows = await transaction.fetch(_existing(table), {ACCOUNT: viewer.account_id, "ids": unique(ids)})
+    return {row.id for row in rows}
+
+
+@cache
+def _existing(table: type[t.TenantTable]) -> Statement:
+    column: Any = table.id  # type: ignore[attr-defined]
+    return Statement.of(visible(table, column).where(among(column)), table)
+
+
+def unique(ids: Sequence[int]) -> list[int]:
+    """Each id once, in order."""
+    return list(dict.fromkeys(ids))
+
+
+async def insert_row(transaction: Transaction, table: type[t.TenantTable], values: Mapping[str, Any]) -> int:
+    """Store a row with the columns `values`; the others get their defaults. Returns its id."""
+    values = {**_defaults(table), **values}
+    (row,) = await transaction.fetch(_insertion(table, tuple(values)), _as_new(values))
+    id_: int = row.id
+    return id_
+
+
+@cache
+def _insertion(table: type[t.TenantTable], columns: tuple[str, ...]) -> Statement:
+    rows: Any = table.__table__  # type: ignore[attr-defined]
+    return Statement.of(insert(rows).values(_bound(columns)).returning(rows.c.id), table)
+
+
+@cache
+def _defaults(table: type[t.TenantTable]) -> dict[str, Any]:
+    """The values that a model gives to columns that are left out."""
+    columns = table.__table__.columns  # type: ignore[attr-defined]
+    return {column.name: column.default.arg for column in columns if column.default is not None}
+
+
+def differing(row: Row, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of `values` that differ from the columns of `row`."""
+    return {name: value for name, value in values.items() if row[name] != value}
+
+
+async def change(transaction: Transaction, table: type[t.TenantTable], row: Row, values: Mapping[str, Any]) -> None:
+    """Set the columns `values` of a row that is held. `updated_at` moves with them."""
+    await transaction.fetch(_update(table, tuple(values)), _key(row) | _as_new(_touched(row, values)))
+
+
+async def change_several(
+    transaction: Transaction, table: type[t.TenantTable], changes: Sequence[tuple[Row, Mapping[str, Any]]]
+) -> None:
+    """The same for several rows and the same columns of each."""
+    if changes:
+        statement = _update(table, tuple(changes[0][1]))
+        await transaction.run_many(statement, (_key(row) | _as_new(_touched(row, values)) for row, values in changes))
+
+
+@cache
+def _update(table: type[t.TenantTable], columns: tuple[str, ...]) -> Statement:
+    column: Any = table.id  # type: ignore[attr-defined]
+    return Statement.of(visible_for_change(table).where(is_id(column)).values(_bound((*columns, "updated_at"))), table)
+
+
+def _key(row: Row) -> dict[str, Any]:
+    return {ACCOUNT: row["account_id"], "id": row["id"]}
+
+
+def _touched(row: Row, values: Mapping[str, Any]) -> dict[str, Any]:
+    """`values` with `updated_at`, which moves past its last value even if this machine's clock is behind."""
+    return {**values, "updated_at": max(now(), row["updated_at"] + MILLISECOND)}
+
+
+def _bound(columns: Sequence[str]) -> dict[str, Any]:
+    return {column: bindparam(f"new_{column}") for column in columns}
+
+
+def _as_new(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {f"new_{column}": value for column, value in values.items()}
 
 
 def missing(what: str, *path: str) -> Problem:
-    """The same words for what was never there and for what another account has."""
+    """A record that never existed and one of another account are reported in the same words."""
     return Problem(ProblemCode.NOT_FOUND, f"There is no such {what}", ["input", *path])
 
 
@@ -102,7 +188,7 @@ def missing_among(what: str, name: str, ids: Sequence[int], found: Collection[in
 
 
 def size_problems(what: str, name: str, ids: Sequence[int], most: int) -> list[Problem]:
-    """Whether the list `name` has any ids, and at most so many, of which repeats count once."""
+    """The list `name` needs 1 to `most` ids, of which repeats count once."""
     path = ["input", name]
     if not ids:
         return [Problem(ProblemCode.BLANK, f"Give at least one {what}", path)]
@@ -112,7 +198,7 @@ def size_problems(what: str, name: str, ids: Sequence[int], most: int) -> list[P
 
 
 def text_problems(what: str, name: str, text: str, most: int) -> list[Problem]:
-    """Whether a text has at most so many characters, and whether PostgreSQL can store it."""
+    """A text has at most `most` characters, and none that PostgreSQL cannot store."""
     path = ["input", name]
     problems = []
     if len(text) > most:

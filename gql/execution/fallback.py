@@ -10,7 +10,7 @@ from collections import Counter
 import structlog
 from graphql import GraphQLError
 
-from db.engine import UnavailableError
+from db.failure import UnavailableError
 from gql.execution.plan import Plans
 from gql.fields.field import NullError, UnplannableError
 from gql.log import describe

@@ -6,9 +6,9 @@ from datetime import datetime
 from typing import Any
 
 import strawberry
-from sqlmodel.ext.asyncio.session import AsyncSession
 
 from db import tables as t
+from db.engine import Transaction
 from db.queries.conversation import writes
 from db.scope import Viewer
 from gql.fields.enums import Channel
@@ -106,7 +106,7 @@ class DisconnectBookingsInput:
 
 @mutation(Conversation)
 async def create_conversation(
-    session: AsyncSession, viewer: Viewer, input: CreateConversationInput, id_: int | None
+    transaction: Transaction, viewer: Viewer, input: CreateConversationInput, id_: int | None
 ) -> int:
     """Creates a conversation."""
     values = {
@@ -117,40 +117,40 @@ async def create_conversation(
         "deadline_response_at": input.deadline_response_at,
     }
     bookings = read_ids(viewer, t.Booking, input.booking_ids or ())
-    return await writes.create(session, viewer, values, bookings, closed=bool(input.closed), id_=id_)
+    return await writes.create(transaction, viewer, values, bookings, closed=bool(input.closed), id_=id_)
 
 
 @mutation(Conversation)
-async def update_conversation(session: AsyncSession, viewer: Viewer, input: UpdateConversationInput) -> int:
+async def update_conversation(transaction: Transaction, viewer: Viewer, input: UpdateConversationInput) -> int:
     """Changes the assignee, the default channel, or whether a conversation is closed or spam."""
     id_ = read_id(viewer, t.Conversation, input.conversation_id)
-    return await writes.update(session, viewer, id_, _changes(viewer, input))
+    return await writes.update(transaction, viewer, id_, _changes(viewer, input))
 
 
 @mutation(list[Conversation])
-async def update_conversations(session: AsyncSession, viewer: Viewer, input: UpdateConversationsInput) -> list[int]:
+async def update_conversations(transaction: Transaction, viewer: Viewer, input: UpdateConversationsInput) -> list[int]:
     """Makes the same changes to several conversations: to all of them, or to none."""
     ids = read_ids(viewer, t.Conversation, input.conversation_ids)
-    return await writes.update_all(session, viewer, ids, _changes(viewer, input))
+    return await writes.update_all(transaction, viewer, ids, _changes(viewer, input))
 
 
 @mutation(Conversation)
-async def mark_conversation_read(session: AsyncSession, viewer: Viewer, input: MarkConversationReadInput) -> int:
+async def mark_conversation_read(transaction: Transaction, viewer: Viewer, input: MarkConversationReadInput) -> int:
     """Marks a conversation read or unread."""
     id_ = read_id(viewer, t.Conversation, input.conversation_id)
-    return await writes.mark_read(session, viewer, id_, read=input.read)
+    return await writes.mark_read(transaction, viewer, id_, read=input.read)
 
 
 @mutation(Conversation)
-async def connect_bookings(session: AsyncSession, viewer: Viewer, input: ConnectBookingsInput) -> int:
+async def connect_bookings(transaction: Transaction, viewer: Viewer, input: ConnectBookingsInput) -> int:
     """Connects bookings to a conversation: all of them, or none."""
-    return await writes.connect(session, viewer, *_conversation_and_bookings(viewer, input))
+    return await writes.connect(transaction, viewer, *_conversation_and_bookings(viewer, input))
 
 
 @mutation(Conversation)
-async def disconnect_bookings(session: AsyncSession, viewer: Viewer, input: DisconnectBookingsInput) -> int:
+async def disconnect_bookings(transaction: Transaction, viewer: Viewer, input: DisconnectBookingsInput) -> int:
     """Disconnects bookings from a conversation: all of them, or none."""
-    return await writes.disconnect(session, viewer, *_conversation_and_bookings(viewer, input))
+    return await writes.disconnect(transaction, viewer, *_conversation_and_bookings(viewer, input))
 
 
 def _changes(viewer: Viewer, input: Changes) -> dict[str, Any]:

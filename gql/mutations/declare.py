@@ -22,9 +22,11 @@ import strawberry
 from graphql import get_named_type
 from strawberry.annotation import StrawberryAnnotation
 
-from db.engine import CollisionError
+from db.engine import Transaction
+from db.failure import CollisionError
 from db.problem import RejectedError
 from db.queries import idempotency
+from db.queries.writing import open_transaction
 from db.scope import Viewer
 from gql.context import Context
 from gql.fields.field import Arguments, Builder, Field, Level, MeasuredField, SelectedField, required_argument
@@ -38,7 +40,7 @@ KEY = "idempotency_key"
 ATTEMPTS = 5
 _FIRST_WAIT = 0.02
 
-# Calls it with the session, the viewer and the input; it returns the id that was written, or a list of them.
+# Calls it with the transaction, the viewer and the input; it returns the id that was written, or a list of them.
 Function: TypeAlias = Callable[..., Awaitable[Any]]
 
 
@@ -92,7 +94,7 @@ class MutationStep:
 
 
 def mutation(written: Any) -> Callable[[Function], Any]:
-    """Make a field of `async def name(session, viewer, input)`, whose payload holds what the returned id is of.
+    """Make a field of `async def name(transaction, viewer, input)`, whose payload holds what the returned id is of.
 
     `written` is a node type; or a list of one, and then the function returns a list of ids. Where the input has an
     `idempotency_key`, the function takes one more argument: the id to write under, none where no key was given. The
@@ -119,8 +121,8 @@ async def _carry_out(write: Function, context: Context, input: Any) -> Outcome:
     attempt = 1
     while True:
         try:
-            async with context.database.write() as session:
-                return Outcome(await write(session, context.viewer, input), [])
+            async with open_transaction(context.database, context.viewer) as transaction:
+                return Outcome(await write(transaction, context.viewer, input), [])
         except RejectedError as rejected:
             return Outcome(None, rejected.problems)
         except CollisionError:
@@ -134,13 +136,13 @@ async def _carry_out(write: Function, context: Context, input: Any) -> Outcome:
 def _once(name: str, function: Function) -> Function:
     """`function`, but what its input's key was used for before is found instead of done again."""
 
-    async def write(session: Any, viewer: Viewer, input: Any) -> Any:
+    async def write(transaction: Transaction, viewer: Viewer, input: Any) -> Any:
         given = {field: value for field, value in vars(input).items() if value is not strawberry.UNSET}
         key = given.pop(KEY, None)
         if key is None:
-            return await function(session, viewer, input, None)
-        claim = await idempotency.claim(session, viewer, key, _digest(name, given))
-        return claim.id if claim.done else await function(session, viewer, input, claim.id)
+            return await function(transaction, viewer, input, None)
+        claim = await idempotency.claim(transaction, viewer, key, _digest(name, given))
+        return claim.id if claim.done else await function(transaction, viewer, input, claim.id)
 
     return write
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import datetime
 
 import strawberry
-from sqlmodel.ext.asyncio.session import AsyncSession
 
 from db import tables as t
+from db.engine import Transaction
 from db.queries import message
 from db.scope import Viewer
 from gql.fields.enums import Channel, MessageOrigin, MessageVisibility
@@ -46,7 +46,7 @@ class CreateMessageInput:
 
 
 @mutation(Message)
-async def create_message(session: AsyncSession, viewer: Viewer, input: CreateMessageInput, id_: int | None) -> int:
+async def create_message(transaction: Transaction, viewer: Viewer, input: CreateMessageInput, id_: int | None) -> int:
     """Writes a message as a host, or delivers one that a guest wrote."""
     draft = message.Draft(
         content=input.content,
@@ -56,4 +56,4 @@ async def create_message(session: AsyncSession, viewer: Viewer, input: CreateMes
         sender_id=read_optional_id(viewer, t.Participant, input.sender_id),
         sent_at=input.sent_at or None,
     )
-    return await message.create(session, viewer, read_id(viewer, t.Conversation, input.conversation_id), draft, id_)
+    return await message.create(transaction, viewer, read_id(viewer, t.Conversation, input.conversation_id), draft, id_)

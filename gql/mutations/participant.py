@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import strawberry
-from sqlmodel.ext.asyncio.session import AsyncSession
 
 from db import tables as t
+from db.engine import Transaction
 from db.queries import participant
 from db.scope import Viewer
 from gql.fields.node import decode_id
@@ -23,13 +23,13 @@ class AddParticipantInput:
 
 
 @mutation(Participant)
-async def add_participant(session: AsyncSession, viewer: Viewer, input: AddParticipantInput) -> int:
+async def add_participant(transaction: Transaction, viewer: Viewer, input: AddParticipantInput) -> int:
     """Adds a host or a client to a conversation. A member who takes part already is returned unchanged."""
     member = decode_id(input.member_id)
     # An id of neither table is refused as one that is not a host's.
     table = t.Client if member.table is t.Client else t.Host
     return await participant.add(
-        session,
+        transaction,
         viewer,
         read_id(viewer, t.Conversation, input.conversation_id),
         table,

@@ -16,7 +16,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from db.engine import UnavailableError
+from db.failure import UnavailableError
 from db.scope import Viewer
 from gql.errors import Code, mask, show
 from gql.execution.admission import BusyError

@@ -11,11 +11,12 @@ from typing import Any
 
 import asyncpg
 import pytest
-from sqlalchemy import text
 from starlette.types import Message
 
 from db import tables as t
-from db.engine import Database, Snapshot, SnapshotClosedError, Statement, UnavailableError, row_type
+from db.engine import Database, Snapshot, SnapshotClosedError, Statement, row_type
+from db.failure import UnavailableError
+from db.scope import Viewer
 from gql.app import create_app
 from gql.fields.node import encode_id
 from tests.conftest import database_dsn, serving
@@ -227,6 +228,7 @@ def statement(sql: str) -> Statement:
     return Statement(sql, (), row_type(t.Account))
 
 
+VIEWER = Viewer(1, t.CreatorType.USER, 1, frozenset())
 ONE = statement("SELECT 1 AS id")
 SLOW = statement("SELECT 1 AS id FROM pg_sleep(60)")
 
@@ -313,20 +315,19 @@ async def test_a_write_that_is_cancelled_is_rolled_back(
     assert conversation
 
     async def write() -> None:
-        async with database.write() as session:
-            connection = await session.connection()
-            await connection.execute(text("UPDATE conversations SET subject = 'New'"))
-            await connection.execute(text("SELECT pg_sleep(60)"))
+        async with database.write(VIEWER) as transaction:
+            await transaction.fetch(statement("UPDATE conversations SET subject = 'New'"), {})
+            await transaction.fetch(SLOW, {})
 
     writing = asyncio.create_task(write())
     await until(lambda: sleeps(connection))
     writing.cancel()
     await asyncio.wait([writing])
-    async with asyncio.timeout(5), database.write() as session:
-        subject = await (await session.connection()).scalar(text("SELECT subject FROM conversations"))
+    async with asyncio.timeout(5), database.write(VIEWER) as transaction:
+        (row,) = await transaction.fetch(statement("SELECT subject FROM conversations"), {})
 
     assert writing.cancelled()
-    assert subject == "Old"
+    assert row.subject == "Old"
 
 
 @pytest.mark.parametrize(
@@ -367,8 +368,10 @@ async def test_a_server_that_does_not_answer_is_not_waited_for(
                     await database.start()
             else:
                 await database.start()
-                monkeypatch.setattr(database, "_dsn", address)
+                writing = database._writing  # noqa: SLF001
+                assert writing is not None
+                writing.set_connect_args(address, timeout=0.1)
                 with pytest.raises(UnavailableError):
-                    async with database.write() as session:
-                        await session.connection()
+                    async with database.write(VIEWER):
+                        pass
                 await database.stop()

@@ -24,6 +24,7 @@ DB_ORDER = [
     {"db.tables"},
     {"db.scope"},
     {"db.problem", "db.page", "db.criterion"},
+    {"db.failure"},
     {"db.engine"},
     {"db.relations"},
     {"db.queries"},
@@ -179,9 +180,19 @@ def test_graphql_builds_no_sql() -> None:
         if module.split(".")[0] in {"sqlalchemy", "sqlmodel", "asyncpg"}
     }
 
-    elsewhere = {(module, used) for module, used in known if not module.startswith("gql.mutations.")}
-    assert {used for module, used in known - elsewhere} <= {"sqlmodel.ext.asyncio.session"}
-    assert elsewhere <= CONNECTING
+    assert known <= CONNECTING
+
+
+def test_rows_are_written_by_statements_and_not_by_a_session() -> None:
+    """Only migrations connect through SQLAlchemy."""
+    sessions = {
+        name(path)
+        for path in PRODUCTION
+        for module in _all_imports(path)
+        if module.startswith(("sqlalchemy.ext", "sqlalchemy.orm", "sqlmodel.ext"))
+    }
+
+    assert sessions <= {"db.migrations.apply"}
 
 
 # The command line connects, and tells a database that is away from a bug.

@@ -102,7 +102,7 @@ async def test_a_write_that_collides_again_and_again_is_given_up_and_changes_not
 
     (error,) = answer["errors"]
     assert answer == {
-        "data": None,
+        "data": {"createMessage": None},
         "errors": [
             {
                 "message": "Others are changing the same, and nothing was changed: try again",

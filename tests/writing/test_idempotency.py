@@ -250,7 +250,7 @@ async def test_keys_are_removed_faster_than_they_come(inbox: Client, connection:
 
 async def test_a_key_that_arrives_20_times_at_once_writes_once(shared: World, inbox: Client, shared_dsn: str) -> None:
     booking = encode_id(t.Booking, 1, BOOKING)
-    async with serving(shared_dsn, inbox.statements, pool_size=20) as other:
+    async with serving(shared_dsn, inbox.statements, pool_size=40) as other:
         await other.data("{ __typename }")
         requests = {
             ("conversations", CONVERSATION): partial(send, other, "m"),

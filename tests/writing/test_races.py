@@ -50,8 +50,8 @@ async def inbox(shared: World, monkeypatch: pytest.MonkeyPatch) -> Client:
 
 @pytest.fixture
 async def other(inbox: Client, shared_dsn: str) -> AsyncIterator[Client]:
-    """A client of a second application over the same database, with room for many requests at once."""
-    async with serving(shared_dsn, inbox.statements, pool_size=20) as other:
+    """A client of a second application over the same database, with room for 20 writes of one actor at once."""
+    async with serving(shared_dsn, inbox.statements, pool_size=40) as other:
         yield other
 
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlmodel.ext.asyncio.session import AsyncSession
-
+from db.engine import Row, Statement, Transaction
+from db.scope import ACCOUNT
 from db.tables import STATUS_BITS, BookingStatus
 
 _BITS = " ".join(f"WHEN '{status}' THEN {bit}" for status, bit in STATUS_BITS.items())
@@ -92,6 +92,8 @@ WHERE c.account_id = $1 AND c.id = told.id
     AND (c.booking_statuses, c.stays_until) IS DISTINCT FROM (told.booking_statuses, told.stays_until)
 """  # noqa: S608  # its only parts are the bits
 
+_PARAMETERS = (ACCOUNT, "ids")
+
 STATEMENTS = (COUNTERS, STAYS, TEXTS)
 # What messages and people change, and what bookings do.
 OF_MESSAGES = (COUNTERS, TEXTS)
@@ -99,13 +101,11 @@ OF_BOOKINGS = (STAYS, TEXTS)
 
 
 async def derive(
-    session: AsyncSession, account_id: int, ids: Sequence[int], statements: Sequence[str] = OF_MESSAGES
+    transaction: Transaction, account_id: int, ids: Sequence[int], statements: Sequence[str] = OF_MESSAGES
 ) -> None:
-    """Make what is derived anew for the conversations `ids` of the account, of what the session has written so far.
+    """Derive anew for the conversations `ids` of the account, from the rows that the transaction sees.
 
-    `statements` are those of whose outcome something can have changed.
+    `statements` are those whose outcome can have changed.
     """
-    await session.flush()
-    connection = await session.connection()
-    for statement in statements:
-        await connection.exec_driver_sql(statement, (account_id, list(ids)))
+    for sql in statements:
+        await transaction.fetch(Statement(sql, _PARAMETERS, Row), {ACCOUNT: account_id, "ids": list(ids)})

@@ -12,13 +12,11 @@ SELECT bookings.id
 FROM bookings
 WHERE bookings.account_id = $1::BIGINT AND bookings.id = any($2::BIGINT[]);
 
-INSERT INTO conversations (created_by_type, created_by_id, created_by_user_id, created_by_application_id, created_at, updated_at, account_id, id, subject, assignee_id, source_id, default_channel, closed_at, deadline_response_at, last_message_at, marked_as_spam_at, read_at, booking_statuses, stays_until, unanswered_since, unread_count) VALUES ($1, $2::BIGINT, $3::BIGINT, $4::BIGINT, $5::TIMESTAMP WITH TIME ZONE, $6::TIMESTAMP WITH TIME ZONE, $7::BIGINT, $8::BIGINT, $9::VARCHAR, $10::BIGINT, $11::BIGINT, $12, $13::TIMESTAMP WITH TIME ZONE, $14::TIMESTAMP WITH TIME ZONE, $15::TIMESTAMP WITH TIME ZONE, $16::TIMESTAMP WITH TIME ZONE, $17::TIMESTAMP WITH TIME ZONE, $18::SMALLINT, $19::TIMESTAMP WITH TIME ZONE, $20::TIMESTAMP WITH TIME ZONE, $21::INTEGER) RETURNING conversations.waiting_since;
+INSERT INTO conversations (created_by_type, created_by_id, created_by_user_id, created_by_application_id, created_at, updated_at, account_id, id, subject, assignee_id, source_id, default_channel, closed_at, deadline_response_at, booking_statuses, unread_count) VALUES ($1, $2::BIGINT, $3::BIGINT, $4::BIGINT, $5::TIMESTAMP WITH TIME ZONE, $6::TIMESTAMP WITH TIME ZONE, $7::BIGINT, $8::BIGINT, $9::VARCHAR, $10::BIGINT, $11::BIGINT, $12, $13::TIMESTAMP WITH TIME ZONE, $14::TIMESTAMP WITH TIME ZONE, $15::SMALLINT, $16::INTEGER) RETURNING conversations.id;
 
 INSERT INTO conversation_bookings (account_id, conversation_id, booking_id) SELECT bookings.account_id, $1::BIGINT AS anon_1, bookings.id
 FROM bookings
 WHERE bookings.account_id = $2::BIGINT AND bookings.id = any($3::BIGINT[]) ON CONFLICT DO NOTHING RETURNING conversation_bookings.booking_id;
-
--- db.queries.derivation.COUNTERS;
 
 UPDATE conversations c
 SET booking_statuses = told.booking_statuses, stays_until = told.stays_until
@@ -36,7 +34,7 @@ AND (c.booking_statuses, c.stays_until) IS DISTINCT FROM (told.booking_statuses,
 
 -- db.queries.derivation.TEXTS;
 
-SELECT conversations.created_by_type, conversations.created_by_id, conversations.created_by_user_id, conversations.created_by_application_id, conversations.created_at, conversations.updated_at, conversations.account_id, conversations.id, conversations.subject, conversations.assignee_id, conversations.source_id, conversations.default_channel, conversations.closed_at, conversations.deadline_response_at, conversations.last_message_at, conversations.marked_as_spam_at, conversations.read_at, conversations.booking_statuses, conversations.stays_until, conversations.unanswered_since, conversations.unread_count, conversations.waiting_since
+SELECT conversations.created_by_user_id, conversations.created_by_application_id, conversations.id, conversations.subject, conversations.assignee_id, conversations.source_id, conversations.default_channel, conversations.closed_at, conversations.deadline_response_at
 FROM conversations
 WHERE conversations.account_id = $1::BIGINT AND conversations.id = any($2::BIGINT[]);
 

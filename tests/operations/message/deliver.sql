@@ -1,16 +1,16 @@
 SELECT conversations.created_by_type, conversations.created_by_id, conversations.created_by_user_id, conversations.created_by_application_id, conversations.created_at, conversations.updated_at, conversations.account_id, conversations.id, conversations.subject, conversations.assignee_id, conversations.source_id, conversations.default_channel, conversations.closed_at, conversations.deadline_response_at, conversations.last_message_at, conversations.marked_as_spam_at, conversations.read_at, conversations.booking_statuses, conversations.stays_until, conversations.unanswered_since, conversations.unread_count, conversations.waiting_since
 FROM conversations
-WHERE conversations.account_id = $1::BIGINT AND conversations.id = any($2::BIGINT[]) ORDER BY conversations.id FOR NO KEY UPDATE;
+WHERE conversations.account_id = $1::BIGINT AND conversations.id = $2::BIGINT FOR NO KEY UPDATE;
 
 SELECT participants.created_at, participants.updated_at, participants.account_id, participants.id, participants.conversation_id, participants.member_type, participants.member_id, participants.client_id, participants.host_id, participants.read_at, participants.last_message_sent_at
 FROM participants
 WHERE participants.account_id = $1::BIGINT AND participants.id = $2::BIGINT AND participants.conversation_id = $3::BIGINT;
 
-UPDATE conversations SET updated_at=$1::TIMESTAMP WITH TIME ZONE, closed_at=$2::TIMESTAMP WITH TIME ZONE, last_message_at=$3::TIMESTAMP WITH TIME ZONE WHERE conversations.account_id = $4::BIGINT AND conversations.id = $5::BIGINT;
+UPDATE participants SET updated_at=$1::TIMESTAMP WITH TIME ZONE, last_message_sent_at=$2::TIMESTAMP WITH TIME ZONE WHERE participants.account_id = $3::BIGINT AND participants.id = $4::BIGINT;
 
 INSERT INTO messages (created_by_type, created_by_id, created_by_user_id, created_by_application_id, created_at, updated_at, account_id, conversation_id, sender_id, content, channel, origin, visibility, sent_at) VALUES ($1, $2::BIGINT, $3::BIGINT, $4::BIGINT, $5::TIMESTAMP WITH TIME ZONE, $6::TIMESTAMP WITH TIME ZONE, $7::BIGINT, $8::BIGINT, $9::BIGINT, $10::VARCHAR, $11, $12, $13, $14::TIMESTAMP WITH TIME ZONE) RETURNING messages.id;
 
-UPDATE participants SET updated_at=$1::TIMESTAMP WITH TIME ZONE, last_message_sent_at=$2::TIMESTAMP WITH TIME ZONE WHERE participants.account_id = $3::BIGINT AND participants.id = $4::BIGINT;
+UPDATE conversations SET updated_at=$1::TIMESTAMP WITH TIME ZONE, closed_at=$2::TIMESTAMP WITH TIME ZONE, deadline_response_at=$3::TIMESTAMP WITH TIME ZONE, last_message_at=$4::TIMESTAMP WITH TIME ZONE WHERE conversations.account_id = $5::BIGINT AND conversations.id = $6::BIGINT;
 
 -- db.queries.derivation.COUNTERS;
 
@@ -38,7 +38,7 @@ WHERE clients.account_id = $1::BIGINT AND clients.id = any($2::BIGINT[]);
 
 SELECT conversations.created_by_type, conversations.created_by_id, conversations.created_by_user_id, conversations.created_by_application_id, conversations.created_at, conversations.updated_at, conversations.account_id, conversations.id, conversations.subject, conversations.assignee_id, conversations.source_id, conversations.default_channel, conversations.closed_at, conversations.deadline_response_at, conversations.last_message_at, conversations.marked_as_spam_at, conversations.read_at, conversations.booking_statuses, conversations.stays_until, conversations.unanswered_since, conversations.unread_count, conversations.waiting_since
 FROM conversations
-WHERE conversations.account_id = $1::BIGINT AND conversations.id = any($2::BIGINT[]) ORDER BY conversations.id FOR NO KEY UPDATE;
+WHERE conversations.account_id = $1::BIGINT AND conversations.id = $2::BIGINT FOR NO KEY UPDATE;
 
 SELECT participants.created_at, participants.updated_at, participants.account_id, participants.id, participants.conversation_id, participants.member_type, participants.member_id, participants.client_id, participants.host_id, participants.read_at, participants.last_message_sent_at
 FROM participants

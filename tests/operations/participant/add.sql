@@ -1,15 +1,15 @@
 SELECT conversations.created_by_type, conversations.created_by_id, conversations.created_by_user_id, conversations.created_by_application_id, conversations.created_at, conversations.updated_at, conversations.account_id, conversations.id, conversations.subject, conversations.assignee_id, conversations.source_id, conversations.default_channel, conversations.closed_at, conversations.deadline_response_at, conversations.last_message_at, conversations.marked_as_spam_at, conversations.read_at, conversations.booking_statuses, conversations.stays_until, conversations.unanswered_since, conversations.unread_count, conversations.waiting_since
 FROM conversations
-WHERE conversations.account_id = $1::BIGINT AND conversations.id = any($2::BIGINT[]) ORDER BY conversations.id FOR NO KEY UPDATE;
+WHERE conversations.account_id = $1::BIGINT AND conversations.id = $2::BIGINT FOR NO KEY UPDATE;
 
-SELECT hosts.id, participants.created_at, participants.updated_at, participants.account_id, participants.id AS id_1, participants.conversation_id, participants.member_type, participants.member_id, participants.client_id, participants.host_id, participants.read_at, participants.last_message_sent_at
+SELECT hosts.id AS member, participants.created_at, participants.updated_at, participants.account_id, participants.id, participants.conversation_id, participants.member_type, participants.member_id, participants.client_id, participants.host_id, participants.read_at, participants.last_message_sent_at
 FROM hosts LEFT OUTER JOIN participants ON participants.account_id = hosts.account_id AND participants.host_id = hosts.id AND participants.conversation_id = $1::BIGINT
 WHERE hosts.account_id = $2::BIGINT AND hosts.id = $3::BIGINT ORDER BY hosts.id, participants.id
-LIMIT $4::INTEGER;
+LIMIT 1;
+
+INSERT INTO participants (created_at, updated_at, account_id, conversation_id, member_type, member_id, host_id) VALUES ($1::TIMESTAMP WITH TIME ZONE, $2::TIMESTAMP WITH TIME ZONE, $3::BIGINT, $4::BIGINT, $5, $6::BIGINT, $7::BIGINT) RETURNING participants.id;
 
 UPDATE conversations SET updated_at=$1::TIMESTAMP WITH TIME ZONE WHERE conversations.account_id = $2::BIGINT AND conversations.id = $3::BIGINT;
-
-INSERT INTO participants (created_at, updated_at, account_id, conversation_id, member_type, member_id, client_id, host_id, read_at, last_message_sent_at) VALUES ($1::TIMESTAMP WITH TIME ZONE, $2::TIMESTAMP WITH TIME ZONE, $3::BIGINT, $4::BIGINT, $5, $6::BIGINT, $7::BIGINT, $8::BIGINT, $9::TIMESTAMP WITH TIME ZONE, $10::TIMESTAMP WITH TIME ZONE) RETURNING participants.id;
 
 -- db.queries.derivation.COUNTERS;
 
@@ -33,12 +33,12 @@ WHERE participants.account_id = $1::BIGINT AND participants.conversation_id = an
 
 SELECT conversations.created_by_type, conversations.created_by_id, conversations.created_by_user_id, conversations.created_by_application_id, conversations.created_at, conversations.updated_at, conversations.account_id, conversations.id, conversations.subject, conversations.assignee_id, conversations.source_id, conversations.default_channel, conversations.closed_at, conversations.deadline_response_at, conversations.last_message_at, conversations.marked_as_spam_at, conversations.read_at, conversations.booking_statuses, conversations.stays_until, conversations.unanswered_since, conversations.unread_count, conversations.waiting_since
 FROM conversations
-WHERE conversations.account_id = $1::BIGINT AND conversations.id = any($2::BIGINT[]) ORDER BY conversations.id FOR NO KEY UPDATE;
+WHERE conversations.account_id = $1::BIGINT AND conversations.id = $2::BIGINT FOR NO KEY UPDATE;
 
-SELECT hosts.id, participants.created_at, participants.updated_at, participants.account_id, participants.id AS id_1, participants.conversation_id, participants.member_type, participants.member_id, participants.client_id, participants.host_id, participants.read_at, participants.last_message_sent_at
+SELECT hosts.id AS member, participants.created_at, participants.updated_at, participants.account_id, participants.id, participants.conversation_id, participants.member_type, participants.member_id, participants.client_id, participants.host_id, participants.read_at, participants.last_message_sent_at
 FROM hosts LEFT OUTER JOIN participants ON participants.account_id = hosts.account_id AND participants.host_id = hosts.id AND participants.conversation_id = $1::BIGINT
 WHERE hosts.account_id = $2::BIGINT AND hosts.id = $3::BIGINT ORDER BY hosts.id, participants.id
-LIMIT $4::INTEGER;
+LIMIT 1;
 
 SELECT participants.id
 FROM participants
@@ -46,9 +46,9 @@ WHERE participants.account_id = $1::BIGINT AND participants.id = any($2::BIGINT[
 
 SELECT conversations.created_by_type, conversations.created_by_id, conversations.created_by_user_id, conversations.created_by_application_id, conversations.created_at, conversations.updated_at, conversations.account_id, conversations.id, conversations.subject, conversations.assignee_id, conversations.source_id, conversations.default_channel, conversations.closed_at, conversations.deadline_response_at, conversations.last_message_at, conversations.marked_as_spam_at, conversations.read_at, conversations.booking_statuses, conversations.stays_until, conversations.unanswered_since, conversations.unread_count, conversations.waiting_since
 FROM conversations
-WHERE conversations.account_id = $1::BIGINT AND conversations.id = any($2::BIGINT[]) ORDER BY conversations.id FOR NO KEY UPDATE;
+WHERE conversations.account_id = $1::BIGINT AND conversations.id = $2::BIGINT FOR NO KEY UPDATE;
 
-SELECT clients.id, participants.created_at, participants.updated_at, participants.account_id, participants.id AS id_1, participants.conversation_id, participants.member_type, participants.member_id, participants.client_id, participants.host_id, participants.read_at, participants.last_message_sent_at
+SELECT clients.id AS member, participants.created_at, participants.updated_at, participants.account_id, participants.id, participants.conversation_id, participants.member_type, participants.member_id, participants.client_id, participants.host_id, participants.read_at, participants.last_message_sent_at
 FROM clients LEFT OUTER JOIN participants ON participants.account_id = clients.account_id AND participants.client_id = clients.id AND participants.conversation_id = $1::BIGINT
 WHERE clients.account_id = $2::BIGINT AND clients.id = $3::BIGINT ORDER BY clients.id, participants.id
-LIMIT $4::INTEGER;
+LIMIT 1;

@@ -42,7 +42,7 @@ from tests.bench.growth import measure_growth
 from tests.bench.heavy import heavy_as_json, heavy_text, measure_heavy
 from tests.bench.load import LoadError
 from tests.bench.machine import describe
-from tests.bench.measure import ALONE, MANY, Plan, measure
+from tests.bench.measure import ALONE, MANY, Plan, compare, measure
 from tests.bench.node import NodePackages, install
 from tests.bench.process import ServerProcessError
 from tests.bench.workload import DifferenceError, read_cases
@@ -61,6 +61,7 @@ def main(  # noqa: PLR0913  # each is an option of the command
     clients: Annotated[int, typer.Option(min=2, help="At once; then one alone.")] = MANY,
     conversations: Annotated[int, typer.Option(min=1_000, help="In each account.")] = 20_000,
     accounts: Annotated[int, typer.Option(min=1, help="`wide` reads the second.")] = 2,
+    equal: Annotated[bool, typer.Option("--equal", help="Only compare the answers of all servers.")] = False,
     growth: Annotated[bool, typer.Option("--growth", help="Measure this server with more and more rows.")] = False,
     heavy: Annotated[bool, typer.Option("--heavy", help="Measure what is asked of a large account.")] = False,
     only: Annotated[str | None, typer.Option(help="With --heavy: the filter of this name alone.")] = None,
@@ -94,7 +95,12 @@ def main(  # noqa: PLR0913  # each is an option of the command
             status.update("Installing Node.js and its packages")
             node = install(peers)
             entered = assemble({SERVER, *chosen}, node)
-            results = measure(dsn, asyncio.run(read_cases(dsn, names)), entered, plan, status.update)
+            cases = asyncio.run(read_cases(dsn, names))
+            if equal:
+                compare(dsn, cases, entered, status.update)
+                console.print(report.equality(names, entered.runnable, entered.not_run))
+                return
+            results = measure(dsn, cases, entered, plan, status.update)
             versions = node.versions if isinstance(node, NodePackages) else {}
             shown = report.as_json(results, entered.not_run, describe(dsn, versions))
             tables = [report.results_table(results, entered.not_run, count) for count in plan.clients]

@@ -64,6 +64,10 @@ class Field:
         assert self.node is not None
         return [str(self.node.program), str(Path(__file__).parent / "peers" / contender.program)]
 
+    def answering(self, document: str) -> list[str]:
+        """The names of those that answer a document."""
+        return [name for name, contender in self.runnable.items() if document in contender.documents]
+
     def environment(self) -> dict[str, str]:
         """The variables that the contenders need besides their settings."""
         return {} if self.node is None else {"BENCH_PACKAGES": str(self.node.folder), "NODE_ENV": "production"}

@@ -11,9 +11,9 @@ import asyncio
 import math
 import multiprocessing
 import statistics
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
@@ -145,20 +145,30 @@ class _Match:
 
 def measure(dsn: str, cases: Iterable[Case], entered: Field, plan: Plan, progress: Callable[[str], None]) -> Results:
     """Measure each document on each server that answers it. Raises DifferenceError where answers differ."""
-    environment = environment_of(dsn) | entered.environment()
     results = {}
     with _client() as client:
         clock = Clock(client, asyncio.run(find_postmaster(dsn)))
         for case in cases:
-            with ExitStack() as stack:
-                servers = {
-                    name: stack.enter_context(running(entered.command(name), environment))
-                    for name, contender in entered.runnable.items()
-                    if case.name in contender.documents
-                }
+            with _running(dsn, entered, entered.answering(case.name)) as servers:
                 match = _Match(case, servers, token_of(case.account))
                 results[case.name] = _measure_match(clock, match, plan, partial(_show, progress, case.name))
     return results
+
+
+def compare(dsn: str, cases: Iterable[Case], entered: Field, progress: Callable[[str], None]) -> None:
+    """Compare the answers of all servers and measure nothing. Raises DifferenceError where they differ."""
+    with _running(dsn, entered, list(entered.runnable)) as servers:
+        for case in cases:
+            progress(f"{case.name}: comparing answers")
+            answering = {name: servers[name] for name in entered.answering(case.name)}
+            _Match(case, answering, token_of(case.account)).compare()
+
+
+@contextmanager
+def _running(dsn: str, entered: Field, names: Iterable[str]) -> Iterator[dict[str, ServerProcess]]:
+    environment = environment_of(dsn) | entered.environment()
+    with ExitStack() as stack:
+        yield {name: stack.enter_context(running(entered.command(name), environment)) for name in names}
 
 
 def ratios(results: Mapping[str, Result], clients: int) -> dict[str, Spread]:

@@ -78,6 +78,12 @@ def as_json(results: Results, not_run: Mapping[str, str], machine: Mapping[str, 
     }
 
 
+def equality(documents: Iterable[str], servers: Iterable[str], not_run: Mapping[str, str]) -> str:
+    """What a run that only compared answers says."""
+    lines = [f"{name}: not run, {reason}" for name, reason in not_run.items()]
+    return "\n".join([f"Equal answers to {', '.join(documents)} of {', '.join(servers)}", *lines])
+
+
 def growth_as_json(found: Sequence[Growth], machine: Mapping[str, Any]) -> dict[str, Any]:
     """What `--growth` measured."""
     shown = [

@@ -72,6 +72,7 @@ class Settings(BaseSettings):
     rate_limit_url: SecretStr | None = Field(
         default=None, description="`redis://…`, to limit several processes together; without it, each for itself"
     )
+    max_connections: int = Field(default=800, ge=1, description="Connections of clients, per process")
     max_running: int = Field(default=64, ge=1, description="Operations at once, per process")
     max_waiting: int = Field(default=256, ge=0, description="Operations that wait for their turn, per process")
     operation_timeout: float = Field(

@@ -93,7 +93,7 @@ def run_demo(settings: Settings, *, host: str, port: int, reset: bool = False) -
         configure_log()
         application = create_app(served, token=token)
         _announce(f"{url_of(listener)}/graphql", token)
-        serve(application, listener)
+        serve(application, listener, served)
     # Below the `^C` that a terminal shows.
     typer.echo("\nStopped", err=True)
 

@@ -39,5 +39,5 @@ def serve_command(
         tune_collector()
         log = structlog.stdlib.get_logger("inbox")
         log.info("serving", url=f"{url_of(listener)}/graphql", workers=workers)
-        serve(application if workers == 1 else "gql.app:create_configured_app", listener, workers=workers)
+        serve(application if workers == 1 else "gql.app:create_configured_app", listener, settings, workers=workers)
         log.info("stopped")

@@ -1,7 +1,7 @@
-"""Serving on a port of this machine: listen first, serve then, stop when a signal asks for it.
+"""Serves an application on a port: listens first, then serves, and stops on SIGINT or SIGTERM.
 
-A port that is taken is known before anything slow begins, and whoever connects meanwhile waits for the answer instead
-of being refused. What is served is not decided here.
+Listening comes first, so that a port in use is reported before anything slow starts, and so that clients that connect
+meanwhile wait instead of being refused.
 """
 
 from __future__ import annotations
@@ -11,58 +11,70 @@ import gc
 import ipaddress
 import socket
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from typing import TYPE_CHECKING
 
 import structlog
 import uvicorn
 from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
+from uvicorn.supervisors.multiprocess import Process
+
+from gql.settings import Settings
+from gql.web.protocol import ConnectionLimits, LimitedProtocol
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
-# Seconds for requests in flight when the server is asked to stop. With what then takes time - to notice the signal, and
-# to close the connections to the database - the server is gone in 10, which is what container platforms commonly wait.
+# Seconds that requests in flight have when the server is asked to stop. Noticing the signal and closing the connections
+# to the database take time too: the process has ended within 10, which is what container platforms commonly wait.
 GRACE = 7
-# New objects that may be garbage before Python looks for cycles among them.
+# Seconds that a worker has to start: with half a CPU the imports alone take more than uvicorn's 5.
+START_WITHIN = 120.0
+# Seconds that the supervisor waits for the answer of a worker that starts: signals are noticed only in between.
+_LOOK = 0.5
+# Python looks for cyclic garbage after so many new objects.
 COLLECT_AFTER = 50_000
+
+_log = structlog.stdlib.get_logger("inbox")
 
 
 class ServerError(RuntimeError):
-    """Nothing can be served. The message is one line."""
+    """The server cannot serve. The message is one line."""
 
 
 @contextmanager
 def starting() -> Iterator[None]:
-    """End the process, so that its supervisor gives up, where the block that makes an application raises.
+    """End the process with the code that makes the supervisor stop, if the block raises.
 
-    What fails with one worker fails with the next, and the supervisor would start them for ever.
+    An application that one worker cannot make, the next one cannot make either.
     """
     try:
         yield
-    except Exception:  # noqa: BLE001  # whatever it is, it would be so again
-        structlog.stdlib.get_logger("inbox").exception("failed to start")
+    except Exception:  # noqa: BLE001  # whatever it is, it would happen again
+        _log.exception("failed to start")
         sys.exit(STARTUP_FAILURE)
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A listening socket; the system chooses the port where it is 0. Raises ServerError."""
+    """Open a listening socket; the system chooses the port if it is 0. Raises ServerError."""
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         return socket.create_server((str(address[0]), port), family=family)
     except (OSError, UnicodeError) as error:
         if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
             raise ServerError(f"Port {port} of {host} is in use: choose another one with --port") from error
-        reason = error.strerror if isinstance(error, OSError) else "is no name of a host"
+        reason = error.strerror if isinstance(error, OSError) else "is not the name of a host"
         raise ServerError(f"Cannot listen on port {port} of {host}: {reason}") from error
 
 
 def tune_collector() -> None:
-    """Let Python look for cyclic garbage seldom, and never in what was there before the first request.
+    """Make Python look for cyclic garbage rarely, and never among the objects that exist before the first request.
 
-    An answer makes tens of thousands of objects without a cycle; looking after every 700 takes a third of its time.
+    A large answer makes tens of thousands of objects without a cycle; looking after every 700 took a third of its time.
     """
     gc.collect()
     gc.freeze()
@@ -70,7 +82,7 @@ def tune_collector() -> None:
 
 
 def url_of(listener: socket.socket) -> str:
-    """The address to reach `listener` at from this machine, without a slash at its end."""
+    """The URL of `listener` for clients on this machine, without a trailing slash."""
     host, port = listener.getsockname()[:2]
     address = ipaddress.ip_address(host)
     if address.is_unspecified:
@@ -78,11 +90,60 @@ def url_of(listener: socket.socket) -> str:
     return f"http://[{address}]:{port}" if address.version == 6 else f"http://{address}:{port}"  # noqa: PLR2004
 
 
-class _Supervisor(Multiprocess):
-    """Uvicorn's, which refuses new connections as soon as it stops its workers.
+class _Worker(Process):
+    """A worker that has START_WITHIN seconds to start. Uvicorn's is killed after 5 seconds without an answer."""
 
-    As long as one process has the listener open, connections are made that nobody is going to answer.
+    def __init__(self, config: uvicorn.Config, sockets: list[socket.socket]) -> None:
+        super().__init__(config, sockets)
+        self._started = False
+        self._start_by = time.monotonic() + START_WITHIN
+
+    def is_alive(self, timeout: float = 5) -> bool:
+        """Whether the process runs and, once it has started, answers within `timeout`."""
+        if not self.process.is_alive():
+            return False
+        if self._started:
+            return self.ping(timeout)
+        self._started = self.is_ready(_LOOK)
+        while self._started and self.parent_conn.poll():
+            # Answers to earlier questions, which came too late.
+            self.parent_conn.recv()
+        return self._started or time.monotonic() < self._start_by
+
+
+class _Supervisor(Multiprocess):
+    """Uvicorn's supervisor with two differences: it logs deaths of workers, and stops listening when it stops.
+
+    While any process listens, the system accepts connections that no worker would answer.
     """
+
+    sockets: list[socket.socket]
+
+    def init_processes(self) -> None:
+        """Start the workers."""
+        self.processes = [self._start() for _ in range(self.processes_num)]
+
+    def keep_subprocess_alive(self) -> None:
+        """Replace workers that have died or do not answer; stop if one could not make its application."""
+        for place, worker in enumerate(self.processes):
+            if self.should_exit.is_set():
+                return
+            if worker.is_alive(self.config.timeout_worker_healthcheck):
+                continue
+            answers_not = worker.process.is_alive()
+            worker.kill()
+            worker.join()
+            if worker.exitcode == STARTUP_FAILURE:
+                self.should_exit.set()
+                return
+            reason = "did not answer" if answers_not else "ended"
+            _log.error("worker died", pid=worker.pid, reason=reason, exit_code=worker.exitcode)
+            self.processes[place] = self._start()
+
+    def _start(self) -> _Worker:
+        worker = _Worker(self.config, self.sockets)
+        worker.start()
+        return worker
 
     def terminate_all(self) -> None:
         """Stop listening, then ask the workers to finish."""
@@ -91,16 +152,18 @@ class _Supervisor(Multiprocess):
         super().terminate_all()
 
 
-def serve(application: ASGIApp | str, listener: socket.socket, *, workers: int = 1) -> None:
-    """Serve until SIGINT or SIGTERM, and answer the requests that are in flight then.
+def serve(application: ASGIApp | str, listener: socket.socket, settings: Settings, *, workers: int = 1) -> None:
+    """Serve until SIGINT or SIGTERM, then answer the requests in flight.
 
-    `application` is `module:factory` where there are several workers, as each makes its own. Raises ServerError where
-    it does not start; the log says why.
+    With several workers, `application` is `module:factory`, because each worker makes its own. Raises ServerError if
+    it does not start; the log has the reason.
     """
     config = uvicorn.Config(
         application,
         factory=isinstance(application, str),
         workers=workers,
+        http=partial(LimitedProtocol, limits=ConnectionLimits.of(settings)),  # type: ignore[arg-type]  # called alike
+        ws="none",
         lifespan="on",
         log_config=None,
         access_log=False,
@@ -114,7 +177,7 @@ def serve(application: ASGIApp | str, listener: socket.socket, *, workers: int =
         failed = any(process.exitcode == STARTUP_FAILURE for process in supervisor.processes)
     else:
         try:
-            # Once it has stopped, uvicorn raises the signal again that it was stopped by.
+            # After stopping, uvicorn raises the signal again.
             with suppress(KeyboardInterrupt):
                 uvicorn.Server(config).run([listener])
         except SystemExit:

@@ -15,6 +15,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from http.client import HTTPConnection
 
+from gql.settings import Settings
 from gql.web.server import listen, serve
 from tests.bench.cpu import cpu_seconds, peak_mb
 
@@ -90,7 +91,7 @@ def main(factory: str) -> None:
     with listen("127.0.0.1", 0) as listener:
         sys.stdout.write(f"{listener.getsockname()[1]}\n")
         sys.stdout.flush()
-        serve(factory, listener)
+        serve(factory, listener, Settings())
 
 
 if __name__ == "__main__":

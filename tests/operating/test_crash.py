@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 import sys
@@ -14,7 +15,7 @@ from db.embedded import embedded
 from db.migrations.apply import migrate
 from tests.support.client import SECRET
 from tests.support.command import spawn
-from tests.support.process import Served, prepare, serving_processes, written
+from tests.support.process import READ, READ_DATA, Served, prepare, serving_processes, written
 
 pytestmark = [
     pytest.mark.anyio,
@@ -55,11 +56,31 @@ async def test_each_of_a_thousand_writes_takes_effect_once_though_workers_are_ki
         rows = await written(dsn)
 
     assert len(killed) == KILLS
+    deaths = [line for line in served.lines if '"worker died"' in line]
+    assert [json.loads(line)["pid"] in killed for line in deaths] == [True] * KILLS
     assert killed.isdisjoint(replaced)
     # Requests were cut off, or this has shown nothing.
     assert any(cause.endswith("Error") for client in clients for cause in client.again)
     assert [content for _, content in acknowledged] == keys
     assert rows == sorted(acknowledged)
+
+
+@pytest.mark.slow
+async def test_workers_may_take_their_time_to_start(dsn: str, tmp_path: Path) -> None:
+    # Longer than a worker that runs may take to answer its supervisor.
+    site = tmp_path / "sitecustomize.py"
+    site.write_text("import sys, time\nif 'spawn_main' in ' '.join(sys.orig_argv):\n    time.sleep(7)\n")
+    path = f"{tmp_path}{os.pathsep}{Path(__file__).parents[2]}"
+    await prepare(dsn)
+    with serving_processes(dsn, tmp_path, "--workers", "2", PYTHONPATH=path) as served:
+        while len(started := served.workers()) < WORKERS:  # noqa: ASYNC110  # the supervisor tells nobody
+            await asyncio.sleep(0.01)
+        async with served.client() as client:
+            assert await client.data(READ) == READ_DATA
+        answering = served.workers()
+
+    assert answering == started
+    assert not any('"worker died"' in line for line in served.lines)
 
 
 @pytest.mark.slow

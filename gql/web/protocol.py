@@ -1,0 +1,241 @@
+"""Limits of connections, applied by the HTTP protocol before the application or any token is involved.
+
+| limit | answer |
+|---|---|
+| 64 KiB of request line and headers | 431 |
+| 10 s for them | 408; the connection is closed without an answer if nothing was sent |
+| 30 s for the body | 408 |
+| 8 times `INBOX_MAX_BODY` of transfer-encoded body and trailers | 413 |
+| 16 requests that wait for the answer to an earlier one | those are answered, then the connection is closed |
+| 30 s in which a client reads less than 64 KiB of what is sent | the connection is closed |
+| `INBOX_MAX_CONNECTIONS` | 503 |
+
+httptools has no limits of its own: a header of 150 MB took 22 s of CPU.
+"""
+
+from __future__ import annotations
+
+from asyncio import TimerHandle, Transport
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import Any
+
+import orjson
+import structlog
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+
+from gql.errors import Code
+from gql.settings import Settings
+from gql.web.middleware import SECURITY
+
+# Seconds in which a client can still read why it was rejected, while what it sends is discarded: the system would
+# otherwise reset the connection, and the client would lose the answer.
+_LINGER = 1.0
+# Bytes that a header has besides its name and value, and a request line besides its target.
+_SEPARATORS = 4
+
+_log = structlog.stdlib.get_logger("inbox")
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionLimits:
+    """Bytes, seconds and numbers; see the module."""
+
+    connections: int = 800
+    body: int = 8 * 262_144
+    head: int = 65_536
+    head_seconds: float = 10.0
+    body_seconds: float = 30.0
+    pipelined: int = 16
+    unread: int = 65_536
+    unread_seconds: float = 30.0
+
+    @classmethod
+    def of(cls, settings: Settings) -> ConnectionLimits:
+        """The limits that `settings` configure."""
+        return cls(connections=settings.max_connections, body=8 * settings.max_body + 65_536)
+
+
+class _Phase(Enum):
+    """What the client is to send next."""
+
+    REQUEST = auto()
+    HEAD = auto()
+    BODY = auto()
+
+
+class _RejectedError(Exception):
+    """Stops the parser in the middle of what it was given."""
+
+
+class LimitedProtocol(HttpToolsProtocol):
+    """Uvicorn's protocol with limits. A request that arrives at once needs no timer."""
+
+    def __init__(self, *arguments: Any, limits: ConnectionLimits, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self._limits = limits
+        self._phase = _Phase.REQUEST
+        self._entered = False
+        self._received = 0
+        self._first = 0
+        self._rejected = False
+        self._timer: TimerHandle | None = None
+        self._unread_timer: TimerHandle | None = None
+
+    def connection_made(self, transport: Transport) -> None:  # type: ignore[override]  # as uvicorn's
+        """Accept the connection, unless there are too many."""
+        if len(self.connections) >= self._limits.connections:
+            self._rejected = True
+            self.transport = transport
+            self._write_rejection(503, "There are too many connections: try again", Code.SERVICE_UNAVAILABLE)
+            transport.close()
+            return
+        super().connection_made(transport)
+        self._start_timer()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget the timers."""
+        super().connection_lost(exc)
+        for timer in (self._timer, self._unread_timer):
+            if timer is not None:
+                timer.cancel()
+
+    def data_received(self, data: bytes) -> None:
+        """Parse what has arrived, and limit what is not complete."""
+        if self._rejected:
+            return
+        self._received += len(data)
+        self._first = len(data) if self._phase is _Phase.REQUEST else 0
+        super().data_received(data)
+        if self._rejected or self.transport.is_closing():
+            return
+        if self._entered:
+            self._entered = False
+            self._stop_timer()
+            if self._phase is not _Phase.REQUEST:
+                self._start_timer()
+        idle = self._phase is _Phase.REQUEST and (self.cycle is None or self.cycle.response_complete)
+        if idle and self._timer is None:
+            # Uvicorn's own timer between two requests stops with any byte, also with a line break before a request.
+            self._start_timer()
+        if self._phase is _Phase.HEAD and self._received > self._limits.head:
+            self._reject_head()
+        elif self._phase is _Phase.BODY and self._received > self._limits.body:
+            self._reject(413, "The body is too large", Code.BAD_USER_INPUT)
+
+    def on_message_begin(self) -> None:
+        """The first byte of a request."""
+        super().on_message_begin()
+        self._enter(_Phase.HEAD)
+        # What arrived with the first byte. After other requests it is not known how much of that is this one's.
+        self._received, self._first = self._first, 0
+
+    def on_headers_complete(self) -> None:
+        """Start or queue the request, unless its head is too large or too many are queued."""
+        sizes = (len(name) + len(value) + _SEPARATORS for name, value in self.headers)
+        if len(self.url) + sum(sizes) > self._limits.head:
+            self._reject_head()
+            raise _RejectedError
+        if len(self.pipeline) >= self._limits.pipelined:
+            # Those that wait are answered; `on_response_complete` then closes the connection.
+            self._rejected = True
+            raise _RejectedError
+        super().on_headers_complete()
+        self._enter(_Phase.BODY)
+
+    def on_message_complete(self) -> None:
+        """The last byte of a request."""
+        super().on_message_complete()
+        self._enter(_Phase.REQUEST)
+
+    def on_response_complete(self) -> None:
+        """Start the next queued request; close the connection after the last one before a rejection."""
+        super().on_response_complete()
+        if self._rejected and self.cycle.response_complete:
+            self._close()
+
+    def send_400_response(self, msg: str) -> None:
+        """Answer what is not HTTP, if it was not rejected for another reason."""
+        if not self._rejected:
+            self._reject(400, msg, Code.BAD_USER_INPUT)
+
+    def pause_writing(self) -> None:
+        """The client does not read as fast as it is answered."""
+        super().pause_writing()
+        self._watch_reading(self.transport.get_write_buffer_size())
+
+    def resume_writing(self) -> None:
+        """The client has read."""
+        super().resume_writing()
+        if self._unread_timer is not None:
+            self._unread_timer.cancel()
+
+    def _watch_reading(self, unread: int) -> None:
+        self._unread_timer = self.loop.call_later(self._limits.unread_seconds, self._check_reading, unread)
+
+    def _check_reading(self, before: int) -> None:
+        unread = self.transport.get_write_buffer_size()
+        if before - unread < self._limits.unread:
+            _log.warning("connection closed", reason="the answer is not read")
+            self.transport.abort()
+        else:
+            self._watch_reading(unread)
+
+    def _enter(self, phase: _Phase) -> None:
+        self._phase = phase
+        self._entered = True
+        self._received = 0
+
+    def _start_timer(self) -> None:
+        within = self._limits.body_seconds if self._phase is _Phase.BODY else self._limits.head_seconds
+        self._timer = self.loop.call_later(within, self._expire)
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _expire(self) -> None:
+        if self._phase is _Phase.REQUEST:
+            self.transport.close()
+        else:
+            self._reject(408, "The request did not arrive in time", Code.TIMEOUT)
+
+    def _reject_head(self) -> None:
+        message = f"Request line and headers have at most {self._limits.head} bytes"
+        self._reject(431, message, Code.BAD_USER_INPUT)
+
+    def _reject(self, status: int, message: str, code: Code) -> None:
+        """Answer, if no other answer is under way, and close the connection."""
+        cycle = self.cycle
+        ended = cycle is None or cycle.response_complete
+        begun = self._phase is _Phase.BODY and not self.pipeline and cycle is not None and not cycle.response_started
+        self._rejected = True
+        self._stop_timer()
+        if ended or begun:
+            self._write_rejection(status, message, code)
+        self.pipeline.clear()
+        if cycle is not None:
+            # The application learns that nobody waits for an answer.
+            cycle.disconnected = True
+            cycle.message_event.set()
+        self.flow.resume_reading()
+        self._close()
+
+    def _close(self) -> None:
+        if not self.transport.is_closing():
+            self.transport.write_eof()
+            self.loop.call_later(_LINGER, self.transport.abort)
+
+    def _write_rejection(self, status: int, message: str, code: Code) -> None:
+        _log.warning("request rejected", status=status, reason=message)
+        body = orjson.dumps({"errors": [{"message": message, "extensions": {"code": code}}]})
+        headers = SECURITY | {
+            "Content-Type": "application/json; charset=utf-8",
+            "Content-Length": str(len(body)),
+            "Connection": "close",
+        }
+        if code is Code.SERVICE_UNAVAILABLE:
+            headers["Retry-After"] = "1"
+        lines = [f"{name}: {value}\r\n".encode() for name, value in headers.items()]
+        self.transport.write(b"".join([STATUS_LINE[status], *lines, b"\r\n", body]))

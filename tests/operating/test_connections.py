@@ -1,0 +1,228 @@
+"""Connections are limited before any token: what is too large, too slow or too much is rejected, and costs little."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import json
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, suppress
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+import uvicorn
+from starlette.types import Receive, Scope, Send
+from uvicorn.server import ServerState
+
+from gql.web.protocol import ConnectionLimits, LimitedProtocol
+from tests.support.process import READ, prepare, serving_processes
+
+pytestmark = pytest.mark.anyio
+
+# Short, so that the tests are.
+QUICK = ConnectionLimits(body=65_536, head_seconds=0.4, body_seconds=0.4, unread_seconds=0.3)
+GET = b"GET / HTTP/1.1\r\nHost: inbox\r\n\r\n"
+HEAD = b"GET / HTTP/1.1\r\nHost: inbox\r\nX: "
+POST = b"POST / HTTP/1.1\r\nHost: inbox\r\nContent-Length: 100\r\n\r\n"
+CHUNKED = b"POST / HTTP/1.1\r\nHost: inbox\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+class Server:
+    """An application behind the protocol, on a port of this machine."""
+
+    def __init__(self, answer: bytes = b"hello") -> None:
+        self.answer = answer
+        self.calls = 0
+        self.state = ServerState()
+        self.port = 0
+
+    async def __call__(self, _scope: Scope, receive: Receive, send: Send) -> None:
+        """Read the request, and answer."""
+        self.calls += 1
+        while (message := await receive())["type"] == "http.request" and message["more_body"]:
+            pass
+        length = str(len(self.answer)).encode()
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", length)]})
+        await send({"type": "http.response.body", "body": self.answer})
+
+    @asynccontextmanager
+    async def serving(self, limits: ConnectionLimits = QUICK) -> AsyncIterator[Server]:
+        """Serve during the block."""
+        config = uvicorn.Config(self, lifespan="off", log_config=None, access_log=False)
+        config.load()
+        make = partial(LimitedProtocol, config=config, server_state=self.state, app_state={}, limits=limits)
+        async with await asyncio.get_running_loop().create_server(make, "127.0.0.1", 0) as server:
+            self.port = server.sockets[0].getsockname()[1]
+            yield self
+            for protocol in list(self.state.connections):
+                protocol.transport.abort()
+
+    @asynccontextmanager
+    async def connected(self) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+        """A connection to it."""
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+        try:
+            yield reader, writer
+        finally:
+            writer.close()
+
+    async def ask(self, sending: Iterator[bytes], pause: float = 0.0) -> bytes:
+        """Send one piece after the other until the server closes; return all that it answered."""
+        async with self.connected() as (reader, writer):
+            answer = asyncio.create_task(reader.read())
+            for piece in sending:
+                if answer.done():
+                    break
+                with suppress(ConnectionError):
+                    writer.write(piece)
+                    await writer.drain()
+                await asyncio.sleep(pause)
+            try:
+                return await asyncio.wait_for(answer, 5)
+            except ConnectionError:
+                return b""
+
+
+def status(answer: bytes) -> int:
+    return int(answer.split(b" ", 2)[1])
+
+
+def message(answer: bytes) -> Any:
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert b"nosniff" in head
+    assert b"Connection: close" in head
+    return json.loads(body)["errors"][0]["message"]
+
+
+async def test_a_head_without_end_is_rejected_and_costs_little() -> None:
+    async with Server().serving() as server:
+        started = time.process_time()
+        answer = await server.ask(itertools.chain([HEAD], itertools.repeat(b"a" * 65_536, 800)))
+        took = time.process_time() - started
+
+    assert status(answer) == 431
+    assert message(answer) == "Request line and headers have at most 65536 bytes"
+    assert server.calls == 0
+    # 50 MB took 3 s, and 150 MB took 22 s.
+    assert took < 0.5
+
+
+@pytest.mark.parametrize(("size", "expected"), [(65_000, 200), (65_600, 431)])
+@pytest.mark.parametrize("make", [lambda size: HEAD + b"a" * size, lambda size: b"GET /" + b"a" * size + b" HTTP/1.1"])
+async def test_a_head_has_64_kib(make: Callable[[int], bytes], size: int, expected: int) -> None:
+    async with Server().serving() as server, server.connected() as (reader, writer):
+        writer.write(make(size) + b"\r\n\r\n")
+        assert status(await reader.readuntil(b"\r\n\r\n")) == expected
+        assert server.calls == int(expected == 200)
+
+
+async def test_trailers_are_limited() -> None:
+    async with Server().serving() as server:
+        pieces = itertools.chain([CHUNKED, b"0\r\nX: "], itertools.repeat(b"a" * 65_536, 800))
+        assert status(await server.ask(pieces)) == 413
+
+
+@pytest.mark.parametrize(
+    ("start", "slowly", "expected"),
+    [(b"GET / HT", b"", 408), (HEAD, b"a", 408), (POST, b"a", 408), (POST, b"", 408), (b"", b"", None)],
+    ids=["a line", "a header", "a body", "no body", "nothing"],
+)
+async def test_what_does_not_arrive_in_time_is_rejected(start: bytes, slowly: bytes, expected: int | None) -> None:
+    async with Server().serving() as server:
+        started = time.monotonic()
+        answer = await server.ask(itertools.chain([start], itertools.repeat(slowly, 60)), pause=0.05)
+        took = time.monotonic() - started
+        await emptied(server)
+
+    assert (status(answer) if answer else None) == expected
+    assert 0.35 < took < 2.5
+
+
+@pytest.mark.parametrize("first", [b"", GET], ids=["at first", "after a request"])
+async def test_line_breaks_keep_no_connection(first: bytes) -> None:
+    async with Server().serving() as server:
+        started = time.monotonic()
+        await server.ask(itertools.chain([first], itertools.repeat(b"\r\n", 60)), pause=0.05)
+        assert time.monotonic() - started < 2.5
+
+
+async def test_a_hundred_thousand_requests_at_once_are_not_queued() -> None:
+    async with Server().serving() as server:
+        started = time.process_time()
+        answer = await server.ask(itertools.repeat(GET * 1_000, 100))
+        took = time.process_time() - started
+
+    assert server.calls <= 1 + QUICK.pipelined
+    assert answer.count(b"HTTP/1.1 200") == server.calls
+    assert answer.endswith(b"hello")
+    assert took < 0.5
+
+
+async def test_a_few_requests_at_once_are_all_answered() -> None:
+    async with Server().serving() as server, server.connected() as (reader, writer):
+        for _ in range(3):
+            writer.write(GET * 10)
+            for _ in range(10):
+                assert status(await reader.readuntil(b"hello")) == 200
+
+
+async def test_who_does_not_read_the_answer_is_disconnected() -> None:
+    async with Server(b"a" * 8_000_000).serving() as server, server.connected() as (_, writer):
+        writer.transport.pause_reading()  # type: ignore[attr-defined]  # of a stream that reads
+        writer.write(GET)
+        while not server.calls:  # noqa: ASYNC110  # the application tells nobody
+            await asyncio.sleep(0.01)
+        await emptied(server)
+
+
+async def test_who_reads_slowly_gets_the_whole_answer() -> None:
+    size = 8_000_000
+    async with Server(b"a" * size).serving() as server, server.connected() as (reader, writer):
+        writer.write(GET)
+        await reader.readuntil(b"\r\n\r\n")
+        read = 0
+        while read < size:
+            read += len(await reader.read(400_000))
+            await asyncio.sleep(0.05)
+
+
+async def test_connections_are_limited() -> None:
+    async with Server().serving(ConnectionLimits(connections=2)) as server:
+        async with server.connected() as first, server.connected():
+            await asyncio.sleep(0.1)
+            refused = await server.ask(iter([]))
+            first[1].write(GET)
+            assert status(await first[0].readuntil(b"hello")) == 200
+        await emptied(server)
+        async with server.connected() as (reader, writer):
+            writer.write(GET)
+            assert status(await reader.readuntil(b"hello")) == 200
+
+    assert status(refused) == 503
+    assert b"Retry-After: 1" in refused
+
+
+async def test_a_server_has_these_limits(dsn: str, tmp_path: Path) -> None:
+    await prepare(dsn)
+    with serving_processes(dsn, tmp_path, INBOX_MAX_CONNECTIONS="2") as served:
+        async with served.client() as client:
+            await client.data(READ)
+        server = Server()
+        server.port = int(served.url.rpartition(":")[2])
+        large = await server.ask(iter([HEAD + b"a" * 70_000]))
+        async with server.connected(), server.connected():
+            await asyncio.sleep(0.1)
+            many = await server.ask(iter([]))
+
+    assert (status(large), status(many)) == (431, 503)
+    assert sum('"request rejected"' in line for line in served.lines) == 2
+
+
+async def emptied(server: Server) -> None:
+    """Return once the server has no connections."""
+    async with asyncio.timeout(5):
+        while server.state.connections:  # noqa: ASYNC110  # it tells nobody
+            await asyncio.sleep(0.02)

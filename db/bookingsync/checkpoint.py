@@ -1,7 +1,7 @@
-"""How far an import has come, as the database has it.
+"""How far an import has come, stored in the database.
 
-A batch saves its position in its own transaction, so that both are there or neither: whoever goes on from a position
-does nothing twice and leaves nothing out.
+Each batch saves the checkpoint in its own transaction, so an import that continues from a checkpoint repeats nothing
+and leaves nothing out.
 """
 
 from __future__ import annotations
@@ -13,26 +13,26 @@ import asyncpg
 from db.bookingsync.stream import Start
 
 TABLE = """
-CREATE TABLE inbox_import.position (
+CREATE TABLE inbox_import.checkpoint (
     step text NOT NULL, after bigint NOT NULL,
     file int NOT NULL, byte bigint, name text, place int,
     read bigint NOT NULL, joined bigint NOT NULL
 )
 """
-_BEGIN = "INSERT INTO inbox_import.position VALUES ($1, $2, $3, $4, $5, $6, $7, $8)"
+_BEGIN = "INSERT INTO inbox_import.checkpoint VALUES ($1, $2, $3, $4, $5, $6, $7, $8)"
 _SAVE = """
-UPDATE inbox_import.position
+UPDATE inbox_import.checkpoint
 SET (step, after, file, byte, name, place, read, joined) = ROW($1, $2, $3, $4, $5, $6, $7, $8)
 """
-_LOAD = "SELECT * FROM inbox_import.position"
+_LOAD = "SELECT * FROM inbox_import.checkpoint"
 
 
 @dataclass(slots=True)
-class Position:
-    """The step that an import is at, and how far that has come.
+class Checkpoint:
+    """The current step of an import, and how far that step has come.
 
-    Reading is at the file number `file`, at its beginning or at `start`; any other step is behind the number `after`.
-    `read` and `joined` count records.
+    The step that reads is in the file number `file`, at its beginning or at `start`. Every other step has done
+    everything up to and including the number `after`. `read` and `joined` count records.
     """
 
     step: str
@@ -43,11 +43,11 @@ class Position:
     joined: int = 0
 
     async def begin(self, connection: asyncpg.Connection) -> None:
-        """Make this the position of a new import."""
+        """Store this as the checkpoint of a new import."""
         await connection.execute(_BEGIN, *self._values())
 
     async def save(self, connection: asyncpg.Connection) -> None:
-        """Make this the position of the import."""
+        """Store this as the checkpoint of the import."""
         await connection.execute(_SAVE, *self._values())
 
     def _values(self) -> tuple[object, ...]:
@@ -55,7 +55,7 @@ class Position:
         return (self.step, self.after, self.file, *start, self.read, self.joined)
 
 
-async def load(connection: asyncpg.Connection) -> Position:
-    """The position of the import that was begun."""
+async def load(connection: asyncpg.Connection) -> Checkpoint:
+    """The checkpoint of the import that has begun."""
     step, after, file, byte, name, place, read, joined = await connection.fetchrow(_LOAD)
-    return Position(step, after, file, None if byte is None else Start(byte, name, place), read, joined)
+    return Checkpoint(step, after, file, None if byte is None else Start(byte, name, place), read, joined)

@@ -1,8 +1,8 @@
-"""Files of the REST API, read into records.
+"""Reads files of the REST API into records.
 
 A page is a JSON object with an array under the plural of each kind, as in `{"hosts": [{"id": 1, …}], "meta": {…}}`.
-What cannot be read is a leftover with its position, and the rest goes on: a malformed record costs that record, and
-where a file stops being JSON, it costs what follows in that file.
+Whatever cannot be read becomes a leftover with its position, and reading continues: a malformed record costs that
+record, and invalid JSON costs the rest of its file.
 """
 
 from __future__ import annotations
@@ -17,12 +17,13 @@ from pydantic import ValidationError
 
 from db.bookingsync.kind import KINDS, Kind
 from db.bookingsync.report import Fate, Leftover
-from db.bookingsync.stream import Array, Broken, Element, NoArray, Start, UnreadableError, read_arrays
-from db.bookingsync.wire import Record
+from db.bookingsync.stream import Array, Broken, Element, NoArray, Start, UnreadableError, open_file, read_arrays
+from db.bookingsync.wire import WireRecord
 
-# What stands beside the records in a page: link templates, and paging.
+# The members of a page that are not arrays of records: link templates and paging.
 _NO_KINDS = frozenset({"links", "meta"})
 _KINDS = {kind.name: kind for kind in KINDS}
+_SUFFIXES = (".json", ".json.gz")
 
 
 class Given(NamedTuple):
@@ -30,25 +31,40 @@ class Given(NamedTuple):
 
     kind: Kind
     place: int
-    record: Record
+    record: WireRecord
 
 
-class Found(NamedTuple):
-    """Something in a page, None where there is nothing to tell; `stop` is where to start to read what follows it.
+class Section(NamedTuple):
+    """The array of a kind starts in the file."""
 
-    Without `stop`, a reader that starts at the last one finds this again.
+    kind: Kind
+
+
+class Deleted(NamedTuple):
+    """The ids under `meta.deleted_ids`: records of the page's kind that were deleted since an earlier export."""
+
+    ids: tuple[int, ...]
+
+
+Item = Given | Section | Deleted | Leftover
+
+
+class Entry(NamedTuple):
+    """Something in a page; `item` is None if there is nothing to keep of it. Reading can continue from `stop`.
+
+    An entry without `stop` is read again by a reader that continues from the `stop` before it.
     """
 
-    item: Given | Leftover | None
+    item: Item | None
     stop: Start | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """A file as it was when an import began: its size in bytes, and the hash of its content.
+    """A file when an import began: its size in bytes, and the hash of its content, both after decompression.
 
-    The hash is of all bytes: those of the middle are as likely to be mended between two attempts as any, and hashing a
-    file takes a hundredth of the time that importing it does. It is empty where the file cannot be read.
+    All bytes are hashed, because a correction between two attempts may be anywhere in the file. Hashing takes 1 % of
+    the time of importing. The digest is empty if the file cannot be read.
     """
 
     path: Path
@@ -57,80 +73,128 @@ class File:
 
 
 def find_files(paths: Sequence[Path]) -> list[Path]:
-    """The files of `paths`, each once: a folder stands for the `*.json` in it and below it, in the order of names."""
-    found: dict[Path, Path] = {}
-    for path in paths:
-        for file in sorted(path.rglob("*.json")) if path.is_dir() else [path]:
-            if not file.is_dir():
-                found.setdefault(file.resolve(), file)
-    return list(found.values())
+    """The files to read, each once: those of `paths`, and in folders all `*.json` and `*.json.gz` by name."""
+    return _unique(
+        file
+        for path in paths
+        for file in (filter(_is_page, _visible_files(path)) if path.is_dir() else [path])
+        if not file.is_dir()
+    )
+
+
+def find_others(paths: Sequence[Path]) -> list[Path]:
+    """The files in folders that `find_files` skips, each once. Hidden files are left out."""
+    read = {file.resolve() for file in find_files(paths)}
+    others = _unique(file for path in paths if path.is_dir() for file in _visible_files(path))
+    return [file for file in others if file.resolve() not in read]
 
 
 def identify(path: Path) -> File:
-    """The file at `path`, which need not be there."""
+    """The file at `path`, which need not exist."""
     try:
-        with path.open("rb") as source:
+        with open_file(path) as source:
             digest = hashlib.file_digest(source, "blake2b").digest()
             return File(path, source.tell(), digest)
     except OSError:
         return File(path, 0, b"")
 
 
-def read_page(file: Path, start: Start | None = None) -> Iterator[Found]:
-    """The records of a file, and what could not be read of it. Nothing is raised for what is in the file."""
+def read_page(file: Path, start: Start | None = None) -> Iterator[Entry]:
+    """The records of a file, and what could not be read of it. Raises nothing because of the file's content."""
     kinds = 0 if start is None else 1
     try:
-        for found in read_arrays(file, start):
-            if isinstance(found, Element):
-                kind = _KINDS.get(found.name)
-                item = None if kind is None else _read_record(file, kind, found.place, found.value)
-                yield Found(item, Start(found.end, found.name, found.place + 1))
+        for part in read_arrays(file, start):
+            if isinstance(part, Element):
+                kind = _KINDS.get(part.name)
+                *notes, item = [None] if kind is None else _read_record(file, kind, part.place, part.value)
+                yield from map(Entry, notes)
+                yield Entry(item, Start(part.end, part.name, part.place + 1))
             else:
-                kinds += found.name not in _NO_KINDS
-                if left := _no_records(file, found):
-                    yield Found(left)
+                kinds += part.name not in _NO_KINDS
+                if member := _read_member(file, part):
+                    yield Entry(member)
     except (UnreadableError, OSError) as error:
         text = f"cannot be read: {error.strerror}" if isinstance(error, OSError) else str(error)
-        yield Found(Leftover("file", None, Fate.MALFORMED, file, None, text))
+        yield Entry(Leftover("file", None, Fate.MALFORMED, file, None, text))
     else:
         if not kinds:
-            yield Found(Leftover("file", None, Fate.MALFORMED, file, None, "has no records of any kind"))
+            yield Entry(Leftover("file", None, Fate.MALFORMED, file, None, "has no records of any kind"))
 
 
-def _no_records(file: Path, member: Array | NoArray) -> Leftover | None:
-    """What to tell of a member of a page; None of an array of a kind, and of what stands beside those."""
+def _is_page(file: Path) -> bool:
+    return file.name.lower().endswith(_SUFFIXES)
+
+
+def _visible_files(folder: Path) -> Iterator[Path]:
+    """The files in a folder and below it, in the order of names, without hidden ones."""
+    for path in sorted(folder.rglob("*")):
+        hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
+        if not hidden and path.is_file():
+            yield path
+
+
+def _unique(files: Iterator[Path]) -> list[Path]:
+    """Each file once, under the first of its names."""
+    by_place: dict[Path, Path] = {}
+    for file in files:
+        by_place.setdefault(file.resolve(), file)
+    return list(by_place.values())
+
+
+def _read_member(file: Path, member: Array | NoArray) -> Section | Deleted | Leftover | None:
+    """What to keep of a member of a page, except the elements of its array."""
     name = member.name
     if isinstance(member, NoArray) and isinstance(member.value, Broken):
         return Leftover("file", None, Fate.MALFORMED, file, None, member.value.text)
-    if name in _KINDS and isinstance(member, NoArray):
-        return Leftover(name, None, Fate.MALFORMED, file, None, f"{name!r} is not an array")
-    if name in _KINDS or name in _NO_KINDS:
+    if name == "meta" and isinstance(member, NoArray) and isinstance(member.value, dict):
+        return _read_deleted(file, member.value.get("deleted_ids"))
+    if name in _KINDS:
+        if isinstance(member, NoArray):
+            return Leftover(name, None, Fate.MALFORMED, file, None, f"{name!r} is not an array")
+        return Section(_KINDS[name])
+    if name in _NO_KINDS:
         return None
     text = f"{name!r} is not a kind of record that the inbox has"
-    # A name may have any character. Written out, it can be stored and shown.
+    # A name may contain any character. Its escaped form can be stored and printed.
     return Leftover(repr(name)[1:-1], None, Fate.SKIPPED, file, None, text)
 
 
-def _read_record(file: Path, kind: Kind, place: int, entry: object) -> Given | Leftover:
+def _read_deleted(file: Path, ids: object) -> Deleted | Leftover | None:
+    if ids is None or ids == []:
+        return None
+    if not isinstance(ids, list) or not all(map(_is_id, ids)):
+        return Leftover("file", None, Fate.MALFORMED, file, None, "meta.deleted_ids is not a list of ids")
+    return Deleted(tuple(ids))
+
+
+def _read_record(file: Path, kind: Kind, place: int, entry: object) -> list[Item]:
+    """The record, or why it is malformed; before the record, a leftover for each value that was replaced."""
     if isinstance(entry, Broken):
-        return Leftover(kind.name, None, Fate.MALFORMED, file, place, entry.text)
+        return [Leftover(kind.name, None, Fate.MALFORMED, file, place, entry.text)]
+    replaced: list[str] = []
     try:
-        return Given(kind, place, kind.record.model_validate(entry))
+        record = kind.record.model_validate(entry, context=replaced)
     except ValidationError as error:
         mistakes = dict.fromkeys(_mistake(detail["loc"], detail["msg"]) for detail in error.errors(include_url=False))
-        return Leftover(kind.name, _id_of(entry), Fate.MALFORMED, file, place, "; ".join(mistakes))
+        return [Leftover(kind.name, _id_of(entry), Fate.MALFORMED, file, place, "; ".join(mistakes))]
+    notes = [Leftover(kind.name, record.id, Fate.REPLACED, file, place, text) for text in replaced]
+    return [*notes, Given(kind, place, record)]
 
 
 def _id_of(entry: object) -> int | None:
-    """The id of a malformed record, where it is one that can be stored."""
+    """The id of a malformed record, if it can be stored."""
     id = entry.get("id") if isinstance(entry, dict) else None  # noqa: A001  # the field's own name
     return id if isinstance(id, int) and not isinstance(id, bool) and abs(id) < 1 << 63 else None
 
 
+def _is_id(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 < value < 1 << 63
+
+
 def _mistake(loc: tuple[int | str, ...], message: str) -> str:
-    """A mistake with the way to it in the record: `links.account: Field required`."""
-    way = ".".join(str(step) for step in loc)
-    return ": ".join(part for part in (way, message.removeprefix("Value error, ")) if part)
+    """A mistake with its path in the record: `links.account: Field required`."""
+    path = ".".join(str(step) for step in loc)
+    return ": ".join(part for part in (path, message.removeprefix("Value error, ")) if part)
 
 
 # A batch ends with the record that reaches one of these.
@@ -140,9 +204,9 @@ BYTES = 1 << 22
 
 @dataclass(slots=True)
 class Batch:
-    """What was found, each with the number of its file, and from where on the next batch is to be read."""
+    """Items with the numbers of their files. The next batch starts in the file number `file`, at `start`."""
 
-    items: list[tuple[int, Given | Leftover]] = field(default_factory=list)
+    items: list[tuple[int, Item]] = field(default_factory=list)
     size: int = 0
     file: int = 0
     start: Start | None = None
@@ -154,23 +218,23 @@ class Batch:
 
     @property
     def full(self) -> bool:
-        """Whether it is to end where it can."""
+        """Whether it ends as soon as reading can continue from there."""
         return len(self.items) >= RECORDS or self.size >= BYTES
 
 
 def read_batches(files: Sequence[File], file: int, start: Start | None) -> Iterator[Batch]:
-    """Read files from the number `file` on, that one from `start`. The last batch's `file` is behind the last file."""
+    """Read files from the number `file` on, that one from `start`. The `file` of the last batch is `len(files)`."""
     batch = Batch()
     for number in range(file, len(files)):
         offset = 0 if start is None else start.offset
-        for found in read_page(files[number].path, start):
-            if found.item is not None:
-                batch.items.append((number, found.item))
-            if found.stop is not None:
-                batch.size += found.stop.offset - offset
-                offset = found.stop.offset
+        for entry in read_page(files[number].path, start):
+            if entry.item is not None:
+                batch.items.append((number, entry.item))
+            if entry.stop is not None:
+                batch.size += entry.stop.offset - offset
+                offset = entry.stop.offset
                 if batch.full:
-                    batch.file, batch.start = number, found.stop
+                    batch.file, batch.start = number, entry.stop
                     yield batch
                     batch = Batch()
         start = None

@@ -1,12 +1,11 @@
-"""The import: pages of the REST API into the database, a transaction a batch, gone on with when it was interrupted.
+"""Imports pages of the REST API into the database, one transaction per batch. An interrupted import can be continued.
 
-Records are copied to tables of the import as they are read, and joined from there by statements over whole batches
-(`steps`), so that there is no round trip per record. This package is the one place that works on several accounts at
-once, and so does not go through `db.scope`, which is for the one account of a request; its joins carry `account_id`
-instead.
+Records are copied to staging tables as they are read, and joined from there by statements over whole batches (`steps`),
+so there is no round trip per record. This is the only package that works on several accounts at once. It does not use
+`db.scope`, which is for the one account of a request: its joins carry `account_id` instead.
 
-An import never deletes a record, never replaces a newer one, and does not guess: what could not be joined is listed.
-While it runs, readers see the part that is there.
+An import deletes only what the export names as deleted, never replaces a newer record, and never guesses: what could
+not be joined is listed. Readers see the import progress.
 """
 
 from __future__ import annotations
@@ -20,18 +19,17 @@ from pathlib import Path
 import asyncpg
 
 from db.bookingsync import checkpoint, staging
-from db.bookingsync.checkpoint import Position
-from db.bookingsync.files import File, find_files, identify
+from db.bookingsync.checkpoint import Checkpoint
+from db.bookingsync.files import File, find_files, find_others, identify
 from db.bookingsync.kind import KINDS
 from db.bookingsync.report import Fate, Leftover, Report
 from db.bookingsync.steps import DONE, FIRST, STEPS, Work, following
 
-# Held by the connection: of two imports at once, the second finds what the first brought, and what is gone on with is
-# not still going on. A process that is killed has it until PostgreSQL knows.
+# Held by the connection, so that imports run one after the other. A killed process holds it until PostgreSQL notices.
 _LOCK = "SELECT pg_advisory_lock(hashtext('inbox import'))"
 _UNLOCK = "SELECT pg_advisory_unlock(hashtext('inbox import'))"
 
-# A batch looks up its records one by one, however large the tables have become that it would otherwise read whole.
+# Makes the planner look up the records of a batch by index, instead of reading whole tables.
 _PLANNING = "SET LOCAL random_page_cost = 1.1"
 
 _OUTCOMES = """
@@ -43,21 +41,28 @@ _LEFTOVERS = """
 SELECT kind, id, what, file, place, text FROM inbox_import.leftovers
 ORDER BY coalesce(array_position($1::text[], kind), 0), kind COLLATE "C", coalesce(id, 0), text COLLATE "C", file, place
 """
+_DELETED = "SELECT kind, count(*) FROM inbox_import.gone GROUP BY kind"
+_COUNTS = """
+SELECT count(*), count(*) FILTER (WHERE what = ANY ($1::text[])),
+    (SELECT count(DISTINCT file) FROM inbox_import.sections)
+FROM inbox_import.leftovers
+"""
+_FAILED = [Fate.MALFORMED, Fate.KEPT_ASIDE]
 
 
 class UnfinishedError(RuntimeError):
-    """Another import is unfinished. The message is one line and says what can be done."""
+    """Another import is unfinished. The message is one line, and says what to do."""
 
 
 class Phase(StrEnum):
-    """What an import is doing: it reads bytes, joins records, and then works off what follows from those."""
+    """What an import is doing: it reads bytes, joins records, and then links and derives in steps."""
 
     READING = "Reading"
     JOINING = "Joining"
     FINISHING = "Finishing"
 
 
-# Told the phase, how much of it is done, and how much there is in all.
+# Called with the phase, how much of it is done, and how much there is.
 Progress = Callable[[Phase, int, int], None]
 
 
@@ -71,16 +76,16 @@ async def importing(  # noqa: PLR0913 - each is an option of the command
     abandon: bool = False,
     progress: Progress | None = None,
 ) -> AsyncIterator[Report]:
-    """Import files, and the `*.json` files of folders, in any order; yield the report, and then forget the import.
+    """Import files and folders, in any order; yield the report, and drop the import's tables when the block ends.
 
-    `connection` must not be in a transaction; with a `second` one to the same database, it is faster. An import that
-    was interrupted at whatever moment is gone on with when the same contents are given again, and reports as if it
-    never had been. Whoever does not come to the end of the `async with` gets the report again. With other files,
-    UnfinishedError is raised or, with `abandon`, the rest of the unfinished import left out. With `dry_run`, everything
-    is done in one transaction, and undone.
+    `connection` must not be in a transaction. A `second` one to the same database makes the import faster. An import
+    that was interrupted, at any moment, continues when the same contents are given again; its report is the same as
+    without the interruption. If the block is left by an exception, the next import yields the same report again. With
+    other files, UnfinishedError is raised; with `abandon`, the rest of the unfinished import is dropped instead. With
+    `dry_run`, everything is done in one transaction and rolled back.
 
-    Nothing is raised for what is in the files: it is in the report. Errors of the database are asyncpg's; what was
-    imported until then stays. Files must not change meanwhile.
+    The content of files raises nothing: it is in the report. Errors of the database are asyncpg's; what was imported
+    before them stays. Files must not change during the import.
     """
     files = [identify(path) for path in find_files(paths)]
     await connection.execute(_LOCK)
@@ -92,19 +97,19 @@ async def importing(  # noqa: PLR0913 - each is an option of the command
             files = await _begin(connection, files, abandon=abandon)
             at = await checkpoint.load(connection)
             await _run(Work(connection, None if dry_run else second, files, at, dry_run), progress)
-            yield await _report(connection, files)
+            yield await _report(connection, files, find_others(paths))
             await staging.drop(connection)
         finally:
             if transaction:
                 await transaction.rollback()
     finally:
-        # A connection that was lost has no lock either.
+        # A lost connection does not hold the lock any more.
         with suppress(OSError, asyncpg.InterfaceError, asyncpg.PostgresConnectionError):
             await connection.execute(_UNLOCK)
 
 
 async def _begin(connection: asyncpg.Connection, files: list[File], *, abandon: bool) -> list[File]:
-    """Begin an import of the files, or go on with it. Returns them by their numbers."""
+    """Begin an import of the files, or continue it. Returns the files in the order of their numbers."""
     if await staging.exists(connection):
         begun = await staging.arrange(connection, files)
         if begun is not None:
@@ -112,20 +117,20 @@ async def _begin(connection: asyncpg.Connection, files: list[File], *, abandon: 
         others, name = await staging.count_files(connection)
         if others and not abandon:
             raise UnfinishedError(
-                f"An import of {others:,} other files is unfinished, of {name} among them: "
-                "give these again to go on with it, or --abandon it to leave the rest of it out"
+                f"An import of {others:,} other files is unfinished, {name} among them: "
+                "import these again to continue it, or add --abandon to drop the rest of it"
             )
         await _abandon(connection)
     async with connection.transaction():
         await staging.create(connection, files)
-        await Position(FIRST).begin(connection)
+        await Checkpoint(FIRST).begin(connection)
     return files
 
 
 async def _abandon(connection: asyncpg.Connection) -> None:
-    """End an import where it is, but do what follows from all that it has written: no later one would."""
+    """End an import where it is, but link and derive what it has written: no later import would."""
     async with connection.transaction():
-        # Without files, it can only be abandoned again.
+        # Without files, it cannot be continued, only abandoned again.
         await staging.forget_files(connection)
         left = await checkpoint.load(connection)
         steps = [*STEPS, DONE]
@@ -137,8 +142,8 @@ async def _abandon(connection: asyncpg.Connection) -> None:
 
 
 async def _run(work: Work, progress: Progress | None) -> None:
-    """Do what is left of an import, each batch in a transaction with the position behind it."""
-    at = work.position
+    """Do the rest of an import, each batch in a transaction that also saves the checkpoint after it."""
+    at = work.checkpoint
     sizes = [0, *accumulate(file.size for file in work.files)]
     await staging.open_batches(work.connection)
     while at.step != DONE:
@@ -153,14 +158,14 @@ async def _run(work: Work, progress: Progress | None) -> None:
         try:
             await _advance(work)
         except OSError as error:
-            # Of files, none comes up to here.
+            # Files raise none: their errors are leftovers.
             raise asyncpg.ConnectionDoesNotExistError("the connection to the database was lost") from error
     await staging.close_batches(work.connection)
 
 
 async def _advance(work: Work) -> None:
-    """Do a batch, and move to the next step after the last one."""
-    at = work.position
+    """Do a batch; after the last one of a step, move to the next step."""
+    at = work.checkpoint
     async with work.connection.transaction():
         await work.connection.execute(_PLANNING)
         more = await STEPS[at.step](work)
@@ -170,18 +175,24 @@ async def _advance(work: Work) -> None:
         await at.save(work.connection)
 
 
-async def _report(connection: asyncpg.Connection, files: Sequence[File]) -> Report:
+async def _report(connection: asyncpg.Connection, files: Sequence[File], others: Sequence[Path]) -> Report:
     rows = {kind: counts for kind, *counts in await connection.fetch(_OUTCOMES)}
     imported, unchanged, linked = (
         {kind.name: rows[kind.name][nth] for kind in KINDS if kind.name in rows and rows[kind.name][nth]}
         for nth in range(3)
     )
-    left_over = await connection.fetchval("SELECT count(*) FROM inbox_import.leftovers")
-    return Report(imported, unchanged, linked, left_over, _leftovers(connection, files))
+    deleted = dict(await connection.fetch(_DELETED))
+    left_over, failed, pages = await connection.fetchrow(_COUNTS, _FAILED)
+    leftovers = _leftovers(connection, files, others)
+    return Report(imported, unchanged, linked, deleted, pages, left_over + len(others), failed, leftovers)
 
 
-async def _leftovers(connection: asyncpg.Connection, files: Sequence[File]) -> AsyncIterator[Leftover]:
-    """What is left over, in the order of kinds and ids, whichever order the files were in."""
+async def _leftovers(
+    connection: asyncpg.Connection, files: Sequence[File], others: Sequence[Path]
+) -> AsyncIterator[Leftover]:
+    """All leftovers, in the order of kinds and ids, whatever order the files were in; skipped files come first."""
+    for path in others:
+        yield Leftover("file", None, Fate.SKIPPED, path, None, "is not a *.json or *.json.gz file")
     async with connection.transaction():
         async for row in connection.cursor(_LEFTOVERS, [kind.name for kind in KINDS]):
             kind, id, what, file, place, text = row  # noqa: A001  # the field's own name

@@ -1,9 +1,9 @@
-"""A batch of given records into rows, each step over all of its records at once.
+"""Turns a batch of given records into rows, each statement over all records of the batch.
 
-A kind is joined when those that it refers to are written already, so that one look at a table answers whether a record
-is anywhere: among the given ones or stored by an earlier import. All given records with one id are in one batch. Every
-join is within an account. What could not be joined is written to `leftovers`, with nothing refused that can be kept
-without it.
+A kind is joined after the kinds that it refers to, so one look at a table shows whether a record exists: as a given one
+or as one of an earlier import. All given records with one id are in one batch. Every join is within an account. What
+could not be joined is written to `leftovers`; a record is kept aside only if it cannot be stored without the missing
+one.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from db.bookingsync.kind import Kind, Polymorph
 from db.bookingsync.report import Fate
 from db.bookingsync.staging import fill, note
 
-# A conversation (or rental) of the given files goes before a stored one: an export belongs together, and a stored one
-# of another account may have the same id.
+# A given conversation (or rental) is preferred to a stored one: the files of an export belong together, and another
+# account may have stored the same id.
 _ADOPT = """
 UPDATE given_$kind g SET account_id = o.account_id
 FROM (
@@ -29,7 +29,7 @@ _ORPHANS = """
 SELECT array_agg(DISTINCT g.$column) FROM given_$kind g
 WHERE g.account_id IS NULL AND NOT EXISTS (SELECT FROM inbox_import.staged_$owners o WHERE o.id = g.$column)
 """
-# By way of the accounts, as only they lead to a record by its id.
+# Joined through the accounts, as every index starts with the account.
 _ADOPT_BY_STORED = """
 UPDATE given_$kind g SET account_id = o.account_id
 FROM (
@@ -47,11 +47,11 @@ SELECT '$kind', id, '$fate', file, place, CASE
     WHEN EXISTS (SELECT FROM inbox_import.staged_$owners o WHERE o.id = owner)
         OR EXISTS (SELECT FROM $owners o WHERE o.id = owner)
         THEN format('$label %s is in several accounts: import one account at a time', owner)
-    ELSE format('$label %s is nowhere', owner) END
+    ELSE format('$label %s was not found', owner) END
 FROM aside
 """
-# The same record may stand in several pages. Where two of the same age differ, their content decides, so that the order
-# of the files does not.
+# The same record may be in several pages. If two of the same age differ, their content decides, so that the order of
+# the files does not matter.
 _SUPERSEDED = """
 DELETE FROM given_$kind a USING given_$kind b
 WHERE a.ctid <> b.ctid AND $same AND ($rank_a) < ($rank_b)
@@ -59,7 +59,7 @@ WHERE a.ctid <> b.ctid AND $same AND ($rank_a) < ($rank_b)
 _RANK = "{0}.updated_at, to_jsonb({0}) - '{{file,place}}'::text[], {0}.file, {0}.place"
 _RANK_UNSTAMPED = "{0}.file, {0}.place"
 
-# From the comparison of ages to the end of the batch, nobody else changes the rows that it is about.
+# Locks the stored rows of a batch, so that nobody changes them after the ages were compared.
 _HOLD = "SELECT $columns FROM $kind t JOIN given_$kind g ON $same ORDER BY $key FOR NO KEY UPDATE OF t"
 _STALE = """
 WITH held AS ($hold), stale AS (
@@ -69,7 +69,7 @@ WITH held AS ($hold), stale AS (
 INSERT INTO inbox_import.outcomes SELECT '$kind', account_id, id, true, false FROM stale ON CONFLICT DO NOTHING
 """
 
-# Every query of an account's days asks PostgreSQL about its zone, and fails where that is not known.
+# Queries convert times to the account's zone in PostgreSQL, which fails for a zone that it does not know.
 _UNZONED = """
 WITH unzoned AS (
     SELECT file, place, id, time_zone FROM given_accounts WHERE lower(time_zone) NOT IN (
@@ -98,7 +98,7 @@ WITH aside AS (
         WHERE p.account_id = g.account_id AND p.conversation_id = g.conversation_id AND p.id = g.sender_id
     ) RETURNING id, file, place, CASE
         WHEN sender_id IS NULL THEN 'names no sender'
-        ELSE format('sender %s is nowhere in conversation %s', sender_id, conversation_id) END AS text
+        ELSE format('sender %s was not found in conversation %s', sender_id, conversation_id) END AS text
 )
 INSERT INTO inbox_import.leftovers SELECT 'messages', id, '$fate', file, place, text FROM aside
 """
@@ -110,7 +110,7 @@ WITH lost AS (
     AND NOT EXISTS (SELECT FROM $target o WHERE o.account_id = g.account_id AND o.id = g.$column)
 ), listed AS (
     INSERT INTO inbox_import.leftovers
-    SELECT '$kind', id, '$fate', file, place, format('$label %s is nowhere: left empty', named) FROM lost
+    SELECT '$kind', id, '$fate', file, place, format('$label %s was not found: left empty', named) FROM lost
 )
 UPDATE given_$kind g SET $column = NULL FROM lost WHERE g.file = lost.file AND g.place = lost.place
 """
@@ -121,7 +121,7 @@ WHERE $type_column = '$type' AND EXISTS (SELECT FROM $target o WHERE o.id = g.$i
 _UNLINKED = """
 INSERT INTO inbox_import.leftovers
 SELECT '$kind', id, '$fate', file, place,
-    format('$label %s %s is nowhere: kept by its id', lower($type_column), $id_column)
+    format('$label %s %s was not found: kept by its id', lower($type_column), $id_column)
 FROM given_$kind WHERE $id_column IS NOT NULL AND num_nonnulls($links) = 0
 """
 
@@ -135,7 +135,7 @@ INSERT INTO inbox_import.outcomes
 SELECT '$kind', g.$account, g.id, true, w.id IS NOT NULL
 FROM given_$kind g LEFT JOIN written w ON w.account_id = g.$account AND w.id = g.id
 """
-# The very record that is stored: what it refers to may have come since.
+# For a record that is stored already: what it refers to may have been imported since.
 _COMPLETE = """
 WITH completed AS (
     UPDATE $kind t SET $values FROM given_$kind g
@@ -146,19 +146,14 @@ $note
 """
 
 
-def same_record(kind: Kind, one: str, other: str) -> str:
-    """The predicate that two aliases are of one record."""
-    return " AND ".join(f"{one}.{column} = {other}.{column}" for column in kind.key)
-
-
 async def join(connection: asyncpg.Connection, kind: Kind) -> None:
-    """Write the given batch of a kind, note what became of each record, and list what it lacks.
+    """Write the given batch of a kind, note what became of each record, and list missing references.
 
-    Afterwards the given table holds one record per key, those that are not older than what was stored.
+    Afterwards the given table holds one record per key, without those that are older than the stored row.
     """
     await _adopt(connection, kind)
     await drop_older(connection, kind)
-    await _mend(connection, kind)
+    await _apply_rules(connection, kind)
     for column, target in kind.optional.items():
         names = {"kind": kind.name, "column": column, "target": target}
         await connection.execute(fill(_LOST, **names, label=column.removesuffix("_id"), fate=Fate.NOT_LINKED))
@@ -168,8 +163,8 @@ async def join(connection: asyncpg.Connection, kind: Kind) -> None:
 
 
 async def drop_older(connection: asyncpg.Connection, kind: Kind) -> None:
-    """Leave one record per key in the given table, and none that is older than the stored one; note those."""
-    # Without this, the planner takes a table of this connection for as large as it once was, its columns for as full.
+    """Leave one record per key in the given table; drop and note those that are older than the stored row."""
+    # Otherwise the planner uses the statistics of an earlier batch.
     await connection.execute(f"ANALYZE given_{kind.name}")
     rank = _RANK if kind.stamped else _RANK_UNSTAMPED
     ranks = {"rank_a": rank.format("a"), "rank_b": rank.format("b")}
@@ -189,7 +184,7 @@ def _same_record(kind: Kind, one: str, other: str) -> str:
 
 
 async def _adopt(connection: asyncpg.Connection, kind: Kind) -> None:
-    """Give records without an account that of their owner; keep those aside that have none, or could have several."""
+    """Set the account of records to their owner's; keep aside those whose owner is missing or in several accounts."""
     if kind.owner is None:
         return
     column, owners = kind.owner
@@ -200,11 +195,11 @@ async def _adopt(connection: asyncpg.Connection, kind: Kind) -> None:
     await connection.execute(fill(_UNADOPTED, **names, label=column.removesuffix("_id"), fate=Fate.KEPT_ASIDE))
 
 
-async def _mend(connection: asyncpg.Connection, kind: Kind) -> None:
-    """Keep messages aside without a sender in their conversation, and participants that would leave theirs.
+async def _apply_rules(connection: asyncpg.Connection, kind: Kind) -> None:
+    """Apply the rules of single kinds.
 
-    A participant does not move: its messages would stand in a conversation without their sender. An account in a zone
-    that PostgreSQL does not know is in UTC.
+    An account with a time zone that PostgreSQL does not know gets UTC. A participant cannot move to another
+    conversation, away from its messages. A message needs a sender in its conversation.
     """
     match kind.name:
         case "accounts":
@@ -216,7 +211,7 @@ async def _mend(connection: asyncpg.Connection, kind: Kind) -> None:
 
 
 async def _link(connection: asyncpg.Connection, kind: Kind, polymorph: Polymorph) -> None:
-    """Link polymorphic references where the record is there, and list them where it is not."""
+    """Link polymorphic references to stored records, and list the others."""
     names = {"kind": kind.name, "type_column": polymorph.type_column, "id_column": polymorph.id_column}
     for type_, (link, target) in polymorph.links.items():
         same = "" if target == "applications" else "AND o.account_id = g.account_id"
@@ -227,7 +222,7 @@ async def _link(connection: asyncpg.Connection, kind: Kind, polymorph: Polymorph
 
 
 async def _write(connection: asyncpg.Connection, kind: Kind) -> None:
-    """Insert what is new, replace what is older, and complete what is the same."""
+    """Insert new rows, replace older ones, and fill in references that were missing in equal ones."""
     values = [column for column in kind.columns if column not in kind.key]
     excluded = ", ".join(f"excluded.{column}" for column in values)
     stored = ", ".join(f"t.{column}" for column in values)

@@ -1,8 +1,8 @@
-"""The kinds of records: what each is called, how it is read, and what it refers to.
+"""The kinds of records: their tables, how they are read, and what they refer to.
 
-A kind's name is the plural of the wire format and also its table's name. The order of `KINDS` is the order of writing:
-a record comes after those that it refers to. (A booking's inquiry is kept with the inquiry, which may name a booking
-itself, and is joined when both are there.)
+A kind's name is the plural of the wire format, and the name of its table. The order of `KINDS` is the order of writing:
+a record is written after those that it refers to. (A booking and an inquiry may name each other. That link is stored
+with the inquiry, and is made when both are written.)
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from db.bookingsync import wire
 
 @dataclass(frozen=True, slots=True)
 class Polymorph:
-    """A reference to one of several tables: a type, an id, and per type the column that links and the table meant.
+    """A reference to one of several tables: a type, an id, and for each type the linking column and its table.
 
-    Type and id stay as recorded. The link is there only where the record is, and is made up for when that comes later.
+    Type and id are stored as recorded. The link is set if the record is stored, or else when a later import brings it.
     """
 
     type_column: str
@@ -30,13 +30,13 @@ class Polymorph:
 class Kind:
     """One kind of record.
 
-    `owner` is the column and the table of the record from which the account is taken, where the wire does not name it.
-    `optional` maps each column that may refer to nothing to the table that it refers to.
-    `elsewhere` maps the wire's ids that have no column in this kind's own table to their SQL type.
+    `owner` is the column and the table of the record whose account is taken, if the wire does not name the account.
+    `optional` maps each nullable reference to its table. `elsewhere` maps the ids that are not stored in this kind's
+    table to their SQL type.
     """
 
     name: str
-    record: type[wire.Record]
+    record: type[wire.WireRecord]
     owner: tuple[str, str] | None = None
     optional: Mapping[str, str] = field(default_factory=dict)
     polymorph: Polymorph | None = None
@@ -44,22 +44,22 @@ class Kind:
 
     @property
     def fields(self) -> tuple[str, ...]:
-        """What a record brings."""
+        """The fields of a record."""
         return tuple(self.record.model_fields)
 
     @property
     def key(self) -> tuple[str, ...]:
-        """The primary key. Accounts and applications belong to no account."""
+        """The primary key. Accounts and applications do not belong to an account."""
         return ("id",) if self.name in {"accounts", "applications"} else ("account_id", "id")
 
     @property
     def stamped(self) -> bool:
-        """Whether the records say how old they are."""
+        """Whether the records have the times of their creation and last change."""
         return issubclass(self.record, wire.Stamped)
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """The columns of the table that an import writes."""
+        """The columns of the table that joining writes."""
         links = [column for column, _ in self.polymorph.links.values()] if self.polymorph else []
         own = [name for name in self.fields if name not in self.elsewhere and name not in self.key]
         return (*self.key, *own, *links)

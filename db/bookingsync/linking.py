@@ -1,8 +1,9 @@
-"""What connects records that are all written: conversations with bookings and inquiries, inquiries with bookings.
+"""Links between rows that are all written, and the values that are derived from changed rows.
 
-A newer conversation has exactly the bookings and inquiries that its record names; one that is stored already gains
-those that have come since. Nothing of this moves `updated_at`, which stays as recorded. Batches come in the order of
-ids, so that who is the first of its batch to name an inquiry is the first of all.
+Conversations are linked with bookings and inquiries, and inquiries with bookings. A newer conversation gets exactly the
+bookings and inquiries that its record names; one that is stored already gains those that were imported since. Links do
+not change `updated_at`, which stays as recorded. Batches are in the order of ids, so the first conversation of a batch
+that names an inquiry is the first of all.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ WITH released AS (
 )
 $note
 """
-# The first conversation by its id wins, a stored one included: the outcome does not depend on the order of imports.
+# The conversation with the lowest id wins, stored ones included, so the result does not depend on the order of imports.
 _CLAIM = """
 WITH claimed AS (
     UPDATE inquiries i SET conversation_id = first.conversation_id
@@ -56,7 +57,7 @@ WITH claimed AS (
 )
 $note
 """
-# What an inquiry says of its booking goes before what bookings say of their inquiry.
+# The booking that the inquiry's record names is preferred to bookings that name the inquiry.
 _BOOK = """
 WITH booked AS (
     UPDATE inquiries i SET booking_id = first.booking_id
@@ -72,15 +73,15 @@ $note
 _UNCONNECTED = """
 INSERT INTO inbox_import.leftovers
 SELECT DISTINCT 'conversations', g.id, '$fate', g.file, g.place,
-    format('booking %s is nowhere: not connected', named.id)
+    format('booking %s was not found: not connected', named.id)
 FROM given_conversations g CROSS JOIN unnest(g.bookings) AS named(id)
 WHERE NOT EXISTS (SELECT FROM bookings b WHERE b.account_id = g.account_id AND b.id = named.id)
 """
 _UNCLAIMED = """
 INSERT INTO inbox_import.leftovers
 SELECT DISTINCT 'conversations', g.id, '$fate', g.file, g.place, CASE
-    WHEN i.id IS NULL THEN format('inquiry %s is nowhere: not connected', named.id)
-    ELSE format('inquiry %s is of conversation %s: not connected', named.id, i.conversation_id) END
+    WHEN i.id IS NULL THEN format('inquiry %s was not found: not connected', named.id)
+    ELSE format('inquiry %s belongs to conversation %s: not connected', named.id, i.conversation_id) END
 FROM given_conversations g CROSS JOIN unnest(g.inquiries) AS named(id)
 LEFT JOIN inquiries i ON i.account_id = g.account_id AND i.id = named.id
 WHERE i.conversation_id IS DISTINCT FROM g.id
@@ -88,12 +89,12 @@ WHERE i.conversation_id IS DISTINCT FROM g.id
 _UNBOOKED = """
 INSERT INTO inbox_import.leftovers
 SELECT 'bookings', g.id, '$fate', g.file, g.place, CASE
-    WHEN i.id IS NULL THEN format('inquiry %s is nowhere: not connected', g.inquiry_id)
-    ELSE format('inquiry %s is of booking %s: not connected', g.inquiry_id, i.booking_id) END
+    WHEN i.id IS NULL THEN format('inquiry %s was not found: not connected', g.inquiry_id)
+    ELSE format('inquiry %s belongs to booking %s: not connected', g.inquiry_id, i.booking_id) END
 FROM given_bookings g LEFT JOIN inquiries i ON i.account_id = g.account_id AND i.id = g.inquiry_id
 WHERE g.inquiry_id IS NOT NULL AND i.booking_id IS DISTINCT FROM g.id
 """
-# No index leads from a member or creator to its rows: the whole table is read, and only where it may help.
+# No index leads from a member or creator to its rows, so the whole table is read, but only if such a record is new.
 _ANY = "SELECT EXISTS (SELECT FROM inbox_import.outcomes WHERE kind = '$target' AND changed)"
 _FIND = """
 INSERT INTO inbox_import.unlinked
@@ -114,7 +115,7 @@ $note
 
 
 async def connect(connection: asyncpg.Connection) -> None:
-    """Connect the given batch of conversations as its records say, and list what could not be connected."""
+    """Connect the given batch of conversations as their records say, and list what could not be connected."""
     steps = (
         (_DISCONNECT, ""),
         (_CONNECT, note("conversations", "connected")),
@@ -134,7 +135,7 @@ async def book(connection: asyncpg.Connection) -> None:
 
 
 async def find_unlinked(connection: asyncpg.Connection) -> None:
-    """Find the rows of earlier imports that kept the id of a member or creator which came now."""
+    """Find rows of earlier imports that have the id of a member or creator which is stored only now."""
     await connection.execute("TRUNCATE inbox_import.unlinked")
     for kind, names in _polymorphs():
         if await connection.fetchval(fill(_ANY, target=names["target"])):
@@ -143,13 +144,13 @@ async def find_unlinked(connection: asyncpg.Connection) -> None:
 
 
 async def catch_up(connection: asyncpg.Connection, after: int, last: int) -> None:
-    """Link those that were found under the numbers behind `after` up to `last`."""
+    """Link the rows that were found, from the number after `after` to `last`."""
     for kind, names in _polymorphs():
         await connection.execute(fill(_CATCH_UP, kind=kind, note=note(kind, "linked"), **names), after, last)
 
 
 def _polymorphs() -> Iterator[tuple[str, dict[str, str]]]:
-    """Each kind with a polymorphic reference, and the names of one of the links that it can be."""
+    """Each kind with a polymorphic reference, once for each of its links, and the names for a statement."""
     for kind in KINDS:
         if kind.polymorph:
             columns = {"type_column": kind.polymorph.type_column, "id_column": kind.polymorph.id_column}
@@ -157,8 +158,8 @@ def _polymorphs() -> Iterator[tuple[str, dict[str, str]]]:
                 yield kind.name, {**columns, "type": type_, "link": link, "target": target}
 
 
-# The words of a conversation come from its subject, messages, people and bookings. Too many conversations cost time,
-# and one too few would stay wrong: a change of any column counts.
+# A conversation's derived values depend on its own row, messages, people and bookings. A change of any column counts:
+# one conversation too many costs time, one too few would stay wrong.
 _FIND_TOUCHED = """
 WITH changed AS (SELECT kind, account_id, id FROM inbox_import.outcomes WHERE changed)
 INSERT INTO inbox_import.touched
@@ -186,6 +187,8 @@ FROM (
     FROM conversation_bookings l JOIN bookings b ON b.account_id = l.account_id AND b.id = l.booking_id
     JOIN changed c ON c.account_id = b.account_id AND c.id = b.client_id
     WHERE c.kind = 'clients'
+    UNION
+    SELECT account_id, conversation_id FROM inbox_import.detached
 ) touched
 """
 _PICK = """
@@ -195,10 +198,31 @@ WHERE number > $1 AND number <= $2 GROUP BY account_id ORDER BY account_id
 _HOLD = """
 SELECT FROM conversations WHERE account_id = $1 AND id = ANY ($2::bigint[]) ORDER BY id FOR NO KEY UPDATE
 """
+# Messages may come without the newer records of their conversation and sender.
+_NEWEST = (
+    """
+    UPDATE conversations c SET last_message_at = newest.sent_at
+    FROM (
+        SELECT conversation_id, max(sent_at) AS sent_at FROM messages
+        WHERE account_id = $1 AND conversation_id = ANY ($2::bigint[]) GROUP BY conversation_id
+    ) newest
+    WHERE c.account_id = $1 AND c.id = newest.conversation_id
+    AND (c.last_message_at IS NULL OR c.last_message_at < newest.sent_at)
+    """,
+    """
+    UPDATE participants p SET last_message_sent_at = newest.sent_at
+    FROM (
+        SELECT sender_id, max(sent_at) AS sent_at FROM messages
+        WHERE account_id = $1 AND conversation_id = ANY ($2::bigint[]) GROUP BY sender_id
+    ) newest
+    WHERE p.account_id = $1 AND p.id = newest.sender_id
+    AND (p.last_message_sent_at IS NULL OR p.last_message_sent_at < newest.sent_at)
+    """,
+)
 
 
 async def find_touched(connection: asyncpg.Connection) -> None:
-    """Find the conversations to derive for, and number them."""
+    """Find the conversations whose derived values may have changed, and number them."""
     await connection.execute("TRUNCATE inbox_import.touched")
     await connection.execute("ANALYZE inbox_import.outcomes")
     await connection.execute(_FIND_TOUCHED)
@@ -206,9 +230,9 @@ async def find_touched(connection: asyncpg.Connection) -> None:
 
 
 async def derive(connection: asyncpg.Connection, after: int, last: int) -> None:
-    """Derive in a transaction for those that were found under the numbers behind `after` up to `last`."""
+    """Derive values for the conversations found, from the number after `after` to `last`, in a transaction."""
     async with connection.transaction():
         for account_id, ids in await connection.fetch(_PICK, after, last):
             await connection.execute(_HOLD, account_id, ids)
-            for statement in STATEMENTS:
+            for statement in (*_NEWEST, *STATEMENTS):
                 await connection.execute(statement, account_id, ids)

@@ -1,55 +1,62 @@
-"""A JSON file of any size, read an element of its arrays at a time.
+"""Reads a JSON file of any size, one array element at a time.
 
-What is expected is an object whose values are arrays, as in `{"hosts": [{"id": 1}, …], "meta": {…}}`; nothing is known
-of what is in them. Memory holds one piece of the file, and no value may be longer than `LONGEST`. Values are decoded by
-the standard library, whose decoder says where a value ends: a reader can stop between two elements, and another one go
-on from there. What is no JSON between balanced brackets costs the element that it is in; anything else, the rest of the
-file.
+The file must hold an object whose values are arrays, as in `{"hosts": [{"id": 1}, …], "meta": {…}}`. It may be
+compressed with gzip. Nothing here depends on what the elements are.
+
+Memory holds one piece of the file; a value may have at most `LONGEST` characters and `DEEPEST` levels. Values are
+decoded by the standard library, whose decoder returns where a value ends, so reading can stop after any element and
+continue there later. Invalid JSON between balanced brackets costs the element that contains it. Any other invalid JSON
+costs the rest of the file.
 """
 
 from __future__ import annotations
 
 import codecs
+import gzip
 import json
 import re
+import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from io import BufferedIOBase
 from pathlib import Path
-from typing import BinaryIO, NamedTuple, NoReturn
+from typing import NamedTuple, NoReturn
 
-# Bytes read at a time, at least, and characters that one value may have.
+# The least number of bytes to read at a time, and the greatest number of characters and levels of one value.
 PIECE = 1 << 18
 LONGEST = 1 << 22
+DEEPEST = 100
 
 _SPACE = re.compile(r"[ \t\n\r]*")
 _STRING = r'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
 _WHOLE_STRING = re.compile(_STRING, re.DOTALL)
-# Whole strings, so that brackets in them do not count, brackets, and the beginning of a string that does not end.
+# Matches whole strings (so that brackets in them do not count), brackets, and the start of a string without an end.
 _BALANCE = re.compile(rf'{_STRING}|[\[\]{{}}"]', re.DOTALL)
 _BARE = re.compile(r'[^,\[\]{}"\s]*')
 _BOM = "\ufeff"
 
 
 class UnreadableError(Exception):
-    """The rest of the file cannot be read; the message says from where on, and why."""
+    """The rest of the file cannot be read. The message says where and why."""
 
 
 @dataclass(frozen=True, slots=True)
 class Broken:
-    """Stands for a value that is no JSON: what is wrong with it, and where."""
+    """Stands for a value that is not JSON. `text` says what is wrong, and where."""
 
     text: str
 
 
 @dataclass(frozen=True, slots=True)
 class Array:
-    """An array begins under `name`; its elements follow."""
+    """An array starts under the key `name`; its elements follow."""
 
     name: str
 
 
 class Element(NamedTuple):
-    """The element `place` of the array under `name`; what follows it begins at the byte `end` of the file."""
+    """The element at index `place` of the array under `name`. What follows it starts at the byte `end` of the file."""
 
     name: str
     place: int
@@ -59,30 +66,43 @@ class Element(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class NoArray:
-    """What stands under `name` and is no array."""
+    """A value under `name` that is not an array."""
 
     name: str
     value: object
 
 
 class Start(NamedTuple):
-    """Where to begin: at the byte `offset`, behind the element before `place` of the array under `name`."""
+    """Where to continue: at the byte `offset`, before the element at index `place` of the array under `name`."""
 
     offset: int
     name: str
     place: int
 
 
-Found = Array | Element | NoArray
+Part = Array | Element | NoArray
 
 
-def read_arrays(file: Path, start: Start | None = None) -> Iterator[Found]:
-    """Yield what the object in `file` has, from `start` on.
+@contextmanager
+def open_file(file: Path) -> Iterator[BufferedIOBase]:
+    """Open a file for reading bytes; one whose name ends in `.gz` is decompressed.
 
-    Raises UnreadableError where the file is not such an object, or ends being one, and OSError. A byte that is no UTF-8
-    comes as a lone surrogate in a string, as an escaped one does: the caller is to refuse those.
+    Raises OSError, also if the compressed data are damaged or end early.
     """
-    with file.open("rb") as source:
+    try:
+        with gzip.open(file) if file.suffix.lower() == ".gz" else file.open("rb") as opened:
+            yield opened
+    except (EOFError, zlib.error) as error:
+        raise OSError(None, f"the compressed data are damaged: {error}") from error
+
+
+def read_arrays(file: Path, start: Start | None = None) -> Iterator[Part]:
+    """Yield the parts of the object in `file`, from `start` on.
+
+    Raises OSError, and UnreadableError if the file holds no such object or stops being JSON. A byte that is not UTF-8
+    becomes a lone surrogate in a string, as does an escaped surrogate: the caller must reject those.
+    """
+    with open_file(file) as source:
         text = _Text(source)
         if start is None:
             yield from _read_object(text)
@@ -94,7 +114,7 @@ def read_arrays(file: Path, start: Start | None = None) -> Iterator[Found]:
             text.fail("nothing more is expected")
 
 
-def _read_object(text: _Text) -> Iterator[Found]:
+def _read_object(text: _Text) -> Iterator[Part]:
     if text.peek() == _BOM:
         text.take(_BOM)
     if not text.take("{"):
@@ -107,14 +127,14 @@ def _read_object(text: _Text) -> Iterator[Found]:
         yield from _read_members(text)
 
 
-def _read_members(text: _Text) -> Iterator[Found]:
+def _read_members(text: _Text) -> Iterator[Part]:
     while text.take(","):
         yield from _read_member(text)
     if not text.take("}"):
         text.fail("',' or '}' is expected")
 
 
-def _read_member(text: _Text) -> Iterator[Found]:
+def _read_member(text: _Text) -> Iterator[Part]:
     name = text.value() if text.peek() == '"' else None
     if not isinstance(name, str):
         text.fail("a name in double quotes is expected")
@@ -137,35 +157,35 @@ def _read_elements(text: _Text, name: str, place: int) -> Iterator[Element]:
         text.fail("',' or ']' is expected")
 
 
-def _refuse(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no JSON")
+def _reject(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
 
 
 class _Text:
-    """The text of a file, a piece of it at a time, and how far it has been read."""
+    """The text of a file, one piece at a time, and the position in it."""
 
-    def __init__(self, source: BinaryIO) -> None:
+    def __init__(self, source: BufferedIOBase) -> None:
         self._source = source
         self._decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
-        self._decode = json.JSONDecoder(parse_constant=_refuse).raw_decode
+        self._decode = json.JSONDecoder(parse_constant=_reject).raw_decode
         self._ended = False
         self._piece = ""
         self._at = 0
-        # The line in which the piece begins, and how many characters of it are before the piece.
+        # The line in which the piece starts, and how many characters of that line come before the piece.
         self._line = 1
         self._column = 0
-        # Up to `_counted` in the piece, the file has `_bytes`.
+        # The file has `_bytes` bytes up to the character `_counted` of the piece.
         self._counted = 0
         self._bytes = 0
 
     def offset(self) -> int:
-        """Bytes of the file that have been read."""
+        """How many bytes of the file have been read."""
         self._bytes += _size(self._piece[self._counted : self._at])
         self._counted = self._at
         return self._bytes
 
     def peek(self) -> str:
-        """The next character that is no space; none at the end of the file."""
+        """The next character that is not white space; empty at the end of the file."""
         while True:
             self._at = _SPACE.match(self._piece, self._at).end()  # type: ignore[union-attr]  # it matches nothing too
             if self._at < len(self._piece):
@@ -174,14 +194,14 @@ class _Text:
                 return ""
 
     def take(self, character: str) -> bool:
-        """Pass the next character if it is this one."""
+        """Move past the next character if it is this one."""
         if self.peek() != character:
             return False
         self._at += 1
         return True
 
     def skip(self, offset: int) -> None:
-        """Pass the first `offset` bytes of the file, which end with a value. They are read, as lines count."""
+        """Move past the first `offset` bytes of the file, which end with a value. They are read to count lines."""
         while self.offset() < offset and self._more():
             rest = self._piece.encode("utf-8", "surrogateescape")[: offset - self._bytes]
             self._at = len(rest.decode("utf-8", "surrogateescape"))
@@ -192,27 +212,30 @@ class _Text:
             return self._bare()
         while True:
             try:
-                value, self._at = self._decode(self._piece, self._at)
+                value, end = self._decode(self._piece, self._at)
             except (ValueError, RecursionError) as error:
-                # Without an end, the value may only be cut off by the end of the piece.
-                if (end := self._end()) is not None:
+                # If no end is in sight, the value may only be cut off by the end of the piece.
+                if (balanced := self._end()) is not None:
                     broken = Broken(self._reason(error))
-                    self._at = end
+                    self._at = balanced
                     return broken
                 if not self._more():
                     raise UnreadableError(self._reason(error)) from error
             else:
+                if self._is_deep(end):
+                    value = Broken(self._describe(self._at, _DEEP))
+                self._at = end
                 return value
 
     def _bare(self) -> object:
-        """The next value, which is a number or a name, and so has its end where something else begins."""
+        """The next value, a number or a literal such as `null`. It ends where anything else starts."""
         while (end := _BARE.match(self._piece, self._at).end()) == len(self._piece):  # type: ignore[union-attr]  # it matches nothing too
             if not self._more():
                 break
         try:
             value, read = self._decode(self._piece, self._at)
             if read < end:
-                raise json.JSONDecodeError("no part of a number", self._piece, read)
+                raise json.JSONDecodeError("not part of a number", self._piece, read)
         except ValueError as error:
             if end == self._at == len(self._piece):
                 raise UnreadableError(self._reason(error)) from error
@@ -225,25 +248,36 @@ class _Text:
         raise UnreadableError(self._describe(self._at, text))
 
     def _end(self) -> int | None:
-        """Where the value ends by its quotes or its brackets; None where that is not in sight."""
+        """Where the value's quotes or brackets close; None if they do not close in this piece."""
         if self._piece[self._at] != '"':
             return self._balanced()
-        found = _WHOLE_STRING.match(self._piece, self._at)
-        return found.end() if found else None
+        string = _WHOLE_STRING.match(self._piece, self._at)
+        return string.end() if string else None
 
     def _balanced(self) -> int | None:
         depth = 0
-        for found in _BALANCE.finditer(self._piece, self._at):
-            mark = found[0]
+        for match in _BALANCE.finditer(self._piece, self._at):
+            mark = match[0]
             if mark == '"':
                 return None
             depth += (mark in "[{") - (mark in "]}")
             if depth == 0:
-                return found.end()
+                return match.end()
         return None
 
+    def _is_deep(self, end: int) -> bool:
+        """Whether the value up to `end` has more than `DEEPEST` levels."""
+        # Almost no value has as many brackets, and counting them takes a fraction of finding their levels.
+        if self._piece.count("[", self._at, end) + self._piece.count("{", self._at, end) <= DEEPEST:
+            return False
+        depth = deepest = 0
+        for match in _BALANCE.finditer(self._piece, self._at, end):
+            depth += (match[0] in "[{") - (match[0] in "]}")
+            deepest = max(deepest, depth)
+        return deepest > DEEPEST
+
     def _more(self) -> bool:
-        """Forget what has been read, and read as much again as is left; False at the end, and beyond `LONGEST`."""
+        """Drop what has been read, and read as much again as is left; False at the end, and beyond `LONGEST`."""
         if self._ended or len(self._piece) - self._at > LONGEST:
             return False
         self.offset()
@@ -256,7 +290,7 @@ class _Text:
         return True
 
     def _place(self, at: int) -> tuple[int, int]:
-        """The line of a character of the piece, and how many characters of it are before that one."""
+        """The line of a character of the piece, and how many characters of that line come before it."""
         lines = self._piece.count("\n", 0, at)
         column = at - self._piece.rindex("\n", 0, at) - 1 if lines else self._column + at
         return self._line + lines, column
@@ -264,6 +298,8 @@ class _Text:
     def _reason(self, error: Exception) -> str:
         if len(self._piece) - self._at > LONGEST:
             return self._describe(self._at, f"a value is longer than {LONGEST:,} characters")
+        if isinstance(error, RecursionError):
+            return self._describe(self._at, _DEEP)
         if not isinstance(error, json.JSONDecodeError):
             return self._describe(self._at, str(error))
         return self._describe(error.pos, error.msg[0].lower() + error.msg[1:])
@@ -273,6 +309,9 @@ class _Text:
         return f"is not JSON: line {line} column {column + 1}: {text}"
 
 
+_DEEP = f"a value has more than {DEEPEST} levels"
+
+
 def _size(text: str) -> int:
-    """Bytes of a piece of the file, those included that are not UTF-8."""
+    """How many bytes a part of the file has, including those that are not UTF-8."""
     return len(text.encode("utf-8", "surrogateescape"))

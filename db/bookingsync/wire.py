@@ -1,12 +1,13 @@
-"""The wire format: what a record of the REST API looks like, and what it is called here.
+"""The wire format: the fields of a record of the REST API, under the names of our columns.
 
-A model's fields are columns of the kind's table (and the few ids that live elsewhere, such as a conversation's
-bookings); an alias says where the wire has them. Ids of other records are taken as they are: whether they exist is not
-known here. Keys that the inbox does not keep are ignored.
+A model's fields are columns of the kind's table, and the few ids that are stored elsewhere, such as a conversation's
+bookings. An alias says where the wire has them. Ids of other records are not checked here. Other keys are ignored.
 
-Optional text stays as recorded, the empty string included. A client's email and phone are chosen from lists, where an
-empty entry means none. Everything that the database would refuse is refused here, with the position of the mistake: NUL
-characters and broken ones, ids beyond 64 bits, overlong text, unknown values of a closed set, times without a zone.
+Text is kept exactly as recorded: HTML entities, white space and the empty string included. A client's email and phone
+are chosen from lists, where an empty entry means none. What the database would reject is rejected here, with the
+position of the mistake: NUL characters and lone surrogates, ids beyond 64 bits, overlong text, times without a zone. A
+value that is not in its closed set is rejected if it is required. If it is optional, it becomes null, and a sentence
+about it is added to the validation context, a list.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from pydantic import (
     BaseModel,
     BeforeValidator,
     Field,
+    ValidationInfo,
     model_validator,
 )
 
@@ -42,8 +44,8 @@ def _storable(text: str) -> str:
 
 
 def _in_milliseconds(moment: datetime) -> datetime:
-    """A time in milliseconds, which is what the columns hold: a comparison must not see more than they do."""
-    # As good as every time is like this, and there are three in a record.
+    """Cut a time to milliseconds, as the columns do, so that comparisons see what is stored."""
+    # Most times are whole seconds.
     if not moment.microsecond and MINYEAR < moment.year < MAXYEAR:
         return moment
     try:
@@ -54,33 +56,40 @@ def _in_milliseconds(moment: datetime) -> datetime:
 
 
 def _written_out(value: object) -> object:
-    """Refuses times as numbers, which the wire does not have, and which could be seconds or milliseconds."""
+    """Reject times as numbers: they could be seconds or milliseconds, and the wire has none."""
     if not isinstance(value, str) or "T" not in value:
         raise ValueError("is not a time such as 2018-03-20T13:45:55Z")
     return value
 
 
-def _member_of(values: type[StrEnum], renamed: dict[str, str]) -> BeforeValidator:
-    """Reads a value of a closed set as the wire spells it: any case, hyphens, and the names in `renamed`."""
+def _member_of(values: type[StrEnum], renamed: dict[str, str], *, optional: bool = False) -> BeforeValidator:
+    """Read a value of a closed set in the wire's spelling: any case, hyphens, and the names in `renamed`.
+
+    If it is `optional`, an unknown value becomes null, and a sentence about it is added to the validation context.
+    """
 
     @lru_cache(maxsize=256)
     def find(value: str) -> StrEnum | None:
         name = value.upper().replace("-", "_")
         return values.__members__.get(renamed.get(name, name))
 
-    def read(value: object) -> object:
+    def read(value: object, info: ValidationInfo) -> object:
         if value is None:
             return None
-        found = find(value) if isinstance(value, str) else None
-        if found is None:
-            raise ValueError(f"{value!r:.60} is not one of {', '.join(values)}")
-        return found
+        member = find(value) if isinstance(value, str) else None
+        if member is None:
+            text = f"{value!r:.60} is not one of {', '.join(values)}"
+            if not optional:
+                raise ValueError(text)
+            if info.context is not None:
+                info.context.append(f"{str(info.field_name).removesuffix('_type')}: {text}: left empty")
+        return member
 
     return BeforeValidator(read)
 
 
 def _part(name: str) -> BeforeValidator:
-    """Reads the `id` or the `type` of a polymorphic link `{"id": 1, "type": "Client"}`."""
+    """Read the `id` or the `type` of a polymorphic link `{"id": 1, "type": "Client"}`."""
 
     def read(value: object) -> object:
         if value is None:
@@ -92,17 +101,26 @@ def _part(name: str) -> BeforeValidator:
     return BeforeValidator(read)
 
 
-def _preferred(key: str) -> BeforeValidator:
-    """Chooses from a list of labelled entries the first `default` that is not empty, else the first that is not."""
+def _preferred(key: str, last: str | None = None) -> BeforeValidator:
+    """Choose one of a list of entries: the primary one, else the first labelled `default`, else `mobile`, else any.
+
+    Canceled and empty entries do not count; one labelled `last` is chosen only if there is no other.
+    """
+    labels = {"default": 0, "mobile": 1, last: 3}
+
+    def rank(entry: dict[str, Any]) -> tuple[bool, int]:
+        label = entry.get("label")
+        return entry.get("primary") is not True, labels.get(label, 2) if isinstance(label, str) else 2
 
     def read(value: object) -> object:
         if value is None:
             return None
         if not isinstance(value, list) or not all(isinstance(entry, dict) for entry in value):
             raise ValueError(f'is not a list such as [{{"label": "default", "{key}": "…"}}]')
-        filled = [entry for entry in value if entry.get(key)]
-        filled.sort(key=lambda entry: entry.get("label") != "default")
-        return filled[0][key] if filled else None
+        filled = [entry for entry in value if entry.get(key) and not entry.get("canceled_at")]
+        chosen = min(filled, key=rank)[key] if filled else None
+        # A phone number can be a JSON number.
+        return str(chosen) if isinstance(chosen, int) and not isinstance(chosen, bool) else chosen
 
     return BeforeValidator(read)
 
@@ -111,41 +129,54 @@ Id = Annotated[int, Field(strict=True, ge=1, le=2**63 - 1)]
 Count = Annotated[int, Field(strict=True, ge=0, le=2**31 - 1)]
 Text = Annotated[str, Field(strict=True), AfterValidator(_storable)]
 Moment = Annotated[AwareDatetime, BeforeValidator(_written_out), AfterValidator(_in_milliseconds)]
-# More digits than any price has, and far fewer than PostgreSQL's limit.
+# More digits than any price has, and far fewer than PostgreSQL allows.
 Price = Annotated[Decimal, Field(max_digits=100, allow_inf_nan=False)]
 
 Status = Annotated[t.BookingStatus, _member_of(t.BookingStatus, {})]
-Channel = Annotated[t.Channel, _member_of(t.Channel, {})]
+Channel = Annotated[t.Channel | None, _member_of(t.Channel, {}, optional=True)]
 Origin = Annotated[t.MessageOrigin, _member_of(t.MessageOrigin, {})]
 Visibility = Annotated[t.MessageVisibility, _member_of(t.MessageVisibility, {"ALL": "EXTERNAL"})]
 MemberType = Annotated[t.MemberType, _member_of(t.MemberType, {}), _part("type")]
 MemberId = Annotated[Id, _part("id")]
 _APPLICATION = {"DOORKEEPER::APPLICATION": "APPLICATION"}
-CreatorType = Annotated[t.CreatorType | None, _member_of(t.CreatorType, _APPLICATION), _part("type")]
+CreatorType = Annotated[t.CreatorType | None, _member_of(t.CreatorType, _APPLICATION, optional=True), _part("type")]
 CreatorId = Annotated[Id | None, _part("id")]
 
 
 def _link(name: str) -> Any:
-    """A link that must be there."""
+    """A required link."""
     return Field(validation_alias=AliasPath("links", name))
 
 
 def _optional_link(name: str) -> Any:
-    """A link that is null where it is missing."""
+    """A link that may be missing or null."""
     return Field(default=None, validation_alias=AliasPath("links", name))
 
 
-class Record(BaseModel):
-    """What every record has."""
+class WireRecord(BaseModel):
+    """The field that every record has."""
 
     id: Id
 
 
-class Stamped(Record):
-    """A record that says how old it is."""
+class Stamped(WireRecord):
+    """A record with the times of its creation and last change."""
 
     created_at: Moment
     updated_at: Moment
+
+
+class Created(Stamped):
+    """A record with a polymorphic creator: a type and an id, both or neither."""
+
+    created_by_type: CreatorType = Field(default=None, validation_alias=AliasPath("links", "created_by"))
+    created_by_id: CreatorId = Field(default=None, validation_alias=AliasPath("links", "created_by"))
+
+    @model_validator(mode="after")
+    def _without_unknown_creator(self) -> Self:
+        if self.created_by_type is None:
+            self.created_by_id = None
+        return self
 
 
 class Account(Stamped):
@@ -164,14 +195,14 @@ class Account(Stamped):
         return {key: value for key, value in data.items() if key not in zones or value is not None}
 
 
-class Application(Record):
+class Application(WireRecord):
     """A program that acts for accounts."""
 
     name: Text
 
 
-class User(Record):
-    """A login. Some pages have its name in one piece, some in two."""
+class User(WireRecord):
+    """A login. Some pages have `name`, others `firstname` and `lastname`."""
 
     account_id: Id = _link("account")
     name: Text
@@ -209,7 +240,7 @@ class Client(Stamped):
     account_id: Id = _link("account")
     fullname: Text
     email: Annotated[Text | None, _preferred("email")] = Field(default=None, validation_alias="emails")
-    phone: Annotated[Text | None, _preferred("number")] = Field(default=None, validation_alias="phones")
+    phone: Annotated[Text | None, _preferred("number", last="fax")] = Field(default=None, validation_alias="phones")
     preferred_locale: Text | None = None
 
 
@@ -225,10 +256,10 @@ class Host(Stamped):
 
 
 class Booking(Stamped):
-    """A stay. `inquiry_id` is kept with the inquiry."""
+    """A stay. `inquiry_id` is stored with the inquiry."""
 
     account_id: Id = _link("account")
-    # The column is indexed, and an entry of an index has to fit into a third of a page.
+    # The column is indexed, and an index entry must fit into a third of a page.
     reference: Annotated[Text, Field(max_length=255)]
     external_reference: Text | None = None
     status: Status
@@ -246,12 +277,12 @@ class Booking(Stamped):
     inquiry_id: Id | None = _optional_link("inquiry")
 
 
-class Conversation(Stamped):
-    """A thread. `bookings` and `inquiries` are null where the record does not say anything about them."""
+class Conversation(Created):
+    """A thread. `bookings` and `inquiries` are null if the record does not have them."""
 
     account_id: Id = _link("account")
     subject: Annotated[Text, Field(max_length=255)] | None = None
-    default_channel: Channel | None = None
+    default_channel: Channel = None
     closed_at: Moment | None = None
     deadline_response_at: Moment | None = None
     last_message_at: Moment | None = None
@@ -259,14 +290,12 @@ class Conversation(Stamped):
     read_at: Moment | None = None
     assignee_id: Id | None = _optional_link("assignee")
     source_id: Id | None = _optional_link("source")
-    created_by_type: CreatorType = _optional_link("created_by")
-    created_by_id: CreatorId = _optional_link("created_by")
     bookings: list[Id] | None = _optional_link("bookings")
     inquiries: list[Id] | None = _optional_link("inquiries")
 
 
 class Inquiry(Stamped):
-    """A question about a stay. The wire does not name its account, which is the rental's."""
+    """A question about a stay. The wire does not name its account: it is the rental's."""
 
     firstname: Text
     lastname: Text
@@ -283,7 +312,7 @@ class Inquiry(Stamped):
 
 
 class Participant(Stamped):
-    """Somebody in a conversation. The account is the conversation's."""
+    """A member of a conversation. The account is the conversation's."""
 
     conversation_id: Id | None = _optional_link("conversation")
     member_type: MemberType = _link("member")
@@ -292,18 +321,16 @@ class Participant(Stamped):
     last_message_sent_at: Moment | None = None
 
 
-class Message(Stamped):
-    """What a participant wrote. The account is the conversation's. Old recordings do not say when it was sent."""
+class Message(Created):
+    """What a participant wrote. The account is the conversation's. Old recordings have no `sent_at`."""
 
     conversation_id: Id | None = _optional_link("conversation")
     sender_id: Id | None = _optional_link("sender")
     content: Text
-    channel: Channel | None = None
+    channel: Channel = None
     origin: Origin
     visibility: Visibility
     sent_at: Moment | None = None
-    created_by_type: CreatorType = _optional_link("created_by")
-    created_by_id: CreatorId = _optional_link("created_by")
 
     @model_validator(mode="after")
     def _sent_when_created(self) -> Self:

@@ -35,14 +35,14 @@ app = typer.Typer(add_completion=False)
 
 @app.command()
 def import_command(
-    paths: Annotated[list[Path], typer.Argument(exists=True, help="Files, or folders of *.json files.")],
+    paths: Annotated[list[Path], typer.Argument(exists=True, help="Files, or folders of *.json and *.json.gz files.")],
     *,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Do it all, and undo it.")] = False,
     abandon: Annotated[
         bool, typer.Option("--abandon", help="Leave out the rest of an interrupted import of other files.")
     ] = False,
 ) -> int:
-    """Import responses of the BookingSync API v3. Exits with 1 where anything is left over, 2 where nothing came in.
+    """Import responses of the BookingSync API v3. Exits with 1 if anything is left over, 2 if no record could be taken.
 
     The same command continues an import that was interrupted.
     """
@@ -100,12 +100,13 @@ def _shown_progress() -> Iterator[Progress]:
 
 async def _show(report: Report) -> None:
     """Print what came in as a table, and what is left over line by line."""
-    if report.imported or report.unchanged or report.linked:
-        numbers = (Column(name, justify="right") for name in ("new or changed", "unchanged", "linked"))
-        table = Table("", *numbers, box=None, pad_edge=False)
-        for kind in report.imported | report.unchanged | report.linked:
-            counts = (column.get(kind, 0) for column in (report.imported, report.unchanged, report.linked))
-            table.add_row(kind, *(f"{count:,}" for count in counts))
+    columns = {"new or changed": report.imported, "unchanged": report.unchanged, "linked": report.linked}
+    if report.deleted:
+        columns["deleted"] = report.deleted
+    if kinds := dict.fromkeys(kind for counts in columns.values() for kind in counts):
+        table = Table("", *(Column(name, justify="right") for name in columns), box=None, pad_edge=False)
+        for kind in kinds:
+            table.add_row(kind, *(f"{counts.get(kind, 0):,}" for counts in columns.values()))
         Console().print(table)
     async for left in report.leftovers:
         typer.echo(f"{left.what}: {left.where}: {left.text}")

@@ -85,17 +85,17 @@ async def test_gaps_are_listed_and_the_rest_comes_in(inbox: Inbox) -> None:
     assert report.exit_code == 1
     assert by_text(report) == [
         ("reviews", None, Fate.SKIPPED, "'reviews' is not a kind of record that the inbox has"),
-        ("bookings", 40, Fate.NOT_LINKED, "client 7100 is nowhere: left empty"),
-        ("bookings", 40, Fate.NOT_LINKED, "inquiry 51 is nowhere: not connected"),
-        ("inquiries", 50, Fate.KEPT_ASIDE, "rental 99 is nowhere"),
-        ("conversations", 80, Fate.NOT_LINKED, "assignee 7400 is nowhere: left empty"),
-        ("conversations", 80, Fate.NOT_LINKED, "booking 41 is nowhere: not connected"),
-        ("conversations", 80, Fate.NOT_LINKED, "created_by user 7 is nowhere: kept by its id"),
-        ("conversations", 80, Fate.NOT_LINKED, "inquiry 52 is nowhere: not connected"),
-        ("participants", 81, Fate.NOT_LINKED, "member client 30 is nowhere: kept by its id"),
-        ("participants", 83, Fate.KEPT_ASIDE, "conversation 89 is nowhere"),
-        ("messages", 91, Fate.KEPT_ASIDE, "sender 82 is nowhere in conversation 80"),
-        ("messages", 92, Fate.KEPT_ASIDE, "conversation 88 is nowhere"),
+        ("bookings", 40, Fate.NOT_LINKED, "client 7100 was not found: left empty"),
+        ("bookings", 40, Fate.NOT_LINKED, "inquiry 51 was not found: not connected"),
+        ("inquiries", 50, Fate.KEPT_ASIDE, "rental 99 was not found"),
+        ("conversations", 80, Fate.NOT_LINKED, "assignee 7400 was not found: left empty"),
+        ("conversations", 80, Fate.NOT_LINKED, "booking 41 was not found: not connected"),
+        ("conversations", 80, Fate.NOT_LINKED, "created_by user 7 was not found: kept by its id"),
+        ("conversations", 80, Fate.NOT_LINKED, "inquiry 52 was not found: not connected"),
+        ("participants", 81, Fate.NOT_LINKED, "member client 30 was not found: kept by its id"),
+        ("participants", 83, Fate.KEPT_ASIDE, "conversation 89 was not found"),
+        ("messages", 91, Fate.KEPT_ASIDE, "sender 82 was not found in conversation 80"),
+        ("messages", 92, Fate.KEPT_ASIDE, "conversation 88 was not found"),
     ]
     file = GAPS / "everything.json"
     assert [left.where for left in report.leftovers[-2:]] == [f"{file}: messages[1]", f"{file}: messages[2]"]
@@ -126,7 +126,7 @@ async def test_a_sender_of_another_conversation_is_no_sender(inbox: Inbox) -> No
     second["messages"][0]["links"]["sender"] = 5
     await inbox.give(**first)
     report = await inbox.give(**second)
-    assert ("messages", 6, Fate.KEPT_ASIDE, "sender 5 is nowhere in conversation 6") in by_text(report)
+    assert ("messages", 6, Fate.KEPT_ASIDE, "sender 5 was not found in conversation 6") in by_text(report)
 
 
 async def test_records_of_another_account_do_not_match(inbox: Inbox) -> None:
@@ -141,10 +141,10 @@ async def test_records_of_another_account_do_not_match(inbox: Inbox) -> None:
     pages["conversations"][0]["links"] |= {"assignee": 31, "bookings": [33], "created_by": {"id": 32, "type": "User"}}
     report = await inbox.give(**pages)
     assert [text for _, _, _, text in by_text(report)] == [
-        "assignee 31 is nowhere: left empty",
-        "booking 33 is nowhere: not connected",
-        "created_by user 32 is nowhere: kept by its id",
-        "member client 30 is nowhere: kept by its id",
+        "assignee 31 was not found: left empty",
+        "booking 33 was not found: not connected",
+        "created_by user 32 was not found: kept by its id",
+        "member client 30 was not found: kept by its id",
     ]
     assert await inbox.one("SELECT count(*) FROM participants WHERE account_id = 1 AND client_id IS NULL") == 1
 

@@ -201,8 +201,8 @@ async def test_other_files_are_refused_while_an_import_is_unfinished(inbox: Inbo
     with pytest.raises(UnfinishedError) as refusal:
         await import_pages(inbox.connection, others)
     assert str(refusal.value) == (
-        f"An import of 2 other files is unfinished, of {first} among them: "
-        "give these again to go on with it, or --abandon it to leave the rest of it out"
+        f"An import of 2 other files is unfinished, {first} among them: "
+        "import these again to continue it, or add --abandon to drop the rest of it"
     )
     assert await inbox.rows() == before
 
@@ -361,7 +361,7 @@ def test_the_command_says_what_to_do_with_an_unfinished_import(
         await connection.close()
 
     asyncio.run(begin())
-    assert "--abandon it" in refusal(capsys, "import", "other.json")
+    assert "add --abandon" in refusal(capsys, "import", "other.json")
     assert run(["import", "other.json", "--abandon"]) == 1
     assert ["messages", "1", "0", "0"] in [line.split() for line in capsys.readouterr().out.splitlines()]
     assert scalar(dsn, "SELECT array_agg(id) FROM conversations") == [6]

@@ -81,7 +81,7 @@ async def test_an_inquiry_has_the_first_conversation_that_claims_it(inbox: Inbox
     await inbox.give(rentals=[record("rentals", 2)], inquiries=[record("inquiries", 6, links={"rental": 2})])
     claims = [record("conversations", id, links={"inquiries": [6]}) for id in order]  # noqa: A001
     report = await inbox.give(conversations=claims)
-    text = "inquiry 6 is of conversation 8: not connected"
+    text = "inquiry 6 belongs to conversation 8: not connected"
     assert by_text(report) == [("conversations", 9, Fate.NOT_LINKED, text)]
     assert await inbox.one("SELECT conversation_id FROM inquiries") == 8
 
@@ -103,8 +103,8 @@ async def test_an_inquiry_has_the_booking_that_it_names_or_the_first_that_names_
         ],
     )
     assert by_text(report) == [
-        ("bookings", 4, Fate.NOT_LINKED, "inquiry 6 is of booking 3: not connected"),
-        ("bookings", 5, Fate.NOT_LINKED, "inquiry 7 is of booking 8: not connected"),
+        ("bookings", 4, Fate.NOT_LINKED, "inquiry 6 belongs to booking 3: not connected"),
+        ("bookings", 5, Fate.NOT_LINKED, "inquiry 7 belongs to booking 8: not connected"),
     ]
     assert await inbox.connection.fetch("SELECT id, booking_id FROM inquiries ORDER BY id") == [(6, 3), (7, 8)]
 

@@ -1,4 +1,4 @@
-"""Records as an export has them, and an empty inbox to import them into. What must come of them is for the tests."""
+"""Records in the wire format, and an empty inbox to import them into."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from db.bookingsync.kind import KINDS
 from db.bookingsync.report import Fate, Leftover
 
 TABLES = (*(kind.name for kind in KINDS), "conversation_bookings", "conversation_texts")
-# What a record of each kind cannot do without, besides its id and its account.
+# The required fields of each kind, besides the id and the account.
 REQUIRED: dict[str, dict[str, Any]] = {
     "accounts": {"business_name": "Fjord Cabins"},
     "applications": {"name": "Airbnb"},
@@ -64,6 +64,7 @@ class Imported:
     imported: dict[str, int]
     unchanged: dict[str, int]
     linked: dict[str, int]
+    deleted: dict[str, int]
     leftovers: list[Leftover]
     exit_code: int
 
@@ -73,7 +74,8 @@ async def import_pages(connection: asyncpg.Connection, paths: Sequence[Path], **
     async with importing(connection, paths, **options) as report:
         leftovers = [left async for left in report.leftovers]
         assert report.left_over == len(leftovers)
-        return Imported(report.imported, report.unchanged, report.linked, leftovers, report.exit_code)
+        counts = report.imported, report.unchanged, report.linked, report.deleted
+        return Imported(*counts, leftovers, report.exit_code)
 
 
 def by_text(report: Imported) -> list[tuple[str, int | None, Fate, str]]:

@@ -34,6 +34,7 @@ from gql.security.rate import RateLimiter
 from gql.settings import Settings
 from gql.web.endpoint import GraphQLEndpoint
 from gql.web.graphiql import graphiql_page, graphiql_routes
+from gql.web.metrics import show_metrics
 from gql.web.middleware import READ_BY_APPS, SECURITY, SENT_BY_APPS, Security, Straight, ThisMachine
 from gql.web.response import HttpError, error_response
 from gql.web.server import starting, tune_collector
@@ -73,6 +74,8 @@ def create_app(settings: Settings, *, token: str | None = None) -> Starlette:
         Route("/healthz", _healthy),
         Route("/readyz", partial(_readiness, database)),
     ]
+    if settings.metrics:
+        routes.append(Route("/metrics", show_metrics))
     if settings.graphiql:
         routes += [Route("/", _to_graphiql), *graphiql_routes(settings)]
     return Starlette(

@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import Any
 
 import structlog
-from graphql import GraphQLError
+from graphql import GraphQLError, ValueNode
 
 from db.failure import CollisionError, LockedError, OutcomeUnknownError, UnavailableError
 from gql.log import describe
@@ -63,11 +63,18 @@ def show(error: GraphQLError) -> dict[str, Any]:
     if "code" in (error.extensions or {}):
         return dict(error.formatted)
     cause = error.original_error
-    if isinstance(cause, GraphQLError) and cause.nodes:
-        # graphql-core refused an argument while executing: a variable was left out or null.
+    if _is_clients(error if cause is None else cause):
         return {**error.formatted, "extensions": {"code": Code.BAD_USER_INPUT}}
     masked = mask(cause or error)
     return {**masked, **{key: value for key, value in error.formatted.items() if key in {"locations", "path"}}}
+
+
+def _is_clients(error: Exception) -> bool:
+    """Whether graphql-core rejected a value in the document while executing: a variable was left out or null.
+
+    Its errors about what a resolver returned have fields as their nodes, and quote what was returned.
+    """
+    return isinstance(error, GraphQLError) and any(isinstance(node, ValueNode) for node in error.nodes or ())
 
 
 def show_request_error(error: GraphQLError, code: Code) -> dict[str, Any]:

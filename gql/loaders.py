@@ -1,13 +1,13 @@
 """One DataLoader per relation, arguments and columns, made when first used and kept for the request.
 
-What a loader needs is the relation's own batch function; there is no loader class to write per relation. A resolver
-asks for one key and awaits its future; a plan asks for a level's keys at once and needs no future per key. Both are
-answered from the same values, so that nothing is read twice.
+What a loader needs is the relation's own batch function, so there is no loader class for each relation. A resolver of
+graphql-core asks for one key and awaits a future. A plan asks for all keys of a level at once and needs no futures; its
+steps run one after the other, so no two of them ask at the same time.
 """
 
 from __future__ import annotations
 
-from asyncio import Future, Lock
+from asyncio import CancelledError, Future
 from collections.abc import Awaitable, Callable, Hashable, Sequence
 from typing import Any, TypeAlias
 
@@ -22,6 +22,10 @@ from gql.context import Context
 _Batch: TypeAlias = Callable[[Sequence[Any]], Awaitable[list[Any]]]
 
 
+class InterruptedLoadError(Exception):
+    """A batch was cancelled, and whoever waits for one of its values was not."""
+
+
 class LevelLoader(DataLoader[Any, Any]):
     """A DataLoader that also loads many keys as one, remembering values instead of futures."""
 
@@ -29,26 +33,42 @@ class LevelLoader(DataLoader[Any, Any]):
         super().__init__()
         self._batch = batch
         self._values: dict[Any, Any] = {}
-        self._turn = Lock()
 
     async def batch_load_fn(self, keys: list[Any]) -> list[Any]:
         """Aiodataloader's hook: the values of distinct keys."""
-        return await self._batch(keys)
+        try:
+            return await self._batch(keys)
+        except CancelledError as error:
+            # Aiodataloader would leave the waiters waiting for ever.
+            raise InterruptedLoadError from error
 
     def load(self, key: Any) -> Future[Any]:
-        """One key's value, in a batch with the other keys asked for meanwhile."""
-        if key in self._values:
-            self.prime(key, self._values[key])
-        return super().load(key)
+        """One key's value, in a batch with the other keys asked for meanwhile.
+
+        Each caller gets a future of its own: graphql-core cancels what it waits for when a sibling fails, and that must
+        not cancel what others wait for.
+        """
+        shared = super().load(key)
+        own = self.loop.create_future()
+
+        def settle(_: Future[Any]) -> None:
+            error = shared.exception()
+            if own.done():
+                return
+            if error is None:
+                own.set_result(shared.result())
+            else:
+                own.set_exception(error)
+
+        shared.add_done_callback(settle)
+        return own
 
     async def load_level(self, keys: Sequence[Any]) -> list[Any]:
         """The values of distinct keys, in one batch of those that are not known yet."""
         values = self._values
-        # Two fields that ask for the same at once are answered by one statement.
-        async with self._turn:
-            missing = [key for key in keys if key not in values] if values else keys
-            if missing:
-                values.update(zip(missing, await self._batch(missing), strict=True))
+        missing = [key for key in keys if key not in values] if values else keys
+        if missing:
+            values.update(zip(missing, await self._batch(missing), strict=True))
         return [values[key] for key in keys]
 
 

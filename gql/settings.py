@@ -48,6 +48,9 @@ class Settings(BaseSettings):
     jwt_audience: str = Field(default="inbox-graphql", description="The `aud` that a token must have")
     jwt_issuer: str | None = Field(default=None, description="The `iss` that a token must have; any where not set")
     graphiql: bool = Field(default=False, description="Serve GraphiQL on `/graphql` to browsers; `inbox demo` does")
+    metrics: bool = Field(
+        default=False, description="Serve counters on `/metrics` in Prometheus' text format, without a token"
+    )
     max_body: int = Field(default=262_144, ge=1, description="Bytes of a request's body")
     max_tokens: int = Field(default=5_000, ge=1, description="Tokens of a document")
     max_depth: int = Field(default=12, ge=1, description="Levels of fields within fields of an operation")

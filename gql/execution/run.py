@@ -21,13 +21,10 @@ from gql.execution.fallback import count_fallback
 from gql.execution.level import complete
 from gql.execution.plan import Part, Plans, plan_operation
 from gql.fields.field import UnplannableError
+from gql.loaders import InterruptedLoadError
 
 # The source of root fields, which none of them reads.
 _ROOT = None
-
-
-class InterruptedLoadError(Exception):
-    """What an operation waited for was cancelled, and the operation was not."""
 
 
 @dataclass(frozen=True, slots=True)

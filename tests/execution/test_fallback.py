@@ -1,0 +1,231 @@
+"""What a plan does not answer, graphql-core does: with the same answer, counted, logged, and readable by operators."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import asyncpg
+import pytest
+from structlog.testing import capture_logs
+
+from db import tables as t
+from gql import types
+from gql.execution.fallback import FALLBACKS
+from gql.execution.level import Level
+from gql.fields.lookup import LookupStep
+from gql.fields.many import ManyStep
+from gql.fields.node import NODE_TABLES, SchemaError, node
+from gql.mutations.declare import MutationStep
+from tests.conftest import serving
+from tests.oracles.reference import DROPPED
+from tests.support import world
+from tests.support.client import Client, Statements
+
+pytestmark = [pytest.mark.anyio, pytest.mark.filterwarnings(DROPPED)]
+
+THREAD = "query Thread { conversation(databaseId: 10) { subject messages(first: 1) { nodes { content } } } }"
+THREAD_DATA = {
+    "conversation": {"subject": "Keys of 1", "messages": {"nodes": [{"content": "Where are the keys of 1?"}]}}
+}
+
+
+@pytest.fixture
+async def inbox(dsn: str, connection: asyncpg.Connection, statements: Statements) -> AsyncIterator[Client]:
+    """A client of an application with metrics, over an account with rows of every table."""
+    await world.store_application(connection)
+    await world.store_world(connection)
+    async with serving(dsn, statements, metrics=True) as client:
+        yield client
+
+
+@pytest.fixture(autouse=True)
+def counted() -> Iterator[None]:
+    """Nothing is counted yet."""
+    FALLBACKS.clear()
+    yield
+    FALLBACKS.clear()
+
+
+GUESTS_TEXT = "what a guest wrote"
+
+
+def break_step(patch: pytest.MonkeyPatch, step: type) -> None:
+    """Let a step of plans have a defect."""
+
+    async def run(_step: Any, _level: Level) -> None:
+        raise KeyError(GUESTS_TEXT)
+
+    patch.setattr(step, "run", run)
+
+
+@pytest.mark.parametrize("step", [ManyStep, LookupStep])
+async def test_a_defect_in_a_plan_changes_no_answer_and_is_counted_and_logged_once(
+    inbox: Client, monkeypatch: pytest.MonkeyPatch, step: type
+) -> None:
+    break_step(monkeypatch, step)
+
+    with capture_logs() as logged:
+        answers = [await inbox.answer(THREAD) for _ in range(3)]
+
+    assert answers == [{"data": THREAD_DATA}] * 3
+    assert FALLBACKS == {"KeyError": 3}
+    (line,) = [line for line in logged if line["event"] == "plan not followed"]
+    frames = line.pop("exception")
+    assert line == {
+        "event": "plan not followed",
+        "log_level": "warning",
+        "reason": "KeyError",
+        "operation": "Thread",
+    }
+    assert "in run" in frames
+    assert GUESTS_TEXT not in frames
+
+
+async def test_a_defect_in_a_mutations_plan_writes_once(
+    inbox: Client, connection: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written = MutationStep.run
+
+    async def write_then_fail(step: MutationStep, level: Level) -> None:
+        await written(step, level)
+        raise KeyError
+
+    monkeypatch.setattr(MutationStep, "run", write_then_fail)
+
+    answer = await inbox.data("""mutation {
+      a: createConversation(input: {subject: "First"}) { conversation { subject } }
+      b: createConversation(input: {subject: "Second"}) { conversation { subject } }
+    }""")
+
+    assert answer == {"a": {"conversation": {"subject": "First"}}, "b": {"conversation": {"subject": "Second"}}}
+    assert FALLBACKS == {"KeyError": 2}
+    assert await connection.fetchval("SELECT count(*) FROM conversations WHERE subject IN ('First', 'Second')") == 2
+
+
+async def test_a_mistake_of_a_client_is_counted_and_no_warning(inbox: Client) -> None:
+    with capture_logs() as logged:
+        answer = await inbox.answer("{ conversations(first: 0) { totalCount } }")
+
+    assert [error["extensions"]["code"] for error in answer["errors"]] == ["BAD_USER_INPUT"]
+    assert FALLBACKS == {"Refused": 1}
+    assert [line["log_level"] for line in logged if line["event"] == "plan not followed"] == ["info"]
+
+
+async def test_operators_read_the_counts(inbox: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    break_step(monkeypatch, ManyStep)
+    await inbox.data(THREAD)
+    await inbox.data("{ __schema { queryType { name } } }")
+
+    response = await inbox.http.get("/metrics")
+
+    assert response.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
+    assert response.text.splitlines()[1:] == [
+        "# TYPE inbox_plan_fallbacks_total counter",
+        'inbox_plan_fallbacks_total{reason="KeyError"} 1',
+        'inbox_plan_fallbacks_total{reason="introspection"} 1',
+    ]
+
+
+async def test_metrics_are_served_only_where_they_are_set(client: Client) -> None:
+    assert (await client.http.get("/metrics")).status_code == 404
+
+
+async def test_what_two_fields_ask_for_is_read_once(inbox: Client) -> None:
+    answer = await inbox.data("""{
+      conversation(databaseId: 10) {
+        a: messages { nodes { content sender { memberType } } } b: messages { nodes { sender { memberType } content } }
+      }
+    }""")
+
+    assert answer["conversation"]["a"]["nodes"][0] == answer["conversation"]["b"]["nodes"][0]
+    # The conversation, its messages, their senders; and the token's actor before.
+    assert len(inbox.statements.take()[-3:]) == 3
+
+
+SHARED = """{
+  a: conversation(databaseId: 10) {
+    assignee { user { name } } messages(first: 1) { nodes { conversation { participants(first: 0) { totalCount } } } }
+  }
+  b: conversation(databaseId: 11) { assignee { user { name } } }
+}"""
+
+
+async def test_an_error_beside_a_shared_row_leaves_the_others_answer(
+    inbox: Client, connection: asyncpg.Connection
+) -> None:
+    """graphql-core cancels what `a` waits for, and `b` waits for the same."""
+    await connection.execute("UPDATE conversations SET assignee_id = 1")
+
+    response = await inbox.post(SHARED)
+
+    assert response.status_code == 200
+    answer = response.json()
+    assert answer["data"] == {"a": None, "b": {"assignee": {"user": {"name": "Uma of 1"}}}}
+    (error,) = answer["errors"]
+    assert error["path"] == ["a", "messages", "nodes", 0, "conversation", "participants"]
+    assert (error["message"], error["extensions"]) == (
+        "first must be from 1 to 100, not 0",
+        {"code": "BAD_USER_INPUT"},
+    )
+
+
+async def test_fields_of_a_mutation_report_each_for_itself(inbox: Client, connection: asyncpg.Connection) -> None:
+    good = "Q29udmVyc2F0aW9uOjE6MTA"
+
+    answer = await inbox.answer(
+        """mutation ($good: ID!) {
+          a: updateConversation(input: {conversationId: $good, markedAsSpam: true}) { conversation { markedAsSpam } }
+          b: updateConversation(input: {conversationId: "x", closed: true}) { conversation { id } }
+          c: updateConversation(input: {conversationId: $good, closed: true}) { conversation { closed } }
+        }""",
+        good=good,
+    )
+
+    assert answer["data"] == {
+        "a": {"conversation": {"markedAsSpam": True}},
+        "b": None,
+        "c": {"conversation": {"closed": True}},
+    }
+    assert [(error["path"], error["extensions"]["code"]) for error in answer["errors"]] == [(["b"], "BAD_USER_INPUT")]
+    row = await connection.fetchrow("SELECT closed_at, marked_as_spam_at FROM conversations WHERE id = 10")
+    assert None not in tuple(row)
+
+
+@pytest.mark.parametrize(
+    ("document", "data", "path"),
+    [
+        ("query ($x: Boolean = true) { viewer @include(if: $x) { scopes } }", None, None),
+        (
+            """query ($x: Boolean = true) {
+              conversation(databaseId: 10) { subject @include(if: $x) } other: conversation(databaseId: 11) { subject }
+            }""",
+            {"conversation": None, "other": {"subject": "Towels of 1"}},
+            ["conversation"],
+        ),
+    ],
+)
+async def test_a_condition_that_is_null_is_the_clients_mistake(
+    inbox: Client, document: str, data: Any, path: list[str] | None
+) -> None:
+    answer = await inbox.answer(document, x=None)
+
+    assert answer["data"] == data
+    (error,) = answer["errors"]
+    assert error["extensions"] == {"code": "BAD_USER_INPUT"}
+    assert error.get("path") == path
+    assert "$x" in error["message"]
+
+
+def test_a_table_without_a_type_is_named_at_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(NODE_TABLES, "Message")
+
+    with pytest.raises(
+        SchemaError, match=r"Message has a table and no type, and Conversation\.last_message leads to it"
+    ):
+        types.link()
+
+
+def test_a_type_that_is_not_named_like_its_table_is_refused() -> None:
+    with pytest.raises(SchemaError, match="The type Notes has the table Message: give both one name"):
+        node(t.Message)(type("Notes", (), {}))

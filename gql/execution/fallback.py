@@ -17,6 +17,9 @@ from gql.log import describe
 
 _log = structlog.stdlib.get_logger("inbox")
 
+# Characters of an operation's name, which a client may make as long as a document.
+_LONGEST_NAME = 100
+
 # How often graphql-core executed what a plan did not, by reason: the text of an `UnplannableError`, which names fields
 # of the schema only, or the type of what a plan raised.
 FALLBACKS: Counter[str] = Counter()
@@ -33,6 +36,7 @@ def count_fallback(error: Exception, plans: Plans, operation: str | None) -> Non
     if reason in plans.reported:
         return
     plans.reported.add(reason)
+    operation = operation and operation[:_LONGEST_NAME]
     if isinstance(error, _EXPECTED):
         _log.info("plan not followed", reason=reason, operation=operation)
     else:

@@ -104,7 +104,10 @@ async def test_an_outage_is_masked_and_ends_by_itself(server: Server) -> None:
     assert (newer.status_code, newer.json()) == (503, {"errors": [failure(newer)]})
     assert newer.headers["retry-after"] == "1"
     places = {"locations": [{"line": 1, "column": 12}], "path": ["createConversation"]}
-    assert (write.status_code, write.json()) == (200, {"errors": [failure(write, **places)], "data": None})
+    assert (write.status_code, write.json()) == (
+        200,
+        {"errors": [failure(write, **places)], "data": {"createConversation": None}},
+    )
     assert (unknown.status_code, unknown.json()) == (503, {"errors": [failure(unknown)]})
     assert unknown.headers["retry-after"] == "1"
     assert refused.status_code == 401

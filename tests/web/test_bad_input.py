@@ -243,7 +243,7 @@ async def test_an_id_in_an_input_that_is_none_is_refused(
     answer = await inbox.answer(_document(field), input=filled)
 
     (only,) = answer["errors"]
-    assert (answer["data"], only["path"], only["extensions"]) == (None, ["it"], {"code": "BAD_USER_INPUT"})
+    assert (answer["data"], only["path"], only["extensions"]) == ({"it": None}, ["it"], {"code": "BAD_USER_INPUT"})
     assert only["message"].startswith(message)
 
 

@@ -178,7 +178,8 @@ def test_a_masked_error_and_its_line_have_the_same_id(served: Served) -> None:
 
 
 def test_other_peoples_lines_are_json_too(served: Served) -> None:
-    events = [(each["level"], each["event"].strip()) for each in served.lines if each["event"] != "request"]
+    ours = {"request", "plan not followed"}
+    events = [(each["level"], each["event"].strip()) for each in served.lines if each["event"] not in ours]
 
     assert events[0] == ("error", "internal error")
     assert sorted(events[1:]) == sorted(
@@ -189,6 +190,15 @@ def test_other_peoples_lines_are_json_too(served: Served) -> None:
             ("error", "Exception in ASGI application"),
         ]
     )
+
+
+def test_an_operation_that_its_plan_did_not_answer_leaves_a_line(served: Served) -> None:
+    lines = [each for each in served.lines if each["event"] == "plan not followed"]
+
+    assert [(each["level"], each["reason"], each["operation"]) for each in lines] == [
+        ("info", "Refused", "Look"),
+        ("warning", "LookupError", None),
+    ]
 
 
 def test_requests_that_are_no_operations_leave_no_line(served: Served) -> None:

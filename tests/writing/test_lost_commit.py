@@ -43,7 +43,7 @@ async def test_a_commit_that_nobody_heard_of_says_so_and_can_be_repeated_under_i
     (error,) = response.json()["errors"]
     assert response.status_code == 200
     assert response.json() == {
-        "data": None,
+        "data": {"createConversation": None},
         "errors": [
             {
                 "message": "It is not known whether the change was made: try again with the same idempotencyKey, "

@@ -74,16 +74,22 @@ def create_app(settings: Settings, *, token: str | None = None) -> Starlette:
         Route("/healthz", _healthy),
         Route("/readyz", partial(_readiness, database)),
     ]
-    if settings.metrics:
-        routes.append(Route("/metrics", show_metrics))
-    if settings.graphiql:
-        routes += [Route("/", _to_graphiql), *graphiql_routes(settings)]
+    routes += _optional_routes(settings)
     return Starlette(
         routes=routes,
         middleware=_middleware(settings, endpoint, demo=token is not None),
         exception_handlers={HTTPException: _show_http_exception, Exception: _show_failure},
         lifespan=partial(_lifespan, database, rates),
     )
+
+
+def _optional_routes(settings: Settings) -> list[BaseRoute]:
+    routes: list[BaseRoute] = []
+    if settings.metrics:
+        routes.append(Route("/metrics", show_metrics))
+    if settings.graphiql:
+        routes += [Route("/", _to_graphiql), *graphiql_routes(settings)]
+    return routes
 
 
 def create_configured_app() -> Starlette:

@@ -21,13 +21,15 @@ from sqlalchemy.types import TypeEngine
 class Clause:
     """A condition's SQL, made from the parameter that holds its value. Without `type` it takes no value.
 
-    It is `selective` where few rows meet it, whatever the value, and an index leads to them; and `bunched` where the
-    rows that meet it lie close together in an order by a moment, as what is open, waits, or is of a period does.
+    It is `selective` where few rows meet it, whatever the value, and an index leads to them; `indirect` where they are
+    found through rows of other tables; and `bunched` where the rows that meet it lie close together in an order by a
+    moment, as what is open, waits, or is of a period does.
     """
 
     build: Callable[[Any], ColumnElement[bool]]
     type: TypeEngine[Any] | None = None
     selective: bool = False
+    indirect: bool = False
     bunched: bool = False
 
 
@@ -37,6 +39,7 @@ class Denied:
 
     clause: Clause
     selective: ClassVar[bool] = False
+    indirect: ClassVar[bool] = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +49,11 @@ class Joined:
     join: Join
     parts: tuple[Shape, ...]
     selective: bool = False
+
+    @property
+    def indirect(self) -> bool:
+        """Whether one of them is."""
+        return any(part.indirect for part in self.parts)
 
 
 Join: TypeAlias = Callable[..., ColumnElement[bool]]
@@ -84,10 +92,14 @@ def any_of(column: Any) -> Criterion:
 
 
 def any_where(
-    type_: TypeEngine[Any], build: Callable[[Any], ColumnElement[bool]], *, selective: bool = False
+    type_: TypeEngine[Any],
+    build: Callable[[Any], ColumnElement[bool]],
+    *,
+    selective: bool = False,
+    indirect: bool = False,
 ) -> Criterion:
     """`build` is given `ANY(values)`, to compare a column of `type_` with: one statement for lists of every length."""
-    clause = Clause(lambda bound: build(func.any(bound)), ARRAY(type_), selective)
+    clause = Clause(lambda bound: build(func.any(bound)), ARRAY(type_), selective, indirect)
     return lambda values: Term(clause, tuple(values))
 
 
@@ -123,10 +135,14 @@ def every(terms: Iterable[Term]) -> Term:
 
 
 def some(terms: Iterable[Term], unite: Join | None = None) -> Term:
-    """One of the terms holds, as none does where there is none. Where all are selective, `unite` may join them."""
+    """One of the terms holds, as none does where there is none.
+
+    `unite` joins them where all are selective and one is indirect: an index serves a plain OR of direct ones.
+    """
     parts = tuple(terms)
     selective = bool(parts) and all(term.clause.selective for term in parts)
-    return _joined(unite if unite is not None and selective else _any, parts, selective=selective)
+    united = unite is not None and selective and any(term.clause.indirect for term in parts)
+    return _joined(unite if unite is not None and united else _any, parts, selective=selective)
 
 
 def opposite(term: Term) -> Term:

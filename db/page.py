@@ -9,11 +9,12 @@ index: all its rows are sorted for each page.
 
 from __future__ import annotations
 
+import operator
 from dataclasses import dataclass, replace
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import BigInteger, ColumnElement, Label, bindparam, case, literal_column, tuple_
+from sqlalchemy import BigInteger, ColumnElement, Label, and_, bindparam, case, literal_column, tuple_
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 
 MAX_SIZE = 100
 DEFAULT_SIZE = 20
+
+# So many rows are ordered by an expression.
+MOST_RANKED = 2_000
 
 # The parameter that holds the value which an order is bound to.
 VALUE = "order_value"
@@ -72,13 +76,15 @@ class Order:
     stand-ins for null, so a nullable column of another type cannot be an order.
 
     In place of a column there may be a labelled expression that is never null, made of the parameter `VALUE`. Such an
-    order is `bound()` to a value before it is used.
+    order is `bound()` to a value before it is used. No index has it, so that it is an order of few rows only: of the
+    first `MOST_RANKED` in the order `within`, and of no others.
     """
 
     name: str
     column: Any = None
     descending: bool = False
     value: str | None = None
+    within: Order | None = None
 
     def bound(self, value: str) -> Order:
         """The order that `value` makes of it. Equal to another of the same value."""
@@ -118,15 +124,15 @@ class Order:
 
     def beyond(self, side: str, id_column: Any, *, inside: bool = True) -> ColumnElement[bool]:
         """Rows on the inner side of the cursor `side` ("after" or "before"), or else the cursor's row and beyond."""
-        keys = self.keys(id_column)
-        bound: list[ColumnElement[Any]] = [bindparam(f"{side}_id", type_=BigInteger)]
-        if self.column is not None:
-            bound.insert(0, self._never_null(bindparam(f"{side}_value", type_=self.column.type)))
-        rows, position = _row(keys), _row(bound)
+        rows, position = _row(self.keys(id_column)), _row(self._bound(side))
         upward = (side == "after") != self.descending
         if inside:
             return rows > position if upward else rows < position
         return rows <= position if upward else rows >= position
+
+    def at(self, side: str, id_column: Any) -> ColumnElement[bool]:
+        """The row of the cursor `side`, where it still stands there."""
+        return and_(*map(operator.eq, self.keys(id_column), self._bound(side)))
 
     def position(self, row: Any) -> Position:
         """Where `row` stands."""
@@ -139,6 +145,13 @@ class Order:
         if position.value is None:
             return self._nullable
         return isinstance(position.value, self.column.type.python_type)
+
+    def _bound(self, side: str) -> list[ColumnElement[Any]]:
+        """The values of the cursor `side`, as the keys are."""
+        bound: list[ColumnElement[Any]] = [bindparam(f"{side}_id", type_=BigInteger)]
+        if self.column is not None:
+            bound.insert(0, self._never_null(bindparam(f"{side}_value", type_=self.column.type)))
+        return bound
 
     @property
     def _nullable(self) -> bool:

@@ -8,17 +8,19 @@ Nothing here knows how rows are shown, nor keeps them.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 from typing import Any, TypeAlias
 
 from sqlalchemy import (
+    CTE,
     BigInteger,
     ColumnElement,
     FromClause,
     Select,
     and_,
     bindparam,
+    case,
     func,
     literal_column,
     select,
@@ -30,7 +32,7 @@ from sqlalchemy.types import TypeEngine
 from db import tables as t
 from db.criterion import Shape, Term, conditions, values
 from db.engine import Snapshot, Statement
-from db.page import BY_ID, FIRST_PAGE, Order, Page
+from db.page import BY_ID, FIRST_PAGE, MOST_RANKED, Order, Page
 from db.scope import ACCOUNT, visible
 
 _KEYS = "keys"
@@ -212,8 +214,14 @@ def _page_statement(  # noqa: PLR0913, PLR0917  # all that the text depends on
     if columns is not None and order.column is not None:
         # A cursor tells where a row stands.
         columns |= {order.column.key}
-    chosen = (*_chosen(many.target, columns), *order.expressions)
-    children = many.select(clauses, *chosen, ordered=True).where(many.parent == parent.c.key).correlate(parent)
+    if order.within is None:
+        children = many.select(clauses, *_chosen(many.target, columns), ordered=True)
+    else:
+        ranked = _ranked(many, order, clauses)
+        order = replace(order, column=ranked.c[order.column.key].label(order.column.key))
+        chosen = (*_chosen(many.target, columns), *order.expressions)
+        children = many.select((), *chosen).join(ranked, ranked.c.id == many.child)
+    children = children.where(many.parent == parent.c.key).correlate(parent)
     sides = [side for side, given in (("after", after), ("before", before)) if given]
 
     page = children.where(*(order.beyond(side, many.child) for side in sides))
@@ -225,6 +233,20 @@ def _page_statement(  # noqa: PLR0913, PLR0917  # all that the text depends on
     ends = _ends(many, order, children, sides, most if clauses else None)
     source = parent.join(ends, true()).join(row, true(), isouter=True)
     return Statement.of(select(parent.c.position, *ends.c, *row.c).select_from(source), many.target)
+
+
+def _ranked(many: Many, order: Order, clauses: Sequence[Shape]) -> CTE:
+    """The ids of the rows that are ordered by an expression, with its value: computed once for all of a statement.
+
+    They are of the account and not of a parent, and so must be the connection.
+    """
+    if order.within is None or many.parent.key != ACCOUNT:
+        raise ValueError(f"{order.name} is no order of {many.parent}")
+    first = many.select(clauses, many.child.label("id"), ordered=True)
+    first = first.order_by(*order.within.sort(many.child, backward=False)).limit(literal_column(str(MOST_RANKED)))
+    rows = first.subquery("first")
+    ranked = many.select((), many.child.label("id"), *order.expressions).join(rows, rows.c.id == many.child)
+    return ranked.cte("ranked").prefix_with("MATERIALIZED")
 
 
 def _ends(many: Many, order: Order, children: Select[Any], sides: Sequence[str], most: Any) -> FromClause:
@@ -239,8 +261,11 @@ def _ends(many: Many, order: Order, children: Select[Any], sides: Sequence[str],
         rows = rows.order_by(*order.sort(many.child, backward=side == "after"))
         if most is None:
             return rows.limit(literal_column("1")).scalar_subquery().is_not(None)
-        # With conditions the nearest may be far away. As many as the page's are found in the way that suits the page.
-        return func.cardinality(func.array(rows.limit(most).scalar_subquery())) > literal_column("0")
+        # With conditions the nearest may be far away, unless it is the cursor's own row, which is nearly always there
+        # still. Otherwise as many as the page's are found in the way that suits the page.
+        own = children.with_only_columns(many.child).where(order.at(side, many.child))
+        others = func.cardinality(func.array(rows.limit(most).scalar_subquery())) > literal_column("0")
+        return case((own.scalar_subquery().is_not(None), true()), else_=others)
 
     # The OFFSET keeps this from being merged into the rest, where it would be done for every row.
     beyond = select(*(found(side).label(f"beyond_{side}") for side in sides))

@@ -25,7 +25,8 @@ class Booking(TenantTable, Stamped, table=True):
         lookup("rental_id", "id"),
         lookup("client_id", "id"),
         lookup("start_at", "id"),
-        lookup("end_at", "id"),
+        # With the start, stays that are going on are found without those to come.
+        lookup("end_at", "start_at", "id"),
     )
 
     id: int | None = row_id()

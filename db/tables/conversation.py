@@ -82,7 +82,7 @@ class Conversation(TenantTable, Stamped, Created, table=True):
             text(_UNREAD),
             postgresql_include=(
                 *("waiting_since", "deadline_response_at", "default_channel", "source_id"),
-                *("booking_statuses", "stays_until"),
+                *("booking_statuses", "stays_until", "id"),
             ),
         ),
     )

@@ -47,14 +47,16 @@ def _period(column: Any) -> Criterion:
 def _led_by(key: Any, parent: Any) -> Criterion:
     """A row whose `key` is one of the values has the conversation's id in its column `parent`."""
     rows = visible(parent.class_, parent).where(parent == _C.id)
-    return any_where(key.type, lambda values: exists(rows.where(key == values)), selective=True)
+    return any_where(key.type, lambda values: exists(rows.where(key == values)), selective=True, indirect=True)
 
 
 def _about(column: Any) -> Criterion:
     """The conversation is about a booking whose `column` is one of the values."""
     rows = visible(t.ConversationBooking, _LINK.booking_id).where(_LINK.conversation_id == _C.id)
     bookings = rows.join(t.Booking, and_(_B.account_id == _LINK.account_id, _B.id == _LINK.booking_id))
-    return any_where(column.type, lambda values: exists(bookings.where(column == values)), selective=True)
+    return any_where(
+        column.type, lambda values: exists(bookings.where(column == values)), selective=True, indirect=True
+    )
 
 
 _SETS = any_of(_C.booking_statuses)

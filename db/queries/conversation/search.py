@@ -41,9 +41,13 @@ def _relevance() -> Label[float]:
 _RELEVANCE = _relevance()
 _CLAUSE = Clause(_matches, Text())
 
+_NEWEST_FIRST = Order("last_message_at:desc", _C.last_message_at, descending=True)
+
 # Each is for the conversations of one search, to which it must be bound.
 ORDERS: dict[tuple[str, bool], Order] = {
-    (_RELEVANCE.name, descending): Order(f"relevance:{'desc' if descending else 'asc'}", _RELEVANCE, descending)
+    (_RELEVANCE.name, descending): Order(
+        f"relevance:{'desc' if descending else 'asc'}", _RELEVANCE, descending, within=_NEWEST_FIRST
+    )
     for descending in (False, True)
 }
 

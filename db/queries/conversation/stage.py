@@ -108,12 +108,16 @@ _STAGE: ColumnElement[str] = case(
 STAGE = Expression("stage", _STAGE)
 
 
-def _found_today(stages: Collection[JourneyStage]) -> Any:
-    """The ids of the conversations at one of `stages`, which are of `_TODAYS`: found by the dates of bookings."""
-    decisive = _TODAYS[: 1 + max(map(_TODAYS.index, stages))]
-    met = or_(*(_MET[stage] for stage in decisive))
-    found = _bookings(_LINK.conversation_id).where(met).group_by(_LINK.conversation_id)
-    return found.having(_first_met(decisive).in_(words(stages)))
+@cache
+def _todays(number: int) -> CTE:
+    """The conversations at one of the first `number` of `_TODAYS`, each with its stage, found by the dates of bookings.
+
+    All conditions of a statement share it.
+    """
+    met = _first_met(_TODAYS[:number]).label("stage")
+    bookings = _bookings(_LINK.conversation_id.label("id"), met).where(or_(*(_MET[s] for s in _TODAYS[:number])))
+    found = bookings.group_by(_LINK.conversation_id)
+    return found.cte(f"todays_{number}").prefix_with("MATERIALIZED")
 
 
 def _is_today_at(stages: Collection[JourneyStage]) -> ColumnElement[bool]:
@@ -122,10 +126,11 @@ def _is_today_at(stages: Collection[JourneyStage]) -> ColumnElement[bool]:
     PostgreSQL is not to know how many there are: they lie close together in the orders of conversations, and it would
     walk through such an order as if they were spread evenly.
     """
-    array = func.array(_found_today(stages).scalar_subquery())
-    ids = func.unnest(array).table_valued("id").render_derived(name="found")
-    condition: ColumnElement[bool] = _C.id.in_(ids.select())
-    return condition
+    todays = _todays(1 + max(map(_TODAYS.index, stages)))
+    found = todays.select().with_only_columns(todays.c.id).where(todays.c.stage.in_(words(stages)))
+    ids = func.unnest(func.array(found.scalar_subquery())).table_valued("id").render_derived(name="found")
+    # Their stays are not over either, which rules out most conversations before any is looked up among these.
+    return and_(_C.stays_until.is_not(None), _C.stays_until >= _begins, _C.id.in_(ids.select()))
 
 
 def stages_criterion(stages: Collection[JourneyStage]) -> Term:
@@ -139,13 +144,16 @@ def _clause(stages: frozenset[JourneyStage]) -> Clause:
     ahead = _ahead_condition(stages & frozenset(_AHEAD))
     behind = [condition for stage, condition in _BEHIND.items() if stage in stages]
     condition = or_(false(), *ahead, *behind)
-    return Clause(lambda _: condition, selective=bool(ahead) and not behind, bunched=bool(stages))
+    return Clause(lambda _: condition, selective=bool(ahead) and not behind, indirect=bool(ahead), bunched=bool(stages))
 
 
 def _ahead_condition(stages: frozenset[JourneyStage]) -> list[ColumnElement[bool]]:
     """The condition for `stages`, which are of `_AHEAD`; nothing where there are none."""
-    todays = [stage for stage in _TODAYS if stage in stages]
     if JourneyStage.RESERVED not in stages:
-        return [_is_today_at(todays)] if todays else []
-    others = [stage for stage in _TODAYS if stage not in stages]
-    return [and_(_IS_AHEAD, _C.id.not_in(_found_today(others))) if others else _IS_AHEAD]
+        return [_is_today_at(stages)] if stages else []
+    others = set(_TODAYS) - stages
+    if not others:
+        return [_IS_AHEAD]
+    todays = _todays(len(_TODAYS))
+    found = todays.select().with_only_columns(todays.c.id).where(todays.c.stage.in_(words(others)))
+    return [and_(_IS_AHEAD, _C.id.not_in(found))]

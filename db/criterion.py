@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import count
 from typing import Any, ClassVar, TypeAlias
 
-from sqlalchemy import ColumnElement, and_, false, func, not_, or_, true
+from sqlalchemy import ColumnElement, Select, and_, false, func, not_, or_, true
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.types import TypeEngine
 
@@ -24,6 +24,8 @@ class Clause:
     It is `selective` where few rows meet it, whatever the value, and an index leads to them; `indirect` where they are
     found through rows of other tables; and `bunched` where the rows that meet it lie close together in an order by a
     moment, as what is open, waits, or is of a period does.
+
+    `counted` makes the SELECT of as many rows as rows meet it, where those of another table alone tell.
     """
 
     build: Callable[[Any], ColumnElement[bool]]
@@ -31,6 +33,7 @@ class Clause:
     selective: bool = False
     indirect: bool = False
     bunched: bool = False
+    counted: Callable[[Any], Select[Any]] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,10 +99,19 @@ def any_where(
     build: Callable[[Any], ColumnElement[bool]],
     *,
     selective: bool = False,
-    indirect: bool = False,
+    counted: Callable[[Any], Select[Any]] | None = None,
 ) -> Criterion:
-    """`build` is given `ANY(values)`, to compare a column of `type_` with: one statement for lists of every length."""
-    clause = Clause(lambda bound: build(func.any(bound)), ARRAY(type_), selective, indirect)
+    """`build` is given `ANY(values)`, to compare a column of `type_` with: one statement for lists of every length.
+
+    With `counted`, which is given the same, the rows are found through another table.
+    """
+    clause = Clause(
+        lambda bound: build(func.any(bound)),
+        ARRAY(type_),
+        selective,
+        indirect=counted is not None,
+        counted=counted and (lambda bound: counted(func.any(bound))),
+    )
     return lambda values: Term(clause, tuple(values))
 
 

@@ -30,7 +30,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, array
 from sqlalchemy.types import TypeEngine
 
 from db import tables as t
-from db.criterion import Shape, Term, conditions, values
+from db.criterion import Clause, Shape, Term, conditions, values
 from db.engine import Snapshot, Statement
 from db.page import BY_ID, FIRST_PAGE, MOST_RANKED, Order, Page
 from db.scope import ACCOUNT, visible
@@ -276,6 +276,12 @@ def _ends(many: Many, order: Order, children: Select[Any], sides: Sequence[str],
 def _count_statement(many: Many, clauses: tuple[Shape, ...]) -> Statement:
     parent = many.parent.label("parent")
     total = func.count().label("total")
+    if many.parent.key == ACCOUNT and len(clauses) == 1:
+        (clause,) = clauses
+        if isinstance(clause, Clause) and clause.counted is not None:
+            # The account is the one parent, and the rows of another table alone tell the number.
+            number = clause.counted(clause.type and filter_parameter(0, clause.type))
+            return Statement.of(number.add_columns(bindparam(ACCOUNT, type_=BigInteger).label("parent")), many.target)
     # Without conditions on the target the link table alone knows the number.
     rows = many.select(clauses, parent, total) if clauses else visible(many.parent.class_, parent, total)
     return Statement.of(rows.where(many.parent == func.any(_keys())).group_by(many.parent), many.target)

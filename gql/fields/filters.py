@@ -62,7 +62,8 @@ expose(
     LAST_MESSAGE_AT="When its newest message was sent.",
     DEADLINE_RESPONSE_AT="When the guest should have an answer.",
     WAITING_SINCE="Since when a guest waits for an answer.",
-    RELEVANCE="How well it matches `search` of the filter, which is required: `DESC` returns the best match first.",
+    RELEVANCE="How well it matches `search` of the filter, which is required: `DESC` returns the best match first. "
+    "Only the 2,000 matches with the newest messages are ranked and returned.",
 )
 
 

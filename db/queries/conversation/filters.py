@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, exists, func, not_, union_all
+from sqlalchemy import ColumnElement, Select, and_, exists, func, not_, union_all
 
 from db import tables as t
 from db.criterion import Criterion, Term, any_of, any_where, between, flag, some
@@ -46,16 +46,27 @@ def _period(column: Any) -> Criterion:
 
 def _led_by(key: Any, parent: Any) -> Criterion:
     """A row whose `key` is one of the values has the conversation's id in its column `parent`."""
-    rows = visible(parent.class_, parent).where(parent == _C.id)
-    return any_where(key.type, lambda values: exists(rows.where(key == values)), selective=True, indirect=True)
+    rows = visible(parent.class_, parent)
+    return _elsewhere(key, rows, parent)
 
 
 def _about(column: Any) -> Criterion:
     """The conversation is about a booking whose `column` is one of the values."""
-    rows = visible(t.ConversationBooking, _LINK.booking_id).where(_LINK.conversation_id == _C.id)
-    bookings = rows.join(t.Booking, and_(_B.account_id == _LINK.account_id, _B.id == _LINK.booking_id))
+    links = visible(t.ConversationBooking, _LINK.conversation_id)
+    bookings = links.join(t.Booking, and_(_B.account_id == _LINK.account_id, _B.id == _LINK.booking_id))
+    return _elsewhere(column, bookings, _LINK.conversation_id)
+
+
+def _elsewhere(key: Any, rows: Select[Any], parent: Any) -> Criterion:
+    """One of `rows` has one of the values in `key`, and the conversation's id in `parent`, which refers to it."""
+    found = rows.where(parent == _C.id)
+    # Whatever refers to a conversation can be counted in its place.
+    number = rows.with_only_columns(func.count(func.distinct(parent)).label("total"))
     return any_where(
-        column.type, lambda values: exists(bookings.where(column == values)), selective=True, indirect=True
+        key.type,
+        lambda values: exists(found.where(key == values)),
+        selective=True,
+        counted=lambda values: number.where(key == values),
     )
 
 

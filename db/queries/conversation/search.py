@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, Label, Text, bindparam, cast, exists, func
+from sqlalchemy import BigInteger, ColumnElement, Label, Select, Text, bindparam, cast, exists, func
 from sqlalchemy.dialects.postgresql import DOUBLE_PRECISION
 from sqlalchemy.sql.functions import FunctionElement
 
@@ -31,6 +31,11 @@ def _matches(search: ColumnElement[str]) -> ColumnElement[bool]:
     return exists(document.where(_TEXT.conversation_id == _C.id, _TEXT.words.bool_op("@@")(_asked(search))))
 
 
+def _counted(search: ColumnElement[str]) -> Select[Any]:
+    """As many as match: there is one document a conversation."""
+    return visible(t.ConversationText, func.count().label("total")).where(_TEXT.words.bool_op("@@")(_asked(search)))
+
+
 def _relevance() -> Label[float]:
     # A subquery on its own is evaluated once, and not for each row, also where PostgreSQL plans without the search.
     asked = _asked(bindparam(VALUE, type_=Text)).select().scalar_subquery()
@@ -39,7 +44,7 @@ def _relevance() -> Label[float]:
 
 
 _RELEVANCE = _relevance()
-_CLAUSE = Clause(_matches, Text())
+_CLAUSE = Clause(_matches, Text(), counted=_counted)
 
 _NEWEST_FIRST = Order("last_message_at:desc", _C.last_message_at, descending=True)
 

@@ -1,6 +1,6 @@
 SELECT conversations.account_id AS parent, count(*) AS total
 FROM conversations
-WHERE conversations.account_id = $1::BIGINT AND conversations.booking_statuses = any($2::SMALLINT[]) AND (EXISTS (SELECT conversation_bookings.booking_id
+WHERE conversations.account_id = $1::BIGINT AND conversations.booking_statuses = any($2::SMALLINT[]) AND (EXISTS (SELECT conversation_bookings.conversation_id
 FROM conversation_bookings JOIN bookings ON bookings.account_id = conversation_bookings.account_id AND bookings.id = conversation_bookings.booking_id
 WHERE conversation_bookings.account_id = $1::BIGINT AND conversation_bookings.conversation_id = conversations.id AND bookings.rental_id = any($3::BIGINT[]))) AND (EXISTS (SELECT participants.conversation_id
 FROM participants
@@ -11,7 +11,7 @@ WHERE participants.account_id = $1::BIGINT AND participants.conversation_id = co
 SELECT parent.position, row.id, row.last_message_at
 FROM unnest($1::BIGINT[]) WITH ORDINALITY AS parent(key, position) JOIN LATERAL (SELECT conversations.id AS id, conversations.last_message_at AS last_message_at
 FROM conversations
-WHERE conversations.account_id = $2::BIGINT AND conversations.booking_statuses = any($3::SMALLINT[]) AND (EXISTS (SELECT conversation_bookings.booking_id
+WHERE conversations.account_id = $2::BIGINT AND conversations.booking_statuses = any($3::SMALLINT[]) AND (EXISTS (SELECT conversation_bookings.conversation_id
 FROM conversation_bookings JOIN bookings ON bookings.account_id = conversation_bookings.account_id AND bookings.id = conversation_bookings.booking_id
 WHERE conversation_bookings.account_id = $2::BIGINT AND conversation_bookings.conversation_id = conversations.id AND bookings.rental_id = any($4::BIGINT[]))) AND (EXISTS (SELECT participants.conversation_id
 FROM participants
@@ -20,11 +20,9 @@ FROM participants
 WHERE participants.account_id = $2::BIGINT AND participants.conversation_id = conversations.id AND participants.host_id = any($6::BIGINT[]))) AND conversations.created_at >= $7::TIMESTAMP WITH TIME ZONE AND (conversations.created_at >= $7::TIMESTAMP WITH TIME ZONE) IS true AND conversations.updated_at > $8::TIMESTAMP WITH TIME ZONE AND (conversations.updated_at > $8::TIMESTAMP WITH TIME ZONE) IS true AND conversations.last_message_at IS NOT NULL AND CASE WHEN (conversations.last_message_at IS NULL) THEN 'infinity'::timestamptz ELSE conversations.last_message_at END >= $9::TIMESTAMP WITH TIME ZONE AND CASE WHEN (conversations.last_message_at IS NULL) THEN '-infinity'::timestamptz ELSE conversations.last_message_at END >= $9::TIMESTAMP WITH TIME ZONE AND conversations.last_message_at IS NOT NULL AND CASE WHEN (conversations.last_message_at IS NULL) THEN 'infinity'::timestamptz ELSE conversations.last_message_at END < $10::TIMESTAMP WITH TIME ZONE AND CASE WHEN (conversations.last_message_at IS NULL) THEN '-infinity'::timestamptz ELSE conversations.last_message_at END < $10::TIMESTAMP WITH TIME ZONE AND (conversations.last_message_at IS NOT NULL AND CASE WHEN (conversations.last_message_at IS NULL) THEN 'infinity'::timestamptz ELSE conversations.last_message_at END >= $9::TIMESTAMP WITH TIME ZONE AND CASE WHEN (conversations.last_message_at IS NULL) THEN '-infinity'::timestamptz ELSE conversations.last_message_at END >= $9::TIMESTAMP WITH TIME ZONE AND conversations.last_message_at IS NOT NULL AND CASE WHEN (conversations.last_message_at IS NULL) THEN 'infinity'::timestamptz ELSE conversations.last_message_at END < $10::TIMESTAMP WITH TIME ZONE AND CASE WHEN (conversations.last_message_at IS NULL) THEN '-infinity'::timestamptz ELSE conversations.last_message_at END < $10::TIMESTAMP WITH TIME ZONE) IS true AND conversations.deadline_response_at IS NOT NULL AND CASE WHEN (conversations.deadline_response_at IS NULL) THEN 'infinity'::timestamptz ELSE conversations.deadline_response_at END <= $11::TIMESTAMP WITH TIME ZONE AND CASE WHEN (conversations.deadline_response_at IS NULL) THEN '-infinity'::timestamptz ELSE conversations.deadline_response_at END <= $11::TIMESTAMP WITH TIME ZONE AND (conversations.deadline_response_at IS NOT NULL AND CASE WHEN (conversations.deadline_response_at IS NULL) THEN 'infinity'::timestamptz ELSE conversations.deadline_response_at END <= $11::TIMESTAMP WITH TIME ZONE AND CASE WHEN (conversations.deadline_response_at IS NULL) THEN '-infinity'::timestamptz ELSE conversations.deadline_response_at END <= $11::TIMESTAMP WITH TIME ZONE) IS true AND conversations.account_id = parent.key ORDER BY CASE WHEN (conversations.last_message_at IS NULL) THEN '-infinity'::timestamptz ELSE conversations.last_message_at END DESC, conversations.id DESC
 LIMIT $12) AS row ON true;
 
-SELECT conversations.account_id AS parent, count(*) AS total
-FROM conversations
-WHERE conversations.account_id = $1::BIGINT AND (EXISTS (SELECT participants.conversation_id
+SELECT count(distinct(participants.conversation_id)) AS total, $1::BIGINT AS parent
 FROM participants
-WHERE participants.account_id = $1::BIGINT AND participants.conversation_id = conversations.id AND participants.client_id = any($2::BIGINT[]))) AND conversations.account_id = any($3::BIGINT[]) GROUP BY conversations.account_id;
+WHERE participants.account_id = $1::BIGINT AND participants.client_id = any($2::BIGINT[]);
 
 SELECT conversations.account_id AS parent, count(*) AS total
 FROM conversations

@@ -7,11 +7,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
 
-import orjson
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
@@ -19,10 +19,10 @@ from starlette.types import ASGIApp
 
 from db.engine import Database
 from db.failure import UnavailableError
-from db.migrations.apply import State, state
+from db.migrations.apply import State, is_read_only, state
 from db.queries.actor import exists
 from db.scope import Viewer
-from gql.errors import mask
+from gql.errors import RequestError
 from gql.execution.admission import Admission
 from gql.execution.document import Documents
 from gql.execution.operation import Executor, Pipeline
@@ -35,12 +35,16 @@ from gql.settings import Settings
 from gql.web.endpoint import GraphQLEndpoint
 from gql.web.graphiql import graphiql_page, graphiql_routes
 from gql.web.metrics import show_metrics
-from gql.web.middleware import READ_BY_APPS, SECURITY, SENT_BY_APPS, Security, Straight, ThisMachine
+from gql.web.middleware import READ_BY_APPS, Security, Straight, ThisMachine, add_security
+from gql.web.request import RequestReader
 from gql.web.response import HttpError, error_response
 from gql.web.server import starting, tune_collector
 
 _PATH = "/graphql"
 _READY_WITHIN = 2.0
+# Bytes of an answer from which on it is compressed, and zlib's level. Measured with 25 conversations (MEASURE).
+_COMPRESS_FROM = 1_000
+_COMPRESSION = 1
 
 
 def create_app(settings: Settings, *, token: str | None = None) -> Starlette:
@@ -54,19 +58,11 @@ def create_app(settings: Settings, *, token: str | None = None) -> Starlette:
         raise ValueError("database_url must be given: the command line starts the embedded server")
     database = Database(settings.database_url, pool_size=settings.pool_size)
     rates = RateLimiter(settings) if settings.rate_limit else None
-    schema = build_schema()
-    pipeline = Pipeline(
-        PersistedDocuments(Documents(schema, settings), settings),
-        Executor(schema, settings),
-        database,
-        Admission(settings.max_running, settings.max_waiting),
-        rates,
-    )
     endpoint = GraphQLEndpoint(
-        pipeline,
+        _pipeline(settings, database, rates),
         Authenticator(settings, exists=partial(_is_there, database, settings.operation_timeout)),
-        max_body=settings.max_body,
-        page=(lambda: graphiql_page(token)) if settings.graphiql else None,
+        RequestReader(settings.max_body, settings.max_json_depth),
+        (lambda: graphiql_page(token)) if settings.graphiql else None,
     )
 
     routes: list[BaseRoute] = [
@@ -75,12 +71,15 @@ def create_app(settings: Settings, *, token: str | None = None) -> Starlette:
         Route("/readyz", partial(_readiness, database)),
     ]
     routes += _optional_routes(settings)
-    return Starlette(
+    app = Starlette(
         routes=routes,
         middleware=_middleware(settings, endpoint, demo=token is not None),
         exception_handlers={HTTPException: _show_http_exception, Exception: _show_failure},
         lifespan=partial(_lifespan, database, rates),
     )
+    # A redirect would repeat the Host header, which anybody can choose, and drop the body of a POST.
+    app.router.redirect_slashes = False
+    return app
 
 
 def _optional_routes(settings: Settings) -> list[BaseRoute]:
@@ -99,6 +98,17 @@ def create_configured_app() -> Starlette:
         app = create_app(Settings())
         tune_collector()
     return app
+
+
+def _pipeline(settings: Settings, database: Database, rates: RateLimiter | None) -> Pipeline:
+    schema = build_schema()
+    return Pipeline(
+        PersistedDocuments(Documents(schema, settings), settings),
+        Executor(schema, settings),
+        database,
+        Admission(settings.max_running, settings.max_waiting),
+        rates,
+    )
 
 
 async def _is_there(database: Database, within: float, viewer: Viewer) -> bool:
@@ -133,11 +143,13 @@ def _middleware(settings: Settings, endpoint: ASGIApp, *, demo: bool) -> list[Mi
                 CORSMiddleware,
                 allow_origins=settings.cors_origins,
                 allow_methods=["GET", "POST"],
-                allow_headers=SENT_BY_APPS,
+                allow_headers=settings.cors_headers or ("*",),
                 expose_headers=READ_BY_APPS,
                 max_age=3_600,
             )
         )
+    if settings.compress:
+        middleware.append(Middleware(GZipMiddleware, minimum_size=_COMPRESS_FROM, compresslevel=_COMPRESSION))
     return [*middleware, Middleware(Straight, path=_PATH, endpoint=endpoint)]
 
 
@@ -147,7 +159,9 @@ async def _show_http_exception(_request: Request, error: Exception) -> Response:
 
 
 async def _show_failure(_request: Request, error: Exception) -> Response:
-    return Response(orjson.dumps({"errors": [mask(error)]}), 500, SECURITY, "application/json")
+    response = error_response(RequestError.masking(error))
+    add_security(response.raw_headers)
+    return response
 
 
 async def _healthy(_request: Request) -> Response:
@@ -163,8 +177,11 @@ async def _readiness(database: Database, _request: Request) -> Response:
     try:
         async with asyncio.timeout(_READY_WITHIN), database.control.acquire(timeout=_READY_WITHIN) as connection:
             schema = await state(connection)
+            read_only = await is_read_only(connection)
     except Exception:  # noqa: BLE001  # a database can fail in every way, and all of them mean the same here
         return JSONResponse({"status": "unavailable", "database": "unreachable"}, 503)
     if schema is not State.SERVABLE:
         return JSONResponse({"status": "unavailable", "database": schema}, 503)
+    if read_only:
+        return JSONResponse({"status": "unavailable", "database": "read-only"}, 503)
     return JSONResponse({"status": "ok"})

@@ -1,15 +1,16 @@
-"""What goes wrong, as clients see it: codes, refusals, and the mask over everything else.
+"""Errors as clients see them: their codes, what each code means over HTTP, and the mask over everything unexpected.
 
-Only what was raised on purpose keeps its message. Anything else is answered with `INTERNAL_SERVER_ERROR`, or with
-`SERVICE_UNAVAILABLE` where it is worth trying again, and with an id that the log has too, so that nothing internal
-reaches a client.
+Only errors that were raised for clients keep their message. Any other exception is logged and replaced: by
+`SERVICE_UNAVAILABLE` if the same request may succeed later, otherwise by `INTERNAL_SERVER_ERROR`. The response has an
+id that the log line has too.
 """
 
 from __future__ import annotations
 
 import uuid
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final, NamedTuple
 
 import structlog
 from graphql import GraphQLError, ValueNode
@@ -19,20 +20,9 @@ from gql.log import describe
 
 _log = structlog.stdlib.get_logger("inbox")
 
-
-# Of an error in a request: characters of its message, and places in the document.
-_LONGEST_MESSAGE = 500
-_MOST_LOCATIONS = 10
-
-
-# Why it is worth trying again, and whether that is safe.
-_UNAVAILABLE = {
-    UnavailableError: "The data cannot be reached now: try again",
-    CollisionError: "Others are changing the same, and nothing was changed: try again",
-    LockedError: "Another change of the same record takes too long, and nothing was changed: try again",
-    OutcomeUnknownError: "It is not known whether the change was made: try again with the same idempotencyKey, "
-    "under which it is made once however often it is asked for",
-}
+# Characters of the message, and places in the document, that an error of a request shows.
+_MAX_MESSAGE = 500
+_MAX_LOCATIONS = 10
 
 
 class Code(StrEnum):
@@ -51,21 +41,93 @@ class Code(StrEnum):
     INTERNAL_SERVER_ERROR = "INTERNAL_SERVER_ERROR"
 
 
+class Answer(NamedTuple):
+    """How a request that was not executed is answered."""
+
+    status: int
+    """For clients that accept `application/graphql-response+json`."""
+    legacy: int
+    """For clients that accept `application/json` only: most of them read no body but that of a 200."""
+    message: str = ""
+    """If the error has none of its own."""
+    retry_after: int | None = None
+    """Seconds."""
+
+
+ANSWERS: Final[Mapping[Code, Answer]] = {
+    Code.GRAPHQL_PARSE_FAILED: Answer(400, 200),
+    Code.GRAPHQL_VALIDATION_FAILED: Answer(400, 200),
+    Code.BAD_USER_INPUT: Answer(400, 200),
+    Code.UNAUTHENTICATED: Answer(401, 401, "A valid bearer token is needed"),
+    Code.FORBIDDEN: Answer(403, 200),
+    Code.OPERATION_TOO_COMPLEX: Answer(400, 200),
+    Code.RATE_LIMITED: Answer(429, 429, "Too much was asked for in a minute"),
+    Code.SERVICE_UNAVAILABLE: Answer(503, 200, "The data cannot be reached now: try again", retry_after=1),
+    # The message is part of the protocol: Apollo's clients compare it, and then send the text.
+    Code.PERSISTED_QUERY_NOT_FOUND: Answer(400, 200, "PersistedQueryNotFound"),
+    Code.TIMEOUT: Answer(504, 504),
+    Code.INTERNAL_SERVER_ERROR: Answer(500, 500, "Internal server error"),
+}
+# Exceptions of the database that are SERVICE_UNAVAILABLE, with their messages; subclasses have their own.
+_UNAVAILABLE: Final[Mapping[type[UnavailableError], str]] = {
+    UnavailableError: ANSWERS[Code.SERVICE_UNAVAILABLE].message,
+    CollisionError: "Others are changing the same, and nothing was changed: try again",
+    LockedError: "Another change of the same record takes too long, and nothing was changed: try again",
+    OutcomeUnknownError: "It is not known whether the change was made: try again with the same idempotencyKey, "
+    "under which it is made once however often it is asked for",
+}
+
+
 class Refused(GraphQLError):  # noqa: N818
-    """A request, or a field of it, that is not carried out, with a message for the client."""
+    """An error with a message and a code for the client, of a request or of one field."""
 
     def __init__(self, message: str, code: Code = Code.BAD_USER_INPUT, **extensions: Any) -> None:
         super().__init__(message, extensions={"code": code, **extensions})
 
 
+class RequestError(Exception):
+    """The request was not executed: no `data` was computed. `errors` are as they go into the response."""
+
+    def __init__(
+        self,
+        errors: Sequence[dict[str, Any]],
+        cost: int | None = None,
+        *,
+        retry_after: int | None = None,
+        strict: bool = False,
+    ) -> None:
+        """Set `strict` if legacy clients get an error status too, as for what is no GraphQL request."""
+        super().__init__(errors[0]["message"])
+        self.errors = list(errors)
+        self.cost = cost
+        self.code = Code(errors[0]["extensions"]["code"])
+        self.retry_after = ANSWERS[self.code].retry_after if retry_after is None else retry_after
+        self._strict = strict
+
+    @classmethod
+    def of(cls, code: Code, *errors: GraphQLError | str, **rest: Any) -> RequestError:
+        """For errors that have `code` unless they have another one; without errors, the code's own message."""
+        return cls([_of_request(error, code) for error in errors or (ANSWERS[code].message,)], **rest)
+
+    @classmethod
+    def masking(cls, error: BaseException, *, strict: bool = False) -> RequestError:
+        """For an exception that is not meant for clients. Logs it."""
+        return cls([mask(error)], strict=strict)
+
+    def status(self, *, legacy: bool) -> int:
+        """The HTTP status."""
+        answer = ANSWERS[self.code]
+        return answer.legacy if legacy and not self._strict else answer.status
+
+
 def show(error: GraphQLError) -> dict[str, Any]:
-    """`error` as it goes into a response. What was not raised on purpose is logged and masked."""
+    """`error` of a field as it goes into the response. An error that is not meant for clients is logged and masked."""
     if "code" in (error.extensions or {}):
         return dict(error.formatted)
-    cause = error.original_error
-    if _is_clients(error if cause is None else cause):
+    cause = error.original_error or error
+    if _is_clients(cause):
         return {**error.formatted, "extensions": {"code": Code.BAD_USER_INPUT}}
-    masked = mask(cause or error)
+    masked = mask(cause)
     return {**masked, **{key: value for key, value in error.formatted.items() if key in {"locations", "path"}}}
 
 
@@ -77,39 +139,36 @@ def _is_clients(error: Exception) -> bool:
     return isinstance(error, GraphQLError) and any(isinstance(node, ValueNode) for node in error.nodes or ())
 
 
-def show_request_error(error: GraphQLError, code: Code) -> dict[str, Any]:
-    """`error` of a request that was not executed, with `code` where it has none of its own.
-
-    What a client wrote is quoted in messages, and may be as long as a document and stand in each of them.
-    """
-    shown: dict[str, Any] = {**error.formatted, "message": _shorten(error.message)}
-    if error.locations:
-        shown["locations"] = shown["locations"][:_MOST_LOCATIONS]
-    return {**shown, "extensions": {"code": code, **(error.extensions or {})}}
-
-
 def is_unavailable(error: GraphQLError) -> bool:
     """Whether a field failed only because the database was away."""
     return isinstance(error.original_error, UnavailableError)
 
 
-def _shorten(message: str) -> str:
-    return message if len(message) <= _LONGEST_MESSAGE else f"{message[:_LONGEST_MESSAGE]}…"
-
-
 def mask(error: BaseException) -> dict[str, Any]:
-    """The error of a response in place of `error`, which is logged under the id that the response has."""
+    """Log `error`, and return the error of the response that replaces it. Both have the same id."""
     error_id = uuid.uuid4().hex
     if isinstance(error, UnavailableError):
-        # A line and no frames: while the database is away, every request fails in the same way.
+        # One line without frames: while the database is away, every request fails in the same way.
         cause: BaseException = error
         while cause.__cause__ is not None:
             cause = cause.__cause__
         _log.warning("unavailable", error_id=error_id, kind=type(error).__name__, cause=type(cause).__name__)
-        extensions = {"code": Code.SERVICE_UNAVAILABLE, "id": error_id}
-        return {"message": _UNAVAILABLE[type(error)], "extensions": extensions}
+        message = next(_UNAVAILABLE[kind] for kind in type(error).__mro__ if kind in _UNAVAILABLE)
+        return {"message": message, "extensions": {"code": Code.SERVICE_UNAVAILABLE, "id": error_id}}
     _log.error("internal error", error_id=error_id, exception=describe(error))
-    return {
-        "message": "Internal server error",
-        "extensions": {"code": Code.INTERNAL_SERVER_ERROR, "id": error_id},
-    }
+    code = Code.INTERNAL_SERVER_ERROR
+    return {"message": ANSWERS[code].message, "extensions": {"code": code, "id": error_id}}
+
+
+def _of_request(error: GraphQLError | str, code: Code) -> dict[str, Any]:
+    """An error as it goes into a response, cut: messages quote what a client wrote, which can be a whole document."""
+    if isinstance(error, str):
+        return {"message": error, "extensions": {"code": code}}
+    shown: dict[str, Any] = {**error.formatted, "message": _shorten(error.message)}
+    if error.locations:
+        shown["locations"] = shown["locations"][:_MAX_LOCATIONS]
+    return {**shown, "extensions": {"code": code, **(error.extensions or {})}}
+
+
+def _shorten(message: str) -> str:
+    return message if len(message) <= _MAX_MESSAGE else f"{message[:_MAX_MESSAGE]}…"

@@ -13,6 +13,8 @@ from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 PREFIX = "INBOX_"
+# What a browser sends as Origin: scheme, host and port in lower case. The scheme can be that of a mobile app.
+_ORIGIN = re.compile(r"\*|[a-z][a-z0-9+.-]*://([a-z0-9._-]+|\[[0-9a-f:.]+\])(:[0-9]+)?")
 _UNPREFIXED = {"database_url": "DATABASE_URL"}
 # Kubernetes gives every container such variables for a service with the name `inbox`. They are none of ours.
 _OF_KUBERNETES = re.compile(rf"{PREFIX}(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_\d+_(TCP|UDP)(_\w+)?)?)")
@@ -52,6 +54,9 @@ class Settings(BaseSettings):
         default=False, description="Serve counters on `/metrics` in Prometheus' text format, without a token"
     )
     max_body: int = Field(default=262_144, ge=1, description="Bytes of a request's body")
+    max_json_depth: int = Field(
+        default=100, ge=10, le=500, description="JSON arrays and objects in each other, of a request"
+    )
     max_tokens: int = Field(default=5_000, ge=1, description="Tokens of a document")
     max_depth: int = Field(default=12, ge=1, description="Levels of fields within fields of an operation")
     max_aliases: int = Field(default=30, ge=0, description="Fields of an operation under other names than their own")
@@ -95,8 +100,12 @@ class Settings(BaseSettings):
         default=False, description="Answer introspection, and suggest names in errors; `inbox demo` does"
     )
     cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
-        default=(), description="Origins of browser apps, separated by commas"
+        default=(), description="Origins of browser apps, such as `https://app.example`, separated by commas"
     )
+    cors_headers: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(), description="Headers that browser apps may send, separated by commas; without it, any"
+    )
+    compress: bool = Field(default=True, description="Compress answers of more than 1 kB for clients that accept gzip")
 
     @model_validator(mode="before")
     @classmethod
@@ -123,10 +132,17 @@ class Settings(BaseSettings):
             raise ValueError("must start with redis://, rediss:// or redis+unix://")
         return value
 
-    @field_validator("cors_origins", mode="before")
+    @field_validator("cors_origins", "cors_headers", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _are_origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if not all(_ORIGIN.fullmatch(origin) for origin in value):
+            raise ValueError("must be origins with a scheme and without a path, such as https://app.example, or *")
+        return value
 
 
 def variable(field: str) -> str:

@@ -23,6 +23,8 @@ from io import BufferedIOBase
 from pathlib import Path
 from typing import NamedTuple, NoReturn
 
+from db.nesting import is_nested_deeper
+
 # The least number of bytes to read at a time, and the greatest number of characters and levels of one value.
 PIECE = 1 << 18
 LONGEST = 1 << 22
@@ -267,14 +269,7 @@ class _Text:
 
     def _is_deep(self, end: int) -> bool:
         """Whether the value up to `end` has more than `DEEPEST` levels."""
-        # Almost no value has as many brackets, and counting them takes a fraction of finding their levels.
-        if self._piece.count("[", self._at, end) + self._piece.count("{", self._at, end) <= DEEPEST:
-            return False
-        depth = deepest = 0
-        for match in _BALANCE.finditer(self._piece, self._at, end):
-            depth += (match[0] in "[{") - (match[0] in "]}")
-            deepest = max(deepest, depth)
-        return deepest > DEEPEST
+        return is_nested_deeper(self._piece[self._at : end].encode("utf-8", "surrogatepass"), DEEPEST)
 
     def _more(self) -> bool:
         """Drop what has been read, and read as much again as is left; False at the end, and beyond `LONGEST`."""

@@ -104,6 +104,11 @@ async def applied(connection: asyncpg.Connection[Any]) -> str | None:
     return revision
 
 
+async def is_read_only(connection: asyncpg.Connection[Any]) -> bool:
+    """Whether the server rejects writes, as a standby does. One statement, outside a transaction."""
+    return bool(await connection.fetchval("SHOW transaction_read_only") == "on")
+
+
 async def state(connection: asyncpg.Connection[Any]) -> State:
     """Whether this version can serve the database. One statement, outside a transaction."""
     return _judge(*await _fetch_stored(connection))

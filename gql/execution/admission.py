@@ -5,13 +5,11 @@ from __future__ import annotations
 import asyncio
 from types import TracebackType
 
-
-class BusyError(Exception):
-    """So many operations are waiting already that another would only wait in vain."""
+from gql.errors import Code, RequestError
 
 
 class Admission:
-    """To be entered around each operation: `async with admission`. Raises `BusyError`."""
+    """To be entered around each operation: `async with admission`. Raises RequestError when too many wait already."""
 
     def __init__(self, at_once: int, waiting: int) -> None:
         self._turn = asyncio.Semaphore(at_once)
@@ -20,7 +18,7 @@ class Admission:
 
     async def __aenter__(self) -> None:
         if self._inside >= self._places:
-            raise BusyError
+            raise RequestError.of(Code.SERVICE_UNAVAILABLE, "Too many operations are waiting: try again", strict=True)
         self._inside += 1
         try:
             await self._turn.acquire()

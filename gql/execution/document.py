@@ -6,14 +6,13 @@ What is wrong before execution is raised as `RequestError`. Nothing here knows H
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import strawberry
 from graphql import (
     DocumentNode,
-    GraphQLError,
+    FieldNode,
     GraphQLSyntaxError,
     NoSchemaIntrospectionCustomRule,
     OperationDefinitionNode,
@@ -23,7 +22,7 @@ from graphql import (
     validate,
 )
 
-from gql.errors import Code, Refused, show_request_error
+from gql.errors import Code, Refused, RequestError
 from gql.execution.cache import Cache
 from gql.execution.measure import DocumentWalk, Limits, Measure
 from gql.execution.plan import Plans, condition_variables
@@ -36,20 +35,6 @@ _ERROR_BYTES = 3_000
 
 # How many errors of a document, or of its variables, are reported; the last one then says that there are more.
 MAX_VALIDATION_ERRORS = 20
-
-
-class RequestError(Exception):
-    """The request was not executed. `errors` are as they go into the response."""
-
-    def __init__(self, errors: Sequence[dict[str, Any]], cost: int | None = None) -> None:
-        super().__init__(errors[0]["message"])
-        self.errors = list(errors)
-        self.cost = cost
-
-    @classmethod
-    def of(cls, code: Code, *errors: GraphQLError, cost: int | None = None) -> RequestError:
-        """For GraphQL errors that have `code` unless they say otherwise; `cost` is the operation's, if known."""
-        return cls([show_request_error(error, code) for error in errors], cost)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +55,14 @@ class Operation:
     def reads_once(self) -> bool:
         """Whether one statement answers it, so that it needs no transaction to see one moment."""
         return self.type is OperationType.QUERY and self.measure.statements <= 1
+
+    @property
+    def asks_schema_only(self) -> bool:
+        """Whether its answer depends on the schema alone: introspection at the root, without variables."""
+        return not self.node.variable_definitions and all(
+            isinstance(selection, FieldNode) and selection.name.value in {"__schema", "__type"}
+            for selection in self.node.selection_set.selections
+        )
 
     @property
     def type(self) -> OperationType:
@@ -103,11 +96,11 @@ class Documents:
         """The operation `name` of the document, or its only one. Raises `RequestError`."""
         operations = self._pinned.get(text) or self._find(text)
         if name is None and len(operations) > 1:
-            raise RequestError.of(Code.BAD_USER_INPUT, GraphQLError("Give operationName: there are several operations"))
+            raise RequestError.of(Code.BAD_USER_INPUT, "Give operationName: there are several operations")
         if name is None:
             return next(iter(operations.values()))
         if name not in operations:
-            raise RequestError.of(Code.BAD_USER_INPUT, GraphQLError("There is no operation of that operationName"))
+            raise RequestError.of(Code.BAD_USER_INPUT, "There is no operation of that operationName")
         return operations[name]
 
     def _find(self, text: str) -> Operations:
@@ -126,7 +119,7 @@ class Documents:
 
     def _read(self, text: str) -> Operations:
         try:
-            document = parse(text, max_tokens=self._max_tokens)
+            document = parse(text, max_tokens=self._max_tokens, allow_empty_selection_sets=False)
             walk = DocumentWalk(self._schema, document, self._limits)
             walk.measure_all()
             errors = validate(
@@ -140,8 +133,7 @@ class Documents:
         except GraphQLSyntaxError as error:
             raise RequestError.of(Code.GRAPHQL_PARSE_FAILED, error) from None
         except RecursionError:
-            message = "The document is nested too deeply"
-            raise RequestError.of(Code.GRAPHQL_PARSE_FAILED, GraphQLError(message)) from None
+            raise RequestError.of(Code.GRAPHQL_PARSE_FAILED, "The document is nested too deeply") from None
 
     def _operations(self, document: DocumentNode, walk: DocumentWalk) -> Operations:
         conditions = condition_variables(document)

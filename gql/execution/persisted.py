@@ -16,24 +16,16 @@ from pathlib import Path
 from typing import Any
 
 import orjson
-from graphql import GraphQLError
 
-from gql.errors import Code
+from gql.errors import Code, RequestError
 from gql.execution.cache import Cache
-from gql.execution.document import Documents, Operation, RequestError
+from gql.execution.document import Documents, Operation
 from gql.settings import ConfigurationError, Settings, variable
 
 _FILE = variable("documents")
 _PREFIX = "sha256:"
+_HASH = re.compile(r"[0-9a-fA-F]{64}")
 _LOOKS_LIKE_SHA256 = re.compile(r"sha256:.*|[0-9a-fA-F]{64}", re.DOTALL)
-
-
-class DocumentRefusedError(Exception):
-    """The request names no document that is executed here. `code` is FORBIDDEN where one is, but must not be."""
-
-    def __init__(self, message: str, code: Code = Code.BAD_USER_INPUT) -> None:
-        super().__init__(message)
-        self.code = code
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +38,12 @@ class Reference:
 
     @classmethod
     def of(cls, query: Any, document_id: Any, automatic: Any) -> Reference:
-        """From what a request says, whatever it is; `automatic` is Apollo's extension. Raises DocumentRefusedError."""
+        """From what a request says, whatever it is; `automatic` is Apollo's extension. Raises RequestError."""
         if document_id is not None:
             if not isinstance(document_id, str):
-                raise DocumentRefusedError("documentId must be a string")
+                raise _malformed("documentId must be a string")
             if query is not None or automatic is not None:
-                raise DocumentRefusedError("Beside a documentId, there is neither query nor extensions.persistedQuery")
+                raise _malformed("Beside a documentId, there is neither query nor extensions.persistedQuery")
             return cls(document_id=document_id)
         match automatic:
             case None:
@@ -59,10 +51,10 @@ class Reference:
             case {"version": 1, "sha256Hash": str(digest)}:
                 pass
             case _:
-                raise DocumentRefusedError("extensions.persistedQuery must have version 1 and a sha256Hash")
+                raise _malformed("extensions.persistedQuery must have version 1 and a sha256Hash")
         has_text = isinstance(query, str) and query.strip()
         if not has_text and (query is not None or digest is None):
-            raise DocumentRefusedError("query must be a string")
+            raise _malformed("query must be a string")
         return cls(query, apollo_hash=digest)
 
     @property
@@ -89,19 +81,19 @@ class PersistedDocuments:
             self._pin(text)
 
     def operation(self, reference: Reference, name: str | None) -> Operation:
-        """The operation `name` of the document, or its only one. Raises DocumentRefusedError or RequestError."""
+        """The operation `name` of the document, or its only one. Raises RequestError."""
         text, digest = reference.text, reference.apollo_hash
         if text is not None and digest is not None and digest != _sha256(text):
-            raise DocumentRefusedError("extensions.persistedQuery.sha256Hash is not the hash of query")
+            raise _malformed("extensions.persistedQuery.sha256Hash is not the hash of query")
         trusted = self._find_trusted(reference)
         if trusted is not None:
             return self._documents.operation(trusted, name)
         if self._only:
-            raise DocumentRefusedError("Only trusted documents are executed here", Code.FORBIDDEN)
+            raise RequestError.of(Code.FORBIDDEN, "Only trusted documents are executed here", strict=True)
         if digest is not None:
             return self._automatic_operation(digest, text, name)
         if text is None:
-            raise DocumentRefusedError("There is no document of that documentId")
+            raise _malformed(_explain_unknown(reference.document_id or ""))
         return self._documents.operation(text, name)
 
     def _find_trusted(self, reference: Reference) -> str | None:
@@ -122,8 +114,7 @@ class PersistedDocuments:
             return operation
         known = self._automatic.find(digest)
         if known is None:
-            # The message, too, is what Apollo's clients know; they send the text then.
-            raise RequestError.of(Code.PERSISTED_QUERY_NOT_FOUND, GraphQLError("PersistedQueryNotFound"))
+            raise RequestError.of(Code.PERSISTED_QUERY_NOT_FOUND)
         return self._documents.operation(known, name)
 
     def _pin(self, text: str) -> None:
@@ -175,6 +166,17 @@ def _entries(manifest: Any) -> Iterable[tuple[Any, Any]]:
 
 def _apollo_entry(operation: Any) -> tuple[Any, Any]:
     return (operation.get("id"), operation.get("body")) if isinstance(operation, dict) else (operation, None)
+
+
+def _malformed(message: str) -> RequestError:
+    return RequestError.of(Code.BAD_USER_INPUT, message, strict=True)
+
+
+def _explain_unknown(document_id: str) -> str:
+    message = "There is no document of that documentId"
+    if _HASH.fullmatch(document_id):
+        message += ": the hash of an automatic persisted query belongs into extensions.persistedQuery.sha256Hash"
+    return message
 
 
 def _sha256(text: str) -> str:

@@ -1,10 +1,14 @@
-"""What the log says of a request: one line, without anything that a client wrote but the operation's name."""
+"""The log line of a request: what each step of the pipeline finds out is set here, and written when the request ends.
+
+A transport opens a record around everything that it does for a request, and `Pipeline.answer` takes it as an argument.
+So every operation has its line, whatever carried it, and a request that is rejected before has one too.
+"""
 
 from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 import structlog
 
@@ -12,39 +16,52 @@ from db.scope import Viewer
 from gql.execution.document import Operation
 
 # Characters of a name, which a client may make as long as a document.
-_LONGEST_NAME = 100
+_MAX_NAME = 100
 
 _log = structlog.stdlib.get_logger("inbox")
 
 
 @dataclass(slots=True)
 class Record:
-    """What the log says of a request."""
+    """What is known of a request. As a context manager, it writes the line when the block ends.
 
+    Of what a client wrote, only the operation's name is in the line.
+    """
+
+    method: str
+    """How the request was made: the method of HTTP."""
     status: int = 0
+    """HTTP's, or another transport's, status of the answer."""
     errors: int = 0
     refused: str | None = None
+    """Why the token is not valid."""
     viewer: Viewer | None = None
     operation: Operation | None = None
     cost: int | None = None
+    """In nodes; None if the operation was rejected before it was computed."""
     codes: set[str] = field(default_factory=set)
     started: float = field(default_factory=time.perf_counter)
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._write()
+
     def count(self, errors: list[dict[str, Any]]) -> None:
-        """Remember how many errors are answered, and their codes."""
+        """Set the number and the codes of the errors in the answer."""
         self.errors = len(errors)
         self.codes = {str(error["extensions"]["code"]) for error in errors}
 
-    def write(self, method: str) -> None:
-        """The one line. What a client wrote is not in it, but for the operation's name."""
+    def _write(self) -> None:
         name = self.operation.name if self.operation else None
         _log.info(
             "request",
-            method=method,
+            method=self.method,
             status=self.status,
             ms=round((time.perf_counter() - self.started) * 1_000, 1),
             type=self.operation.type.value if self.operation else None,
-            operation=name and name[:_LONGEST_NAME],
+            operation=name and name[:_MAX_NAME],
             cost=self.cost,
             account=self.viewer.account_id if self.viewer else None,
             actor=f"{self.viewer.actor_type.lower()}:{self.viewer.actor_id}" if self.viewer else None,

@@ -69,14 +69,9 @@ class Budget:
             return 0.0
         return max(0.0, self.left - WINDOW * (room - self.spent) / self.before)
 
-    def headers(self, cost: int) -> dict[str, str]:
-        """Headers of the answer to an operation of this cost that must wait."""
-        return {
-            "Retry-After": _whole(max(self.blocked, self.wait(cost))),
-            "RateLimit-Limit": str(self.limit),
-            "RateLimit-Remaining": str(self.remaining),
-            "RateLimit-Reset": _whole(self.wait(self.limit)),
-        }
+    def retry_after(self, cost: int) -> int:
+        """How many whole seconds, at least 1, an operation of this cost must wait."""
+        return max(1, math.ceil(max(self.blocked, self.wait(cost))))
 
 
 class RateLimiter:
@@ -164,7 +159,3 @@ def _nodes(viewer: Viewer) -> Key:
 
 def _time(viewer: Viewer) -> Key:
     return *_nodes(viewer), "time"
-
-
-def _whole(seconds: float) -> str:
-    return str(max(1, math.ceil(seconds)))

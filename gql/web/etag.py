@@ -18,9 +18,10 @@ _TAG = re.compile(r'"[^"]*"')
 def revalidated(request: Request, response: Response) -> Response:
     """The response to a GET in a form that may be kept, or 304 where `If-None-Match` has its tag, weak or not.
 
-    The tag is strong: of the media type and every byte of the body.
+    The tag is strong: it changes with every byte of the body, with the media type, and with the encoding.
     """
-    content = response.headers["content-type"].encode() + b"\n" + bytes(response.body)
+    form = f"{response.headers['content-type']}\n{'gzip' in request.headers.get('accept-encoding', '')}\n"
+    content = form.encode() + bytes(response.body)
     tag = f'"{hashlib.sha256(content).hexdigest()}"'
     headers = {"ETag": tag, "Cache-Control": "private, no-cache", "Vary": "Accept, Authorization"}
     held = ", ".join(request.headers.getlist("if-none-match"))

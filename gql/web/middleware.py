@@ -5,24 +5,29 @@ from __future__ import annotations
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gql.web.response import HttpError, error_response
 
-# What every answer has that does not say otherwise: it is what its type says, stands in no frame and on no other site's
-# page, brings nothing along, and is kept by nobody. Whether there is only HTTPS is told by whoever offers HTTPS.
-SECURITY = {
-    "X-Content-Type-Options": "nosniff",
-    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
-    "X-Frame-Options": "DENY",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Referrer-Policy": "no-referrer",
-    "Cache-Control": "no-store",
-}
-# What a browser app may send and read besides what any may: the page of another origin has no use for more.
-SENT_BY_APPS = ("Authorization", "Content-Type", "If-None-Match", "X-Request-Cost")
+# Headers of every answer that does not set them itself: no type but its own, no frame, no other site, no cache. To
+# enforce HTTPS is up to the proxy that offers it.
+SECURITY = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+    (b"x-frame-options", b"DENY"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cache-control", b"no-store"),
+)
+# Headers that a browser app of another origin may read.
 READ_BY_APPS = ("ETag", "Retry-After", "RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset", "WWW-Authenticate")
+
+
+def add_security(headers: list[tuple[bytes, bytes]]) -> None:
+    """Append those of the security headers that are not among `headers`, whose names are in lower case."""
+    own = {name for name, _ in headers}
+    headers.extend(header for header in SECURITY if header[0] not in own)
 
 
 class Security:
@@ -36,9 +41,7 @@ class Security:
 
         async def send_marked(message: Message) -> None:
             if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                for name, value in SECURITY.items():
-                    headers.setdefault(name, value)
+                add_security(message["headers"])
             await send(message)
 
         await self._app(scope, receive, send_marked)

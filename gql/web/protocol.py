@@ -230,12 +230,13 @@ class LimitedProtocol(HttpToolsProtocol):
     def _write_rejection(self, status: int, message: str, code: Code) -> None:
         _log.warning("request rejected", status=status, reason=message)
         body = orjson.dumps({"errors": [{"message": message, "extensions": {"code": code}}]})
-        headers = SECURITY | {
-            "Content-Type": "application/json; charset=utf-8",
-            "Content-Length": str(len(body)),
-            "Connection": "close",
-        }
+        headers = [
+            *SECURITY,
+            (b"content-type", b"application/json; charset=utf-8"),
+            (b"content-length", str(len(body)).encode()),
+            (b"connection", b"close"),
+        ]
         if code is Code.SERVICE_UNAVAILABLE:
-            headers["Retry-After"] = "1"
-        lines = [f"{name}: {value}\r\n".encode() for name, value in headers.items()]
+            headers.append((b"retry-after", b"1"))
+        lines = [b"%s: %s\r\n" % header for header in headers]
         self.transport.write(b"".join([STATUS_LINE[status], *lines, b"\r\n", body]))

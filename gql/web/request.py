@@ -1,4 +1,7 @@
-"""How a GraphQL request is read: its parameters, from an address or a body, and the media type of its answer."""
+"""How a GraphQL request is read: its parameters, from an address or a body, and the media type of its answer.
+
+Everything here raises `HttpError` for a request that does not follow HTTP, and `RequestError` for wrong parameters.
+"""
 
 from __future__ import annotations
 
@@ -10,36 +13,133 @@ from typing import Any
 
 import orjson
 from starlette.datastructures import QueryParams
+from starlette.requests import Request
 
+from db.nesting import is_nested_deeper
 from gql.execution.operation import Parameters
-from gql.execution.persisted import DocumentRefusedError, Reference
-from gql.web.response import GRAPHQL_RESPONSE, JSON, HttpError, refusal
+from gql.execution.persisted import Reference
+from gql.web.response import GRAPHQL_RESPONSE, HTML, JSON, HttpError
 
+_METHODS = "GET, POST"
 _JSON_PARAMETERS = {"variables", "extensions"}
 _PARAMETERS = {"query", "documentId", "operationName", *_JSON_PARAMETERS}
+# An address with one of these asks for an operation.
+_NAMING_DOCUMENTS = {"query", "documentId", "extensions"}
+# Names that other servers have for `documentId`.
+_OTHER_NAMES = ("doc_id", "docId", "id", "document_id", "queryId")
 _QUALITY = re.compile(r"0(\.\d{0,3})?|1(\.0{0,3})?")
+# What stands between separators: separators within a quoted string are part of it.
+_QUOTED = r'"(?:[^"\\]++|\\.)*+"?'
+_BETWEEN_COMMAS = re.compile(rf'(?:[^,"]++|{_QUOTED})++', re.DOTALL)
+_BETWEEN_SEMICOLONS = re.compile(rf'(?:[^;"]++|{_QUOTED})++', re.DOTALL)
+# Digits of a length: Python refuses to convert thousands of them.
+_MAX_DIGITS = 18
+# Characters of an Accept header whose media type is kept. Browsers send up to 200.
+_MAX_KEPT = 500
 
 
-def accepted(header: str) -> dict[str, float]:
-    """The media ranges of an Accept header with their qualities."""
-    ranges = {}
-    for part in header.split(","):
-        media, *parameters = (piece.strip().lower() for piece in part.split(";"))
-        values = dict(parameter.partition("=")[::2] for parameter in parameters)
-        if media and values.get("charset", "utf-8").strip('"') in {"utf-8", "utf8", "*"}:
-            quality = values.get("q", "1")
-            ranges[media] = float(quality) if _QUALITY.fullmatch(quality) else 0.0
-    return ranges
+class RequestReader:
+    """Reads parameters within limits: `max_body` bytes, and `max_depth` JSON arrays and objects in each other."""
+
+    def __init__(self, max_body: int, max_depth: int) -> None:
+        self._max_body = max_body
+        self._max_depth = max_depth
+
+    async def read(self, request: Request) -> Parameters:
+        """The parameters of a request."""
+        if request.method == "GET":
+            return self._from_url(request.query_params)
+        if request.method == "POST":
+            return self._from_body(await self._body(request))
+        raise HttpError(405, "Use GET or POST", headers={"Allow": _METHODS})
+
+    async def _body(self, request: Request) -> bytes:
+        _check_content_type(request)
+        too_long = HttpError(413, f"A request has at most {self._max_body} bytes")
+        length = request.headers.get("content-length", "")
+        if length.isdecimal() and (len(length) > _MAX_DIGITS or int(length) > self._max_body):
+            raise too_long
+        body = bytearray()
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > self._max_body:
+                raise too_long
+        return bytes(body)
+
+    def _from_url(self, query: QueryParams) -> Parameters:
+        names = [name for name, _ in query.multi_items() if name in _PARAMETERS]
+        if len(set(names)) < len(names):
+            raise HttpError(400, "Give each parameter once")
+        values: dict[str, Any] = dict(query)
+        for name in _JSON_PARAMETERS & values.keys():
+            values[name] = self._from_json(values[name].encode(), name) if values[name] else None
+        return _parameters(values, read_only=True)
+
+    def _from_body(self, body: bytes) -> Parameters:
+        values = self._from_json(body, "The body")
+        if isinstance(values, list):
+            raise HttpError(400, "The body is a JSON array: batches are not supported, send each operation by itself")
+        if not isinstance(values, dict):
+            raise HttpError(400, "The body is not a JSON object")
+        return _parameters(values)
+
+    def _from_json(self, text: bytes, what: str) -> Any:
+        """The value that JSON in UTF-8 stands for.
+
+        A name may occur only once in an object: readers disagree on which value counts, so that a proxy could have
+        checked another value than the one that is executed.
+        """
+        if is_nested_deeper(text, self._max_depth):
+            raise HttpError(400, f"{what} has more than {self._max_depth} JSON arrays and objects in each other")
+        try:
+            value = orjson.loads(text)
+        except ValueError:
+            raise HttpError(400, f"{what} is not JSON in UTF-8") from None
+        # If it is written back alike, no name was lost: most clients write JSON as orjson does. Lone surrogates cannot
+        # be written.
+        with suppress(orjson.JSONEncodeError):
+            if orjson.dumps(value) == text:
+                return value
+        try:
+            _NAMES.decode(text.decode())
+        except ValueError:
+            raise HttpError(400, f"{what} has a name twice in one object") from None
+        return value
+
+
+def refuse_upgrade(request: Request) -> None:
+    """Reject what begins a WebSocket, before the token is asked for: a browser cannot send one with it."""
+    if request.headers.get("upgrade", "").strip().lower() == "websocket":
+        raise HttpError(400, "There are no subscriptions here: send queries and mutations by POST")
+
+
+def wants_page(request: Request) -> bool:
+    """Whether a browser opens the address: it asks for HTML by name, and for no operation."""
+    if request.method not in {"GET", "HEAD"}:
+        return False
+    wants_html = _accepted(_accept(request)).get(HTML, 0.0) > 0
+    return wants_html and _NAMING_DOCUMENTS.isdisjoint(request.query_params)
+
+
+def negotiate(request: Request) -> str:
+    """The media type to answer with."""
+    header = _accept(request)
+    return _negotiate(header) if len(header) <= _MAX_KEPT else _negotiate.__wrapped__(header)
+
+
+def _accept(request: Request) -> str:
+    """The Accept header. Several lines are one list."""
+    return ", ".join(request.headers.getlist("accept"))
 
 
 @lru_cache(maxsize=256)
-def negotiate(header: str | None) -> str:
-    """The media type to answer with. Raises `HttpError` where none is acceptable.
+def _negotiate(header: str) -> str:
+    """The media type for an Accept header.
 
-    A type that is named wins over one that a wildcard covers. Who names both knows the newer one; who names neither is
-    likely to know neither, and gets plain JSON.
+    A type that is named wins over one that a wildcard covers. A client that names both knows the newer one; a client
+    that names neither may know neither, and gets plain JSON.
     """
-    ranges = accepted(header) if header and header.strip() else {"*/*": 1.0}
+    ranges = _accepted(header) if header.strip() else {"*/*": 1.0}
     offers = []
     for media in (JSON, GRAPHQL_RESPONSE):
         covering = next((range_ for range_ in (media, "application/*", "*/*") if range_ in ranges), None)
@@ -51,45 +151,32 @@ def negotiate(header: str | None) -> str:
     return max(offers)[-1]
 
 
-def from_url(query: QueryParams) -> Parameters:
-    """The parameters of a GET, which may only read. Raises `HttpError`."""
-    names = [name for name, _ in query.multi_items() if name in _PARAMETERS]
-    if len(set(names)) < len(names):
-        raise HttpError(400, "Give each parameter once")
-    values: dict[str, Any] = {name: query[name] for name in names}
-    for name in _JSON_PARAMETERS & values.keys():
-        values[name] = _from_json(values[name].encode(), name) if values[name] else None
-    return _parameters(values, read_only=True)
+def _accepted(header: str) -> dict[str, float]:
+    """The media ranges of an Accept header with their qualities."""
+    ranges = {}
+    for part in _BETWEEN_COMMAS.findall(header):
+        media, parameters = _media_type(part)
+        if media and parameters.get("charset", "utf-8") in {"utf-8", "utf8", "*"}:
+            quality = parameters.get("q", "1")
+            ranges[media] = float(quality) if _QUALITY.fullmatch(quality) else 0.0
+    return ranges
 
 
-def from_body(body: bytes) -> Parameters:
-    """The parameters of a POST. Raises `HttpError`."""
-    values = _from_json(body, "The body")
-    if not isinstance(values, dict):
-        raise HttpError(400, "The body is not a JSON object")
-    return _parameters(values)
+def _media_type(header: str) -> tuple[str, dict[str, str]]:
+    """A media type or range with its parameters, in lower case and without quotes."""
+    media, _, rest = header.lower().partition(";")
+    pairs = (parameter.partition("=")[::2] for parameter in _BETWEEN_SEMICOLONS.findall(rest))
+    return media.strip(), {name.strip(): value.strip().strip('"') for name, value in pairs}
 
 
-def _from_json(text: bytes, what: str) -> Any:
-    """The value that JSON in UTF-8 stands for. Raises `HttpError`.
-
-    A name may stand only once in an object: readers take one value or the other, so that what somebody before this
-    server looked at need not be what is executed.
-    """
-    try:
-        value = orjson.loads(text)
-    except ValueError:
-        raise HttpError(400, f"{what} is not JSON in UTF-8") from None
-    # What is written back the same has lost no name: most clients write JSON so, and need no second look. What is
-    # nested too deeply to be written back is refused below.
-    with suppress(orjson.JSONEncodeError):
-        if orjson.dumps(value) == text:
-            return value
-    try:
-        _NAMES.decode(text.decode())
-    except (ValueError, RecursionError):
-        raise HttpError(400, f"{what} has a name twice in one object, or too many values in each other") from None
-    return value
+def _check_content_type(request: Request) -> None:
+    media, parameters = _media_type(request.headers.get("content-type", ""))
+    if media != JSON:
+        raise HttpError(415, f"Send {JSON}")
+    if parameters.get("charset", "utf-8") not in {"utf-8", "utf8"}:
+        raise HttpError(415, "Send UTF-8")
+    if request.headers.get("content-encoding", "identity").strip().lower() not in {"identity", ""}:
+        raise HttpError(415, "Send the body without Content-Encoding", headers={"Accept-Encoding": "identity"})
 
 
 def _once(pairs: list[tuple[str, Any]]) -> None:
@@ -107,9 +194,10 @@ def _parameters(values: dict[str, Any], *, read_only: bool = False) -> Parameter
     for key, value in (("variables", variables), ("extensions", extensions)):
         if not isinstance(value, dict | None):
             raise HttpError(400, f"{key} must be an object")
-    try:
-        automatic = (extensions or {}).get("persistedQuery")
-        document = Reference.of(values.get("query"), values.get("documentId"), automatic)
-    except DocumentRefusedError as error:
-        raise refusal(error) from None
-    return Parameters(document, name or None, variables, read_only)
+    query, document_id = values.get("query"), values.get("documentId")
+    automatic = (extensions or {}).get("persistedQuery")
+    if query is None and document_id is None and automatic is None:
+        for other in _OTHER_NAMES:
+            if other in values:
+                raise HttpError(400, f"Name the document by documentId, not by {other}")
+    return Parameters(Reference.of(query, document_id, automatic), name or None, variables, read_only)

@@ -8,8 +8,9 @@ from collections.abc import Callable
 
 import pytest
 
+from gql.errors import RequestError
 from gql.execution.cache import Cache
-from gql.execution.document import Documents, RequestError
+from gql.execution.document import Documents
 from gql.schema import build_schema
 from gql.settings import Settings
 from tests.attacks.documents import doubled_fragments, unused_fragments

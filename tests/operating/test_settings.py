@@ -61,6 +61,9 @@ def test_each_setting_is_read_from_its_variable(monkeypatch: pytest.MonkeyPatch)
         "INBOX_APQ_BYTES": "700",
         "INBOX_INTROSPECTION": "on",
         "INBOX_CORS_ORIGINS": "https://a.example, https://b.example,",
+        "INBOX_CORS_HEADERS": "authorization, x-request-id",
+        "INBOX_COMPRESS": "off",
+        "INBOX_MAX_JSON_DEPTH": "20",
     }
     for name, value in given.items():
         monkeypatch.setenv(name, value)
@@ -99,6 +102,9 @@ def test_each_setting_is_read_from_its_variable(monkeypatch: pytest.MonkeyPatch)
         "apq_bytes": 700,
         "introspection": True,
         "cors_origins": ("https://a.example", "https://b.example"),
+        "cors_headers": ("authorization", "x-request-id"),
+        "compress": False,
+        "max_json_depth": 20,
     }
 
 
@@ -108,6 +114,25 @@ def test_an_empty_variable_counts_as_not_set(monkeypatch: pytest.MonkeyPatch) ->
         monkeypatch.setenv(variable(field), "")
 
     assert Settings() == unset
+
+
+@pytest.mark.parametrize(
+    "origin",
+    ["app.example", "https://app.example/", "https://app.example/x", "//app.example", "https://", "https://A.example"],
+)
+def test_an_origin_that_no_browser_sends_is_refused(origin: str) -> None:
+    with pytest.raises(ValidationError) as caught:
+        Settings(cors_origins=f"https://good.example,{origin}")
+
+    message = "must be origins with a scheme and without a path, such as https://app.example, or *"
+    assert explain(caught.value) == [f"INBOX_CORS_ORIGINS: {message}"]
+
+
+@pytest.mark.parametrize(
+    "origin", ["*", "https://app.example", "http://localhost:3000", "capacitor://localhost", "http://[::1]:8080"]
+)
+def test_an_origin_is_what_a_browser_sends(origin: str) -> None:
+    assert Settings(cors_origins=origin).cors_origins == (origin,)
 
 
 def test_what_is_handed_over_goes_before_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:

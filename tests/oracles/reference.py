@@ -15,8 +15,8 @@ from db.engine import Database
 from db.scope import Viewer
 from db.tables.enums import CreatorType
 from gql.context import Context
-from gql.errors import show
-from gql.execution.document import Documents, Operation, RequestError
+from gql.errors import RequestError, show
+from gql.execution.document import Documents, Operation
 from gql.execution.operation import Executor
 from gql.schema import build_schema
 from gql.security.token import SCOPES

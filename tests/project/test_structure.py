@@ -23,7 +23,7 @@ PRODUCTION = [path for path in SOURCES if path.relative_to(ROOT).parts[0] != "te
 DB_ORDER = [
     {"db.tables"},
     {"db.scope"},
-    {"db.problem", "db.page", "db.criterion"},
+    {"db.problem", "db.page", "db.criterion", "db.nesting"},
     {"db.failure"},
     {"db.engine"},
     {"db.relations"},

@@ -273,6 +273,17 @@ async def test_a_document_without_its_scopes_is_refused_before_anything_runs(
     assert codes <= {"BAD_USER_INPUT"}
 
 
+@pytest.mark.parametrize(("accept", "status"), [("application/graphql-response+json", 403), ("application/json", 200)])
+async def test_a_missing_scope_is_403_but_for_legacy_clients(inbox: Client, accept: str, status: int) -> None:
+    limited = inbox.as_(1, scopes=[])
+    response = await limited.http.post(
+        "/graphql", json={"query": "{ hosts { totalCount } }"}, headers=limited.headers | {"accept": accept}
+    )
+
+    assert response.status_code == status
+    assert [error["extensions"]["code"] for error in response.json()["errors"]] == ["FORBIDDEN"]
+
+
 async def test_all_scopes_that_are_missing_are_named_at_once(inbox: Client) -> None:
     answer = await (await viewer(inbox, [])).answer(
         "{ conversations { nodes { bookings { nodes { client { id } } } inquiries { totalCount } } } }"

@@ -37,7 +37,20 @@ async def test_a_document_that_cannot_be_parsed(reader: Client) -> None:
     )
 
 
-@pytest.mark.parametrize("document", ["# nothing", "\x00{ __typename }", '{ node(id: "\\ud800") { id } }', "{" * 4_000])
+@pytest.mark.parametrize(
+    "document",
+    [
+        "# nothing",
+        "{}",
+        "{ conversations {} viewer {} }",
+        "mutation {}",
+        "{ viewer { ... {} } }",
+        "fragment F on Query {} { ...F }",
+        "\x00{ __typename }",
+        '{ node(id: "\\ud800") { id } }',
+        "{" * 4_000,
+    ],
+)
 async def test_other_documents_that_cannot_be_parsed(reader: Client, document: str) -> None:
     code, _ = await reader.error(document)
 

@@ -127,8 +127,6 @@ async def test_what_was_executed_is_200_with_data_even_if_it_failed(reader: Clie
         b'\xef\xbb\xbf{"query": "{ __typename }"}',
         '{"query": "{ __typename }"}'.encode("utf-16"),
         b'{"query": "{ __typename } \x00"}',
-        b'{"query": "{ __typename }", "variables": {"n": ' + b"[" * 100_000 + b"]" * 100_000 + b"}}",
-        b'{"n":' * 40_000,
     ],
 )
 @pytest.mark.parametrize("accept", [RESPONSE, JSON])
@@ -140,7 +138,7 @@ async def test_a_body_that_is_no_json_is_400(reader: Client, body: bytes | None,
     assert response.json() == refusal("The body is not JSON in UTF-8")
 
 
-@pytest.mark.parametrize("body", [b"5", b"[]", b'"x"', b"null", b"true", b'[{"query": "{ __typename }"}]'])
+@pytest.mark.parametrize("body", [b"5", b'"x"', b"null", b"true"])
 async def test_a_body_that_is_no_object_is_400(reader: Client, body: bytes) -> None:
     response = await send(reader, body)
 
@@ -204,14 +202,12 @@ async def test_there_is_nothing_to_run_without_a_query(reader: Client) -> None:
     [
         b'{"query": 5, "query": "{ __typename }"}',
         b'{"query": "{ __typename }", "variables": {"a": [{"b": 1, "c": 2, "\\u0062": 3}]}}',
-        b'{"query": "{ __typename }", "variables": {"a": %s}}' % (b"[" * 1_020 + b"]" * 1_020),
     ],
 )
 async def test_a_name_twice_in_one_object_is_400(reader: Client, body: bytes) -> None:
     response = await send(reader, body)
 
-    message = "The body has a name twice in one object, or too many values in each other"
-    assert (response.status_code, response.json()) == (400, refusal(message))
+    assert (response.status_code, response.json()) == (400, refusal("The body has a name twice in one object"))
 
 
 async def test_a_parameter_twice_in_the_address_is_400(reader: Client) -> None:
@@ -231,7 +227,10 @@ async def test_two_authorization_headers_are_400(reader: Client) -> None:
     assert [(response.status_code, response.json()) for response in responses] == [expected] * 3
 
 
-@pytest.mark.parametrize("media", [JSON, "Application/JSON", f"{JSON};charset=utf-8", f'{JSON}; charset="UTF-8"'])
+@pytest.mark.parametrize(
+    "media",
+    [JSON, "Application/JSON", f"{JSON};charset=utf-8", f'{JSON}; charset="UTF-8"', f'{JSON}; x="; charset=latin-1"'],
+)
 async def test_a_body_is_json_in_utf8(reader: Client, media: str) -> None:
     document = '{ __type(name: "Run🏃Swim🏊") { name } }'
     response = await send(reader, json.dumps({"query": document}, ensure_ascii=False).encode(), content_type=media)

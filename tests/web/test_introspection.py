@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from graphql import get_introspection_query
 
 from gql.cli import run
+from gql.execution.operation import Executor
 from gql.settings import Settings
 from tests.conftest import serving
 from tests.support.client import Client, Statements
@@ -123,3 +125,27 @@ def test_the_demo_tells_of_its_schema_unless_told_not_to(
 
 def test_a_served_application_tells_nothing_unless_told_to() -> None:
     assert Settings.model_fields["introspection"].default is False
+
+
+async def test_an_answer_of_introspection_is_kept(
+    seeded_dsn: str, statements: Statements, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    named = '{ __type(name: "Host") { fields { name } } }'
+    by_variable = "query ($name: String!) { __type(name: $name) { name } }"
+    executed = []
+    execute: Any = Executor.execution
+
+    def count(self: Executor, call: Any) -> Any:
+        executed.append(call.operation)
+        return execute(self, call)
+
+    monkeypatch.setattr(Executor, "execution", count)
+    async with serving(seeded_dsn, statements) as client:
+        for document in (get_introspection_query(), named):
+            assert await client.data(document) == await client.data(document)
+        assert len(executed) == 2
+        # An answer that depends on variables is not kept.
+        by_name = [await client.data(by_variable, name=name) for name in ("Host", "Client")]
+
+    assert by_name == [{"__type": {"name": "Host"}}, {"__type": {"name": "Client"}}]
+    assert len(executed) == 4

@@ -1,0 +1,108 @@
+"""States of the database that pass: reported as SERVICE_UNAVAILABLE, with a short line in the log, or tried again."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+import asyncpg
+import pytest
+import structlog
+
+from db import tables as t
+from db.engine import Database, Statement, row_type
+from db.failure import CollisionError, LockedError, UnavailableError
+from tests.conftest import serving
+from tests.support.client import Client, Statements
+from tests.support.factories import store_account
+from tests.support.request import RESPONSE
+
+pytestmark = pytest.mark.anyio
+
+READ = "{ conversations { totalCount } }"
+WRITE = "mutation { createConversation(input: {}) { conversation { closed } userErrors { code } } }"
+
+
+async def ask(client: Client, document: str) -> tuple[int, dict[str, Any], list[Any]]:
+    """Status, the only error, and the lines of the log."""
+    with structlog.testing.capture_logs() as lines:
+        response = await client.http.post(
+            "/graphql", json={"query": document}, headers=client.headers | {"accept": RESPONSE}
+        )
+    (error,) = response.json()["errors"]
+    return response.status_code, error, lines
+
+
+def check(error: dict[str, Any], lines: list[Any]) -> None:
+    """The error is masked, can be tried again, and takes little room in the log."""
+    assert error["extensions"]["code"] == "SERVICE_UNAVAILABLE"
+    assert all(len(json.dumps(line, default=str)) < 2_048 for line in lines)
+    assert "unavailable" in {line["event"] for line in lines}
+
+
+async def test_a_server_that_is_read_only_is_unavailable_for_writes(
+    dsn: str, connection: asyncpg.Connection[Any], statements: Statements
+) -> None:
+    await store_account(connection)
+    database = await connection.fetchval("SELECT current_database()")
+    await connection.execute(f'ALTER DATABASE "{database}" SET default_transaction_read_only = on')
+    async with serving(dsn, statements) as client:
+        ready = await client.http.get("/readyz")
+        status, error, lines = await ask(client, WRITE)
+        read = await client.data(READ)
+
+    assert (ready.status_code, ready.json()) == (503, {"status": "unavailable", "database": "read-only"})
+    assert status == 200
+    check(error, lines)
+    assert read == {"conversations": {"totalCount": 0}}
+    assert await connection.fetchval("SELECT count(*) FROM conversations") == 0
+
+
+@pytest.mark.parametrize(("setting", "document"), [("statement_timeout", READ), ("lock_timeout", READ)])
+async def test_a_limit_of_the_server_is_unavailable(
+    dsn: str, connection: asyncpg.Connection[Any], statements: Statements, setting: str, document: str
+) -> None:
+    await store_account(connection)
+    database = await connection.fetchval("SELECT current_database()")
+    await connection.execute(f"ALTER DATABASE \"{database}\" SET {setting} = '300ms'")
+    async with serving(dsn, statements) as client:
+        await client.data(document)
+        async with connection.transaction():
+            await connection.execute("LOCK TABLE conversations IN ACCESS EXCLUSIVE MODE")
+            async with asyncio.timeout(8):
+                status, error, lines = await ask(client, document)
+        await client.data(document)
+
+    assert status == 503
+    check(error, lines)
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (asyncpg.ReadOnlySQLTransactionError, UnavailableError),
+        (asyncpg.QueryCanceledError, UnavailableError),
+        (asyncpg.LockNotAvailableError, LockedError),
+        (asyncpg.DiskFullError, UnavailableError),
+        (asyncpg.InvalidCachedStatementError, CollisionError),
+    ],
+)
+async def test_what_asyncpg_raises_is_a_state_of_the_database(
+    dsn: str, monkeypatch: pytest.MonkeyPatch, error: type[Exception], kind: type[UnavailableError]
+) -> None:
+    async def fail(*_arguments: Any, **_named: Any) -> None:
+        raise error("")
+
+    database = Database(dsn, pool_size=1)
+    await database.start()
+    try:
+        async with database.snapshot() as snapshot:
+            monkeypatch.setattr(asyncpg.Connection, "fetch", fail)
+            with pytest.raises(UnavailableError) as caught:
+                await snapshot.fetch(Statement("SELECT 1 AS id", (), row_type(t.Account)), {})
+    finally:
+        monkeypatch.undo()
+        await database.stop()
+
+    assert caught.type is kind

@@ -1,0 +1,100 @@
+"""Requests that other servers answer, and this one refuses, saying what to do; and JSON that is nested too deeply."""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import AsyncIterator
+
+import pytest
+
+from tests.conftest import serving
+from tests.support.client import Client, Statements
+from tests.support.request import RESPONSE, TYPENAME, refusal, send
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture(scope="module")
+async def reader(seeded_dsn: str) -> AsyncIterator[Client]:
+    """One application for all tests that only ask."""
+    async with serving(seeded_dsn, Statements()) as client:
+        yield client
+
+
+def nested(depth: int) -> bytes:
+    """A body with so many arrays and objects in each other; brackets in its strings are none."""
+    inner = depth - 2
+    return b'{"query": "{ __typename }", "variables": {"a": %s"\\"]%s"%s}}' % (b"[" * inner, b"[" * 500, b"]" * inner)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        nested(101),
+        nested(1_020),
+        b'{"query": "{ __typename }", "variables": {"n": ' + b"[" * 100_000 + b"]" * 100_000 + b"}}",
+        b'{"n":' * 40_000,
+        b"[" * 101,
+    ],
+)
+async def test_json_that_is_nested_too_deeply_is_400(reader: Client, body: bytes) -> None:
+    response = await send(reader, body)
+
+    message = "The body has more than 100 JSON arrays and objects in each other"
+    assert (response.status_code, response.json()) == (400, refusal(message))
+
+
+async def test_json_may_be_nested_up_to_the_limit(reader: Client) -> None:
+    response = await send(reader, nested(100))
+
+    assert (response.status_code, response.json()) == (200, TYPENAME)
+
+
+@pytest.mark.parametrize("body", [b"[]", b'[{"query": "{ __typename }"}]'])
+async def test_a_batch_is_400(reader: Client, body: bytes) -> None:
+    response = await send(reader, body)
+
+    message = "The body is a JSON array: batches are not supported, send each operation by itself"
+    assert (response.status_code, response.json()) == (400, refusal(message))
+
+
+@pytest.mark.parametrize("name", ["doc_id", "id"])
+@pytest.mark.parametrize("method", ["GET", "POST"])
+async def test_another_name_of_the_document_id_is_400(reader: Client, name: str, method: str) -> None:
+    body = {name: "sha256:0"} if method == "POST" else None
+    response = await send(reader, body, method=method, path=f"/graphql?{name}=sha256:0" if body is None else "/graphql")
+
+    assert (response.status_code, response.json()) == (400, refusal(f"Name the document by documentId, not by {name}"))
+
+
+@pytest.mark.parametrize("authorization", [None, "Bearer x"])
+async def test_a_websocket_is_refused_with_what_to_do_instead(reader: Client, authorization: str | None) -> None:
+    """Before the token is asked for: a browser can send none with it."""
+    headers = {"upgrade": "websocket", "connection": "Upgrade", "sec-websocket-version": "13"}
+    response = await send(reader, method="GET", authorization=authorization, **headers)
+
+    message = "There are no subscriptions here: send queries and mutations by POST"
+    assert (response.status_code, response.json()) == (400, refusal(message))
+
+
+async def test_two_accept_lines_are_one_list(reader: Client) -> None:
+    headers = [*reader.headers.items(), ("Accept", "text/html"), ("Accept", RESPONSE)]
+    response = await reader.http.post("/graphql", json={"query": "{ __typename }"}, headers=headers)
+
+    assert (response.status_code, response.headers["content-type"]) == (200, f"{RESPONSE}; charset=utf-8")
+
+
+@pytest.mark.parametrize("coding", ["gzip", "br", "gzip, identity"])
+async def test_a_body_with_an_encoding_is_415(reader: Client, coding: str) -> None:
+    body = gzip.compress(b'{"query": "{ __typename }"}')
+    response = await send(reader, body, content_encoding=coding)
+
+    assert (response.status_code, response.headers["accept-encoding"]) == (415, "identity")
+    assert response.json() == refusal("Send the body without Content-Encoding")
+
+
+@pytest.mark.parametrize("length", [100, 100_000])
+async def test_accept_headers_of_any_length_are_read(reader: Client, length: int) -> None:
+    response = await send(reader, {"query": "{ __typename }"}, accept=f"{'x' * length}/x, {RESPONSE}")
+
+    assert (response.status_code, response.headers["content-type"]) == (200, f"{RESPONSE}; charset=utf-8")

@@ -1,0 +1,86 @@
+"""No answer of /graphql is without JSON, its headers and its line in the log, whatever is raised on the way."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+import structlog
+
+from gql.execution.admission import Admission
+from gql.execution.operation import Executor
+from gql.execution.persisted import PersistedDocuments
+from gql.execution.run import Execution
+from gql.security.auth import Authenticator
+from gql.web.request import RequestReader
+from tests.conftest import serving
+from tests.support.client import Statements
+from tests.support.request import JSON, RESPONSE, send
+
+pytestmark = pytest.mark.anyio
+
+ORIGIN = "https://app.example"
+
+
+async def wait_for_cancelled(*_arguments: Any) -> None:
+    """Wait for a task that somebody else cancels: what is raised is not this task's own cancellation."""
+    task = asyncio.create_task(asyncio.sleep(60))
+    task.cancel()
+    await task
+
+
+async def fail(*_arguments: Any) -> None:
+    """A defect."""
+    raise LookupError("secret")
+
+
+@pytest.mark.parametrize("accept", [JSON, RESPONSE])
+@pytest.mark.parametrize("broken", [fail, wait_for_cancelled])
+@pytest.mark.parametrize(
+    ("owner", "method"),
+    [
+        (Authenticator, "authenticate"),
+        (RequestReader, "read"),
+        (Admission, "__aenter__"),
+        (Executor, "execute"),
+        (Execution, "run"),
+    ],
+)
+async def test_an_error_is_answered_like_any_other(  # noqa: PLR0913, PLR0917  # each is a case
+    seeded_dsn: str,
+    statements: Statements,
+    monkeypatch: pytest.MonkeyPatch,
+    owner: type,
+    method: str,
+    broken: Any,
+    accept: str,
+) -> None:
+    monkeypatch.setattr(owner, method, broken)
+    async with serving(seeded_dsn, statements, cors_origins=ORIGIN) as client:
+        with structlog.testing.capture_logs() as lines:
+            response = await send(client, {"query": "{ __typename }"}, accept=accept, origin=ORIGIN)
+
+    (error,) = response.json()["errors"]
+    assert response.status_code == 500
+    assert response.headers["content-type"] == f"{accept}; charset=utf-8"
+    assert response.headers["access-control-allow-origin"] == ORIGIN
+    assert response.headers["x-content-type-options"] == "nosniff"
+    assert (error["message"], error["extensions"]["code"]) == ("Internal server error", "INTERNAL_SERVER_ERROR")
+    (request,) = [line for line in lines if line["event"] == "request"]
+    assert (request["status"], request["codes"]) == (500, ["INTERNAL_SERVER_ERROR"])
+    (masked,) = [line for line in lines if line["event"] == "internal error"]
+    assert masked["error_id"] == error["extensions"]["id"]
+
+
+async def test_a_document_that_cannot_be_found_for_a_defect(
+    seeded_dsn: str, statements: Statements, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_arguments: Any) -> None:
+        raise LookupError
+
+    monkeypatch.setattr(PersistedDocuments, "operation", broken)
+    async with serving(seeded_dsn, statements) as client:
+        response = await client.post("{ __typename }")
+
+    assert (response.status_code, response.json()["errors"][0]["message"]) == (500, "Internal server error")

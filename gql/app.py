@@ -19,7 +19,7 @@ from starlette.types import ASGIApp
 
 from db.engine import Database
 from db.failure import UnavailableError
-from db.migrations.apply import State, is_read_only, state
+from db.migrations.revision import State, is_read_only, state
 from db.queries.actor import exists
 from db.scope import Viewer
 from gql.errors import RequestError

@@ -23,7 +23,7 @@ from db.bookingsync import checkpoint
 from db.bookingsync.files import Deleted, File, Given, Item, Section
 from db.bookingsync.kind import KINDS, Kind
 from db.bookingsync.report import Leftover
-from db.migrations.apply import head
+from db.migrations.revision import head
 
 _LIKE = "SELECT 0 AS file, 0 AS place, $elsewhere t.* FROM $kind t WITH NO DATA"
 # Rows are never updated there, and the steps analyze the tables themselves.

@@ -1,1 +1,1 @@
-"""The history of the tables. `db.migrations.apply` applies it; `alembic revision --autogenerate` adds to it."""
+"""The history of the tables: `apply` migrates, `revision` says whether this version can serve a database."""

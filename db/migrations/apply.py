@@ -1,12 +1,7 @@
-"""Migrates a database to the newest revision of this version, and says whether this version can serve a database.
+"""Migrates a database to the newest revision of this version. `db.migrations.revision` says which ones there are.
 
 The revisions are Alembic's, in `db/migrations/versions`. They are found through the package, so the working directory
 does not matter. One process at a time migrates a database.
-
-Versions can run side by side on one database, as in a rolling deployment. Each revision names in `oldest_code` the
-oldest revision whose code can serve the tables that it leaves behind. A migration stores this in the database (as the
-comment of `alembic_version`), because older code does not have the newer file. A database that is too new is refused
-and never changed. `.github/decisions/0014-rolling-deployment.md` has the rules for writing a migration.
 
 Functions that take a DSN run an event loop of their own: from async code, call them through `asyncio.to_thread`. They
 raise OSError or asyncpg.PostgresError if the database cannot be reached, asyncpg.InterfaceError if the DSN is invalid,
@@ -16,12 +11,9 @@ and UnknownRevisionError if the database is too new.
 from __future__ import annotations
 
 import asyncio
-import re
 import threading
 import time
 from collections.abc import Callable
-from enum import StrEnum
-from functools import cache
 from typing import Any, TypeVar
 
 import asyncpg
@@ -33,6 +25,8 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import BigInteger, Connection, NullPool, bindparam, func, select, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
+from db.migrations.revision import STATE, missing, read_stored, too_new
+from db.migrations.revision import comment as revision_comment
 from db.tables import Table
 
 # What `alembic revision --autogenerate` and `drift` compare besides names.
@@ -44,23 +38,7 @@ LOCK = int.from_bytes(b"inbox")
 # Alembic keeps the running command in module globals, so one thread at a time may use it.
 _ALEMBIC = threading.Lock()
 
-_STATE = "SELECT version_num, obj_description('alembic_version'::regclass, 'pg_class') FROM alembic_version"
-_COMMENT = "Revision {revision} can be served by the code of revision {oldest} and later."
-_OLDEST = re.compile(r"Revision (?P<revision>\S+) can be served by the code of revision (?P<oldest>\S+) and later\.")
-
 _T = TypeVar("_T")
-
-
-class UnknownRevisionError(RuntimeError):
-    """A newer version has migrated the database, and this version cannot serve it. The message is one line."""
-
-
-class State(StrEnum):
-    """Whether this version can serve a database."""
-
-    SERVABLE = "ok"
-    PENDING = "migrations pending"
-    TOO_NEW = "migrated by a newer version"
 
 
 def migrate(dsn: str) -> list[str]:
@@ -77,8 +55,8 @@ def downgrade(dsn: str, revision: str) -> None:
     def back(connection: Connection) -> None:
         _lock(connection)
         current, _ = _stored(connection)
-        if current not in {None, *revisions()}:
-            raise _too_new(current)
+        if current not in {None, *_revisions()}:
+            raise too_new(current)
         _execute(command.downgrade, connection, revision)
 
     connected(dsn, back)
@@ -98,37 +76,6 @@ def drift(dsn: str) -> list[Any]:
     return connected(dsn, compare)
 
 
-async def applied(connection: asyncpg.Connection[Any]) -> str | None:
-    """The revision of the database, None if it was never migrated. One statement, outside a transaction."""
-    revision, _ = await _fetch_stored(connection)
-    return revision
-
-
-async def is_read_only(connection: asyncpg.Connection[Any]) -> bool:
-    """Whether the server rejects writes, as a standby does. One statement, outside a transaction."""
-    return bool(await connection.fetchval("SHOW transaction_read_only") == "on")
-
-
-async def state(connection: asyncpg.Connection[Any]) -> State:
-    """Whether this version can serve the database. One statement, outside a transaction."""
-    return _judge(*await _fetch_stored(connection))
-
-
-@cache
-def head() -> str:
-    """The newest revision of this version."""
-    return revisions()[-1]
-
-
-@cache
-def revisions() -> tuple[str, ...]:
-    """All revisions of this version, oldest first."""
-    newest_first = [script.revision for script in _history().walk_revisions()]
-    if not newest_first:
-        raise RuntimeError("There are no revisions in db/migrations/versions")
-    return tuple(reversed(newest_first))
-
-
 def oldest_code(revision: str) -> str:
     """The oldest revision whose code can serve a database at `revision`, as its file says."""
     script = _history().get_revision(revision)
@@ -139,8 +86,7 @@ def oldest_code(revision: str) -> str:
 
 def comment(revision: str) -> str:
     """The statement that stores for a database at `revision` which code can serve it."""
-    content = _COMMENT.format(revision=revision, oldest=oldest_code(revision))
-    return f"COMMENT ON TABLE alembic_version IS '{content}'"
+    return f"COMMENT ON TABLE alembic_version IS '{revision_comment(revision, oldest_code(revision))}'"
 
 
 def connected(dsn: str, work: Callable[[Connection], _T]) -> _T:
@@ -169,55 +115,21 @@ def _upgrade(connection: Connection) -> list[str]:
 
 
 def _pending(connection: Connection) -> list[str]:
-    revision, oldest = _stored(connection)
-    match _judge(revision, oldest):
-        case State.SERVABLE:
-            return []
-        case State.TOO_NEW:
-            raise _too_new(revision)
-        case State.PENDING:
-            known = revisions()
-            return list(known[known.index(revision) + 1 if revision else 0 :])
+    return missing(*_stored(connection), _revisions())
 
 
-def _judge(revision: str | None, oldest: str | None) -> State:
-    """Whether this version can serve a database at `revision`, which code from `oldest` on can serve."""
-    if revision == head():
-        return State.SERVABLE
-    if revision is None or revision in revisions():
-        return State.PENDING
-    return State.SERVABLE if oldest in revisions() else State.TOO_NEW
-
-
-def _too_new(revision: str | None) -> UnknownRevisionError:
-    return UnknownRevisionError(
-        f"The database is at revision {revision}, which this version does not know: a newer version has migrated it."
-    )
+def _revisions() -> tuple[str, ...]:
+    """All revisions of this version as Alembic reads them, oldest first."""
+    return tuple(reversed([script.revision for script in _history().walk_revisions()]))
 
 
 def _stored(connection: Connection) -> tuple[str | None, str | None]:
     """The revision of a database, and the oldest revision whose code can serve it; None where it is not stored."""
     migrated = connection.scalar(text("SELECT to_regclass('alembic_version') IS NOT NULL"))
-    row = connection.execute(text(_STATE)).first() if migrated else None
+    row = connection.execute(text(STATE)).first() if migrated else None
     # Alembic joins an open transaction, and would leave the commit to us.
     connection.rollback()
-    return _read_state(row)
-
-
-async def _fetch_stored(connection: asyncpg.Connection[Any]) -> tuple[str | None, str | None]:
-    try:
-        return _read_state(await connection.fetchrow(_STATE))
-    except asyncpg.UndefinedTableError:
-        return None, None
-
-
-def _read_state(row: Any) -> tuple[str | None, str | None]:
-    if row is None:
-        return None, None
-    revision, content = row
-    stored = _OLDEST.fullmatch(content or "")
-    # A comment of another revision says nothing of this one.
-    return revision, stored["oldest"] if stored and stored["revision"] == revision else None
+    return read_stored(row)
 
 
 def _lock(connection: Connection) -> None:

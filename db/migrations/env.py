@@ -18,7 +18,8 @@ from sqlalchemy import Connection
 from sqlmodel import AutoString
 
 from db.embedded import embedded
-from db.migrations.apply import COMPARISON, comment, connected, head
+from db.migrations.apply import COMPARISON, comment, connected
+from db.migrations.revision import head
 from db.tables import Table
 from db.tables.base import Timestamp
 

@@ -7,6 +7,7 @@ embedded database is used. Only `migrate`, and `demo` in its own database, apply
 
 from __future__ import annotations
 
+import gc
 import signal
 import sys
 from collections.abc import Sequence
@@ -62,12 +63,18 @@ def load(name: str) -> Any:
     module, _ = COMMANDS[name]
     command = get_command(import_module(module).app)
     command.name = name
+    if not gc.isenabled():
+        # What was imported stays. The collector never has to look at it again.
+        gc.freeze()
+        gc.enable()
     return command
 
 
 def main() -> None:
     """Run the command line and exit with its code. SIGTERM has the effect of Ctrl-C, so that both clean up."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # Looking for garbage among 220,000 new objects takes 0.2 s of the 1.2 s that importing the server takes.
+    gc.disable()
     sys.exit(run(sys.argv[1:]))
 
 

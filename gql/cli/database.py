@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 
 import asyncpg
+from sqlalchemy.exc import DBAPIError
 
 from db.embedded import embedded
-from db.migrations import apply
-from gql.cli.failure import reason
+from db.migrations.revision import pending
 from gql.cli.refusal import RefusedError
 from gql.settings import Settings, variable
 
@@ -27,14 +27,12 @@ def opened(settings: Settings, *, migrated: bool = False) -> Iterator[str]:
     UnknownRevisionError.
     """
     with nullcontext(settings.database_url) if settings.database_url else embedded(settings.data) as dsn:
-        asyncio.run(_check(dsn))
-        if migrated and apply.pending(dsn):
-            raise RefusedError("The database has pending migrations: run `inbox migrate` first")
+        asyncio.run(_check(dsn, migrated=migrated))
         yield dsn
 
 
-async def _check(dsn: str) -> None:
-    """Refuse a database that cannot be reached, or is too old. Never repeats the DSN, which has a password."""
+async def _check(dsn: str, *, migrated: bool) -> None:
+    """Refuse a database that cannot be used. Never repeats the DSN, which has a password."""
     try:
         connection = await asyncpg.connect(dsn, timeout=CONNECT_WITHIN)
     except TimeoutError:
@@ -44,7 +42,22 @@ async def _check(dsn: str) -> None:
     except (ValueError, OverflowError):
         form = "postgresql://user:password@host:port/database, with the password URL-encoded"
         raise RefusedError(f"{variable('database_url')} is not understood: it has the form {form}") from None
-    major = connection.get_server_version().major
-    await connection.close()
-    if major < MIN_POSTGRESQL:
-        raise RefusedError(f"The database is PostgreSQL {major}: {MIN_POSTGRESQL} or newer is needed")
+    try:
+        major = connection.get_server_version().major
+        if major < MIN_POSTGRESQL:
+            raise RefusedError(f"The database is PostgreSQL {major}: {MIN_POSTGRESQL} or newer is needed")
+        if migrated and await pending(connection):
+            raise RefusedError("The database has pending migrations: run `inbox migrate` first")
+    finally:
+        await connection.close()
+
+
+def reason(error: BaseException) -> str:
+    """Return the cause in one line: PostgreSQL's further lines can quote rows, and SQLAlchemy quotes statements."""
+    if isinstance(error, asyncpg.InterfaceError) and isinstance(error.__context__, asyncpg.PostgresError | OSError):
+        # What ended a connection says more than what then could not be done without it.
+        error = error.__context__
+    if isinstance(error, DBAPIError) and error.orig is not None:
+        error = error.orig.__cause__ or error.orig
+    text = error.strerror if isinstance(error, OSError) and not error.filename else None
+    return ((text or str(error)).splitlines() or [type(error).__name__])[0]

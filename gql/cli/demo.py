@@ -35,7 +35,7 @@ from gql.cli.seeding import fill
 from gql.log import configure_log
 from gql.security.token import SCOPES, mint
 from gql.settings import ConfigurationError, Settings
-from gql.web.server import listen, serve, url_of
+from gql.web.server import listen, serve, tune_collector, url_of
 
 ACCOUNT = 1
 ACCOUNTS = 2
@@ -92,6 +92,7 @@ def run_demo(settings: Settings, *, host: str, port: int, reset: bool = False) -
         token = mint(served, account=ACCOUNT, subject=subject, scopes=sorted(SCOPES), expires_in=TOKEN_LIFE)
         configure_log()
         application = create_app(served, token=token)
+        tune_collector()
         _announce(f"{url_of(listener)}/graphql", token)
         serve(application, listener, served)
     # Below the `^C` that a terminal shows.

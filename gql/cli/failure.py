@@ -8,8 +8,9 @@ from sqlalchemy.exc import DBAPIError
 
 from db.bookingsync.importing import UnfinishedError
 from db.embedded import EmbeddedError
-from db.migrations.apply import UnknownRevisionError
+from db.migrations.revision import UnknownRevisionError
 from db.seed import SeedError
+from gql.cli.database import reason
 from gql.settings import ConfigurationError, explain
 from gql.web.server import ServerError
 
@@ -27,14 +28,3 @@ def describe(error: Exception) -> list[str]:
     if isinstance(error, _RAISED_BY_DRIVERS):
         return [reason(error)]
     return []
-
-
-def reason(error: BaseException) -> str:
-    """Return the cause in one line: PostgreSQL's further lines can quote rows, and SQLAlchemy quotes statements."""
-    if isinstance(error, asyncpg.InterfaceError) and isinstance(error.__context__, asyncpg.PostgresError | OSError):
-        # What ended a connection says more than what then could not be done without it.
-        error = error.__context__
-    if isinstance(error, DBAPIError) and error.orig is not None:
-        error = error.orig.__cause__ or error.orig
-    text = error.strerror if isinstance(error, OSError) and not error.filename else None
-    return ((text or str(error)).splitlines() or [type(error).__name__])[0]

@@ -21,7 +21,9 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy import Connection, text
 
-from db.migrations.apply import LOCK, UnknownRevisionError, applied, connected, downgrade, drift, head, migrate, pending
+from db.migrations import apply
+from db.migrations.apply import LOCK, connected, downgrade, drift, migrate, pending
+from db.migrations.revision import UnknownRevisionError, applied, head, revisions
 from db.tables import Table
 
 ROOT = Path(__file__).parents[2]
@@ -178,6 +180,12 @@ async def test_it_waits_while_another_migrates(empty: str, monkeypatch: pytest.M
         assert revisions[-1] == await applied(other) == head()
     finally:
         await other.close()
+
+
+def test_the_names_of_the_files_are_the_revisions_in_their_order() -> None:
+    history = [script.revision for script in apply._history().walk_revisions()]  # noqa: SLF001  # what Alembic reads
+
+    assert list(revisions()) == history[::-1]
 
 
 def test_a_new_revision_has_the_next_number_as_its_name(empty: str, tmp_path: Path) -> None:

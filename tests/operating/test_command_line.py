@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 import signal
 import subprocess
@@ -12,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import asyncpg
+import httpx
 import pytest
 from rich.text import Text
 
@@ -19,11 +21,14 @@ from gql.cli import COMMANDS, load, run
 from gql.settings import Settings, variable
 from tests.support.client import SECRET
 from tests.support.command import forget_settings, refusal, scalar, spawn, stops
+from tests.support.process import serving_processes
 
 resource = pytest.importorskip("resource", reason="CPU time of processes is read as POSIX has it")
 
 # Seconds of CPU for what needs neither the database nor the schema.
 QUICK = 0.6
+# And for everything that a server needs before its first answer.
+HEALTHY = 1.5
 EXPORT = Path(__file__).parents[1] / "exports" / "complete"
 
 
@@ -47,6 +52,19 @@ def cpu_of(*arguments: str, folder: Path) -> float:
 def test_a_command_without_a_database_starts_quickly(arguments: list[str], tmp_path: Path) -> None:
     # CPU time varies with what else the machine does; what a command needs is the least that it was seen to take.
     assert min(cpu_of(*arguments, folder=tmp_path) for _ in range(3)) < QUICK
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="CPU time of a running process is read from /proc")
+def test_a_server_answers_soon_after_it_was_started(dsn: str, tmp_path: Path) -> None:
+    assert min(cpu_until_healthy(dsn, tmp_path) for _ in range(3)) < HEALTHY
+
+
+def cpu_until_healthy(dsn: str, folder: Path) -> float:
+    """Seconds of CPU that `inbox serve` takes from its start to its first answer."""
+    with serving_processes(dsn, folder) as served:
+        assert httpx.get(f"{served.url}/healthz").status_code == 200
+        ticks = Path(f"/proc/{served.process.pid}/stat").read_text().rpartition(") ")[2].split()[11:13]
+        return sum(map(int, ticks)) / os.sysconf("SC_CLK_TCK")
 
 
 @pytest.mark.parametrize("option", ["-h", "--help"])

@@ -15,17 +15,8 @@ import asyncpg
 import httpx
 import pytest
 
-from db.migrations.apply import (
-    State,
-    UnknownRevisionError,
-    downgrade,
-    head,
-    migrate,
-    oldest_code,
-    pending,
-    revisions,
-    state,
-)
+from db.migrations.apply import downgrade, migrate, oldest_code, pending
+from db.migrations.revision import State, UnknownRevisionError, head, revisions, state
 from tests.conftest import serving
 from tests.operations.data import store_inbox
 from tests.operations.documents import DOCUMENTS, as_written, writes

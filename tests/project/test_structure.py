@@ -198,6 +198,7 @@ def test_rows_are_written_by_statements_and_not_by_a_session() -> None:
 # The command line connects, and tells a database that is away from a bug.
 CONNECTING = {
     ("gql.cli.database", "asyncpg"),
+    ("gql.cli.database", "sqlalchemy.exc"),
     ("gql.cli.failure", "asyncpg"),
     ("gql.cli.failure", "sqlalchemy.exc"),
     ("gql.cli.importing", "asyncpg"),

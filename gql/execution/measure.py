@@ -37,6 +37,7 @@ from strawberry.schema.schema_converter import GraphQLCoreConverter
 from strawberry.types.field import StrawberryField
 
 from gql.errors import Code, Refused
+from gql.execution.input import count_literal
 from gql.fields.cost import NOTHING, Cost, times, total
 from gql.fields.field import Field, MeasuredField
 from gql.fields.node import required_scopes
@@ -68,6 +69,8 @@ class Measure:
     statements: int = 0
     """At most so many are needed to answer."""
     cost: Cost = NOTHING
+    objects: Cost = NOTHING
+    """Input objects, for each variable as many as it has."""
     scopes: frozenset[str] = _NONE
 
 
@@ -181,6 +184,7 @@ class DocumentWalk:
             list_items=max((measure.list_items for measure in measures), default=0),
             statements=sum(measure.statements for measure in measures),
             cost=total(measure.cost for measure in measures),
+            objects=total(measure.objects for measure in measures),
             scopes=scopes.union(*(measure.scopes for measure in measures)),
         )
 
@@ -199,6 +203,8 @@ class DocumentWalk:
             list_items=max(below.list_items, *literals, 0),
             statements=below.statements + _statements(definition, nodes, self._limits),
             cost=self._cost(definition, nodes, below.cost),
+            # Fields of one key have equal arguments, and are resolved once.
+            objects=total([below.objects, *(count_literal(argument.value) for argument in nodes[0].arguments or ())]),
         )
 
     def _repeat(self, weight: int, things: Iterable[Any]) -> None:

@@ -23,6 +23,7 @@ from gql.errors import Code, Refused, RequestError, is_unavailable, show
 from gql.execution.admission import Admission
 from gql.execution.cache import Cache
 from gql.execution.document import MAX_VALIDATION_ERRORS, Operation
+from gql.execution.input import check_input
 from gql.execution.measure import Limits, longest_list, too_complex
 from gql.execution.persisted import PersistedDocuments, Reference
 from gql.execution.record import Record
@@ -87,6 +88,10 @@ class Executor:
         """The operation with these variables. Raises `RequestError` for missing scopes and for wrong or large input."""
         _check_scopes(operation, viewer)
         given = dict(variables or {})
+        try:
+            check_input(operation.node, operation.measure.objects, given)
+        except Refused as error:
+            raise RequestError.of(Code.OPERATION_TOO_COMPLEX, error) from None
         values = get_variable_values(
             self._schema,
             operation.node.variable_definitions or (),

@@ -36,7 +36,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--update-operations", action="store_true", help="write the answers and statements of tests/operations anew"
     )
-    parser.addoption("--documents", type=int, default=2_000, help="how many documents test_execution.py draws")
+    parser.addoption("--documents", type=int, help="how many documents test_execution.py draws")
     parser.addoption("--conversations", type=int, default=50_000, help="how many test_finding.py has found some among")
 
 

@@ -69,7 +69,8 @@ def measure_growth(dsn: str, conversations: int, plan: Plan, progress: Callable[
 
 
 def _requests(document: str, variables: Sequence[Mapping[str, Any]]) -> list[bytes]:
-    return Case(document, read_document(document), ACCOUNT, variables, []).requests(SERVER, token_of(ACCOUNT))
+    case = Case(document, read_document(document), ACCOUNT, [], variables, [])
+    return case.requests(SERVER, [token_of(ACCOUNT)])
 
 
 def _times(client: ProcessPoolExecutor, port: int, sizes: tuple[list[bytes], list[bytes]], plan: Plan) -> float:

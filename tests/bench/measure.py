@@ -31,8 +31,9 @@ from tests.bench.workload import Case, run_compare
 
 SECRET = "a key for a benchmark on one machine"
 _POOL_SIZE = 10
-# Nodes a minute that no run spends: the limiter counts, as in production, and refuses nothing.
+# No run spends so many nodes and seconds a minute: the limiter counts as in production, and refuses nothing.
 _RATE_LIMIT = 2_000_000_000
+_RATE_SECONDS = 1_000_000
 # A slow document is asked for at least this often in a turn.
 _AT_LEAST = 8
 
@@ -122,17 +123,18 @@ class _Match:
 
     case: Case
     servers: Mapping[str, ServerProcess]
-    token: str
     sent: int = 0
     """Mutations toggle: each request must find what the one before it left, whichever server answered it."""
     requests: dict[str, list[bytes]] = field(init=False)
 
     def __post_init__(self) -> None:
-        self.requests = {name: self.case.requests(name, self.token) for name in self.servers}
+        tokens = [token_of(self.case.account, actor) for actor in self.case.actors]
+        self.requests = {name: self.case.requests(name, tokens) for name in self.servers}
 
     def compare(self) -> None:
         """Raise DifferenceError where answers differ."""
-        run_compare(self.case, {name: server.port for name, server in self.servers.items()}, self.token)
+        token = token_of(self.case.account, self.case.actors[0])
+        run_compare(self.case, {name: server.port for name, server in self.servers.items()}, token)
 
     def turn(self, clock: Clock, name: str, clients: int, seconds: float) -> Turn:
         """Put the load on one server."""
@@ -150,7 +152,7 @@ def measure(dsn: str, cases: Iterable[Case], entered: Field, plan: Plan, progres
         clock = Clock(client, asyncio.run(find_postmaster(dsn)))
         for case in cases:
             with _running(dsn, entered, entered.answering(case.name)) as servers:
-                match = _Match(case, servers, token_of(case.account))
+                match = _Match(case, servers)
                 results[case.name] = _measure_match(clock, match, plan, partial(_show, progress, case.name))
     return results
 
@@ -161,7 +163,7 @@ def compare(dsn: str, cases: Iterable[Case], entered: Field, progress: Callable[
         for case in cases:
             progress(f"{case.name}: comparing answers")
             answering = {name: servers[name] for name in entered.answering(case.name)}
-            _Match(case, answering, token_of(case.account)).compare()
+            _Match(case, answering).compare()
 
 
 @contextmanager
@@ -209,14 +211,14 @@ def environment_of(dsn: str) -> dict[str, str]:
         "INBOX_JWT_SECRET": SECRET,
         "INBOX_POOL_SIZE": str(_POOL_SIZE),
         "INBOX_RATE_LIMIT": str(_RATE_LIMIT),
+        "INBOX_RATE_SECONDS": str(_RATE_SECONDS),
     }
 
 
-def token_of(account: int) -> str:
-    """A token of the account's application, for a day."""
+def token_of(account: int, actor: str = "application:1") -> str:
+    """A token of an actor for a day. The first application acts in every account."""
     settings = Settings(jwt_secret=SecretStr(SECRET))
-    # The seed gives users their ids account by account: the application is the same for all.
-    return mint(settings, account=account, subject="application:1", scopes=sorted(SCOPES), expires_in=timedelta(days=1))
+    return mint(settings, account=account, subject=actor, scopes=sorted(SCOPES), expires_in=timedelta(days=1))
 
 
 def _client() -> ProcessPoolExecutor:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import cycle, islice
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -29,6 +29,7 @@ from tests.bench.database import ACCOUNT, WIDE_ACCOUNT
 PAGE = 50
 _PAGES = 8
 _IDS = 256
+_MOST_ACTORS = 8
 # So many answers of each document are compared, before and after the measured requests.
 _COMPARED = 6
 
@@ -37,6 +38,10 @@ SELECT last_message_at, id FROM conversations WHERE account_id = $1
 ORDER BY coalesce(last_message_at, '-infinity'::timestamptz) DESC, id DESC OFFSET $2 LIMIT 1
 """
 _ONES = "SELECT id FROM conversations WHERE account_id = $1 ORDER BY id * 7919 % 10007, id LIMIT $2"
+_ACTORS = """
+(SELECT 'user:' || id FROM users WHERE account_id = $1 ORDER BY id)
+UNION ALL (SELECT 'application:' || id FROM applications ORDER BY id) LIMIT $2
+"""
 _OPEN = "SELECT id FROM conversations WHERE account_id = $1 AND closed_at IS NULL ORDER BY id DESC LIMIT $2"
 
 
@@ -46,20 +51,27 @@ class DifferenceError(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One document: its text, the values of its variables in turn, and the account that asks.
+    """One document: its text, the values of its variables in turn, the account, and the actors that ask in turn.
 
+    An actor is `user:<id>` or `application:<id>`: the server shares its connections and budgets between them.
     `compared` are values for comparing only: what they change must not be what the measured requests change.
     """
 
     name: str
     text: str
     account: int
+    actors: Sequence[str]
     variables: Sequence[Mapping[str, Any]]
     compared: Sequence[Mapping[str, Any]]
 
-    def requests(self, server: str, token: str) -> list[bytes]:
-        """The HTTP requests to `server`, ready to be sent."""
-        return [_encode(*_parts(self, server, token, values)) for values in self.variables]
+    def requests(self, server: str, tokens: Sequence[str]) -> list[bytes]:
+        """The HTTP requests to `server`, ready to be sent, with the tokens in turn."""
+        # A document without variables is asked for once with each token.
+        variables = self.variables if len(self.variables) > 1 else [*self.variables] * len(tokens)
+        return [
+            _encode(*_parts(self, server, token, values))
+            for values, token in zip(variables, cycle(tokens), strict=False)
+        ]
 
 
 def read_document(name: str) -> str:
@@ -74,6 +86,7 @@ async def read_cases(dsn: str, names: Iterable[str]) -> list[Case]:
         cursors = [await cursor_after(connection, PAGE * number) for number in range(1, _PAGES)]
         ones = [{"id": id_} for id_ in await _ids(connection, _ONES)]
         *closing, first, second = await _ids(connection, _OPEN)
+        actors = {account: await _actors(connection, account) for account in (ACCOUNT, WIDE_ACCOUNT)}
     finally:
         await connection.close()
     pages: list[Mapping[str, Any]] = [{}, *({"after": cursor} for cursor in cursors)]
@@ -87,8 +100,10 @@ async def read_cases(dsn: str, names: Iterable[str]) -> list[Case]:
         "mutation": (closed, tried),
         "wide": ([{}], [{}]),
     }
+    accounts = {name: WIDE_ACCOUNT if name == "wide" else ACCOUNT for name in names}
     return [
-        Case(name, read_document(name), WIDE_ACCOUNT if name == "wide" else ACCOUNT, *variables[name]) for name in names
+        Case(name, read_document(name), account, actors[account], *variables[name])
+        for name, account in accounts.items()
     ]
 
 
@@ -115,6 +130,10 @@ async def cursor_after(connection: asyncpg.Connection, depth: int) -> str:
 async def _ids(connection: asyncpg.Connection, statement: str) -> list[str]:
     rows = await connection.fetch(statement, ACCOUNT, _IDS)
     return [encode_id(t.Conversation, ACCOUNT, row["id"]) for row in rows]
+
+
+async def _actors(connection: asyncpg.Connection, account: int) -> list[str]:
+    return [row[0] for row in await connection.fetch(_ACTORS, account, _MOST_ACTORS)]
 
 
 def _parts(case: Case, server: str, token: str, values: Mapping[str, Any]) -> tuple[str, str, dict[str, str], bytes]:

@@ -79,6 +79,7 @@ def _gather_cursors(selected: dict[str, Any], type_: str, cursors: dict[str, lis
 
 # So many documents lead everywhere, or nearly so.
 _ENOUGH = 1_000
+_FEW, _MANY = 300, 2_000
 
 
 def leads(definition: Any) -> bool:
@@ -110,9 +111,15 @@ def reach(value: Any, path: Path, places: Any, reached: set[str]) -> None:
             reach(inner, (*path, key), places, reached)
 
 
-async def test_drawn_documents_are_answered_alike(pair: Pair, known: Known, pytestconfig: pytest.Config) -> None:
-    """Two thousand documents; `--documents 50000` for more. A document that fails is named by its number."""
-    number = pytestconfig.getoption("--documents")
+@pytest.mark.parametrize("number", [_FEW, pytest.param(_MANY, marks=pytest.mark.slow)])
+async def test_drawn_documents_are_answered_alike(
+    pair: Pair, known: Known, number: int, pytestconfig: pytest.Config
+) -> None:
+    """The first documents, or with `-m slow` so many that they lead everywhere; `--documents 50000` for more.
+
+    A document that fails is named by its number.
+    """
+    number = pytestconfig.getoption("--documents") or number
     outcomes: Counter[str] = Counter()
     reached: set[str] = set()
     for place in range(2 * number):

@@ -126,6 +126,7 @@ async def test_an_import_that_is_killed_at_every_commit_ends_like_one_that_is_no
 
 
 @stops
+@pytest.mark.slow
 async def test_a_command_that_is_killed_at_any_moment_can_be_run_again(
     pair: tuple[str, str, list[Path]], tmp_path: Path
 ) -> None:

@@ -20,14 +20,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from db import tables as t
 from db.queries.conversation.filters import ORDERS
 from gql.fields.connection import decode_cursor
-from gql.fields.node import decode_id
 from gql.security.auth import Authenticator, Unauthenticated
 from gql.settings import Settings
 from gql.web.server import tune_collector
 from tests.bench import handwritten_sql as sql
+from tests.bench.identity import conversation_number
 
 _ORDER = ORDERS["last_message_at", True]
 _PAGE = 50
@@ -70,8 +69,7 @@ async def _no_reset(_connection: Any) -> None:
 
 async def read_one(connection: Any, account: int, query: Any) -> Any:
     """A conversation by its id."""
-    wanted = decode_id(query["id"], t.Conversation)
-    row = await connection.fetchrow(sql.ONE, account, wanted.id if wanted.account == account else 0)
+    row = await connection.fetchrow(sql.ONE, account, conversation_number(account, query["id"]))
     return {"conversation": None if row is None else _conversation(account, *row)}
 
 

@@ -31,11 +31,11 @@ from strawberry.schema.config import StrawberryConfig
 from db import tables as t
 from db.queries.conversation.filters import ORDERS
 from gql.fields.connection import decode_cursor
-from gql.fields.node import decode_id
 from gql.fields.scalars import SCALARS
 from gql.security.auth import Authenticator, Unauthenticated
 from gql.settings import Settings
 from gql.web.server import tune_collector
+from tests.bench.identity import conversation_number
 from tests.bench.tutorial_context import Context, Info
 from tests.bench.tutorial_loaders import Loaders
 from tests.bench.tutorial_types import DEFAULT_SIZE, Connection, Conversation
@@ -164,4 +164,4 @@ def create_app() -> Starlette:
 
 
 def _number(info: Info, text: str) -> int:
-    return decode_id(text, t.Conversation).seen_by(info.context.viewer)
+    return conversation_number(info.context.viewer.account_id, text)

@@ -332,7 +332,8 @@ class Database:
                     await pool.release(connection)
         except CollisionError:
             raise
-        except UnavailableError as error:
+        except (UnavailableError, asyncio.CancelledError) as error:
+            # The caller is cancelled when its time is over, or its client is gone: it reports this, and then ends.
             if committing:
                 raise OutcomeUnknownError from error
             raise

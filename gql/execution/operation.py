@@ -115,13 +115,10 @@ class Executor:
     async def execute(self, call: Call, context: Context) -> ExecutionResult:
         """Run the operation. Raises RequestError if it takes too long."""
         try:
-            async with asyncio.timeout(self._timeout) as limit:
-                if call.operation.asks_schema_only:
-                    return await self._introspect(call, context)
-                return await self.execution(call).run(context)
+            if call.operation.asks_schema_only:
+                return await self._introspect(call, context)
+            return await self.execution(call).run(context, self._timeout)
         except TimeoutError:
-            if not limit.expired():
-                raise
             message = f"The operation took longer than {self._timeout:g} seconds"
             raise RequestError.of(Code.TIMEOUT, message) from None
         finally:
@@ -135,7 +132,7 @@ class Executor:
         known = self._introspected.find(key)
         if known is not None:
             return ExecutionResult(known)  # type: ignore[arg-type]  # orjson writes it as the object that it holds
-        result = await self.execution(call).run(context)
+        result = await self.execution(call).run(context, self._timeout)
         if not result.errors:
             text = orjson.dumps(result.data)
             self._introspected.keep(key, orjson.Fragment(text), len(text) + 2 * len(key[0]))

@@ -11,12 +11,21 @@ import asyncio
 from dataclasses import dataclass
 from typing import Any
 
-from graphql import DocumentNode, ExecutionResult, FragmentDefinitionNode, GraphQLSchema, OperationDefinitionNode
+from graphql import (
+    DocumentNode,
+    ExecutionResult,
+    FieldNode,
+    FragmentDefinitionNode,
+    GraphQLError,
+    GraphQLSchema,
+    OperationDefinitionNode,
+)
 from graphql.execution.values import VariableValues
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
 from db.engine import SnapshotClosedError
 from gql.context import Context
+from gql.errors import Code
 from gql.execution.fallback import count_fallback
 from gql.execution.level import complete
 from gql.execution.plan import Part, Plans, plan_operation
@@ -40,8 +49,12 @@ class Execution:
     variables: VariableValues
     hide_suggestions: bool
 
-    async def run(self, context: Context) -> ExecutionResult:
-        """The result. Raises `SnapshotClosedError` where nobody waits for it any more."""
+    async def run(self, context: Context, timeout: float | None = None) -> ExecutionResult:  # noqa: ASYNC109  # of parts
+        """The result. Raises `SnapshotClosedError` where nobody waits for it any more.
+
+        Raises TimeoutError if it takes more than `timeout` seconds and no write was finished. After a write, the fields
+        that are late are errors, and the results of the others stay.
+        """
         data: dict[str, Any] = {}
         errors: list[Any] = []
         parts = self.plans.find(
@@ -49,13 +62,29 @@ class Execution:
             lambda: plan_operation(self.schema, self.document, self.operation, self.variables),
         )
         # A query has one part. Of a mutation each field is one, as each reads what is there after its own write.
+        deadline = None if timeout is None else asyncio.get_running_loop().time() + timeout
         for part in parts:
-            result = await self._run_part(part, context)
+            try:
+                result = await self._run_in_time(part, context, deadline)
+            except TimeoutError:
+                if not context.outcomes:
+                    raise
+                result = _report_late(part, context, f"The operation took longer than {timeout:g} seconds")
             errors += result.errors or ()
             if result.data is None:
                 return ExecutionResult(None, errors)
             data.update(result.data)
         return ExecutionResult(data, errors or None)
+
+    async def _run_in_time(self, part: Part, context: Context, deadline: float | None) -> ExecutionResult:
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            # The cancellation ended a COMMIT, which reported that its outcome is unknown. No other write may follow.
+            raise asyncio.CancelledError
+        if deadline is not None and asyncio.get_running_loop().time() >= deadline:
+            raise TimeoutError
+        async with asyncio.timeout_at(deadline):
+            return await self._run_part(part, context)
 
     async def _run_part(self, part: Part, context: Context) -> ExecutionResult:
         name = self.operation.name.value if self.operation.name else None
@@ -95,3 +124,16 @@ class Execution:
             if task is not None and not task.cancelling():
                 raise InterruptedLoadError from error
             raise
+
+
+def _report_late(part: Part, context: Context, reason: str) -> ExecutionResult:
+    """The result of a mutation's field that took too long, or that was not begun because another one did."""
+    node = part.operation.selection_set.selections[0]
+    if isinstance(node, FieldNode):
+        key = node.alias.value if node.alias else node.name.value
+    else:
+        # The only field of the operation is in a fragment.
+        (key,) = context.outcomes
+    effect = "what it changed is saved, but was not read" if key in context.outcomes else "this field changed nothing"
+    error = GraphQLError(f"{reason}: {effect}", [node], path=[key], extensions={"code": Code.TIMEOUT})
+    return ExecutionResult({key: None}, [error])

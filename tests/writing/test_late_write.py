@@ -1,0 +1,107 @@
+"""Mutations that take longer than an operation may: what was written is reported, and so is what is not known."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import asyncpg
+import pytest
+
+from db import tables as t
+from gql.fields.node import encode_id
+from tests.conftest import serving
+from tests.support.client import Client, Statements
+from tests.support.factories import store, store_account
+
+pytestmark = pytest.mark.anyio
+
+TWO = """mutation ($a: ID!, $b: ID!) {
+  a: updateConversation(input: {conversationId: $a, closed: true}) { conversation { closed } }
+  b: updateConversation(input: {conversationId: $b, closed: true}) { conversation { closed } }
+  c: updateConversation(input: {conversationId: $a, markedAsSpam: true}) { conversation { closed } }
+}"""
+ONE = "mutation ($b: ID!) { updateConversation(input: {conversationId: $b, closed: true}) { conversation { closed } } }"
+CREATE = 'mutation { createConversation(input: {subject: "Late"}) { conversation { subject } } }'
+
+
+@pytest.fixture
+async def ids(connection: asyncpg.Connection[Any]) -> dict[str, str]:
+    """Two conversations."""
+    await store_account(connection)
+    for number in (1, 2):
+        await store(connection, "conversations", account_id=1, id=number, subject="Old")
+    return {name: encode_id(t.Conversation, 1, number) for name, number in (("a", 1), ("b", 2))}
+
+
+async def ask_while_locked(client: Client, connection: asyncpg.Connection[Any], document: str, **variables: str) -> Any:
+    """The response while somebody else holds the second conversation."""
+    async with connection.transaction(), asyncio.timeout(10):
+        await connection.execute("SELECT 1 FROM conversations WHERE id = 2 FOR UPDATE")
+        return await client.post(document, **variables)
+
+
+def error(field: str, line: int, effect: str) -> dict[str, Any]:
+    """The error of a field that is late."""
+    return {
+        "message": f"The operation took longer than 1 seconds: {effect}",
+        "locations": [{"line": line, "column": 3}],
+        "path": [field],
+        "extensions": {"code": "TIMEOUT"},
+    }
+
+
+async def test_fields_that_were_finished_stay(
+    dsn: str, connection: asyncpg.Connection[Any], statements: Statements, ids: dict[str, str]
+) -> None:
+    async with serving(dsn, statements, operation_timeout=1) as client:
+        response = await ask_while_locked(client, connection, TWO, **ids)
+
+    nothing = "this field changed nothing"
+    assert (response.status_code, response.json()) == (
+        200,
+        {
+            "errors": [error("b", 3, nothing), error("c", 4, nothing)],
+            "data": {"a": {"conversation": {"closed": True}}, "b": None, "c": None},
+        },
+    )
+    rows = await connection.fetch("SELECT closed_at, marked_as_spam_at FROM conversations ORDER BY id")
+    assert [(row["closed_at"] is None, row["marked_as_spam_at"] is None) for row in rows] == [
+        (False, True),
+        (True, True),
+    ]
+
+
+async def test_an_operation_that_changed_nothing_is_504(
+    dsn: str, connection: asyncpg.Connection[Any], statements: Statements, ids: dict[str, str]
+) -> None:
+    async with serving(dsn, statements, operation_timeout=1) as client:
+        response = await ask_while_locked(client, connection, ONE, b=ids["b"])
+
+    message = "The operation took longer than 1 seconds"
+    assert (response.status_code, response.json()) == (
+        504,
+        {"errors": [{"message": message, "extensions": {"code": "TIMEOUT"}}]},
+    )
+    assert await connection.fetchval("SELECT count(closed_at) FROM conversations") == 0
+
+
+async def test_a_commit_that_takes_too_long_says_that_its_outcome_is_unknown(
+    dsn: str, connection: asyncpg.Connection[Any], statements: Statements
+) -> None:
+    await store_account(connection)
+    # A commit first does what was deferred to it, and so waits here.
+    await connection.execute(
+        """CREATE FUNCTION wait() RETURNS trigger LANGUAGE plpgsql AS
+            $$ BEGIN PERFORM pg_advisory_xact_lock(1); RETURN NULL; END $$;
+        CREATE CONSTRAINT TRIGGER wait AFTER INSERT ON conversations
+            DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION wait();
+        SELECT pg_advisory_lock(1)"""
+    )
+    async with serving(dsn, statements, operation_timeout=1) as client, asyncio.timeout(10):
+        response = await client.post(CREATE)
+
+    (unknown,) = response.json()["errors"]
+    assert (response.status_code, response.json()["data"]) == (200, {"createConversation": None})
+    assert unknown["message"].startswith("It is not known whether the change was made")
+    assert (unknown["path"], unknown["extensions"]["code"]) == (["createConversation"], "SERVICE_UNAVAILABLE")

@@ -41,6 +41,11 @@ _PLANNING = {"random_page_cost": "1.1", "max_parallel_workers_per_gather": "0"}
 # would soon wait behind one locked row.
 _WRITING = {"plan_cache_mode": "force_generic_plan", "lock_timeout": "2s"}
 
+# Prepared statements that a connection keeps, and the characters that such a statement may have. PostgreSQL keeps about
+# 50 bytes for each character. Longer statements, those of large filters, are prepared each time.
+_KEPT_STATEMENTS = 200
+_LONGEST_KEPT = 3_000
+
 # Seconds for a server to accept a connection, to end a transaction, and to see its connections closed.
 _CONNECT_WITHIN = 5.0
 _END_WITHIN = 2.0
@@ -278,7 +283,8 @@ class Database:
             max_size=size,
             init=_learn_arrays,
             reset=_no_reset,
-            statement_cache_size=1_000,
+            statement_cache_size=_KEPT_STATEMENTS,
+            max_cacheable_statement_size=_LONGEST_KEPT,
             max_cached_statement_lifetime=0,
             record_class=Row,
             server_settings=settings,

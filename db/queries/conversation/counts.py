@@ -7,12 +7,13 @@ Only the numbers that are asked for are counted.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import lru_cache, partial
+from functools import partial
 from typing import Any
 
 from sqlalchemy import BigInteger, and_, func
 
 from db import tables as t
+from db.compiled import kept
 from db.criterion import Clause, Shape, Term, conditions, every, some
 from db.engine import Snapshot, Statement
 from db.queries.conversation.filters import FILTERS
@@ -67,7 +68,7 @@ async def load(snapshot: Snapshot, viewer: Viewer, names: Sequence[str], where: 
     return [row[name] for name in names]
 
 
-@lru_cache(maxsize=4_096)
+@kept
 def _statement(counted: tuple[tuple[str, Shape], ...], where: tuple[Shape, ...]) -> Statement:
     met = conditions([*where, *(clause for _, clause in counted)], filter_parameter)
     kinds = {name: met[len(where) + place] for place, (name, _) in enumerate(counted)}

@@ -1,31 +1,31 @@
 SELECT bookings.created_at, bookings.updated_at, bookings.id, bookings.reference, bookings.external_reference, bookings.status, bookings.start_at, bookings.end_at, bookings.adults, bookings.children, bookings.currency, bookings.final_price, bookings.notes, bookings.client_id, bookings.rental_id, bookings.source_id, bookings.canceled_at
 FROM bookings
-WHERE bookings.account_id = $1::BIGINT AND bookings.id = any($2::BIGINT[]);
+WHERE bookings.account_id = $1::BIGINT AND bookings.id = any(ARRAY[$2::BIGINT]);
 
 SELECT clients.id, clients.fullname
 FROM clients
-WHERE clients.account_id = $1::BIGINT AND clients.id = any($2::BIGINT[]);
+WHERE clients.account_id = $1::BIGINT AND clients.id = any(ARRAY[$2::BIGINT]);
 
 SELECT rentals.id, rentals.name
 FROM rentals
-WHERE rentals.account_id = $1::BIGINT AND rentals.id = any($2::BIGINT[]);
+WHERE rentals.account_id = $1::BIGINT AND rentals.id = any(ARRAY[$2::BIGINT]);
 
 SELECT sources.id, sources.name
 FROM sources
-WHERE sources.account_id = $1::BIGINT AND sources.id = any($2::BIGINT[]);
+WHERE sources.account_id = $1::BIGINT AND sources.id = any(ARRAY[$2::BIGINT]);
 
 SELECT conversation_bookings.booking_id AS parent, count(*) AS total
 FROM conversation_bookings
-WHERE conversation_bookings.account_id = $1::BIGINT AND conversation_bookings.booking_id = any($2::BIGINT[]) GROUP BY conversation_bookings.booking_id;
+WHERE conversation_bookings.account_id = $1::BIGINT AND conversation_bookings.booking_id = any(ARRAY[$2::BIGINT]) GROUP BY conversation_bookings.booking_id;
 
 SELECT parent.position, row.id, row.subject
-FROM unnest($1::BIGINT[]) WITH ORDINALITY AS parent(key, position) JOIN LATERAL (SELECT conversations.id AS id, conversations.subject AS subject
+FROM unnest(ARRAY[$1::BIGINT]) WITH ORDINALITY AS parent(key, position) JOIN LATERAL (SELECT conversations.id AS id, conversations.subject AS subject
 FROM conversations JOIN conversation_bookings ON conversation_bookings.account_id = conversations.account_id AND conversation_bookings.conversation_id = conversations.id
 WHERE conversations.account_id = $2::BIGINT AND conversation_bookings.booking_id = parent.key ORDER BY conversation_bookings.conversation_id ASC
 LIMIT 21) AS row ON true;
 
 SELECT parent.position, ends.beyond_before, row.id
-FROM unnest($1::BIGINT[]) WITH ORDINALITY AS parent(key, position) JOIN LATERAL (SELECT (SELECT conversation_bookings.conversation_id
+FROM unnest(ARRAY[$1::BIGINT]) WITH ORDINALITY AS parent(key, position) JOIN LATERAL (SELECT (SELECT conversation_bookings.conversation_id
 FROM conversations JOIN conversation_bookings ON conversation_bookings.account_id = conversations.account_id AND conversation_bookings.conversation_id = conversations.id
 WHERE conversations.account_id = $2::BIGINT AND conversation_bookings.booking_id = parent.key AND conversation_bookings.conversation_id >= $3::BIGINT ORDER BY conversation_bookings.conversation_id ASC
 LIMIT 1) IS NOT NULL AS beyond_before
@@ -35,7 +35,7 @@ WHERE conversations.account_id = $2::BIGINT AND conversation_bookings.booking_id
 LIMIT 2) AS row ON true;
 
 SELECT parent.position, ends.beyond_after, row.id
-FROM unnest($1::BIGINT[]) WITH ORDINALITY AS parent(key, position) JOIN LATERAL (SELECT (SELECT conversation_bookings.conversation_id
+FROM unnest(ARRAY[$1::BIGINT]) WITH ORDINALITY AS parent(key, position) JOIN LATERAL (SELECT (SELECT conversation_bookings.conversation_id
 FROM conversations JOIN conversation_bookings ON conversation_bookings.account_id = conversations.account_id AND conversation_bookings.conversation_id = conversations.id
 WHERE conversations.account_id = $2::BIGINT AND conversation_bookings.booking_id = parent.key AND conversation_bookings.conversation_id <= $3::BIGINT ORDER BY conversation_bookings.conversation_id DESC
 LIMIT 1) IS NOT NULL AS beyond_after

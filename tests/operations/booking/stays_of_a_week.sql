@@ -13,12 +13,12 @@ LIMIT $4) AS row ON true;
 SELECT parent.position, ends.beyond_after, ends.beyond_before, row.id
 FROM unnest(ARRAY[$1::BIGINT]) WITH ORDINALITY AS parent(key, position) JOIN LATERAL (SELECT (SELECT bookings.id
 FROM bookings
-WHERE bookings.account_id = $1::BIGINT AND bookings.account_id = parent.key AND bookings.id <= $2::BIGINT ORDER BY bookings.id DESC
+WHERE bookings.account_id = $2::BIGINT AND bookings.account_id = parent.key AND bookings.id <= $3::BIGINT ORDER BY bookings.id DESC
 LIMIT 1) IS NOT NULL AS beyond_after, (SELECT bookings.id
 FROM bookings
-WHERE bookings.account_id = $1::BIGINT AND bookings.account_id = parent.key AND bookings.id >= $3::BIGINT ORDER BY bookings.id ASC
+WHERE bookings.account_id = $2::BIGINT AND bookings.account_id = parent.key AND bookings.id >= $4::BIGINT ORDER BY bookings.id ASC
 LIMIT 1) IS NOT NULL AS beyond_before
 LIMIT ALL OFFSET 0) AS ends ON true LEFT OUTER JOIN LATERAL (SELECT bookings.id AS id
 FROM bookings
-WHERE bookings.account_id = $1::BIGINT AND bookings.account_id = parent.key AND bookings.id > $2::BIGINT AND bookings.id < $3::BIGINT ORDER BY bookings.id ASC
+WHERE bookings.account_id = $2::BIGINT AND bookings.account_id = parent.key AND bookings.id > $3::BIGINT AND bookings.id < $4::BIGINT ORDER BY bookings.id ASC
 LIMIT 21) AS row ON true;

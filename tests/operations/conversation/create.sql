@@ -36,22 +36,22 @@ AND (c.booking_statuses, c.stays_until) IS DISTINCT FROM (told.booking_statuses,
 
 SELECT conversations.created_by_user_id, conversations.created_by_application_id, conversations.id, conversations.subject, conversations.assignee_id, conversations.source_id, conversations.default_channel, conversations.closed_at, conversations.deadline_response_at
 FROM conversations
-WHERE conversations.account_id = $1::BIGINT AND conversations.id = any($2::BIGINT[]);
+WHERE conversations.account_id = $1::BIGINT AND conversations.id = any(ARRAY[$2::BIGINT]);
 
 SELECT hosts.id, hosts.firstname
 FROM hosts
-WHERE hosts.account_id = $1::BIGINT AND hosts.id = any($2::BIGINT[]);
+WHERE hosts.account_id = $1::BIGINT AND hosts.id = any(ARRAY[$2::BIGINT]);
 
 SELECT sources.id, sources.name
 FROM sources
-WHERE sources.account_id = $1::BIGINT AND sources.id = any($2::BIGINT[]);
+WHERE sources.account_id = $1::BIGINT AND sources.id = any(ARRAY[$2::BIGINT]);
 
 SELECT users.id, users.name
 FROM users
-WHERE users.account_id = $1::BIGINT AND users.id = any($2::BIGINT[]);
+WHERE users.account_id = $1::BIGINT AND users.id = any(ARRAY[$2::BIGINT]);
 
 SELECT parent.position, row.id
-FROM unnest($1::BIGINT[]) WITH ORDINALITY AS parent(key, position) JOIN LATERAL (SELECT bookings.id AS id
+FROM unnest(ARRAY[$1::BIGINT]) WITH ORDINALITY AS parent(key, position) JOIN LATERAL (SELECT bookings.id AS id
 FROM bookings JOIN conversation_bookings ON conversation_bookings.account_id = bookings.account_id AND conversation_bookings.booking_id = bookings.id
 WHERE bookings.account_id = $2::BIGINT AND conversation_bookings.conversation_id = parent.key ORDER BY conversation_bookings.booking_id ASC
 LIMIT 21) AS row ON true;

@@ -28,10 +28,10 @@ AND (c.booking_statuses, c.stays_until) IS DISTINCT FROM (told.booking_statuses,
 
 SELECT conversations.id
 FROM conversations
-WHERE conversations.account_id = $1::BIGINT AND conversations.id = any($2::BIGINT[]);
+WHERE conversations.account_id = $1::BIGINT AND conversations.id = any(ARRAY[$2::BIGINT]);
 
 SELECT parent.position, row.id
-FROM unnest($1::BIGINT[]) WITH ORDINALITY AS parent(key, position) JOIN LATERAL (SELECT bookings.id AS id
+FROM unnest(ARRAY[$1::BIGINT]) WITH ORDINALITY AS parent(key, position) JOIN LATERAL (SELECT bookings.id AS id
 FROM bookings JOIN conversation_bookings ON conversation_bookings.account_id = bookings.account_id AND conversation_bookings.booking_id = bookings.id
 WHERE bookings.account_id = $2::BIGINT AND conversation_bookings.conversation_id = parent.key ORDER BY conversation_bookings.booking_id ASC
 LIMIT 21) AS row ON true;

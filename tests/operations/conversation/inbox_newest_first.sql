@@ -1,11 +1,11 @@
 SELECT conversations.account_id AS parent, count(*) AS total
 FROM conversations
-WHERE conversations.account_id = $1::BIGINT AND conversations.account_id = any($2::BIGINT[]) GROUP BY conversations.account_id;
+WHERE conversations.account_id = $1::BIGINT AND conversations.account_id = any(ARRAY[$2::BIGINT]) GROUP BY conversations.account_id;
 
 SELECT parent.position, row.id, row.last_message_at
 FROM unnest(ARRAY[$1::BIGINT]) WITH ORDINALITY AS parent(key, position) JOIN LATERAL (SELECT conversations.id AS id, conversations.last_message_at AS last_message_at
 FROM conversations
-WHERE conversations.account_id = $1::BIGINT AND conversations.account_id = parent.key ORDER BY CASE WHEN (conversations.last_message_at IS NULL) THEN '-infinity'::timestamptz ELSE conversations.last_message_at END DESC, conversations.id DESC
+WHERE conversations.account_id = $2::BIGINT AND conversations.account_id = parent.key ORDER BY CASE WHEN (conversations.last_message_at IS NULL) THEN '-infinity'::timestamptz ELSE conversations.last_message_at END DESC, conversations.id DESC
 LIMIT 21) AS row ON true;
 
 SELECT parent.position, row.id, row.sender_id, row.content, row.sent_at
@@ -20,4 +20,4 @@ WHERE participants.account_id = $1::BIGINT AND participants.id = any($2::BIGINT[
 
 SELECT hosts.id, hosts.firstname
 FROM hosts
-WHERE hosts.account_id = $1::BIGINT AND hosts.id = any($2::BIGINT[]);
+WHERE hosts.account_id = $1::BIGINT AND hosts.id = any(ARRAY[$2::BIGINT]);

@@ -1,19 +1,19 @@
 SELECT conversations.id, conversations.subject, conversations.assignee_id
 FROM conversations
-WHERE conversations.account_id = $1::BIGINT AND conversations.id = any($2::BIGINT[]);
+WHERE conversations.account_id = $1::BIGINT AND conversations.id = any(ARRAY[$2::BIGINT]);
 
 SELECT hosts.id, hosts.lastname
 FROM hosts
-WHERE hosts.account_id = $1::BIGINT AND hosts.id = any($2::BIGINT[]);
+WHERE hosts.account_id = $1::BIGINT AND hosts.id = any(ARRAY[$2::BIGINT]);
 
 SELECT parent.position, row.id, row.reference
-FROM unnest($1::BIGINT[]) WITH ORDINALITY AS parent(key, position) JOIN LATERAL (SELECT bookings.id AS id, bookings.reference AS reference
+FROM unnest(ARRAY[$1::BIGINT]) WITH ORDINALITY AS parent(key, position) JOIN LATERAL (SELECT bookings.id AS id, bookings.reference AS reference
 FROM bookings JOIN conversation_bookings ON conversation_bookings.account_id = bookings.account_id AND conversation_bookings.booking_id = bookings.id
 WHERE bookings.account_id = $2::BIGINT AND conversation_bookings.conversation_id = parent.key ORDER BY conversation_bookings.booking_id ASC
 LIMIT 21) AS row ON true;
 
 SELECT parent.position, row.id, row.content, row.sent_at
-FROM unnest($1::BIGINT[]) WITH ORDINALITY AS parent(key, position) JOIN LATERAL (SELECT messages.id AS id, messages.content AS content, messages.sent_at AS sent_at
+FROM unnest(ARRAY[$1::BIGINT]) WITH ORDINALITY AS parent(key, position) JOIN LATERAL (SELECT messages.id AS id, messages.content AS content, messages.sent_at AS sent_at
 FROM messages
 WHERE messages.account_id = $2::BIGINT AND messages.conversation_id = parent.key ORDER BY messages.sent_at ASC, messages.id ASC
 LIMIT 21) AS row ON true;

@@ -1,19 +1,19 @@
 SELECT conversations.created_by_type, conversations.created_by_id, conversations.created_by_user_id, conversations.created_by_application_id, conversations.created_at, conversations.updated_at, conversations.account_id, conversations.id, conversations.subject, conversations.assignee_id, conversations.source_id, conversations.default_channel, conversations.closed_at, conversations.deadline_response_at, conversations.last_message_at, conversations.marked_as_spam_at, conversations.read_at
 FROM conversations
-WHERE conversations.account_id = $1::BIGINT AND conversations.id = any($2::BIGINT[]);
+WHERE conversations.account_id = $1::BIGINT AND conversations.id = any(ARRAY[$2::BIGINT]);
 
 SELECT accounts.id, accounts.business_name
 FROM accounts
-WHERE accounts.id = $1::BIGINT AND accounts.id = any($2::BIGINT[]);
+WHERE accounts.id = $1::BIGINT AND accounts.id = any(ARRAY[$2::BIGINT]);
 
 SELECT hosts.id, hosts.firstname, hosts.lastname
 FROM hosts
-WHERE hosts.account_id = $1::BIGINT AND hosts.id = any($2::BIGINT[]);
+WHERE hosts.account_id = $1::BIGINT AND hosts.id = any(ARRAY[$2::BIGINT]);
 
 SELECT sources.id, sources.name
 FROM sources
-WHERE sources.account_id = $1::BIGINT AND sources.id = any($2::BIGINT[]);
+WHERE sources.account_id = $1::BIGINT AND sources.id = any(ARRAY[$2::BIGINT]);
 
 SELECT applications.id, applications.name
 FROM applications
-WHERE applications.id = any($1::BIGINT[]);
+WHERE applications.id = any(ARRAY[$1::BIGINT]);

@@ -1,7 +1,7 @@
 SELECT parent.position, row.created_at, row.id
 FROM unnest(ARRAY[$1::BIGINT]) WITH ORDINALITY AS parent(key, position) JOIN LATERAL (SELECT conversations.created_at AS created_at, conversations.id AS id
 FROM conversations
-WHERE conversations.account_id = $1::BIGINT AND conversations.account_id = parent.key ORDER BY conversations.created_at ASC, conversations.id ASC
+WHERE conversations.account_id = $2::BIGINT AND conversations.account_id = parent.key ORDER BY conversations.created_at ASC, conversations.id ASC
 LIMIT 5) AS row ON true;
 
 SELECT parent.position, ends.beyond_before, row.id

@@ -28,7 +28,7 @@ WHERE conversation_texts.account_id = $2::BIGINT AND conversation_texts.conversa
 LIMIT $4) AS row ON true;
 
 SELECT parent.position, row.id, row.content, row.sent_at
-FROM unnest($1::BIGINT[]) WITH ORDINALITY AS parent(key, position) JOIN LATERAL (SELECT messages.id AS id, messages.content AS content, messages.sent_at AS sent_at
+FROM unnest(ARRAY[$1::BIGINT]) WITH ORDINALITY AS parent(key, position) JOIN LATERAL (SELECT messages.id AS id, messages.content AS content, messages.sent_at AS sent_at
 FROM messages
 WHERE messages.account_id = $2::BIGINT AND messages.conversation_id = parent.key ORDER BY messages.sent_at DESC, messages.id DESC
 LIMIT 2) AS row ON true;

@@ -10,4 +10,4 @@ LIMIT $3) AS row ON true;
 
 SELECT hosts.id, hosts.firstname
 FROM hosts
-WHERE hosts.account_id = $1::BIGINT AND hosts.id = any($2::BIGINT[]);
+WHERE hosts.account_id = $1::BIGINT AND hosts.id = any(ARRAY[$2::BIGINT]);

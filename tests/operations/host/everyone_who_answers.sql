@@ -1,37 +1,37 @@
 SELECT hosts.account_id AS parent, count(*) AS total
 FROM hosts
-WHERE hosts.account_id = $1::BIGINT AND hosts.account_id = any($2::BIGINT[]) GROUP BY hosts.account_id;
+WHERE hosts.account_id = $1::BIGINT AND hosts.account_id = any(ARRAY[$2::BIGINT]) GROUP BY hosts.account_id;
 
 SELECT parent.position, row.created_at, row.updated_at, row.id, row.firstname, row.lastname, row.email, row.user_id, row.source_id
 FROM unnest(ARRAY[$1::BIGINT]) WITH ORDINALITY AS parent(key, position) JOIN LATERAL (SELECT hosts.created_at AS created_at, hosts.updated_at AS updated_at, hosts.id AS id, hosts.firstname AS firstname, hosts.lastname AS lastname, hosts.email AS email, hosts.user_id AS user_id, hosts.source_id AS source_id
 FROM hosts
-WHERE hosts.account_id = $1::BIGINT AND hosts.account_id = parent.key ORDER BY hosts.id ASC
+WHERE hosts.account_id = $2::BIGINT AND hosts.account_id = parent.key ORDER BY hosts.id ASC
 LIMIT 21) AS row ON true;
 
 SELECT users.id, users.name
 FROM users
-WHERE users.account_id = $1::BIGINT AND users.id = any($2::BIGINT[]);
+WHERE users.account_id = $1::BIGINT AND users.id = any(ARRAY[$2::BIGINT]);
 
 SELECT sources.id, sources.name
 FROM sources
-WHERE sources.account_id = $1::BIGINT AND sources.id = any($2::BIGINT[]);
+WHERE sources.account_id = $1::BIGINT AND sources.id = any(ARRAY[$2::BIGINT]);
 
 SELECT parent.position, ends.beyond_before, row.id, row.firstname
 FROM unnest(ARRAY[$1::BIGINT]) WITH ORDINALITY AS parent(key, position) JOIN LATERAL (SELECT (SELECT hosts.id
 FROM hosts
-WHERE hosts.account_id = $1::BIGINT AND hosts.account_id = parent.key AND hosts.id >= $2::BIGINT ORDER BY hosts.id ASC
+WHERE hosts.account_id = $2::BIGINT AND hosts.account_id = parent.key AND hosts.id >= $3::BIGINT ORDER BY hosts.id ASC
 LIMIT 1) IS NOT NULL AS beyond_before
 LIMIT ALL OFFSET 0) AS ends ON true LEFT OUTER JOIN LATERAL (SELECT hosts.id AS id, hosts.firstname AS firstname
 FROM hosts
-WHERE hosts.account_id = $1::BIGINT AND hosts.account_id = parent.key AND hosts.id < $2::BIGINT ORDER BY hosts.id ASC
+WHERE hosts.account_id = $2::BIGINT AND hosts.account_id = parent.key AND hosts.id < $3::BIGINT ORDER BY hosts.id ASC
 LIMIT 2) AS row ON true;
 
 SELECT parent.position, ends.beyond_after, row.id, row.firstname
 FROM unnest(ARRAY[$1::BIGINT]) WITH ORDINALITY AS parent(key, position) JOIN LATERAL (SELECT (SELECT hosts.id
 FROM hosts
-WHERE hosts.account_id = $1::BIGINT AND hosts.account_id = parent.key AND hosts.id <= $2::BIGINT ORDER BY hosts.id DESC
+WHERE hosts.account_id = $2::BIGINT AND hosts.account_id = parent.key AND hosts.id <= $3::BIGINT ORDER BY hosts.id DESC
 LIMIT 1) IS NOT NULL AS beyond_after
 LIMIT ALL OFFSET 0) AS ends ON true LEFT OUTER JOIN LATERAL (SELECT hosts.id AS id, hosts.firstname AS firstname
 FROM hosts
-WHERE hosts.account_id = $1::BIGINT AND hosts.account_id = parent.key AND hosts.id > $2::BIGINT ORDER BY hosts.id DESC
+WHERE hosts.account_id = $2::BIGINT AND hosts.account_id = parent.key AND hosts.id > $3::BIGINT ORDER BY hosts.id DESC
 LIMIT 2) AS row ON true;

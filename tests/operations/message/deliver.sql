@@ -18,23 +18,23 @@ UPDATE conversations SET updated_at=$1::TIMESTAMP WITH TIME ZONE, closed_at=$2::
 
 SELECT messages.created_by_user_id, messages.created_by_application_id, messages.id, messages.conversation_id, messages.sender_id, messages.content, messages.channel, messages.origin, messages.sent_at
 FROM messages
-WHERE messages.account_id = $1::BIGINT AND messages.id = any($2::BIGINT[]);
+WHERE messages.account_id = $1::BIGINT AND messages.id = any(ARRAY[$2::BIGINT]);
 
 SELECT participants.id, participants.client_id, participants.host_id, participants.last_message_sent_at
 FROM participants
-WHERE participants.account_id = $1::BIGINT AND participants.id = any($2::BIGINT[]);
+WHERE participants.account_id = $1::BIGINT AND participants.id = any(ARRAY[$2::BIGINT]);
 
 SELECT applications.id, applications.name
 FROM applications
-WHERE applications.id = any($1::BIGINT[]);
+WHERE applications.id = any(ARRAY[$1::BIGINT]);
 
 SELECT conversations.id, conversations.closed_at, conversations.deadline_response_at, conversations.last_message_at, conversations.read_at
 FROM conversations
-WHERE conversations.account_id = $1::BIGINT AND conversations.id = any($2::BIGINT[]);
+WHERE conversations.account_id = $1::BIGINT AND conversations.id = any(ARRAY[$2::BIGINT]);
 
 SELECT clients.id, clients.fullname
 FROM clients
-WHERE clients.account_id = $1::BIGINT AND clients.id = any($2::BIGINT[]);
+WHERE clients.account_id = $1::BIGINT AND clients.id = any(ARRAY[$2::BIGINT]);
 
 SELECT conversations.created_by_type, conversations.created_by_id, conversations.created_by_user_id, conversations.created_by_application_id, conversations.created_at, conversations.updated_at, conversations.account_id, conversations.id, conversations.subject, conversations.assignee_id, conversations.source_id, conversations.default_channel, conversations.closed_at, conversations.deadline_response_at, conversations.last_message_at, conversations.marked_as_spam_at, conversations.read_at, conversations.booking_statuses, conversations.stays_until, conversations.unanswered_since, conversations.unread_count, conversations.waiting_since
 FROM conversations

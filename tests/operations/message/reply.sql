@@ -21,19 +21,19 @@ UPDATE conversations SET updated_at=$1::TIMESTAMP WITH TIME ZONE, deadline_respo
 
 SELECT messages.created_by_user_id, messages.created_by_application_id, messages.id, messages.conversation_id, messages.sender_id, messages.content, messages.channel, messages.origin, messages.visibility, messages.sent_at
 FROM messages
-WHERE messages.account_id = $1::BIGINT AND messages.id = any($2::BIGINT[]);
+WHERE messages.account_id = $1::BIGINT AND messages.id = any(ARRAY[$2::BIGINT]);
 
 SELECT participants.id, participants.last_message_sent_at
 FROM participants
-WHERE participants.account_id = $1::BIGINT AND participants.id = any($2::BIGINT[]);
+WHERE participants.account_id = $1::BIGINT AND participants.id = any(ARRAY[$2::BIGINT]);
 
 SELECT users.id, users.name
 FROM users
-WHERE users.account_id = $1::BIGINT AND users.id = any($2::BIGINT[]);
+WHERE users.account_id = $1::BIGINT AND users.id = any(ARRAY[$2::BIGINT]);
 
 SELECT conversations.id, conversations.closed_at, conversations.deadline_response_at, conversations.last_message_at, conversations.read_at
 FROM conversations
-WHERE conversations.account_id = $1::BIGINT AND conversations.id = any($2::BIGINT[]);
+WHERE conversations.account_id = $1::BIGINT AND conversations.id = any(ARRAY[$2::BIGINT]);
 
 INSERT INTO idempotency_keys (account_id, actor_type, actor_id, key, digest, written_id, created_at) VALUES ($1::BIGINT, $2, $3::BIGINT, $4::VARCHAR, $5::BYTEA, nextval('row_ids'), $6::TIMESTAMP WITH TIME ZONE) ON CONFLICT (account_id, actor_type, actor_id, key) DO UPDATE SET digest = excluded.digest, written_id = excluded.written_id, created_at = excluded.created_at WHERE idempotency_keys.created_at < $7::TIMESTAMP WITH TIME ZONE RETURNING idempotency_keys.written_id;
 
@@ -43,19 +43,19 @@ WHERE idempotency_keys.account_id = $1::BIGINT AND idempotency_keys.actor_type =
 
 SELECT messages.created_by_user_id, messages.created_by_application_id, messages.id, messages.conversation_id, messages.sender_id, messages.content, messages.channel, messages.origin, messages.visibility, messages.sent_at
 FROM messages
-WHERE messages.account_id = $1::BIGINT AND messages.id = any($2::BIGINT[]);
+WHERE messages.account_id = $1::BIGINT AND messages.id = any(ARRAY[$2::BIGINT]);
 
 SELECT participants.id, participants.last_message_sent_at
 FROM participants
-WHERE participants.account_id = $1::BIGINT AND participants.id = any($2::BIGINT[]);
+WHERE participants.account_id = $1::BIGINT AND participants.id = any(ARRAY[$2::BIGINT]);
 
 SELECT users.id, users.name
 FROM users
-WHERE users.account_id = $1::BIGINT AND users.id = any($2::BIGINT[]);
+WHERE users.account_id = $1::BIGINT AND users.id = any(ARRAY[$2::BIGINT]);
 
 SELECT conversations.id, conversations.closed_at, conversations.deadline_response_at, conversations.last_message_at, conversations.read_at
 FROM conversations
-WHERE conversations.account_id = $1::BIGINT AND conversations.id = any($2::BIGINT[]);
+WHERE conversations.account_id = $1::BIGINT AND conversations.id = any(ARRAY[$2::BIGINT]);
 
 INSERT INTO idempotency_keys (account_id, actor_type, actor_id, key, digest, written_id, created_at) VALUES ($1::BIGINT, $2, $3::BIGINT, $4::VARCHAR, $5::BYTEA, nextval('row_ids'), $6::TIMESTAMP WITH TIME ZONE) ON CONFLICT (account_id, actor_type, actor_id, key) DO UPDATE SET digest = excluded.digest, written_id = excluded.written_id, created_at = excluded.created_at WHERE idempotency_keys.created_at < $7::TIMESTAMP WITH TIME ZONE RETURNING idempotency_keys.written_id;
 

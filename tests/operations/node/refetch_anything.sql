@@ -1,22 +1,22 @@
 SELECT messages.id, messages.content
 FROM messages
-WHERE messages.account_id = $1::BIGINT AND messages.id = any($2::BIGINT[]);
+WHERE messages.account_id = $1::BIGINT AND messages.id = any(ARRAY[$2::BIGINT]);
 
 SELECT accounts.id, accounts.business_name
 FROM accounts
-WHERE accounts.id = $1::BIGINT AND accounts.id = any($2::BIGINT[]);
+WHERE accounts.id = $1::BIGINT AND accounts.id = any(ARRAY[$2::BIGINT]);
 
 SELECT applications.id, applications.name
 FROM applications
-WHERE applications.id = any($1::BIGINT[]);
+WHERE applications.id = any(ARRAY[$1::BIGINT]);
 
 SELECT users.id, users.name, users.email
 FROM users
-WHERE users.account_id = $1::BIGINT AND users.id = any($2::BIGINT[]);
+WHERE users.account_id = $1::BIGINT AND users.id = any(ARRAY[$2::BIGINT]);
 
 SELECT sources.id, sources.name
 FROM sources
-WHERE sources.account_id = $1::BIGINT AND sources.id = any($2::BIGINT[]);
+WHERE sources.account_id = $1::BIGINT AND sources.id = any(ARRAY[$2::BIGINT]);
 
 SELECT conversations.id
 FROM conversations

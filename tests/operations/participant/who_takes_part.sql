@@ -1,7 +1,7 @@
 SELECT parent.position, row.created_at, row.id
 FROM unnest(ARRAY[$1::BIGINT]) WITH ORDINALITY AS parent(key, position) JOIN LATERAL (SELECT conversations.created_at AS created_at, conversations.id AS id
 FROM conversations
-WHERE conversations.account_id = $1::BIGINT AND conversations.account_id = parent.key ORDER BY conversations.created_at ASC, conversations.id ASC
+WHERE conversations.account_id = $2::BIGINT AND conversations.account_id = parent.key ORDER BY conversations.created_at ASC, conversations.id ASC
 LIMIT 21) AS row ON true;
 
 SELECT parent.position, row.created_at, row.updated_at, row.id, row.conversation_id, row.member_type, row.member_id, row.client_id, row.host_id, row.read_at, row.last_message_sent_at
@@ -16,8 +16,8 @@ WHERE conversations.account_id = $1::BIGINT AND conversations.id = any($2::BIGIN
 
 SELECT clients.id, clients.fullname, clients.email, clients.phone, clients.preferred_locale
 FROM clients
-WHERE clients.account_id = $1::BIGINT AND clients.id = any($2::BIGINT[]);
+WHERE clients.account_id = $1::BIGINT AND clients.id = any(ARRAY[$2::BIGINT]);
 
 SELECT hosts.id, hosts.lastname
 FROM hosts
-WHERE hosts.account_id = $1::BIGINT AND hosts.id = any($2::BIGINT[]);
+WHERE hosts.account_id = $1::BIGINT AND hosts.id = any(ARRAY[$2::BIGINT]);

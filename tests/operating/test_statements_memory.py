@@ -1,0 +1,68 @@
+"""What clients choose to filter by leaves a bounded amount of memory in PostgreSQL and in the server."""
+
+from __future__ import annotations
+
+import itertools
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import pytest
+
+from db import compiled
+from db.relations import _page_statement
+from tests.conftest import serving
+from tests.support.client import Statements
+
+pytestmark = [
+    pytest.mark.anyio,
+    pytest.mark.slow,
+    pytest.mark.skipif(sys.platform != "linux", reason="memory is read as Linux tells it"),
+]
+
+SHAPES = 600
+PAGE = "query ($filter: ConversationFilter) { conversations(first: 5, filter: $filter) { nodes { id } } }"
+FLAGS = ("closed", "markedAsSpam", "read", "assigned", "needsReply", "overdue")
+
+
+def filters() -> Iterator[dict[str, Any]]:
+    """Filters of different shapes: statements of 1 to 6 KB."""
+    subsets = [dict.fromkeys(flags, True) for size in (1, 2, 3) for flags in itertools.combinations(FLAGS, size)]
+    for first, second in itertools.combinations(subsets, 2):
+        yield {"or": [first, second | {"stages": ["RESERVED"]}] if len(second) > 1 else [first, second]}
+
+
+def own_memory(pid: int) -> int:
+    """Bytes that a process of PostgreSQL has for itself."""
+    lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    return sum(int(line.split()[1]) * 1024 for line in lines if line.startswith("Private_Dirty"))
+
+
+async def test_a_thousand_shapes_of_filters_take_bounded_memory(
+    seeded_dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # So that the number of shapes exceeds it.
+    monkeypatch.setattr(_page_statement.cache, "_Cache__maxsize", 500_000)  # type: ignore[attr-defined]  # cachetools'
+    connection = await asyncpg.connect(seeded_dsn)
+    async with serving(seeded_dsn, Statements(), pool_size=1, rate_limit=0) as client:
+        for shape in itertools.islice(filters(), 10):
+            await client.data(PAGE, filter=shape)
+        (pid,) = [
+            row["pid"]
+            for row in await connection.fetch(
+                """SELECT pid FROM pg_stat_activity
+                WHERE datname = current_database() AND query LIKE '%conversations%' AND pid <> pg_backend_pid()"""
+            )
+        ]
+        before = own_memory(pid)
+        for shape in itertools.islice(filters(), SHAPES):
+            await client.data(PAGE, filter=shape)
+        grown = own_memory(pid) - before
+    await connection.close()
+
+    # 1,000 statements that were kept for ever took 176 MB.
+    assert grown < 25_000_000
+    assert _page_statement.cache.currsize <= 500_000  # type: ignore[attr-defined]  # cachetools'
+    assert compiled.MAX_BYTES <= 16 * 1024 * 1024

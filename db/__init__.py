@@ -2,8 +2,8 @@
 
 From the bottom to the top: `tables` (SQLModel, columns and keys), `scope` (the viewer, and the tenant predicate),
 `page` (keyset arithmetic, pure), `criterion` (conditions, pure), `engine` (connections; `failure` has its errors),
-`relations` (batched loading), `queries` (everything that is not a relation); beside them `embedded`, `migrations`,
-`seed` and `bookingsync` (the import).
+`compiled` (statements that are kept), `relations` (batched loading), `queries` (everything that is not a relation);
+beside them `embedded`, `migrations`, `seed` and `bookingsync` (the import).
 
 How SQL is written:
 

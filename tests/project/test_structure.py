@@ -26,6 +26,7 @@ DB_ORDER = [
     {"db.problem", "db.page", "db.criterion", "db.nesting"},
     {"db.failure"},
     {"db.engine"},
+    {"db.compiled"},
     {"db.relations"},
     {"db.queries"},
     {"db.migrations", "db.embedded", "db.seed", "db.bookingsync"},

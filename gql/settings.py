@@ -63,6 +63,7 @@ class Settings(BaseSettings):
     max_root_fields: int = Field(default=20, ge=1, description="Fields of an operation at its root")
     max_directives: int = Field(default=50, ge=0, description="Directives of an operation")
     max_cost: int = Field(default=20_000, ge=1, description="Nodes that an operation could return")
+    max_response: int = Field(default=8_388_608, ge=1, description="Bytes of the data of a response")
     max_list: int = Field(default=250, ge=1, description="Items of a list that a query is given")
     rate_limit: int = Field(
         default=100_000,

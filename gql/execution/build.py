@@ -6,6 +6,7 @@ would cost more than showing it.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -26,6 +27,10 @@ from gql.fields.field import Planner, Step, UnplannableError
 
 _S = TypeVar("_S", bound=Step)
 
+# Bytes of JSON: of a character at most, as in `\u0001`; and of a number, an id, a moment or a cursor, rather too many.
+ESCAPED = 6
+_VALUE = 150
+
 # Scalars whose values the database holds to what graphql-core would check.
 _VERBATIM = {"String", "Boolean", "Int"}
 
@@ -38,6 +43,10 @@ class ObjectPlan:
     columns: frozenset[str | Expression]
     build: Callable[[Sequence[Any], Callable[[int], str] | None], list[dict[str, Any]]]
     steps: tuple[Step, ...]
+    size: int
+    """Bytes of JSON that an object has at most, without its texts of any length and what steps put into it."""
+    texts: tuple[tuple[str, int], ...]
+    """The columns that hold texts of any length, and how often an object shows each."""
 
 
 class ObjectBuilder:
@@ -51,6 +60,8 @@ class ObjectBuilder:
         self._names: dict[str, Any] = {}
         self._merged: dict[Any, Any] = {}
         self._steps: list[Step] = []
+        self._size = 2
+        self._texts: Counter[str] = Counter()
 
     @property
     def table(self) -> type[t.Table] | None:
@@ -59,6 +70,7 @@ class ObjectBuilder:
 
     def read(self, name: str | Expression) -> str:
         """Python source that reads a column or attribute of `row`."""
+        self._count(name)
         if self._table is None:
             return f"row.{name}"
         self._columns.add(name)
@@ -72,6 +84,7 @@ class ObjectBuilder:
 
     def show(self, key: str, source: str) -> None:
         """Show what the Python source gives."""
+        self._size += len(key) + 8
         self._items.append(f"{key!r}: {source}")
 
     def hold(self, key: str) -> None:
@@ -111,7 +124,24 @@ class ObjectBuilder:
         # The text holds names of GraphQL, columns and attributes, all checked to be identifiers where they were
         # declared. `eval` gives it Python's builtins, which a warning that is raised inside needs.
         build = eval(text, self._names)  # noqa: S307
-        return ObjectPlan(self._table, frozenset(self._columns), build, (*self._merged.values(), *self._steps))
+        return ObjectPlan(
+            self._table,
+            frozenset(self._columns),
+            build,
+            (*self._merged.values(), *self._steps),
+            self._size,
+            tuple(self._texts.items()),
+        )
+
+    def _count(self, name: str | Expression) -> None:
+        """Add what is read to the size of an object."""
+        column = getattr(self._table, name, None) if isinstance(name, str) else None
+        # Types of texts have a length, which is None where a text may have any.
+        length = getattr(None if column is None else column.expression.type, "length", 0)
+        if length is None:
+            self._texts[str(name)] += 1
+        else:
+            self._size += max(_VALUE, ESCAPED * length)
 
 
 def _is_verbatim(enum: GraphQLEnumType) -> bool:

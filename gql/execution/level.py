@@ -10,17 +10,29 @@ from graphql.execution.values import VariableValues
 from db import tables as t
 from gql.context import Context
 from gql.execution.build import ObjectPlan
+from gql.execution.size import ResponseSize
 from gql.fields.node import id_encoder
 
 
 class Level:
     """The objects of one plan while they are made. Implements `gql.fields.field.Level`."""
 
-    __slots__ = ("context", "found", "objects", "sources", "table", "variables")
+    __slots__ = ("_shared", "_size", "context", "found", "objects", "sources", "table", "variables")
 
-    def __init__(self, context: Context, variables: VariableValues, plan: ObjectPlan, sources: Sequence[Any]) -> None:
+    def __init__(  # noqa: PLR0913, PLR0917  # what an operation carries, and what a level has
+        self,
+        context: Context,
+        variables: VariableValues,
+        size: ResponseSize,
+        plan: ObjectPlan,
+        sources: Sequence[Any],
+        shared: bool,
+    ) -> None:
         self.context = context
         self.variables = variables
+        self._size = size
+        self._shared = shared
+        size.add(plan, sources, shared=shared)
         self.sources = sources
         self.table = plan.table
         encode_id = None if plan.table is None else id_encoder(plan.table, context.viewer.account_id)
@@ -33,16 +45,26 @@ class Level:
             return [getattr(source, name) for source in self.sources]
         return [row[name] for row in self.sources]
 
-    async def below(self, plan: ObjectPlan, sources: Sequence[Any]) -> list[dict[str, Any]]:
-        """An object for each of `sources`."""
-        return await complete(self.context, self.variables, plan, sources)
+    def count(self, size: int, number: int) -> None:
+        """Count so many objects of at most `size` bytes of JSON each."""
+        self._size.most += size * (self._size.nodes if self._shared else number)
+
+    async def below(self, plan: ObjectPlan, sources: Sequence[Any], *, shared: bool = False) -> list[dict[str, Any]]:
+        """An object for each of `sources`. Those that objects of this level share are `shared`, and all below them."""
+        return await complete(self.context, self.variables, self._size, plan, sources, shared=shared or self._shared)
 
 
-async def complete(
-    context: Context, variables: VariableValues, plan: ObjectPlan, sources: Sequence[Any]
+async def complete(  # noqa: PLR0913  # the same
+    context: Context,
+    variables: VariableValues,
+    size: ResponseSize,
+    plan: ObjectPlan,
+    sources: Sequence[Any],
+    *,
+    shared: bool = False,
 ) -> list[dict[str, Any]]:
     """An object for each source, by its plan. Raises whatever goes wrong: graphql-core then executes the operation."""
-    level = Level(context, variables, plan, sources)
+    level = Level(context, variables, size, plan, sources, shared)
     if sources:
         # One after the other: all of them read from one connection.
         for step in plan.steps:

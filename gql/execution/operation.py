@@ -79,6 +79,7 @@ class Executor:
     def __init__(self, schema: strawberry.Schema, settings: Settings) -> None:
         self._schema = schema._schema  # noqa: SLF001  # the graphql-core schema; Strawberry has no other way to it
         self._timeout = settings.operation_timeout
+        self._max_response = settings.max_response
         self._hide_suggestions = not settings.introspection
         self.limits = Limits.of(settings)
         # By document and name; the data as JSON. graphql-core takes 33 ms for an introspection query, every time.
@@ -149,6 +150,8 @@ class Executor:
             call.given,
             call.variables,
             self._hide_suggestions,
+            call.cost,
+            self._max_response,
         )
 
 

@@ -53,9 +53,10 @@ _MAX_OUTCOMES = 64
 class Part:
     """Root fields that are executed together: all of a query, one of a mutation.
 
-    `operation` selects these fields only, for graphql-core.
+    `operation` selects these fields only, for graphql-core. `key` is the response key of a mutation's field.
     """
 
+    key: str | None
     operation: OperationDefinitionNode
     plan: ObjectPlan | UnplannableError
 
@@ -109,16 +110,16 @@ def plan_operation(
     try:
         selected = planner.collect_root()
     except GraphQLError:
-        return (Part(operation, UnplannableError(_NO_CONDITION)),)
-    if operation.operation is OperationType.QUERY or len(selected) == 1:
-        return (Part(operation, planner.try_root(selected)),)
+        return (Part(None, operation, UnplannableError(_NO_CONDITION)),)
+    if operation.operation is OperationType.QUERY:
+        return (Part(None, operation, planner.try_root(selected)),)
     return tuple(
-        Part(_narrow(operation, details), planner.try_root({key: details})) for key, details in selected.items()
+        Part(key, _narrow(operation, details), planner.try_root({key: details})) for key, details in selected.items()
     )
 
 
 def _narrow(operation: OperationDefinitionNode, details: Details) -> OperationDefinitionNode:
-    """The operation with one root field only."""
+    """The operation with one root field only, wherever it was selected."""
     nodes = tuple(detail.node for detail in details)
     return OperationDefinitionNode(
         operation=operation.operation,

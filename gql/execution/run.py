@@ -8,6 +8,7 @@ carried out twice: the context remembers its outcome, which is what graphql-core
 from __future__ import annotations
 
 import asyncio
+import sys
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +20,7 @@ from graphql import (
     GraphQLError,
     GraphQLSchema,
     OperationDefinitionNode,
+    located_error,
 )
 from graphql.execution.values import VariableValues
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
@@ -29,6 +31,7 @@ from gql.errors import Code
 from gql.execution.fallback import count_fallback
 from gql.execution.level import complete
 from gql.execution.plan import Part, Plans, plan_operation
+from gql.execution.size import ResponseSize, ResponseTooLargeError
 from gql.fields.field import UnplannableError
 from gql.loaders import InterruptedLoadError
 
@@ -48,6 +51,9 @@ class Execution:
     """The variables as the client gave them."""
     variables: VariableValues
     hide_suggestions: bool
+    cost: int
+    max_response: int
+    """Bytes of JSON."""
 
     async def run(self, context: Context, timeout: float | None = None) -> ExecutionResult:  # noqa: ASYNC109  # of parts
         """The result. Raises `SnapshotClosedError` where nobody waits for it any more.
@@ -61,11 +67,12 @@ class Execution:
             self.variables.coerced,
             lambda: plan_operation(self.schema, self.document, self.operation, self.variables),
         )
+        size = ResponseSize(self.max_response, self.cost)
         # A query has one part. Of a mutation each field is one, as each reads what is there after its own write.
         deadline = None if timeout is None else asyncio.get_running_loop().time() + timeout
         for part in parts:
             try:
-                result = await self._run_in_time(part, context, deadline)
+                result = await self._run_in_time(part, context, size, deadline)
             except TimeoutError:
                 if not context.outcomes:
                     raise
@@ -76,7 +83,9 @@ class Execution:
             data.update(result.data)
         return ExecutionResult(data, errors or None)
 
-    async def _run_in_time(self, part: Part, context: Context, deadline: float | None) -> ExecutionResult:
+    async def _run_in_time(
+        self, part: Part, context: Context, size: ResponseSize, deadline: float | None
+    ) -> ExecutionResult:
         task = asyncio.current_task()
         if task is not None and task.cancelling():
             # The cancellation ended a COMMIT, which reported that its outcome is unknown. No other write may follow.
@@ -84,19 +93,33 @@ class Execution:
         if deadline is not None and asyncio.get_running_loop().time() >= deadline:
             raise TimeoutError
         async with asyncio.timeout_at(deadline):
-            return await self._run_part(part, context)
+            return await self._run_part(part, context, size)
 
-    async def _run_part(self, part: Part, context: Context) -> ExecutionResult:
+    async def _run_part(self, part: Part, context: Context, size: ResponseSize) -> ExecutionResult:
+        try:
+            result = await self._answer(part, context, size)
+            if result.data is not None:
+                size.check(result.data)
+        except ResponseTooLargeError as error:
+            if part.key is None:
+                return ExecutionResult(None, [error])
+            # What the field wrote is written.
+            return ExecutionResult({part.key: None}, [located_error(error, None, [part.key])])
+        return result
+
+    async def _answer(self, part: Part, context: Context, size: ResponseSize) -> ExecutionResult:
         name = self.operation.name.value if self.operation.name else None
         if isinstance(part.plan, UnplannableError):
             count_fallback(part.plan, self.plans, name)
+            size.most = sys.maxsize
             return await self.run_alone(context, part.operation)
         try:
-            (data,) = await complete(context, self.variables, part.plan, [_ROOT])
-        except SnapshotClosedError:
+            (data,) = await complete(context, self.variables, size, part.plan, [_ROOT])
+        except (SnapshotClosedError, ResponseTooLargeError):
             raise
         except Exception as error:  # noqa: BLE001  # graphql-core does it again and reports what it is
             count_fallback(error, self.plans, name)
+            size.most = sys.maxsize
             # A later moment: a statement that failed has spoiled its transaction.
             await context.renew()
             return await self.run_alone(context, part.operation)

@@ -29,6 +29,9 @@ from gql.loaders import load_count, load_counts, load_slice, load_slices
 T = TypeVar("T")
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+# Bytes of JSON, for the size of a response.
+_LONGEST_CURSOR = 200
+_LONGEST_NUMBER = 30
 _MILLISECOND = timedelta(milliseconds=1)
 
 
@@ -202,6 +205,7 @@ class EdgePlan:
     async def run(self, level: Level, pending: PendingConnection, rows: Sequence[Any]) -> list[dict[str, Any]]:
         """An edge for each row."""
         edges: list[dict[str, Any]] = [{} for _ in rows]
+        level.count(sum(len(key) + _LONGEST_CURSOR for key, _ in self.keys), len(rows))
         nodes = {key: await level.below(plan, rows) for key, plan in self.nodes}
         for key, name in self.keys:
             if name == "node":
@@ -228,6 +232,7 @@ class ConnectionPlan:
     async def run(self, level: Level, pending: PendingConnection, parents: Sequence[int]) -> list[dict[str, Any]]:
         """A connection like `pending` for each of distinct parents."""
         connections: list[dict[str, Any]] = [dict(self.keys) for _ in parents]
+        level.count(sum(len(key) + _LONGEST_NUMBER for key, _ in self.keys), len(parents))
         many, window = pending.many, pending.window
         if self.totals:
             totals = await load_counts(level.context, many, window.where, parents)

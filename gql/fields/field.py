@@ -88,8 +88,11 @@ class Level(Protocol):
     def values(self, name: str) -> list[Any]:
         """The column or attribute `name` of each source."""
 
-    async def below(self, plan: Any, sources: Sequence[Any]) -> list[dict[str, Any]]:
-        """An object for each of `sources`, by a plan that a step has."""
+    def count(self, size: int, number: int) -> None:
+        """Count objects that the step makes itself: so many, of at most `size` bytes of JSON each."""
+
+    async def below(self, plan: Any, sources: Sequence[Any], *, shared: bool = False) -> list[dict[str, Any]]:
+        """An object for each of `sources`, by a plan that a step has. `shared` are those that parents share."""
 
 
 class Step(Protocol):

@@ -96,7 +96,9 @@ class OneStep:
         for one, plan in reversed(self.ways):
             found, ids = level.found[one.target], level.values(one.key)
             known = list({id_: None for id_ in ids if id_ in found})
-            shown = dict(zip(known, await level.below(plan, [found[id_] for id_ in known]), strict=True))
+            rows = [found[id_] for id_ in known]
+            shared = len(known) < len(ids) - ids.count(None)
+            shown = dict(zip(known, await level.below(plan, rows, shared=shared), strict=True))
             for place, id_ in enumerate(ids):
                 if id_ is not None:
                     targets[place] = shown.get(id_)

@@ -1,0 +1,84 @@
+"""How large a response may become: bounded while rows come in, and measured before it is written if that is needed.
+
+What is shown is counted, and not what is read: a text under 30 names is 30 texts, and JSON writes a control character
+as six bytes. The number of objects is limited by the cost of the operation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import orjson
+
+from gql.errors import Code, Refused
+from gql.execution.build import ESCAPED, ObjectPlan
+
+
+class ResponseTooLargeError(Refused):
+    """The response would be larger than the limit."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(
+            f"The response would have over {limit} bytes: ask for fewer nodes or fields",
+            Code.OPERATION_TOO_COMPLEX,
+            limit="response",
+            maximum=limit,
+        )
+
+
+class ResponseSize:
+    """The bytes of an operation's response: at least `least`, at most `most`, as far as rows have come in."""
+
+    def __init__(self, limit: int, nodes: int) -> None:
+        self._limit = limit
+        self.nodes = nodes
+        """How many nodes the operation can return."""
+        self.least = 0
+        self.most = 0
+
+    def add(self, plan: ObjectPlan, rows: Sequence[Any], *, shared: bool) -> None:
+        """Count an object for each row. `shared` ones may be shown more than once, as often as the cost allows.
+
+        Raises `ResponseTooLargeError` as soon as that is certain, so that nothing more is read.
+        """
+        shown = self.nodes if shared else len(rows)
+        self.most += plan.size * shown
+        for name, times in plan.texts:
+            lengths = [len(text) for row in rows if (text := row[name]) is not None]
+            if not lengths:
+                continue
+            own = sum(lengths)
+            self.least += own * times
+            # Which of the rows are shown more than once is not known here.
+            self.most += ESCAPED * times * (max(lengths) * shown if shared else own)
+        if self.least > self._limit:
+            raise ResponseTooLargeError(self._limit)
+
+    def check(self, data: Any) -> None:
+        """Raise `ResponseTooLargeError` for data that is too large. It is measured only where it may be."""
+        if self.most > self._limit:
+            self.measure(data)
+
+    def measure(self, data: Any) -> None:
+        """Raise `ResponseTooLargeError` for data that is too large. It is never written as a whole for that."""
+        size = 0
+        for piece in _pieces(data):
+            size += piece
+            if size > self._limit:
+                raise ResponseTooLargeError(self._limit)
+
+
+def _pieces(value: Any) -> Iterator[int]:
+    """The bytes of JSON of a value, part by part."""
+    if isinstance(value, dict):
+        yield 2
+        for key, item in value.items():
+            yield len(key) + 4
+            yield from _pieces(item)
+    elif isinstance(value, list):
+        yield 2 + len(value)
+        for item in value:
+            yield from _pieces(item)
+    else:
+        yield len(orjson.dumps(value))

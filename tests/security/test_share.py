@@ -133,7 +133,7 @@ async def test_a_charge_costs_the_same_whatever_the_number_of_principals() -> No
         await rates.charge(viewer(number), 1)
     among_many = await cost(rates)
 
-    # 3 µs where nothing else runs; it was 45 and 1,640 µs with a store that scans its keys.
+    # 4 µs where nothing else runs; it was 45 and 1,640 µs with a store that scans its keys.
     assert alone < 0.000_03
     assert among_many < 0.000_03
     assert threading.active_count() == threads

@@ -22,6 +22,7 @@ import asyncpg
 from sqlalchemy.dialects.postgresql.asyncpg import dialect as asyncpg_dialect
 
 from db.failure import CollisionError, OutcomeUnknownError, UnavailableError, told_apart
+from db.session import DIRECT, Session
 
 if TYPE_CHECKING:
     from sqlalchemy import Delete, Insert, Select, Update
@@ -40,11 +41,6 @@ _PLANNING = {"random_page_cost": "1.1", "max_parallel_workers_per_gather": "0"}
 # each time takes longer than running it. A writer that waits for a row longer than this is turned away, or all writers
 # would soon wait behind one locked row.
 _WRITING = {"plan_cache_mode": "force_generic_plan", "lock_timeout": "2s"}
-
-# Prepared statements that a connection keeps, and the characters that such a statement may have. PostgreSQL keeps about
-# 50 bytes for each character. Longer statements, those of large filters, are prepared each time.
-_KEPT_STATEMENTS = 200
-_LONGEST_KEPT = 3_000
 
 # Seconds for a server to accept a connection, to end a transaction, and to see its connections closed.
 _CONNECT_WITHIN = 5.0
@@ -107,12 +103,18 @@ class Snapshot:
     """
 
     def __init__(
-        self, pool: asyncpg.Pool[Row], *, in_transaction: bool = True, share: asyncio.Semaphore | None = None
+        self,
+        pool: asyncpg.Pool[Row],
+        session: Session = DIRECT,
+        *,
+        in_transaction: bool = True,
+        share: asyncio.Semaphore | None = None,
     ) -> None:
         self.seconds = 0.0
         """How long statements have run, waiting for a connection not included."""
         self._pool = pool
-        self._in_transaction = in_transaction
+        self._begin = session.begin(_BEGIN)
+        self._in_transaction = in_transaction or session.pooled
         self._share = share
         self._connection: Any = None
         self._turn = asyncio.Lock()
@@ -145,7 +147,7 @@ class Snapshot:
         if self._connection is None:
             self._connection = await self._acquire()
             if self._in_transaction:
-                await self._connection.execute(_BEGIN)
+                await self._connection.execute(self._begin)
         return self._connection
 
     async def _acquire(self) -> Any:
@@ -230,8 +232,10 @@ async def _roll_back(connection: Any) -> None:
 class Database:
     """The pools of a process. Made without connecting; `start()` connects."""
 
-    def __init__(self, dsn: str, *, pool_size: int = 10) -> None:
+    def __init__(self, dsn: str, *, pool_size: int = 10, pooled: bool = False) -> None:
         self._dsn = dsn
+        self._reading_session = Session(_PLANNING, pooled)
+        self._writing_session = Session(_WRITING, pooled)
         self._size = pool_size
         self._pool: asyncpg.Pool[Row] | None = None
         self._control: asyncpg.Pool[Row] | None = None
@@ -255,7 +259,12 @@ class Database:
 
     def snapshot_for(self, viewer: Viewer, *, in_transaction: bool = True) -> Snapshot:
         """A snapshot for an operation of `viewer`. Each actor has at most a quarter of the pool at a time."""
-        return Snapshot(self.pool, in_transaction=in_transaction, share=self._share("read", viewer, _SHARES))
+        share = self._share("read", viewer, _SHARES)
+        return Snapshot(self.pool, self._reading_session, in_transaction=in_transaction, share=share)
+
+    def control_snapshot(self) -> Snapshot:
+        """A snapshot for a single statement, on the connection that no operation occupies."""
+        return Snapshot(self.control, self._reading_session, in_transaction=False)
 
     def _share(self, pool: str, viewer: Viewer, shares: int) -> asyncio.Semaphore:
         """The actor's part of a pool, which all of its operations share: one of so many `shares`, rounded up."""
@@ -271,11 +280,11 @@ class Database:
         Raises OSError where the server cannot be reached, asyncpg.PostgresError where it refuses the connection, and
         asyncpg.InterfaceError where the DSN is none.
         """
-        self._pool = await self._open(self._size, _PLANNING, connect=connect)
-        self._control = await self._open(1, _PLANNING, connect=False)
-        self._writing = await self._open(self._size, _WRITING, connect=False)
+        self._pool = await self._open(self._size, self._reading_session, connect=connect)
+        self._control = await self._open(1, self._reading_session, connect=False)
+        self._writing = await self._open(self._size, self._writing_session, connect=False)
 
-    async def _open(self, size: int, settings: Mapping[str, str], *, connect: bool) -> asyncpg.Pool[Row]:
+    async def _open(self, size: int, session: Session, *, connect: bool) -> asyncpg.Pool[Row]:
         return await asyncpg.create_pool(
             self._dsn,
             timeout=_CONNECT_WITHIN,
@@ -283,11 +292,8 @@ class Database:
             max_size=size,
             init=_learn_arrays,
             reset=_no_reset,
-            statement_cache_size=_KEPT_STATEMENTS,
-            max_cacheable_statement_size=_LONGEST_KEPT,
-            max_cached_statement_lifetime=0,
             record_class=Row,
-            server_settings=settings,
+            **session.options(),
         )
 
     async def stop(self) -> None:
@@ -302,7 +308,7 @@ class Database:
     @asynccontextmanager
     async def snapshot(self) -> AsyncIterator[Snapshot]:
         """A snapshot that ends with the block."""
-        snapshot = Snapshot(self.pool)
+        snapshot = Snapshot(self.pool, self._reading_session)
         try:
             yield snapshot
         finally:
@@ -327,7 +333,7 @@ class Database:
                 with told_apart(lambda: lost):
                     connection = await pool.acquire()
                     try:
-                        await connection.execute("BEGIN")
+                        await connection.execute(self._writing_session.begin())
                         yield Transaction(connection)
                         committing = True
                         await connection.execute("COMMIT")
@@ -353,7 +359,8 @@ async def _abandon(pool: asyncpg.Pool[Row], connection: Any) -> None:
 
 async def _learn_arrays(connection: Any) -> None:
     """Let asyncpg look up the array types now, and not in the middle of a connection's first operation."""
-    await connection.fetch("SELECT $1::bigint[], $2::varchar[]", [], [])
+    async with connection.transaction():
+        await connection.fetch("SELECT $1::bigint[], $2::varchar[]", [], [])
 
 
 async def _no_reset(_connection: Any) -> None:

@@ -56,7 +56,7 @@ def create_app(settings: Settings, *, token: str | None = None) -> Starlette:
     """
     if settings.database_url is None:
         raise ValueError("database_url must be given: the command line starts the embedded server")
-    database = Database(settings.database_url, pool_size=settings.pool_size)
+    database = Database(settings.database_url, pool_size=settings.pool_size, pooled=settings.pooler is not None)
     rates = RateLimiter(settings) if settings.rate_limit else None
     endpoint = GraphQLEndpoint(
         _pipeline(settings, database, rates),
@@ -175,9 +175,15 @@ async def _to_graphiql(_request: Request) -> Response:
 async def _readiness(database: Database, _request: Request) -> Response:
     """Whether the database answers and has tables that this version can serve. Says no more than that."""
     try:
-        async with asyncio.timeout(_READY_WITHIN), database.control.acquire(timeout=_READY_WITHIN) as connection:
-            schema = await state(connection)
+        async with (
+            asyncio.timeout(_READY_WITHIN),
+            database.control.acquire(timeout=_READY_WITHIN) as connection,
+            # Through a pooler, the two round trips of a statement need a transaction around them.
+            connection.transaction(),
+        ):
             read_only = await is_read_only(connection)
+            # The last statement: in a database without a migration, it fails and ends the transaction.
+            schema = await state(connection)
     except Exception:  # noqa: BLE001  # a database can fail in every way, and all of them mean the same here
         return JSONResponse({"status": "unavailable", "database": "unreachable"}, 503)
     if schema is not State.SERVABLE:

@@ -45,6 +45,9 @@ class Settings(BaseSettings):
     pool_size: int = Field(
         default=10, ge=1, description="Connections for reading, as many for writing, and one more, per process"
     )
+    pooler: Literal["transaction"] | None = Field(
+        default=None, description="`transaction` if `DATABASE_URL` leads to a pooler in this mode, such as PgBouncer"
+    )
     jwt_secret: SecretStr | None = Field(default=None, description="Key of HS256 tokens, 32 bytes or more")
     jwks: str | None = Field(default=None, description="JWKS of RS256 and ES256 tokens: a file or an https URL")
     jwt_audience: str = Field(default="inbox-graphql", description="The `aud` that a token must have")

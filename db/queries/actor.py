@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import BigInteger, bindparam, func
 
 from db import tables as t
-from db.engine import Database, Snapshot, Statement
+from db.engine import Database, Statement
 from db.scope import ACCOUNT, Viewer, visible
 
 _ACTORS: dict[t.CreatorType, type[t.Table]] = {
@@ -30,7 +30,7 @@ _FIRST_APPLICATION = Statement.of(
 
 async def exists(database: Database, viewer: Viewer) -> bool:
     """Whether `viewer`'s account exists and has its actor. Does not wait for operations: it has its own connection."""
-    snapshot = Snapshot(database.control, in_transaction=False)
+    snapshot = database.control_snapshot()
     try:
         rows = await snapshot.fetch(_STATEMENTS[viewer.actor_type], {ACCOUNT: viewer.account_id, "id": viewer.actor_id})
     finally:

@@ -20,12 +20,17 @@ CONNECT_WITHIN = 10
 
 
 @contextmanager
-def opened(settings: Settings, *, migrated: bool = False) -> Iterator[str]:
-    """Yield the DSN of a database that answers; with `migrated`, of one that has the newest migration.
+def opened(settings: Settings, *, migrated: bool = False, through_pooler: bool = False) -> Iterator[str]:
+    """Yield the DSN of a database that answers; with `migrated`, of one that this version can serve.
 
-    Without `database_url`, the embedded server runs as long as the block. Raises RefusedError, EmbeddedError or
-    UnknownRevisionError.
+    Commands that need a session of PostgreSQL refuse a pooler, unless `through_pooler`. Without `database_url`, the
+    embedded server runs as long as the block. Raises RefusedError, EmbeddedError or UnknownRevisionError.
     """
+    if settings.pooler and not through_pooler:
+        raise RefusedError(
+            f"This command does not work through a pooler: let {variable('database_url')} name PostgreSQL itself, "
+            f"and unset {variable('pooler')}"
+        )
     with nullcontext(settings.database_url) if settings.database_url else embedded(settings.data) as dsn:
         asyncio.run(_check(dsn, migrated=migrated))
         yield dsn
@@ -34,7 +39,8 @@ def opened(settings: Settings, *, migrated: bool = False) -> Iterator[str]:
 async def _check(dsn: str, *, migrated: bool) -> None:
     """Refuse a database that cannot be used. Never repeats the DSN, which has a password."""
     try:
-        connection = await asyncpg.connect(dsn, timeout=CONNECT_WITHIN)
+        # A statement that is run once needs no cache, and so works through a pooler too.
+        connection = await asyncpg.connect(dsn, timeout=CONNECT_WITHIN, statement_cache_size=0)
     except TimeoutError:
         raise RefusedError(f"The database cannot be reached: no answer within {CONNECT_WITHIN} seconds") from None
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
@@ -46,8 +52,11 @@ async def _check(dsn: str, *, migrated: bool) -> None:
         major = connection.get_server_version().major
         if major < MIN_POSTGRESQL:
             raise RefusedError(f"The database is PostgreSQL {major}: {MIN_POSTGRESQL} or newer is needed")
-        if migrated and await pending(connection):
-            raise RefusedError("The database has pending migrations: run `inbox migrate` first")
+        if migrated:
+            async with connection.transaction():
+                missing = await pending(connection)
+            if missing:
+                raise RefusedError("The database has pending migrations: run `inbox migrate` first")
     finally:
         await connection.close()
 

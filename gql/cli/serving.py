@@ -30,7 +30,7 @@ def serve_command(
     """Serve in production. Refuses to start without a key, and without a migrated database."""
     settings = Settings()
     asyncio.run(Authenticator(settings).start())
-    with listen(host, port) as listener, opened(settings, migrated=True) as dsn:
+    with listen(host, port) as listener, opened(settings, migrated=True, through_pooler=True) as dsn:
         # Several workers each make an application of their own. Making one here reports once what is wrong.
         application = create_app(settings.model_copy(update={"database_url": dsn}))
         # Each worker reads the settings for itself, and has no other way to find an embedded server.

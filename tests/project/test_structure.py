@@ -25,6 +25,7 @@ DB_ORDER = [
     {"db.scope"},
     {"db.problem", "db.page", "db.criterion", "db.nesting"},
     {"db.failure"},
+    {"db.session"},
     {"db.engine"},
     {"db.compiled"},
     {"db.relations"},

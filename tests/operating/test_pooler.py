@@ -1,0 +1,153 @@
+"""Through PgBouncer in transaction mode, where each transaction may run on another connection of PostgreSQL."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import pwd
+import shutil
+import socket
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+import asyncpg
+import pytest
+
+from tests.conftest import serving
+from tests.operations.data import store_inbox
+from tests.operations.documents import DOCUMENTS, as_written, writes
+from tests.support.client import Client, Statements
+from tests.support.command import forget_settings, refusal
+
+PGBOUNCER = shutil.which("pgbouncer")
+
+pytestmark = [pytest.mark.anyio, pytest.mark.skipif(not PGBOUNCER, reason="there is no pgbouncer on this machine")]
+
+# Two connections of PostgreSQL for all clients, so that they take turns on each.
+CONFIGURATION = """
+[databases]
+* = host={host} port={port} user=postgres
+
+[pgbouncer]
+listen_addr = 127.0.0.1
+listen_port = {listen}
+unix_socket_dir =
+auth_type = any
+pool_mode = transaction
+default_pool_size = 2
+max_client_conn = 200
+logfile = {folder}/log
+"""
+
+
+@pytest.fixture(scope="module")
+def pooled(server_dsn: str) -> Iterator[Callable[[str], str]]:
+    """Starts PgBouncer over the server of the tests; turns the DSN of a database into one that leads through it."""
+    server = {name: values[0] for name, values in parse_qs(urlsplit(server_dsn).query).items()}
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    # PgBouncer refuses to run as root.
+    account = pwd.getpwnam("nobody") if os.geteuid() == 0 else pwd.getpwuid(os.geteuid())
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "pgbouncer.ini"
+        file.write_text(CONFIGURATION.format(**server, listen=port, folder=folder))
+        Path(folder).chmod(0o755)
+        os.chown(folder, account.pw_uid, account.pw_gid)
+        process = subprocess.Popen(  # noqa: S603
+            [str(PGBOUNCER), "--quiet", str(file)],
+            user=account.pw_uid,
+            group=account.pw_gid,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        try:
+            yield lambda dsn: f"postgresql://postgres@127.0.0.1:{port}{urlsplit(dsn).path}"
+        finally:
+            process.terminate()
+            process.wait()
+
+
+@pytest.fixture
+def inbox(dsn: str) -> str:
+    """A database with the small inbox of the operations."""
+
+    async def fill() -> None:
+        connection = await asyncpg.connect(dsn)
+        await store_inbox(connection)
+        await connection.close()
+
+    asyncio.run(fill())
+    return dsn
+
+
+async def expect_answers(client: Client, paths: list[Path]) -> None:
+    """Each document has the answer that is kept beside it."""
+    for path in paths:
+        document = path.read_text()
+        answer = await as_written(client, document).answer(document)
+        assert answer == json.loads(path.with_suffix(".json").read_text()), path
+
+
+async def test_every_operation_has_the_same_answer(
+    inbox: str, pooled: Callable[[str], str], create_database: Callable[[str], str]
+) -> None:
+    changing = [path for path in DOCUMENTS if writes(path.read_text())]
+    for paths in [[path for path in DOCUMENTS if path not in changing], *([path] for path in changing)]:
+        copy = await asyncio.to_thread(create_database, urlsplit(inbox).path[1:])
+        async with serving(pooled(copy), Statements(), pooler="transaction") as client:
+            await expect_answers(client, paths)
+
+
+async def test_many_clients_share_two_connections(inbox: str, pooled: Callable[[str], str]) -> None:
+    reading = [path for path in DOCUMENTS if not writes(path.read_text())]
+    create = (
+        "mutation($subject: String!) { createConversation(input: {subject: $subject}) { conversation { subject } } }"
+    )
+    async with serving(pooled(inbox), Statements(), pooler="transaction", pool_size=10) as client:
+        readers = [expect_answers(client, reading) for _ in range(5)]
+        await asyncio.gather(*readers)
+        created = await asyncio.gather(*(client.data(create, subject=f"Stay {nth}") for nth in range(20)))
+        ready = await client.http.get("/readyz")
+
+    assert [answer["createConversation"]["conversation"]["subject"] for answer in created] == [
+        f"Stay {nth}" for nth in range(20)
+    ]
+    assert (ready.status_code, ready.json()) == (200, {"status": "ok"})
+    connection = await asyncpg.connect(inbox)
+    try:
+        own = await connection.fetchval(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+        assert own <= 2
+    finally:
+        await connection.close()
+
+
+async def test_settings_are_those_of_a_transaction(inbox: str, pooled: Callable[[str], str]) -> None:
+    async with serving(pooled(inbox), Statements(), pooler="transaction") as client:
+        await client.data("{ conversations(first: 1) { totalCount } }")
+        other = await asyncpg.connect(pooled(inbox), statement_cache_size=0)
+        try:
+            async with other.transaction():
+                assert await other.fetchval("SHOW random_page_cost") == "4"
+        finally:
+            await other.close()
+
+
+@pytest.mark.parametrize("command", ["migrate", "seed", "import"])
+def test_commands_that_need_a_session_say_so(
+    command: str, dsn: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    forget_settings(monkeypatch, tmp_path)
+    monkeypatch.setenv("DATABASE_URL", dsn)
+    monkeypatch.setenv("INBOX_POOLER", "transaction")
+    (tmp_path / "page.json").write_text("{}")
+    arguments = ["import", "page.json"] if command == "import" else [command]
+    assert refusal(capsys, *arguments) == (
+        "inbox: This command does not work through a pooler: let DATABASE_URL name PostgreSQL itself, "
+        "and unset INBOX_POOLER"
+    )

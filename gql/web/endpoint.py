@@ -7,8 +7,7 @@ request is one line in the log, without variables, contents or tokens.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from typing import Any
 
 from starlette.requests import ClientDisconnect, Request
@@ -22,7 +21,7 @@ from gql.execution.record import Record
 from gql.security.auth import Authenticator, Unauthenticated
 from gql.web.etag import revalidated
 from gql.web.request import RequestReader, negotiate, refuse_upgrade, wants_page
-from gql.web.response import JSON, HttpError, error_response, rate_headers, write
+from gql.web.response import JSON, HttpError, compressed, error_response, rate_headers, write
 
 _COST_HEADER = "x-request-cost"
 # The status for a client that went away, which nobody reads but in the log. nginx has the same.
@@ -40,11 +39,14 @@ class GraphQLEndpoint:
         authenticator: Authenticator,
         reader: RequestReader,
         page: Callable[[], Response] | None = None,
+        *,
+        compress: bool = False,
     ) -> None:
         self._pipeline = pipeline
         self._authenticator = authenticator
         self._reader = reader
         self._page = page
+        self._compress = compress
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer any request, of any method."""
@@ -55,7 +57,7 @@ class GraphQLEndpoint:
             with Record(request.method) as record:
                 response = await self._respond(request, record)
                 record.status = response.status_code
-        await response(scope, receive, send)
+        await (compressed(response) if self._compress else response)(scope, receive, send)
 
     async def _respond(self, request: Request, record: Record) -> Response:
         """The response to a request, whatever goes wrong."""
@@ -72,7 +74,7 @@ class GraphQLEndpoint:
             record.count(failure.errors)
             response = error_response(failure, media, self._extensions(request, record))
         if record.viewer is not None and (budget := await self._pipeline.budget(record.viewer)):
-            response.headers.update(rate_headers(budget))
+            response.raw_headers.extend(rate_headers(budget))
         return response
 
     async def _answer(self, request: Request, media: str, record: Record) -> Response:
@@ -80,7 +82,7 @@ class GraphQLEndpoint:
         viewer = record.viewer = await self._authenticate(request, record)
         parameters = await self._reader.read(request)
         try:
-            async with _while_connected(request):
+            with _Connection(request):
                 result = await self._pipeline.answer(parameters, viewer, record)
         except ReadOnlyError:
             raise HttpError(405, "A GET cannot change anything: use POST", headers={"Allow": "POST"}) from None
@@ -110,30 +112,36 @@ class GraphQLEndpoint:
             raise HttpError(rejected.status, rejected.message, Code.UNAUTHENTICATED, challenge) from None
 
 
-@asynccontextmanager
-async def _while_connected(request: Request) -> AsyncIterator[None]:
-    """Cancel the block when the client goes away, and raise `ClientDisconnect`. The body must have been read.
+class _Connection:
+    """Cancels the block when the client goes away, and then raises `ClientDisconnect`. The body must have been read.
 
-    Most blocks are over before it is worth asking.
+    Most blocks are over before it is worth asking. asyncio.timeout and an async generator in place of this class take
+    4 µs more of the 110 µs that `{ __typename }` takes.
     """
-    loop = asyncio.get_running_loop()
-    watching: list[asyncio.Task[None]] = []
 
-    async def watch() -> None:
-        while (await request.receive())["type"] != "http.disconnect":
+    def __init__(self, request: Request) -> None:
+        self._request = request
+        self._watching: asyncio.Task[None] | None = None
+        self._is_gone = False
+
+    def __enter__(self) -> None:
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101  # requests are answered in tasks
+        self._task = task
+        self._timer = asyncio.get_running_loop().call_later(_PATIENCE, self._start)
+
+    def _start(self) -> None:
+        self._watching = asyncio.get_running_loop().create_task(self._watch())
+
+    async def _watch(self) -> None:
+        while (await self._request.receive())["type"] != "http.disconnect":
             pass
-        limit.reschedule(loop.time())
+        self._is_gone = True
+        self._task.cancel()
 
-    try:
-        async with asyncio.timeout(None) as limit:
-            start = loop.call_later(_PATIENCE, lambda: watching.append(loop.create_task(watch())))
-            try:
-                yield
-            finally:
-                start.cancel()
-                for task in watching:
-                    task.cancel()
-    except TimeoutError:
-        if limit.expired():
+    def __exit__(self, kind: type[BaseException] | None, *_error: object) -> None:
+        self._timer.cancel()
+        if self._watching is not None:
+            self._watching.cancel()
+        if self._is_gone and self._task.uncancel() == 0 and kind is asyncio.CancelledError:
             raise ClientDisconnect from None
-        raise

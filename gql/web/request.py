@@ -55,16 +55,18 @@ class RequestReader:
 
     async def _body(self, request: Request) -> bytes:
         _check_content_type(request)
-        too_long = HttpError(413, f"A request has at most {self._max_body} bytes")
         length = request.headers.get("content-length", "")
         if length.isdecimal() and (len(length) > _MAX_DIGITS or int(length) > self._max_body):
-            raise too_long
+            raise self._too_long()
         body = bytearray()
         async for chunk in request.stream():
             body += chunk
             if len(body) > self._max_body:
-                raise too_long
+                raise self._too_long()
         return bytes(body)
+
+    def _too_long(self) -> HttpError:
+        return HttpError(413, f"A request has at most {self._max_body} bytes")
 
     def _from_url(self, query: QueryParams) -> Parameters:
         names = [name for name, _ in query.multi_items() if name in _PARAMETERS]

@@ -275,12 +275,13 @@ async def test_a_manifest_that_is_not_there_is_refused_at_the_start(
 
 
 def test_serve_refuses_to_start_with_documents_that_are_not_valid(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+    dsn: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     forget_settings(monkeypatch, tmp_path)
     (tmp_path / "documents.json").write_text(json.dumps({"a1": "{ nothing }"}))
     monkeypatch.setenv("INBOX_JWT_SECRET", SECRET)
     monkeypatch.setenv("INBOX_DOCUMENTS", "documents.json")
+    monkeypatch.setenv("DATABASE_URL", dsn)
 
     line = command.refusal(capsys, "serve", "--port", "0", "--workers", "2")
 

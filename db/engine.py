@@ -225,7 +225,7 @@ async def _roll_back(connection: Any) -> None:
             async with asyncio.timeout(_END_WITHIN):
                 await connection.execute("ROLLBACK")
         except Exception:  # noqa: BLE001  # what was read is read: a connection that cannot go on is replaced
-            # One that was lost has left the pool already, which asyncpg tells by the error that is passed over.
+            # A lost connection has left the pool already: asyncpg then raises the error that is suppressed here.
             connection.terminate()
 
 

@@ -173,7 +173,7 @@ async def test_who_does_not_read_the_answer_is_disconnected() -> None:
     async with Server(b"a" * 8_000_000).serving() as server, server.connected() as (_, writer):
         writer.transport.pause_reading()  # type: ignore[attr-defined]  # of a stream that reads
         writer.write(GET)
-        while not server.calls:  # noqa: ASYNC110  # the application tells nobody
+        while not server.calls:  # noqa: ASYNC110  # the application has no event for it
             await asyncio.sleep(0.01)
         await emptied(server)
 
@@ -224,5 +224,5 @@ async def test_a_server_has_these_limits(dsn: str, tmp_path: Path) -> None:
 async def emptied(server: Server) -> None:
     """Return once the server has no connections."""
     async with asyncio.timeout(5):
-        while server.state.connections:  # noqa: ASYNC110  # it tells nobody
+        while server.state.connections:  # noqa: ASYNC110  # it has no event for it
             await asyncio.sleep(0.02)

@@ -1,4 +1,4 @@
-"""Workers that are killed: each write takes effect once, none that was acknowledged is lost, and others take over."""
+"""Workers that die: each write takes effect once, no acknowledged write is lost, and workers are replaced."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ WORKERS = 2
 
 
 async def kill_one(served: Served, killed: set[int]) -> None:
-    """End a worker that has not been killed yet, as soon as there are all of them."""
-    while len(served.workers()) < WORKERS:  # noqa: ASYNC110  # the supervisor tells nobody
+    """Kill a worker that was not killed yet, once all workers run."""
+    while len(served.workers()) < WORKERS:  # noqa: ASYNC110  # the supervisor has no event for it
         await asyncio.sleep(0.01)
     victim = min(set(served.workers()) - killed)
     os.kill(victim, signal.SIGKILL)
@@ -73,7 +73,7 @@ async def test_workers_may_take_their_time_to_start(dsn: str, tmp_path: Path) ->
     path = f"{tmp_path}{os.pathsep}{Path(__file__).parents[2]}"
     await prepare(dsn)
     with serving_processes(dsn, tmp_path, "--workers", "2", PYTHONPATH=path) as served:
-        while len(started := served.workers()) < WORKERS:  # noqa: ASYNC110  # the supervisor tells nobody
+        while len(started := served.workers()) < WORKERS:  # noqa: ASYNC110  # the supervisor has no event for it
             await asyncio.sleep(0.01)
         async with served.client() as client:
             assert await client.data(READ) == READ_DATA

@@ -1,4 +1,4 @@
-"""A database that goes away and comes back: what clients and the load balancer see meanwhile, and that it heals."""
+"""The database is down and comes back: what clients and the load balancer see meanwhile, and that it recovers."""
 
 from __future__ import annotations
 
@@ -139,7 +139,7 @@ async def test_operations_under_way_fail_and_the_next_succeed(server: Server) ->
         await other.execute("LOCK TABLE conversations IN ACCESS EXCLUSIVE MODE")
         operations = [asyncio.create_task(client.post(document)) for document in (READ, WRITE)]
         async with asyncio.timeout(10):
-            while await waiting(other) < len(operations):  # noqa: ASYNC110  # PostgreSQL tells nobody
+            while await waiting(other) < len(operations):  # noqa: ASYNC110  # PostgreSQL has no event for it
                 await asyncio.sleep(0.01)
             await server.off()
             responses = [await operation for operation in operations]

@@ -1,4 +1,4 @@
-"""Many more clients than connections: each is answered or told to try again, and who leaves takes nothing along."""
+"""Many more clients than connections: each gets an answer or a 503, and a client that leaves frees its connection."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""PostgreSQL restarted under load, as a crash restarts it: nothing wrong is said, nothing is lost, and it heals."""
+"""PostgreSQL restarts under load as after a crash: no wrong answer, no lost write, and recovery within 2 seconds."""
 
 from __future__ import annotations
 

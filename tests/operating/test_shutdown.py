@@ -1,4 +1,4 @@
-"""SIGTERM under load: what was accepted is answered, what comes later is refused, and the process is soon gone."""
+"""SIGTERM under load: accepted requests are answered, new connections are refused, the process ends within 10 s."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ async def test_what_was_accepted_is_answered_and_what_comes_later_is_refused(
         async with served.clients(CLIENTS) as clients, asyncio.timeout(60):
             await clients[0].data("{ __typename }")
             sending = asyncio.gather(*(send_until_refused(client, name) for name, client in enumerate(clients)))
-            while len(answered) < 5 * CLIENTS:  # noqa: ASYNC110  # the clients tell nobody
+            while len(answered) < 5 * CLIENTS:  # noqa: ASYNC110  # the clients have no event for it
                 await asyncio.sleep(0.01)
             asked = time.monotonic()
             served.process.send_signal(signal.SIGTERM)
@@ -122,8 +122,8 @@ async def test_neither_a_stuck_operation_nor_a_slow_client_keeps_the_server(
 
 
 async def until(condition: Callable[[], Awaitable[object]]) -> None:
-    """Return as soon as it is so."""
-    while not await condition():  # noqa: ASYNC110  # neither PostgreSQL nor a port tells
+    """Wait for the condition."""
+    while not await condition():  # noqa: ASYNC110  # neither PostgreSQL nor a port has an event
         await asyncio.sleep(0.01)
 
 

@@ -1,6 +1,6 @@
-"""Hostile requests are answered at once, with an error of the client's, and leave next to nothing in the log.
+"""Hostile requests get an error that blames the client, in less than 250 ms of CPU, with at most 2 KiB of log.
 
-Each takes less than 250 ms of CPU, of which the best of three counts, as a busy machine slows one or the other.
+The best of three attempts counts, because a busy machine slows some of them.
 """
 
 from __future__ import annotations

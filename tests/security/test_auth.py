@@ -1,4 +1,4 @@
-"""Bearer tokens: which become a viewer, which are refused and how, and what is remembered for how long."""
+"""Bearer tokens: which are accepted, which are rejected for which reason, and how long they are cached."""
 
 from __future__ import annotations
 

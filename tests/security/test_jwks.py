@@ -1,4 +1,4 @@
-"""Public keys come from a JWKS: each with its own algorithm, fetched when needed and not more often."""
+"""JWKS: each key verifies one algorithm; the set is fetched when a key is unknown, and at most once a minute."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Global ids: given out in one form, accepted in that form only, and led to the row that they name."""
+"""Global ids: one form is returned, only that form is accepted, and it selects the row that it names."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How much a principal may ask for in a minute: budgets that are each one's own, and fill again as time passes."""
+"""Rate limits in nodes: each principal has a budget of its own, which is available again as the minute passes."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ VIEWER = Viewer(1, CreatorType.USER, 1, frozenset())
 
 
 class Clock:
-    """What `time.time` tells here: it moves when told to."""
+    """Replaces `time.time`; the test sets `now`."""
 
     def __init__(self) -> None:
         self.now = float(BEGIN)
@@ -46,7 +46,7 @@ class Clock:
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    """The time, which stands still at the beginning of a minute."""
+    """The clock, set to the beginning of a minute."""
     clock = Clock()
     monkeypatch.setattr(time, "time", clock)
     return clock
@@ -76,8 +76,8 @@ async def test_who_has_spent_the_budget_is_refused_until_there_is_room(client: C
 
     assert (refused.status_code, refused.json(), client.statements.take()) == (429, REFUSAL, [])
     # Of 80 nodes 20 must be forgotten, which begins when the minute is over and takes the next one's first quarter.
-    told = {name: value for name, value in refused.headers.items() if name.startswith(("ratelimit", "retry"))}
-    assert told == {
+    headers = {name: value for name, value in refused.headers.items() if name.startswith(("ratelimit", "retry"))}
+    assert headers == {
         "retry-after": "75",
         "ratelimit-limit": "100",
         "ratelimit-remaining": "20",
@@ -105,19 +105,19 @@ async def test_a_refused_mutation_changes_nothing(
 
 
 async def test_the_budget_can_be_asked_for(client: Client, clock: Clock) -> None:
-    def told(remaining: int, reset: float, cost: int = 1) -> dict[str, Any]:
+    def budget(remaining: int, reset: float, cost: int = 1) -> dict[str, Any]:
         return {"rateLimit": {"limit": 100, "remaining": remaining, "resetAt": moment(reset), "cost": cost}}
 
-    assert await client.data(BUDGET) == told(99, 120)
+    assert await client.data(BUDGET) == budget(99, 120)
     await client.data(FORTY)
     clock.now += 15
     with_hosts = BUDGET.replace("{ rateLimit", "{ hosts(first: 9) { nodes { id } } rateLimit", 1)
-    assert (await client.data(with_hosts))["rateLimit"] == told(50, 120, 9)["rateLimit"]
+    assert (await client.data(with_hosts))["rateLimit"] == budget(50, 120, 9)["rateLimit"]
     # Half of what was spent in the minute before is forgotten.
     clock.now = BEGIN + 90
-    assert await client.data(BUDGET) == told(100 - 25 - 1, 180)
+    assert await client.data(BUDGET) == budget(100 - 25 - 1, 180)
     clock.now = BEGIN + 300
-    assert await client.data(BUDGET) == told(99, 420)
+    assert await client.data(BUDGET) == budget(99, 420)
 
 
 async def test_each_principal_has_a_budget_of_its_own(client: Client, clock: Clock) -> None:

@@ -1,4 +1,4 @@
-"""RateLimit-*: on every answer to somebody who is known."""
+"""RateLimit-* headers are on every answer to an authenticated request."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Budgets of several processes together: in Redis, and what happens where it is away, slow, or not as configured."""
+"""Rate limits in Redis: shared by several processes, and what happens if Redis is down, slow or misconfigured."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ FORTY = "{ hosts(first: 40) { nodes { id } } }"
 
 @asynccontextmanager
 async def sharing(dsn: str, url: str) -> AsyncIterator[Client]:
-    """An application of 100 nodes a minute, whose budgets are kept at `url`."""
+    """An application with a limit of 100 nodes a minute, counted in the Redis at `url`."""
     async with serving(dsn, Statements(), rate_limit=100, rate_limit_url=SecretStr(url)) as client:
         yield client
 
@@ -107,8 +107,8 @@ async def test_without_its_redis_a_server_answers_and_says_so_now_and_then(
 
     assert [response.status_code for response in responses] == [200] * 5
     assert budget == {"rateLimit": {"limit": 100, "remaining": 100, "cost": 1}}
-    told = [log for log in logs if log["event"] != "request"]
-    assert told == [{"event": "rate limits are not kept", "log_level": "warning", "error": told[0]["error"]}]
+    warnings = [log for log in logs if log["event"] != "request"]
+    assert warnings == [{"event": "rate limits are not kept", "log_level": "warning", "error": warnings[0]["error"]}]
     assert "password" not in str(logs)
 
 

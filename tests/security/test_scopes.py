@@ -1,4 +1,4 @@
-"""What a document needs is told from the document alone, and without it nothing runs."""
+"""Scopes: those that a document needs follow from the document alone; if one is missing, nothing runs."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ def arguments(parent: str, field: str) -> str:
 @pytest.mark.parametrize(("parent", "field", "target"), list(fields_between_objects()))
 def test_what_a_field_needs_is_what_its_types_require(parent: str, field: str, target: str) -> None:
     selection = f"{field}{arguments(parent, field)} {{ __typename }}"
-    # No operation leads to each of them so directly: what a document needs is told before it is validated.
+    # No operation leads to each of them so directly: scopes are checked before the document is validated.
     tree = parse(f"query {{ ...It }} fragment It on {parent} {{ {selection} }}")
     spread = tree.definitions[0]
     assert isinstance(spread, OperationDefinitionNode)

@@ -1,4 +1,4 @@
-"""What one actor may take of the database: a quarter of the connections, and some seconds a minute."""
+"""Limits of one actor in the database: a quarter of the connections, and 20 seconds of time a minute."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ async def test_an_actor_has_a_quarter_of_the_connections_at_a_time(
             stuck = [asyncio.create_task(client.post(CONVERSATION)) for _ in range(3 * POOL)]
             while await waiting(connection) < POOL // 4:
                 pass
-            # These would be answered last, if the first ones had taken all connections.
+            # These would be answered last if the first ones had taken all connections.
             answers = [await other.data(HOSTS) for _ in range(3)]
             most = await waiting(connection)
         responses = await asyncio.gather(*stuck)
@@ -89,10 +89,10 @@ async def test_tokens_and_readiness_do_not_wait_for_operations(
                 pass
             # A token that was not seen before is looked up in the database.
             unseen = client.as_(1, scopes=["inbox_read"])
-            told = await unseen.data("{ viewer { scopes } }"), (await client.http.get("/readyz")).status_code
+            answered = await unseen.data("{ viewer { scopes } }"), (await client.http.get("/readyz")).status_code
         await asyncio.gather(*stuck)
 
-    assert told == ({"viewer": {"scopes": ["inbox_read"]}}, 200)
+    assert answered == ({"viewer": {"scopes": ["inbox_read"]}}, 200)
 
 
 async def test_who_has_used_the_database_time_waits(stored: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -163,7 +163,7 @@ async def test_what_was_not_returned_is_given_back() -> None:
 
     await rates.refund(viewer(1), 80)
     assert (await rates.budget(viewer(1))).remaining == 90
-    # Nobody gets more than was charged.
+    # At most what was charged is given back.
     await rates.refund(viewer(1), 1_000)
     assert (await rates.budget(viewer(1))).remaining == 100
     await rates.refund(viewer(1), -5)

@@ -1,4 +1,4 @@
-"""What clients choose to filter by leaves a bounded amount of memory in PostgreSQL and in the server."""
+"""Filters of many shapes take a bounded amount of memory in PostgreSQL and in the server."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.support.client import Statements
 pytestmark = [
     pytest.mark.anyio,
     pytest.mark.slow,
-    pytest.mark.skipif(sys.platform != "linux", reason="memory is read as Linux tells it"),
+    pytest.mark.skipif(sys.platform != "linux", reason="reads memory from /proc"),
 ]
 
 SHAPES = 600
@@ -40,7 +40,7 @@ def own_memory(pid: int) -> int:
     return sum(int(line.split()[1]) * 1024 for line in lines if line.startswith("Private_Dirty"))
 
 
-async def test_a_thousand_shapes_of_filters_take_bounded_memory(
+async def test_hundreds_of_shapes_of_filters_take_bounded_memory(
     seeded_dsn: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # So that the number of shapes exceeds it.

@@ -1,4 +1,4 @@
-"""Accounts are kept apart: what another account has is as if it had never been.
+"""Tenancy: the rows of another account are indistinguishable from rows that do not exist.
 
 Every way in is found in the schema: each argument and each field of an input, of every field. Account 2 goes in by each
 of them with what account 1 has, once while account 1 has it and once after account 1 has lost everything. Neither the

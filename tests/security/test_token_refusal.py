@@ -1,4 +1,4 @@
-"""Tokens that are refused get one answer over HTTP, byte for byte, whatever is wrong with them; and nothing runs."""
+"""Every rejected token gets the same answer over HTTP, byte for byte, whatever the reason; and nothing runs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`inbox serve` in processes of its own, for tests that kill, stop and press it, and a client that does not give up."""
+"""`inbox serve` in processes of its own, for tests that kill and stop it, and a client that retries."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ class Served:
 
 @dataclass
 class Insistent:
-    """Asks again for as long as the answer says that it is worth it, and counts why it had to."""
+    """Retries while answers are `SERVICE_UNAVAILABLE`, and counts the reasons."""
 
     http: httpx.AsyncClient
     again: Counter[str] = field(default_factory=Counter)
@@ -130,20 +130,20 @@ def serving_processes(dsn: str, folder: Path, *options: str, **environment: str)
     variables = {"DATABASE_URL": dsn, "INBOX_JWT_SECRET": SECRET, "INBOX_RATE_LIMIT": "0"} | environment
     process = spawn("serve", "--port", "0", *options, folder=folder, **variables)
     lines: list[str] = []
-    told = threading.Event()
+    started = threading.Event()
 
     def listen() -> None:
         assert process.stderr is not None
         for line in process.stderr:
             lines.append(line)
             if '"serving"' in line:
-                told.set()
-        told.set()
+                started.set()
+        started.set()
 
     listener = threading.Thread(target=listen)
     listener.start()
     try:
-        told.wait(60)
+        started.wait(60)
         url = next(json.loads(line)["url"] for line in lines if '"serving"' in line)
         settings = make_settings(dsn)
         scopes = sorted(SCOPES)

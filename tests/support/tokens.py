@@ -1,4 +1,4 @@
-"""Tokens to try: a clock that moves when told to, keys, a JWKS address, and headers signed well or badly."""
+"""Tokens for tests: a clock, keys, a JWKS URL, and headers signed correctly or not."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ EC_KEY = ec.generate_private_key(ec.SECP256R1())
 
 
 class Clock:
-    """A clock that moves when told to."""
+    """A clock that the test sets."""
 
     def __init__(self) -> None:
         self.now = float(NOW)
 
     def __call__(self) -> float:
-        """Tell the time, in seconds since the epoch."""
+        """Seconds since the epoch."""
         return self.now
 
 

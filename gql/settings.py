@@ -7,6 +7,7 @@ import re
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import parse_qs, urlsplit
 
 from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_core import ErrorDetails
@@ -16,6 +17,12 @@ PREFIX = "INBOX_"
 # What a browser sends as Origin: scheme, host and port in lower case. The scheme can be that of a mobile app.
 _ORIGIN = re.compile(r"\*|[a-z][a-z0-9+.-]*://([a-z0-9._-]+|\[[0-9a-f:.]+\])(:[0-9]+)?")
 _UNPREFIXED = {"database_url": "DATABASE_URL"}
+# Options of libpq that asyncpg does not have. It would send them to the server, which rejects the connection.
+_ONLY_LIBPQ = frozenset({
+    *("channel_binding", "connect_timeout", "fallback_application_name", "gssencmode", "hostaddr", "keepalives"),
+    *("keepalives_count", "keepalives_idle", "keepalives_interval", "load_balance_hosts", "replication"),
+    *("require_auth", "requirepeer", "sslcertmode", "sslcompression", "sslsni", "tcp_user_timeout"),
+})  # fmt: skip
 # Kubernetes gives every container such variables for a service with the name `inbox`. They are none of ours.
 _OF_KUBERNETES = re.compile(rf"{PREFIX}(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_\d+_(TCP|UDP)(_\w+)?)?)")
 
@@ -127,6 +134,11 @@ class Settings(BaseSettings):
     def _names_postgresql(cls, value: str | None) -> str | None:
         if value is not None and not value.startswith(("postgresql://", "postgres://")):
             raise ValueError("must start with postgresql://")
+        given = parse_qs(urlsplit(value).query) if value else {}
+        if unsupported := sorted(_ONLY_LIBPQ & given.keys()):
+            raise ValueError(f"does not support the option {', '.join(unsupported)}: leave it out")
+        if "system" in given.get("sslrootcert", []):
+            raise ValueError("does not support sslrootcert=system: name the file with the certificates")
         return value
 
     @field_validator("rate_limit_url")

@@ -204,6 +204,35 @@ def test_the_variables_of_a_kubernetes_service_with_our_name_are_ignored(monkeyp
     assert Settings() == Settings()
 
 
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ("connect_timeout=5", "does not support the option connect_timeout: leave it out"),
+        (
+            "sslmode=require&channel_binding=require&keepalives=1",
+            "does not support the option channel_binding, keepalives: leave it out",
+        ),
+        ("sslrootcert=system", "does not support sslrootcert=system: name the file with the certificates"),
+    ],
+)
+def test_an_option_that_only_libpq_has_is_refused_by_name(
+    monkeypatch: pytest.MonkeyPatch, options: str, message: str
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", f"postgresql://inbox:password@db.example/inbox?{options}")
+
+    with pytest.raises(ValidationError) as caught:
+        Settings()
+
+    assert explain(caught.value) == [f"DATABASE_URL: {message}"]
+
+
+def test_other_options_of_the_database_are_left_to_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    given = "postgresql://db.example/inbox?sslmode=verify-full&sslrootcert=/etc/ssl/ca.pem&application_name=inbox"
+    monkeypatch.setenv("DATABASE_URL", given)
+
+    assert Settings().database_url == given
+
+
 def test_settings_show_no_secret() -> None:
     settings = Settings(database_url="postgresql://inbox:password@db.example/inbox", jwt_secret=SecretStr("secret"))
 

@@ -58,7 +58,7 @@ def create_app(settings: Settings, *, token: str | None = None) -> Starlette:
         _pipeline(settings, database, rates),
         Authenticator(settings, exists=partial(_is_there, database, settings.operation_timeout)),
         RequestReader(settings.max_body, settings.max_json_depth),
-        (lambda: graphiql_page(token)) if settings.graphiql else None,
+        (lambda: graphiql_page(token, introspection=settings.introspection)) if settings.graphiql else None,
         compress=settings.compress,
     )
 

@@ -164,8 +164,15 @@ class LiveServer:
 
 @pytest.fixture
 def live_server(seeded_dsn: str) -> Iterator[LiveServer]:
-    """Uvicorn in a thread, over the seeded database."""
-    settings = make_settings(seeded_dsn, graphiql=True)
+    """Uvicorn in a thread, over the seeded database, which tests only read."""
+    with live(seeded_dsn) as server:
+        yield server
+
+
+@contextmanager
+def live(dsn: str) -> Iterator[LiveServer]:
+    """Uvicorn in a thread, with GraphiQL."""
+    settings = make_settings(dsn, graphiql=True)
     token = Client(httpx.AsyncClient(), settings, Statements()).token
     listener = socket.create_server(("127.0.0.1", 0))
     server = uvicorn.Server(uvicorn.Config(create_app(settings, token=token), log_config=None))

@@ -38,6 +38,8 @@ def serve_command(
         configure_log()
         tune_collector()
         log = structlog.stdlib.get_logger("inbox")
+        if settings.graphiql and not settings.introspection:
+            log.warning("GraphiQL has no documentation and no completion: INBOX_INTROSPECTION is off")
         log.info("serving", url=f"{url_of(listener)}/graphql", workers=workers)
         serve(application if workers == 1 else "gql.app:create_configured_app", listener, settings, workers=workers)
         log.info("stopped")

@@ -4,7 +4,8 @@ The page, its script and its style lie beside this module; React, GraphiQL and i
 package `graphene-django-graphiql-static`, and only if each file has the SHA-256 written down here.
 
 It refuses: files that changed, anything inline but one known style, any host but our own, being framed, being cached.
-The page's script (page.js) keeps what a person types, but never a token, in the browser's storage.
+The page's script (page.js) keeps what a person types, but never a token, in the browser's storage. It sends one token
+with the operations of all tabs.
 """
 
 from __future__ import annotations
@@ -73,14 +74,14 @@ _ASSET_HEADERS: Final = {
     "Cache-Control": "public, max-age=31536000, immutable",
 }
 
-# The tabs of a first visit, left to right. GraphiQL shows no variables in the first one before it was left once, so
-# that one has to do without. What a mutation is about is the reader's choice, out of an answer of the first tab.
+# The tabs of a first visit, left to right. GraphiQL does not show the variables of the first one before another tab was
+# selected, so the first one has none. page.js replaces the descriptions of ids by ids that the token's account has.
 _EXAMPLES: Final[tuple[tuple[str, dict[str, object] | None], ...]] = (
     ("open_conversations", None),
     ("one_conversation", {"databaseId": 1}),
     ("next_page", {"first": 5, "after": None}),
     ("waiting_guests", {"filter": {"needsReply": True}}),
-    ("reply", {"input": {"conversationId": "a conversation's id", "content": "Welcome!", "idempotencyKey": "1"}}),
+    ("reply", {"input": {"conversationId": "a conversation's id", "content": "Welcome!", "idempotencyKey": "a key"}}),
     ("close_conversation", {"input": {"conversationId": "a conversation's id", "closed": True}}),
     ("connect_bookings", {"input": {"conversationId": "a conversation's id", "bookingIds": ["a booking's id"]}}),
 )
@@ -106,10 +107,9 @@ def graphiql_routes(settings: Settings) -> list[BaseRoute]:
     return [Route("/graphiql/{digest}/{name}", serve, name="graphiql")]
 
 
-def graphiql_page(token: str | None) -> Response:
-    """Return the page: the examples in tabs, and `token` as a bearer token in the headers of each, if there is one."""
-    headers = None if token is None else _pretty({"Authorization": f"Bearer {token}"})
-    start = orjson.dumps({"tabs": _tabs(), "headers": headers}).decode()
+def graphiql_page(token: str | None, *, introspection: bool) -> Response:
+    """Return the page: the examples in tabs, and `token` in the field for it, if there is one."""
+    start = orjson.dumps({"tabs": _tabs(), "token": token, "introspection": introspection}).decode()
     # Nothing but `<` can end a script element or open a comment in it.
     html = _template().substitute(links=_links(), start=start.replace("<", "\\u003c"))
     return Response(html, media_type="text/html", headers=_PAGE_HEADERS)

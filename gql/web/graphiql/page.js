@@ -1,37 +1,44 @@
-// Starts GraphiQL with what the page's JSON block says: {tabs: [{query, variables}], headers: string or null}.
+// Starts GraphiQL with the page's JSON block: {tabs: [{query, variables}], token: string or null, introspection: boolean}.
 //
-// What a person types is kept in localStorage and is there again after a reload: tabs, variables, history, the
-// layout. Headers are not kept: they carry a token, which must not outlive the page, and which a later start of the
-// server may have replaced. Whatever GraphiQL stores is therefore written without headers, and read back with the
-// headers that the server gave this page. A header typed by hand lasts until the page is left.
+// One token is sent with the operations of all tabs. It is kept in memory only: it is never stored, and a reload starts
+// with the token that the server gave the page, if any. An Authorization header typed into a tab replaces it there.
+//
+// What a person types is kept in localStorage and is there again after a reload: tabs, variables, history, the layout.
+// Headers are not kept, as they can carry a token.
 
 const start = JSON.parse(document.getElementById("start").textContent);
+const field = document.getElementById("token");
+const status = document.getElementById("status");
+
+const NO_TOKEN = "Operations need a token. `inbox token` prints one.";
+const EXPIRED = "The token has expired. `inbox token` prints a new one.";
+const REJECTED = "The server rejects this token. `inbox token` prints a new one.";
+const NO_SCHEMA = "Introspection is off (INBOX_INTROSPECTION), so there is no documentation and no completion.";
 
 // GraphiQL's own keys are the same in every project that is served from one host and port; these are ours alone.
 const PREFIX = "inbox:";
 const WITH_HEADERS = new Set(["graphiql:tabState", "graphiql:queries", "graphiql:favorites"]);
 
-const withHeaders = (text, headers) =>
-  JSON.stringify(JSON.parse(text, (key, value) => (key === "headers" ? headers : value)));
+const withoutHeaders = (text) => JSON.stringify(JSON.parse(text, (key, value) => (key === "headers" ? null : value)));
 
 const storage = {
   getItem(key) {
     if (key === "graphiql:headers") {
-      return start.headers;
+      return null;
     }
     const text = localStorage.getItem(PREFIX + key);
     if (text === null || !WITH_HEADERS.has(key)) {
       return text;
     }
     try {
-      return withHeaders(text, start.headers);
+      return withoutHeaders(text);
     } catch {
-      return null; // Not JSON: what cannot be read is as good as not there.
+      return null; // It is not JSON, and so not GraphiQL's.
     }
   },
   setItem(key, text) {
     if (key !== "graphiql:headers") {
-      localStorage.setItem(PREFIX + key, WITH_HEADERS.has(key) ? withHeaders(text, null) : text);
+      localStorage.setItem(PREFIX + key, WITH_HEADERS.has(key) ? withoutHeaders(text) : text);
     }
   },
   removeItem(key) {
@@ -49,22 +56,98 @@ const storage = {
   },
 };
 
+// When the token expires, in milliseconds. Only the server knows whether a token is valid; it does not say why not.
+const expiry = (token) => {
+  try {
+    const claims = token.split(".")[1].replaceAll("-", "+").replaceAll("_", "/");
+    return JSON.parse(atob(claims)).exp * 1000;
+  } catch {
+    return NaN;
+  }
+};
+
+const problemOf = (token) => {
+  if (token === "") {
+    return NO_TOKEN;
+  }
+  return expiry(token) <= Date.now() ? EXPIRED : "";
+};
+
+const show = (problem) => {
+  status.textContent = problem || (start.introspection ? "" : NO_SCHEMA);
+};
+
+// Sends a request with the token, and says so where the server rejects it.
+const fetchWith = (token) => async (url, init) => {
+  const headers = new Headers(init.headers);
+  const ours = !headers.has("authorization");
+  if (ours && token !== "") {
+    headers.set("authorization", `Bearer ${token}`);
+  }
+  const response = await fetch(url, { ...init, headers });
+  if (ours) {
+    show(response.status === 401 ? problemOf(token) || REJECTED : "");
+  }
+  return response;
+};
+
+const fetcherWith = (token) =>
+  GraphiQL.createFetcher({
+    url: location.pathname,
+    headers: { accept: "application/graphql-response+json, application/json" },
+    enableIncrementalDelivery: false,
+    fetch: fetchWith(token),
+  });
+
+// The examples that need ids get those of a conversation that waits for an answer, and of a booking.
+const IDS = `query Ids {
+  waiting: conversations(first: 1, filter: {needsReply: true}) { nodes { id databaseId } }
+  any: conversations(first: 1) { nodes { id databaseId } }
+  bookings(first: 1) { nodes { id } }
+}`;
+
+const withIds = async (tabs, token) => {
+  try {
+    const response = await fetchWith(token)(location.pathname, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify({ query: IDS }),
+    });
+    const { waiting, any, bookings } = (await response.json()).data;
+    const conversation = waiting.nodes[0] ?? any.nodes[0];
+    const ids = new Map([
+      ["a conversation's id", conversation.id],
+      ["a key", `reply-${conversation.databaseId}`],
+      ["a booking's id", bookings.nodes[0].id],
+    ]);
+    const fill = (key, value) => ids.get(value) ?? value;
+    const filled = (text) => text && JSON.stringify(JSON.parse(text, fill), null, 2);
+    return tabs.map((tab) => ({ ...tab, variables: filled(tab.variables) }));
+  } catch {
+    return tabs; // An empty account, or a token without these scopes: the examples say what belongs into them.
+  }
+};
+
 // The explorer and the editor share the query, which then has to be given from the start. Of a later visit it is the
 // one left in the editor (an emptied editor is stored as nothing), of the first the first example.
 const firstQuery = () =>
   storage.getItem("graphiql:tabState") === null ? start.tabs[0].query : storage.getItem("graphiql:query") ?? "";
 
-const fetcher = GraphiQL.createFetcher({
-  url: location.pathname,
-  headers: { accept: "application/graphql-response+json, application/json" },
-  enableIncrementalDelivery: false,
-});
+const { createElement, useEffect, useMemo, useState } = React;
 
-const { createElement, useState } = React;
-
-function Page() {
+function Page({ tabs }) {
   const [query, setQuery] = useState(firstQuery);
+  const [token, setToken] = useState(field.value);
+  const fetcher = useMemo(() => fetcherWith(token), [token]);
   const explorer = GraphiQLPluginExplorer.useExplorerPlugin({ query, onEdit: setQuery });
+  useEffect(() => {
+    const read = () => {
+      show(problemOf(field.value.trim()));
+      setToken(field.value.trim());
+    };
+    field.addEventListener("change", read);
+    return () => field.removeEventListener("change", read);
+  }, []);
   return createElement(
     GraphiQL,
     {
@@ -72,13 +155,27 @@ function Page() {
       query,
       onEditQuery: setQuery,
       plugins: [explorer],
+      // Without a token, introspection would only fail.
+      schema: token === "" || !start.introspection ? null : undefined,
       storage,
       shouldPersistHeaders: false,
-      defaultHeaders: start.headers ?? undefined,
-      defaultTabs: start.tabs.map((tab) => ({ ...tab, headers: start.headers })),
+      defaultTabs: tabs,
+      defaultEditorToolsVisibility: "variables",
     },
     createElement(GraphiQL.Logo, null, "Inbox GraphQL"),
   );
 }
 
-ReactDOM.render(createElement(Page), document.getElementById("graphiql"));
+async function open() {
+  field.value = start.token ?? "";
+  document.getElementById("access").addEventListener("submit", (event) => {
+    event.preventDefault();
+    field.blur(); // Which is a change, if it is one.
+  });
+  show(problemOf(field.value));
+  const first = storage.getItem("graphiql:tabState") === null && field.value !== "";
+  const tabs = first ? await withIds(start.tabs, field.value) : start.tabs;
+  ReactDOM.render(createElement(Page, { tabs }), document.getElementById("graphiql"));
+}
+
+open();

@@ -27,9 +27,11 @@ from gql.fields.field import Planner, Step, UnplannableError
 
 _S = TypeVar("_S", bound=Step)
 
-# Bytes of JSON: of a character at most, as in `\u0001`; and of a number, an id, a moment or a cursor, rather too many.
+# Bytes of JSON at most: of a character, as in `\u0001`; of a number, an id, a moment or an enum's value; and of what
+# other objects than rows have, such as a cursor.
 ESCAPED = 6
-_VALUE = 150
+_VALUE = 64
+_ATTRIBUTE = 200
 
 # Scalars whose values the database holds to what graphql-core would check.
 _VERBATIM = {"String", "Boolean", "Int"}
@@ -135,9 +137,13 @@ class ObjectBuilder:
 
     def _count(self, name: str | Expression) -> None:
         """Add what is read to the size of an object."""
+        if self._table is None:
+            self._size += _ATTRIBUTE
+            return
         column = getattr(self._table, name, None) if isinstance(name, str) else None
-        # Types of texts have a length, which is None where a text may have any.
-        length = getattr(None if column is None else column.expression.type, "length", 0)
+        type_ = None if column is None else column.expression.type
+        # Types of texts have a length, which is None where a text may have any. Those of enums have one, too.
+        length = 0 if hasattr(type_, "enums") else getattr(type_, "length", 0)
         if length is None:
             self._texts[str(name)] += 1
         else:

@@ -17,7 +17,7 @@ from gql.fields.node import id_encoder
 class Level:
     """The objects of one plan while they are made. Implements `gql.fields.field.Level`."""
 
-    __slots__ = ("_shared", "_size", "context", "found", "objects", "sources", "table", "variables")
+    __slots__ = ("_size", "context", "found", "objects", "shown", "sources", "table", "variables")
 
     def __init__(  # noqa: PLR0913, PLR0917  # what an operation carries, and what a level has
         self,
@@ -26,13 +26,13 @@ class Level:
         size: ResponseSize,
         plan: ObjectPlan,
         sources: Sequence[Any],
-        shared: bool,
+        shown: int,
     ) -> None:
         self.context = context
         self.variables = variables
         self._size = size
-        self._shared = shared
-        size.add(plan, sources, shared=shared)
+        self.shown = shown
+        size.add(plan, sources, shown)
         self.sources = sources
         self.table = plan.table
         encode_id = None if plan.table is None else id_encoder(plan.table, context.viewer.account_id)
@@ -47,24 +47,35 @@ class Level:
 
     def count(self, size: int, number: int) -> None:
         """Count so many objects of at most `size` bytes of JSON each."""
-        self._size.most += size * (self._size.nodes if self._shared else number)
+        self._size.most += size * (self._size.nodes if self._is_shared else number)
 
-    async def below(self, plan: ObjectPlan, sources: Sequence[Any], *, shared: bool = False) -> list[dict[str, Any]]:
-        """An object for each of `sources`. Those that objects of this level share are `shared`, and all below them."""
-        return await complete(self.context, self.variables, self._size, plan, sources, shared=shared or self._shared)
+    @property
+    def _is_shared(self) -> bool:
+        return self.shown > len(self.sources)
+
+    async def below(
+        self, plan: ObjectPlan, sources: Sequence[Any], *, shown: int | None = None
+    ) -> list[dict[str, Any]]:
+        """An object for each of `sources`, all of which are shown `shown` times together, at most.
+
+        Without that, each is shown once for each time that its parent is. If parents are shown more than once, only the
+        cost of the operation is a bound.
+        """
+        if shown is None:
+            shown = max(self._size.nodes, len(sources)) if self._is_shared else len(sources)
+        return await complete(self.context, self.variables, self._size, plan, sources, shown)
 
 
-async def complete(  # noqa: PLR0913  # the same
+async def complete(  # noqa: PLR0913, PLR0917  # the same
     context: Context,
     variables: VariableValues,
     size: ResponseSize,
     plan: ObjectPlan,
     sources: Sequence[Any],
-    *,
-    shared: bool = False,
+    shown: int,
 ) -> list[dict[str, Any]]:
     """An object for each source, by its plan. Raises whatever goes wrong: graphql-core then executes the operation."""
-    level = Level(context, variables, size, plan, sources, shared)
+    level = Level(context, variables, size, plan, sources, shown)
     if sources:
         # One after the other: all of them read from one connection.
         for step in plan.steps:

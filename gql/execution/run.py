@@ -15,7 +15,6 @@ from typing import Any
 from graphql import (
     DocumentNode,
     ExecutionResult,
-    FieldNode,
     FragmentDefinitionNode,
     GraphQLError,
     GraphQLSchema,
@@ -114,7 +113,7 @@ class Execution:
             size.most = sys.maxsize
             return await self.run_alone(context, part.operation)
         try:
-            (data,) = await complete(context, self.variables, size, part.plan, [_ROOT])
+            (data,) = await complete(context, self.variables, size, part.plan, [_ROOT], 1)
         except (SnapshotClosedError, ResponseTooLargeError):
             raise
         except Exception as error:  # noqa: BLE001  # graphql-core does it again and reports what it is
@@ -151,12 +150,8 @@ class Execution:
 
 def _report_late(part: Part, context: Context, reason: str) -> ExecutionResult:
     """The result of a mutation's field that took too long, or that was not begun because another one did."""
-    node = part.operation.selection_set.selections[0]
-    if isinstance(node, FieldNode):
-        key = node.alias.value if node.alias else node.name.value
-    else:
-        # The only field of the operation is in a fragment.
-        (key,) = context.outcomes
+    node, key = part.operation.selection_set.selections[0], part.key
+    assert key is not None  # noqa: S101  # a query has no outcomes
     effect = "what it changed is saved, but was not read" if key in context.outcomes else "this field changed nothing"
     error = GraphQLError(f"{reason}: {effect}", [node], path=[key], extensions={"code": Code.TIMEOUT})
     return ExecutionResult({key: None}, [error])

@@ -14,6 +14,9 @@ import orjson
 from gql.errors import Code, Refused
 from gql.execution.build import ESCAPED, ObjectPlan
 
+# Data of at most so many times the limit is written to be measured.
+_MEASURED_AT_ONCE = 4
+
 
 class ResponseTooLargeError(Refused):
     """The response would be larger than the limit."""
@@ -37,12 +40,11 @@ class ResponseSize:
         self.least = 0
         self.most = 0
 
-    def add(self, plan: ObjectPlan, rows: Sequence[Any], *, shared: bool) -> None:
-        """Count an object for each row. `shared` ones may be shown more than once, as often as the cost allows.
+    def add(self, plan: ObjectPlan, rows: Sequence[Any], shown: int) -> None:
+        """Count an object for each row, all of which are shown `shown` times together, at most.
 
         Raises `ResponseTooLargeError` as soon as that is certain, so that nothing more is read.
         """
-        shown = self.nodes if shared else len(rows)
         self.most += plan.size * shown
         for name, times in plan.texts:
             lengths = [len(text) for row in rows if (text := row[name]) is not None]
@@ -51,17 +53,19 @@ class ResponseSize:
             own = sum(lengths)
             self.least += own * times
             # Which of the rows are shown more than once is not known here.
-            self.most += ESCAPED * times * (max(lengths) * shown if shared else own)
+            self.most += ESCAPED * times * (max(lengths) * shown if shown > len(rows) else own)
         if self.least > self._limit:
             raise ResponseTooLargeError(self._limit)
 
     def check(self, data: Any) -> None:
         """Raise `ResponseTooLargeError` for data that is too large. It is measured only where it may be."""
-        if self.most > self._limit:
-            self.measure(data)
+        if self.most > _MEASURED_AT_ONCE * self._limit:
+            self._measure(data)
+        elif self.most > self._limit and len(orjson.dumps(data)) > self._limit:
+            raise ResponseTooLargeError(self._limit)
 
-    def measure(self, data: Any) -> None:
-        """Raise `ResponseTooLargeError` for data that is too large. It is never written as a whole for that."""
+    def _measure(self, data: Any) -> None:
+        """The same without ever writing all of it, which takes more time and no memory."""
         size = 0
         for piece in _pieces(data):
             size += piece

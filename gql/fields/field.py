@@ -82,6 +82,8 @@ class Level(Protocol):
     variables: VariableValues
     sources: Sequence[Any]
     objects: list[dict[str, Any]]
+    shown: int
+    """How often the objects are shown together, at most: more often than there are objects if parents share them."""
     found: dict[type[t.Table], Mapping[int, Any]]
     """The rows of other tables that this level refers to, by id."""
 
@@ -91,8 +93,11 @@ class Level(Protocol):
     def count(self, size: int, number: int) -> None:
         """Count objects that the step makes itself: so many, of at most `size` bytes of JSON each."""
 
-    async def below(self, plan: Any, sources: Sequence[Any], *, shared: bool = False) -> list[dict[str, Any]]:
-        """An object for each of `sources`, by a plan that a step has. `shared` are those that parents share."""
+    async def below(self, plan: Any, sources: Sequence[Any], *, shown: int | None = None) -> list[dict[str, Any]]:
+        """An object for each of `sources`, by a plan that a step has.
+
+        If objects of this level share them, `shown` says how often they are shown together, at most.
+        """
 
 
 class Step(Protocol):

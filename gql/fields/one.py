@@ -97,8 +97,9 @@ class OneStep:
             found, ids = level.found[one.target], level.values(one.key)
             known = list({id_: None for id_ in ids if id_ in found})
             rows = [found[id_] for id_ in known]
-            shared = len(known) < len(ids) - ids.count(None)
-            shown = dict(zip(known, await level.below(plan, rows, shared=shared), strict=True))
+            # Each parent shows one of them, as often as it is shown itself.
+            objects = await level.below(plan, rows, shown=level.shown)
+            shown = dict(zip(known, objects, strict=True))
             for place, id_ in enumerate(ids):
                 if id_ is not None:
                     targets[place] = shown.get(id_)

@@ -1,4 +1,4 @@
-"""How many operations run at once: the others wait for their turn, and past those, one is told to come back."""
+"""How many operations run at once: others wait for their turn, and those beyond the queue are rejected with 503."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ async def locked(connection: asyncpg.Connection[Any]) -> AsyncIterator[None]:
 async def until(condition: Callable[[], Awaitable[bool]]) -> None:
     """Return as soon as it is so."""
     async with asyncio.timeout(10):
-        while not await condition():  # noqa: ASYNC110  # PostgreSQL tells nobody when another session waits
+        while not await condition():  # noqa: ASYNC110  # PostgreSQL has no notification of a session that waits
             await asyncio.sleep(0.01)
 
 

@@ -83,7 +83,7 @@ def text() -> str:
 
 
 def wrong() -> str:
-    """What is refused with as many errors as are told."""
+    """A document that is rejected with as many errors as are reported."""
     return "{ viewer { " + " ".join(f"{'wrong' * 90}{place}" for place in range(40)) + " } }"
 
 

@@ -162,7 +162,7 @@ async def test_errors_beside_data_do_not_hide_the_cost(reader: Client) -> None:
 
 
 def measure(document: str) -> Measure:
-    """What the walk tells of the first operation."""
+    """The measure of the first operation."""
     tree = parse(document)
     operation = tree.definitions[0]
     assert isinstance(operation, OperationDefinitionNode)

@@ -135,7 +135,7 @@ async def test_drawn_documents_are_answered_alike(
             outcomes["errors"] += 1
         else:
             outcomes["data"] += 1
-            # graphql-core takes over only where it has an error to tell.
+            # graphql-core executes an operation only to report its errors.
             assert FALLBACKS.total() == fallbacks, (place, drawn.text, FALLBACKS)
             reach(answer["data"], (), drawn.places, reached)
     # Else the documents would not say much, or nothing would have been planned.

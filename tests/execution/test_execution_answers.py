@@ -1,4 +1,4 @@
-"""What a plan must tell apart: null from nothing, types from types, one request's conditions from another's.
+"""What a plan must distinguish: null from a missing value, types of a union, and the conditions of two requests.
 
 Every answer is asserted to be the same from plans and from graphql-core alone, to be the one written here, and to have
 come from plans.

@@ -1,4 +1,4 @@
-"""What goes wrong while rows are completed: told by plans as by graphql-core alone, and over with the operation.
+"""Errors while rows are completed: plans report them as graphql-core alone does, and none outlives its operation.
 
 Every answer is asserted to be the same from both, errors, paths and order included, and to be the one written here.
 After each failure the same connections answer as if nothing had been. Schema extensions are not among what can be
@@ -80,7 +80,7 @@ async def mended(pair: Pair, broken: pytest.MonkeyPatch) -> None:
     assert await pair.answer(THREAD) == {"data": THREAD_DATA}
 
 
-def told(answer: dict[str, Any]) -> list[tuple[list[Any], str, str]]:
+def reported(answer: dict[str, Any]) -> list[tuple[list[Any], str, str]]:
     """Path, message and code of each error, in order."""
     return [(error["path"], error["message"], error["extensions"]["code"]) for error in answer["errors"]]
 
@@ -128,7 +128,7 @@ async def test_a_null_on_the_way_to_the_root_leaves_nothing(pair: Pair, broken: 
 
     assert answer["data"] is None
     path = ["conversations", "nodes", 1, "messages", "nodes", 1, "sender"]
-    assert told(answer) == [(path, *MASKED)]
+    assert reported(answer) == [(path, *MASKED)]
     await mended(pair, broken)
 
 
@@ -148,7 +148,7 @@ async def test_a_null_stops_at_the_first_field_that_may_be_null_and_is_told_once
         "hosts": {"nodes": [{"firstname": "Hugo"}, {"firstname": "Hedda"}]},
     }
     path = ["conversation", "messages", "edges", 1, "node", "sender"]
-    assert told(answer) == [(path, *MASKED)]
+    assert reported(answer) == [(path, *MASKED)]
     await mended(pair, broken)
 
 
@@ -158,7 +158,7 @@ async def test_an_error_in_a_list_without_nulls_takes_the_list(pair: Pair, broke
     answer = await pair.answer("{ conversation(databaseId: 10) { messages { nodes { content databaseId } } } }")
 
     assert answer["data"] == {"conversation": None}
-    assert told(answer) == [(["conversation", "messages", "nodes", 1, "databaseId"], *MASKED)]
+    assert reported(answer) == [(["conversation", "messages", "nodes", 1, "databaseId"], *MASKED)]
     await mended(pair, broken)
 
 
@@ -180,7 +180,9 @@ async def test_a_list_goes_on_after_its_first_error(pair: Pair, broken: pytest.M
         },
         "sources": {"nodes": [{"name": "Website of 1"}, {"name": "Internal of 1"}]},
     }
-    assert told(answer) == [(["conversation", "messages", "nodes", place, "createdById"], *MASKED) for place in (0, 1)]
+    assert reported(answer) == [
+        (["conversation", "messages", "nodes", place, "createdById"], *MASKED) for place in (0, 1)
+    ]
     await mended(pair, broken)
 
 
@@ -203,7 +205,7 @@ async def test_nulls_and_errors_stand_in_a_list_where_they_belong(pair: Pair, br
     answer = await pair.answer(document, ids=["none", ids[1], *ids[3:], "none"])
 
     assert answer["data"] == {"nodes": [None, None, message, thread, None]}
-    assert told(answer) == [(["nodes", place], '"none" is not an id', "BAD_USER_INPUT") for place in (0, 4)]
+    assert reported(answer) == [(["nodes", place], '"none" is not an id', "BAD_USER_INPUT") for place in (0, 4)]
     assert FALLBACKS == {"Refused": 1}
     await mended(pair, broken)
 
@@ -220,7 +222,7 @@ async def test_errors_come_in_graphql_cores_order(pair: Pair, broken: pytest.Mon
 
     assert answer["data"] == {"a": None, "b": None, "c": None}
     size = ("first must be from 1 to 100, not 0", "BAD_USER_INPUT")
-    assert told(answer) == [
+    assert reported(answer) == [
         (["c"], '"none" is not an id', "BAD_USER_INPUT"),
         (["a", "participants"], *size),
         (["b", "conversations"], *size),
@@ -248,7 +250,7 @@ async def test_a_loader_that_fails_is_told_where_it_is_asked(
       }
     }""")
 
-    assert told(answer) == [(["conversation", *path], *MASKED)]
+    assert reported(answer) == [(["conversation", *path], *MASKED)]
     # Only who created it may be null.
     assert (answer["data"]["conversation"] is None) is (path != ["createdBy"])
     assert FALLBACKS == {"LookupError": 1}
@@ -266,8 +268,8 @@ async def test_an_error_at_or_below_a_last_row_stops_at_it(pair: Pair, broken: p
     at = await pair.answer(document)
 
     assert [below["data"], at["data"]] == [{"conversations": {"nodes": [towels, keys]}}] * 2
-    assert told(below) == [([*path, "sender"], *MASKED)]
-    assert told(at) == [([*path[:2], place, "lastMessage"], *MASKED) for place in (0, 1)]
+    assert reported(below) == [([*path, "sender"], *MASKED)]
+    assert reported(at) == [([*path[:2], place, "lastMessage"], *MASKED) for place in (0, 1)]
     await mended(pair, broken)
 
 
@@ -285,7 +287,7 @@ async def test_an_expression_that_cannot_be_made_is_told(
         await connection.close()
 
     path = ["found", "stage"] if "(" in root else ["found", "nodes", 0, "stage"]
-    assert told(answer)[0] == (path, *MASKED)
+    assert reported(answer)[0] == (path, *MASKED)
     await mended(pair, broken)
 
 
@@ -305,7 +307,7 @@ async def test_a_statement_that_fails_is_told_as_what_it_is(pair: Pair, broken: 
         await connection.close()
 
     path = ["bad", "messages", "nodes", 0, "sender"]
-    assert told(answer)[0] == (path, *MASKED)
+    assert reported(answer)[0] == (path, *MASKED)
     assert logged[0] == "UndefinedColumnError"
     await mended(pair, broken)
 
@@ -325,7 +327,7 @@ async def test_a_computed_value_that_is_none_is_told(pair: Pair, broken: pytest.
     answer = await pair.answer("{ conversation(databaseId: 10) { subject closed } }")
 
     assert answer["data"] == {"conversation": None}
-    assert told(answer) == [(["conversation", "closed"], *MASKED)]
+    assert reported(answer) == [(["conversation", "closed"], *MASKED)]
     broken.undo()
 
 
@@ -349,7 +351,7 @@ async def test_a_custom_resolver_is_called_by_graphql_core_and_counted(world: st
 
     assert answer["data"]["conversations"]["nodes"][0] == {"greeting": None, "messages": {"nodes": []}}
     assert answer["data"]["hosts"] == {"nodes": [{"firstname": "Hugo"}, {"firstname": "Hedda"}]}
-    assert told(answer) == [(["conversations", "nodes", 0, "greeting"], *MASKED)]
+    assert reported(answer) == [(["conversations", "nodes", 0, "greeting"], *MASKED)]
     assert good == {"data": {"conversation": {"greeting": "About Keys of 1", "source": {"name": "Website of 1"}}}}
     reason = "Conversation.greeting has a resolver of its own"
     assert counted == {reason: 1}
@@ -429,7 +431,7 @@ async def test_a_write_that_cannot_be_shown_is_written_once(writing: Pair, broke
 
     assert [payload["conversation"] is None for payload in answer["data"].values()] == [True, False, True, True]
     path = ["conversation", "messages", "nodes", 1, "sender"]
-    assert told(answer) == [([key, *path], *MASKED) for key in ("first", "third")]
+    assert reported(answer) == [([key, *path], *MASKED) for key in ("first", "third")]
     # By each of the two executors.
     assert calls == {"update": 6, "connect": 2}
     await mended(writing, broken)

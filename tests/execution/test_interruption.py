@@ -1,4 +1,4 @@
-"""Operations that are cut short: the work ends in PostgreSQL too, and the connection is as good as before."""
+"""Operations that are cut short: the work ends in PostgreSQL too, and the connection can be used again."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ async def locked(connection: asyncpg.Connection, table: str = "conversations") -
 
 async def backends(connection: asyncpg.Connection) -> list[tuple[int, str, bool]]:
     """The application's connections: process id, state, and whether it waits for a lock."""
-    # Within a transaction PostgreSQL would tell the same every time.
+    # Within a transaction PostgreSQL returns the same activity every time.
     await connection.execute("SELECT pg_stat_clear_snapshot()")
     rows = await connection.fetch(
         """SELECT pid, state, wait_event_type = 'Lock' AS waits FROM pg_stat_activity
@@ -67,7 +67,7 @@ async def backends(connection: asyncpg.Connection) -> list[tuple[int, str, bool]
 async def until(condition: Callable[[], Awaitable[bool]]) -> None:
     """Return as soon as it is so."""
     async with asyncio.timeout(10):
-        while not await condition():  # noqa: ASYNC110  # PostgreSQL tells nobody when another session waits
+        while not await condition():  # noqa: ASYNC110  # PostgreSQL has no notification of a session that waits
             await asyncio.sleep(0.01)
 
 

@@ -290,7 +290,7 @@ async def test_no_id_that_is_still_to_come_is_given_away(inbox: Inbox) -> None:
 
     def stop(phase: Phase, _done: int, _total: int) -> None:
         phases.append(phase)
-        # Told before each step: at the second time, all that comes before the first record has been done.
+        # Progress is reported before each step: at the second report, the preparation is complete.
         if phases.count(Phase.JOINING) == 2:
             raise StoppedError
 

@@ -42,13 +42,13 @@ class StoppedError(Exception):
 
 def stop_at(step: int) -> Callable[[Phase, int, int], None]:
     """A progress that stops an import before its nth batch."""
-    told = iter(range(step))
+    steps_left = iter(range(step))
 
-    def tell(*_progress: object) -> None:
-        if next(told, None) is None:
+    def report(*_progress: object) -> None:
+        if next(steps_left, None) is None:
             raise StoppedError
 
-    return tell
+    return report
 
 
 @pytest.fixture
@@ -153,7 +153,7 @@ async def test_a_command_that_is_killed_at_any_moment_can_be_run_again(
     connection = await asyncpg.connect(disturbed)
     assert await rows(connection) == stored
     await connection.close()
-    # One that was killed when it had told everything has come to its end, too: the next finds nothing left to do.
+    # An import that was killed after its report is complete too: the next run finds nothing left to do.
     lines = next(lines for lines in map(str.splitlines, outputs) if len(lines) >= len(outputs[-1].splitlines()))
     counts = {line.split()[0]: line.split()[1:] for line in lines[1 : -len(report["leftovers"])]}
     assert counts["messages"][0] == f"{report['imported']['messages']:,}"
@@ -163,7 +163,7 @@ async def test_a_command_that_is_killed_at_any_moment_can_be_run_again(
     ]
 
 
-# ------------------------------------------------------------------------------------------------------- gone on with
+# An import that is continued
 
 
 @pytest.mark.usefixtures("tiny")
@@ -335,16 +335,16 @@ async def test_a_guest_waits_from_the_first_message_that_nobody_answered(inbox: 
     links = {"conversation": 5, "sender": 5}
     pages["messages"] += [record("messages", id, sent_at=moment(id), links=links) for id in (6, 7)]  # noqa: A001
     await inbox.give(**pages)
-    told = "SELECT (waiting_since AT TIME ZONE 'UTC')::date::text || ' ' || unread_count FROM conversations"
-    assert await inbox.one(told) == "2019-05-01 3"
+    derived = "SELECT (waiting_since AT TIME ZONE 'UTC')::date::text || ' ' || unread_count FROM conversations"
+    assert await inbox.one(derived) == "2019-05-01 3"
     member = {"id": 31, "type": "Host"}
     await inbox.give(
         participants=[record("participants", 6, links={"conversation": 5, "member": member})],
         messages=[record("messages", 8, sent_at="2019-05-06T09:00:00Z", links={"conversation": 5, "sender": 6})],
     )
-    assert await inbox.one(told) == "2019-05-07 3"
+    assert await inbox.one(derived) == "2019-05-07 3"
     await inbox.give(conversations=[record("conversations", 5, day=2, read_at=moment(6))])
-    assert await inbox.one(told) == "2019-05-07 1"
+    assert await inbox.one(derived) == "2019-05-07 1"
 
 
 def test_the_command_says_what_to_do_with_an_unfinished_import(
@@ -369,10 +369,10 @@ def test_the_command_says_what_to_do_with_an_unfinished_import(
 
 
 async def test_progress_counts_bytes_and_then_records(inbox: Inbox) -> None:
-    told: list[tuple[Phase, int, int]] = []
+    reported: list[tuple[Phase, int, int]] = []
     page = inbox.page(**thread(5))
-    await import_pages(inbox.connection, [page], progress=lambda *progress: told.append(progress))
-    assert told[0] == (Phase.READING, 0, page.stat().st_size)
-    assert (Phase.JOINING, 0, 3) in told
-    assert (Phase.JOINING, 2, 3) in told
-    assert told == sorted(told, key=lambda progress: (list(Phase).index(progress[0]), progress[1]))
+    await import_pages(inbox.connection, [page], progress=lambda *progress: reported.append(progress))
+    assert reported[0] == (Phase.READING, 0, page.stat().st_size)
+    assert (Phase.JOINING, 0, 3) in reported
+    assert (Phase.JOINING, 2, 3) in reported
+    assert reported == sorted(reported, key=lambda progress: (list(Phase).index(progress[0]), progress[1]))

@@ -1,4 +1,4 @@
-"""Files of any size: read in pieces, stopped between any two records, gone on with from there, in little memory."""
+"""Files of any size are read in pieces with little memory; reading can stop between any two records and continue."""
 
 from __future__ import annotations
 

@@ -349,9 +349,9 @@ async def test_progress_counts_the_conversations_of_all_accounts(
     connection: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(load, "BATCH", 10)
-    told: list[tuple[int, int]] = []
-    await seed(connection, accounts=2, conversations=15, progress=lambda done, total: told.append((done, total)))
-    assert told == [(10, 30), (15, 30), (25, 30), (30, 30)]
+    reported: list[tuple[int, int]] = []
+    await seed(connection, accounts=2, conversations=15, progress=lambda done, total: reported.append((done, total)))
+    assert reported == [(10, 30), (15, 30), (25, 30), (30, 30)]
 
 
 async def test_accounts_can_be_without_conversations(connection: asyncpg.Connection) -> None:

@@ -195,7 +195,7 @@ async def request_in_flight(demo: Demo, dsn: str) -> AsyncIterator[asyncio.Task[
                 await connection.execute("LOCK TABLE conversations IN ACCESS EXCLUSIVE MODE")
                 headers = {"Authorization": f"Bearer {demo.token}"}
                 task = asyncio.create_task(client.post(f"{demo.url}/graphql", headers=headers, json={"query": NESTED}))
-                # The database tells nobody who waits, so it is asked.
+                # PostgreSQL has no notification of a session that waits, so it is polled.
                 while not await connection.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted"):  # noqa: ASYNC110
                     await asyncio.sleep(0.02)
                 yield task

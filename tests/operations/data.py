@@ -45,7 +45,7 @@ async def store_inbox(connection: asyncpg.Connection) -> None:
 
 
 class _Rows:
-    """Rows of one account, each stamped a day of its own; names tell the account."""
+    """Rows of one account, each created on a day of its own. Every name contains the account."""
 
     def __init__(self, connection: asyncpg.Connection, account: int) -> None:
         self._connection = connection

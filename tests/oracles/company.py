@@ -23,8 +23,8 @@ def write_company(folder: Path, seed: int) -> list[Path]:
             day = dice.randint(1, 3)
             # What is of one day mostly is the same, but not always.
             mark = f" {day}{dice.choice('aaaab')}"
-            told = {name: value + mark if name in CHANGING else value for name, value in fields.items()}
-            dice.choice(pages).setdefault(kind, []).append(record(kind, id, day=day, links=links, **told))
+            changed = {name: value + mark if name in CHANGING else value for name, value in fields.items()}
+            dice.choice(pages).setdefault(kind, []).append(record(kind, id, day=day, links=links, **changed))
     pages[3] |= {"reviews": [{"id": 1}], "hosts": [*pages[3].get("hosts", []), {"id": 7}, 7]}
     files = [folder / f"{number:02}.json" for number in range(FILES)]
     for file, page in zip(files, pages, strict=True):

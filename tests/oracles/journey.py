@@ -1,4 +1,4 @@
-"""Stays around today, and which stage they make, told in plain Python from the rule and from dates alone.
+"""Stays around today, and the stage that follows from them, derived in plain Python from the rule and from dates alone.
 
 Which date it is, and when it begins, the tests ask of the database, so that they know the same time zones.
 """

@@ -1,4 +1,4 @@
-"""What conversations and participants tell of their messages, computed anew from all rows in plain Python.
+"""The derived columns of conversations and participants, computed anew from all rows in plain Python.
 
 The rows are those of one account, as `world.dump` gives them. Nothing here knows how the application keeps them.
 """
@@ -14,8 +14,8 @@ _BITS = {"BOOKED": 1, "TENTATIVE": 2, "UNAVAILABLE": 4, "LOCKED": 8, "CANCELED":
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
-def told(dump: Dump) -> dict[int, dict[str, Any]]:
-    """What each conversation should tell, by the names of its columns.
+def derived_columns(dump: Dump) -> dict[int, dict[str, Any]]:
+    """The derived columns of each conversation, by name.
 
     Messages got their ids in the order in which they were written.
     """

@@ -41,7 +41,7 @@ def contract() -> GraphQLSchema:
 
 @pytest.fixture(scope="module")
 def exported() -> GraphQLSchema:
-    """What is told to callers."""
+    """The schema that callers were promised."""
     return _read(EXPORTED)
 
 
@@ -91,11 +91,11 @@ def test_order_inputs_keep_their_defaults(exported: GraphQLSchema) -> None:
 
 
 def test_the_directive_stands_where_scopes_are_needed(contract: GraphQLSchema, exported: GraphQLSchema) -> None:
-    promised, told = (schema.get_directive("requiresScopes") for schema in (contract, exported))
+    promised, actual = (schema.get_directive("requiresScopes") for schema in (contract, exported))
     assert promised is not None
-    assert told is not None
-    assert set(told.locations) == set(promised.locations)
-    assert {name: str(argument.type) for name, argument in told.args.items()} == {"scopes": "[String!]!"}
+    assert actual is not None
+    assert set(actual.locations) == set(promised.locations)
+    assert {name: str(argument.type) for name, argument in actual.args.items()} == {"scopes": "[String!]!"}
 
     assert dict(_scopes(exported)) == {
         "Account": ["inbox_read"],

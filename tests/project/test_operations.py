@@ -127,7 +127,7 @@ def test_the_documents_select_every_field_and_give_every_argument_and_input_fiel
         assert validate(schema, document) == [], path
         visit(document, TypeInfoVisitor(collector.info, collector))
 
-    # These are another number each time, and told in test_rate.py.
+    # These differ each time; test_rate.py covers them.
     assert set(_nameable(schema)) - collector.named == {"RateLimit.remaining", "RateLimit.resetAt"}
 
 

@@ -102,7 +102,7 @@ async def test_the_first_query_tells_what_is_open_and_what_was_said_last(reader:
         """
     )
     await connection.close()
-    told = [
+    shown = [
         {
             "subject": conversation["subject"],
             "stays": [booking["reference"] for booking in conversation["bookings"]["nodes"]],
@@ -110,7 +110,7 @@ async def test_the_first_query_tells_what_is_open_and_what_was_said_last(reader:
         }
         for conversation in page["nodes"]
     ]
-    assert told == [dict(row) for row in wanted[:2]]
+    assert shown == [dict(row) for row in wanted[:2]]
     assert page["totalCount"] == len(wanted) > 2
     assert page["pageInfo"]["hasNextPage"]
 
@@ -246,16 +246,16 @@ def test_each_rest_request_has_its_field() -> None:
 
 
 def test_the_scopes_allow_what_the_schema_requires_them_for() -> None:
-    told = {cells[0].strip("`"): cells[1] for cells in rows("Tokens and scopes")}
+    listed = {cells[0].strip("`"): cells[1] for cells in rows("Tokens and scopes")}
     requiring: dict[str, set[str]] = {scope: set() for scope in SCOPES}
     for type_ in SCHEMA.type_map.values():
         if isinstance(type_, GraphQLObjectType) and type_.ast_node is not None:
             for scope in required(type_):
                 requiring[scope].add(plural(type_))
 
-    assert set(told) == SCOPES
-    assert told.pop("inbox_write") == "every mutation, and all that `inbox_read` allows"
-    assert {scope: set(re.split(", | and ", text)) for scope, text in told.items()} == {
+    assert set(listed) == SCOPES
+    assert listed.pop("inbox_write") == "every mutation, and all that `inbox_read` allows"
+    assert {scope: set(re.split(", | and ", text)) for scope, text in listed.items()} == {
         scope: types for scope, types in requiring.items() if scope != "inbox_write"
     }
     assert {"inbox_write": frozenset({"inbox_read"})} == IMPLIED
@@ -293,11 +293,11 @@ def test_every_path_leads_somewhere() -> None:
 
 
 def test_the_declarations_take_what_is_said() -> None:
-    told = re.findall(r"`(\w+)\(([^`]*)\)`", section("Changing things"))
+    listed = re.findall(r"`(\w+)\(([^`]*)\)`", section("Changing things"))
 
-    assert [name for name, _ in told] == ["column", "computed", "one", "either", "many", "through", "last"]
+    assert [name for name, _ in listed] == ["column", "computed", "one", "either", "many", "through", "last"]
     declared = {name: value for module in (column, computed, end, many, one) for name, value in vars(module).items()}
-    for name, arguments in told:
+    for name, arguments in listed:
         assert arguments == positional(declared[name]), name
 
 

@@ -1,4 +1,4 @@
-"""How many statements a document costs: told by the document, whatever the number of rows."""
+"""How many statements a document takes: it depends on the document, not on the number of rows."""
 
 from __future__ import annotations
 
@@ -289,6 +289,6 @@ async def test_updating_several_conversations_costs_the_same_for_any_number(shar
         host=encode_id(t.Host, 1, world.HOST),
     )
 
-    # Hold, find the assignee, write; show, with assignees. The driver tells of one statement with many rows once more.
+    # Hold, find the assignee, write; show, with assignees. The driver reports one statement with many rows once more.
     assert len(dict.fromkeys(ran)) == 5, "\n".join(ran)
     assert len(ran) <= 6

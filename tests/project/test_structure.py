@@ -197,7 +197,7 @@ def test_rows_are_written_by_statements_and_not_by_a_session() -> None:
     assert sessions <= {"db.migrations.apply"}
 
 
-# The command line connects, and tells a database that is away from a bug.
+# The command line connects, and distinguishes a database that is unavailable from a defect.
 CONNECTING = {
     ("gql.cli.database", "asyncpg"),
     ("gql.cli.database", "sqlalchemy.exc"),

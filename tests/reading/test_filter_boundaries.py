@@ -1,4 +1,4 @@
-"""Filters at their edges: a moment that a period ends with, what is null, and what is told by other rows."""
+"""Filters at their boundaries: the ends of periods, null, and values that are derived from other rows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The stage of a conversation, and what else is told of it by its bookings and messages."""
+"""The stage of a conversation, and its other values that are derived from bookings and messages."""
 
 from __future__ import annotations
 
@@ -63,9 +63,9 @@ async def on_one_day(world: World, zones: Sequence[str], ask: Callable[[], Await
             await store_account(world.connection, account)
             days.append(await store_stays(world.connection, account, zone))
         world.client.statements.take()
-        told = await ask()
+        answer = await ask()
         if [await today(world.connection, zone) for zone in zones] == days:
-            return told
+            return answer
 
 
 @pytest.mark.parametrize("zone", ZONES)
@@ -158,13 +158,13 @@ async def test_every_way_to_a_conversation_tells_its_stage(shared: World) -> Non
         inquiry=encode_id(t.Inquiry, 1, INQUIRY),
     )
 
-    told = {"stage": "RESERVED"}
+    expected = {"stage": "RESERVED"}
     assert data == {
-        "node": told,
-        "nodes": [told, told],
-        "conversation": {**told, "messages": {"nodes": [{"conversation": told}]}},
-        "inquiry": {"conversation": told},
-        "bookings": {"nodes": [{"conversations": {"nodes": [told]}}]},
+        "node": expected,
+        "nodes": [expected, expected],
+        "conversation": {**expected, "messages": {"nodes": [{"conversation": expected}]}},
+        "inquiry": {"conversation": expected},
+        "bookings": {"nodes": [{"conversations": {"nodes": [expected]}}]},
     }
 
 

@@ -204,5 +204,5 @@ async def test_a_page_deep_down_reads_no_more_rows_than_the_first(
     ((sql, values),) = ran.take()
     plan = await explain(connection, sql, values, "ANALYZE, FORMAT JSON")
 
-    # The page, the row that tells that there is more, and the one that tells that there is something before.
+    # The page, and one row on each side of it that shows that there is more.
     assert rows_read(plan, "conversations") == 22

@@ -369,7 +369,7 @@ texts = st.lists(st.text(LETTERS, max_size=12), max_size=3)
 
 
 def words(text: str) -> list[str]:
-    """The words of a text, as plain Python tells them."""
+    """The words of a text, split in plain Python."""
     plain = "".join(char for char in unicodedata.normalize("NFKD", text.lower()) if not unicodedata.combining(char))
     return re.findall(r"\w+", plain.replace("ß", "ss"))
 

@@ -55,7 +55,7 @@ async def store_account(connection: asyncpg.Connection, account: int = 1) -> Non
 
 
 async def derive_all(connection: asyncpg.Connection, account: int = 1) -> None:
-    """Let the conversations of rows that a test stored tell of them, as if the application had written them."""
+    """Derive the columns of conversations whose rows a test stored, as the application does when it writes."""
     ids = [row["id"] for row in await connection.fetch("SELECT id FROM conversations WHERE account_id = $1", account)]
     for statement in STATEMENTS:
         await connection.execute(statement, account, ids)

@@ -1,4 +1,4 @@
-"""What PostgreSQL would do with the statements that ran, as its plans tell."""
+"""The plans that PostgreSQL makes for the statements that ran."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ SHOWN_MESSAGE = "message { content visibility channel origin sentAt sender { dat
 
 
 async def prepare(shared: World, monkeypatch: pytest.MonkeyPatch) -> asyncpg.Connection[Any]:
-    """Let there be two accounts that tell of their messages, and time stand still. Returns a connection to them."""
+    """Store two accounts with derived columns, and stop the clock. Returns a connection to them."""
     monkeypatch.setattr("db.queries.writing.now", lambda: NOW)
     await shared.fill(1, 2)
     await derive_all(shared.connection)

@@ -11,7 +11,7 @@ from db.tables import Table
 from tests.support.client import Client
 from tests.support.factories import derive_all, store
 
-# The ids of an account's rows, the same in every account: only the account tells them apart.
+# The ids of an account's rows, the same in every account, so that only the account distinguishes them.
 USER, HOST, OTHER_HOST, SOURCE, INTERNAL_SOURCE, CLIENT, RENTAL = 1, 1, 2, 5, 6, 7, 8
 CONVERSATION, OTHER_CONVERSATION = 10, 11
 BOOKING, OTHER_BOOKING, FREE_BOOKING = 20, 21, 22

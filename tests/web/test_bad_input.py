@@ -1,4 +1,4 @@
-"""What is wrong with an input is told clearly and all at once, and nothing is lost or half-written."""
+"""All errors of an input are reported at once, and a rejected mutation writes nothing."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ SUGGESTION = " Did you mean "
 
 @pytest.fixture(scope="module")
 async def talkative(seeded_dsn: str) -> AsyncIterator[Client]:
-    """A client of an application that tells of its schema."""
+    """A client of an application with introspection."""
     async with serving(seeded_dsn, Statements(), introspection=True) as client:
         yield client
 
@@ -99,9 +99,9 @@ async def test_names_of_types_in_an_answer_stay(silent: Client) -> None:
 async def test_nothing_is_suggested_where_introspection_is_off(
     silent: Client, talkative: Client, document: str, variables: dict[str, Any]
 ) -> None:
-    told = [(await client.answer(document, **variables))["errors"] for client in (talkative, silent)]
+    answers = [(await client.answer(document, **variables))["errors"] for client in (talkative, silent)]
 
-    suggesting, plain = ([error["message"] for error in errors] for errors in told)
+    suggesting, plain = ([error["message"] for error in errors] for errors in answers)
     assert any(SUGGESTION in message for message in suggesting)
     assert not any(SUGGESTION in message for message in plain)
     # Some have the value that was given in place of the suggestion.

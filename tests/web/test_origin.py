@@ -248,15 +248,15 @@ async def test_apps_of_other_origins_can_read_what_is_told_in_headers(seeded_dsn
 
     assert [answer.status_code for answer in (kept, spent, refused)] == [200, 429, 401]
     exposed = {name for answer in (kept, spent, refused) for name in _exposed(answer)}
-    told = {
+    expected = {
         "etag",
         "retry-after",
         "www-authenticate",
         *(name for name in spent.headers if name.startswith("ratelimit-")),
     }
-    assert exposed == told
-    assert len(told) == 6
-    assert told <= {*kept.headers, *spent.headers, *refused.headers}
+    assert exposed == expected
+    assert len(expected) == 6
+    assert expected <= {*kept.headers, *spent.headers, *refused.headers}
 
 
 def _exposed(response: httpx.Response) -> set[str]:

@@ -1,4 +1,4 @@
-"""A connection that is lost while a write is being committed: the client is told that nobody knows, and what helps."""
+"""A connection that is lost during COMMIT: the error says that the outcome is unknown, and how to ask again."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ import pytest
 from db import tables as t
 from gql.fields.node import encode_id
 from tests.conftest import serving
-from tests.oracles.recomputation import last_sent, told
+from tests.oracles.recomputation import derived_columns, last_sent
 from tests.support import world
 from tests.support.client import Client
 from tests.support.factories import MOMENT, store
@@ -301,8 +301,8 @@ async def test_20_clients_at_once_lose_no_message_and_leave_what_the_rows_tell(s
     rows = await world.dump(shared.connection)
     contents = sorted(row["content"] for row in rows["messages"])
     assert contents == sorted(f"{word} {place}" for place in range(20) for word in ("Hello", "Hi", "Note", "Bye"))
-    shown = {row["id"]: {name: row[name] for name in told(rows)[row["id"]]} for row in rows["conversations"]}
-    assert shown == told(rows)
+    shown = {row["id"]: {name: row[name] for name in derived_columns(rows)[row["id"]]} for row in rows["conversations"]}
+    assert shown == derived_columns(rows)
     assert {row["id"]: row["last_message_sent_at"] for row in rows["participants"]} == last_sent(rows)
     # The host took part in the first already, and joined the second once.
     assert sorted(row["conversation_id"] for row in rows["participants"] if row["host_id"]) == [

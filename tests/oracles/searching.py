@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
+from unicodedata import category, normalize
 
 import asyncpg
 
@@ -48,6 +50,8 @@ class Thread:
     references: Sequence[str] = ()
     external_references: Sequence[str] = ()
     guests: Sequence[str] = ()
+    emails: Sequence[str] = ()
+    phones: Sequence[str] = ()
 
 
 async def hold(world: World, *threads: Thread, account: int = 1) -> None:
@@ -78,6 +82,11 @@ async def _add_people(connection: asyncpg.Connection[Any], account: int, id_: in
     for fullname in thread.clients:
         client = await store(connection, "clients", account_id=account, fullname=fullname)
         await store(connection, "participants", member_type="CLIENT", member_id=client, client_id=client, **in_thread)
+    for column, texts in (("email", thread.emails), ("phone", thread.phones)):
+        for text in texts:
+            client = await store(connection, "clients", account_id=account, fullname="", **{column: text})
+            member = {"member_type": "CLIENT", "member_id": client, "client_id": client}
+            await store(connection, "participants", **member, **in_thread)
     if thread.messages or thread.notes:
         sender = await store(connection, "participants", member_type="HOST", member_id=0, **in_thread)
         kinds = [(text, "EXTERNAL") for text in thread.messages] + [(text, "INTERNAL") for text in thread.notes]
@@ -109,6 +118,13 @@ async def find(client: Client, search: str | None, **filter_: Any) -> list[int]:
     found = (await client.data(FOUND, filter={"search": search, **filter_}))["conversations"]
     assert found["totalCount"] == len(found["nodes"])
     return [int(node["databaseId"]) for node in found["nodes"]]
+
+
+def words(text: str) -> set[str]:
+    """The words that a text is found by, as plain Python tells them: its compounds also without their punctuation."""
+    letters = "".join(char for char in normalize("NFKD", text).lower() if not category(char).startswith("M"))
+    chunks = [re.findall(r"\w+", chunk) for chunk in letters.replace("ß", "ss").split()]
+    return {part for chunk in chunks for part in (*chunk, "".join(chunk))} - {""}
 
 
 def ids(data: Any) -> list[int]:

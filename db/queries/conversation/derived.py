@@ -37,8 +37,9 @@ WHERE c.account_id = $1 AND c.id = told.id
     AND (c.unanswered_since, c.unread_count) IS DISTINCT FROM (told.unanswered_since, told.unread_count)
 """
 
-# `search_document()` is the database's own (`db.tables.search`). A form feed stands between pieces, across which no
-# phrase goes. Messages beyond its limit are not even taken apart.
+# The functions are the database's own (`db.tables.search`). A form feed stands between pieces, across which no phrase
+# goes. People and bookings are found by the ends of their numbers, too. Of a thread of millions of characters, the
+# newest two million are split into words: more would make writing in it slow.
 TEXTS = r"""
 INSERT INTO conversation_texts (account_id, conversation_id, words)
 SELECT c.account_id, c.id,
@@ -47,13 +48,15 @@ FROM conversations c
 CROSS JOIN LATERAL (
     SELECT string_agg(content, E'\f' ORDER BY content) AS content
     FROM (
-        SELECT concat_ws(E'\f', b.reference, b.external_reference, l.fullname)
+        SELECT concat_ws(E'\f', b.reference, b.external_reference, search_ends(b.reference, 3, 12),
+            search_ends(b.external_reference, 3, 12), l.fullname, search_contact(l.email, l.phone))
         FROM conversation_bookings cb
         JOIN bookings b ON (b.account_id, b.id) = (cb.account_id, cb.booking_id)
         LEFT JOIN clients l ON (l.account_id, l.id) = (b.account_id, b.client_id)
         WHERE (cb.account_id, cb.conversation_id) = (c.account_id, c.id)
         UNION
-        SELECT coalesce(l.fullname, concat_ws(' ', h.firstname, h.lastname))
+        SELECT concat_ws(E'\f', coalesce(l.fullname, concat_ws(' ', h.firstname, h.lastname)),
+            search_contact(l.email, l.phone))
         FROM participants p
         LEFT JOIN clients l ON (l.account_id, l.id) = (p.account_id, p.client_id)
         LEFT JOIN hosts h ON (h.account_id, h.id) = (p.account_id, p.host_id)
@@ -68,7 +71,7 @@ CROSS JOIN LATERAL (
         FROM messages m WHERE (m.account_id, m.conversation_id) = (c.account_id, c.id)
         WINDOW newest AS (ORDER BY m.sent_at DESC, m.id DESC)
     ) message
-    WHERE start < 50000
+    WHERE start < 2000000
 ) body
 WHERE c.account_id = $1 AND c.id = ANY($2::bigint[])
 ON CONFLICT (account_id, conversation_id) DO UPDATE SET words = excluded.words

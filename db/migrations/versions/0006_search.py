@@ -1,0 +1,272 @@
+"""Searches find more: marks of all scripts, unspaced scripts, all messages, contacts, ends of references, compounds."""
+
+from __future__ import annotations
+
+import importlib
+
+from alembic import op
+from sqlalchemy import DDL
+
+revision = "0006"
+down_revision = "0005"
+# Older code writes documents without contacts and ends of references.
+oldest_code = "0006"
+
+_BEFORE = importlib.import_module("db.migrations.versions.0002_finding_and_replying")
+_INDEX = "ix_conversation_texts_words"
+
+# The functions, as `db.tables.search` had them at that time.
+_MARKS = (
+    r"\u0300-\u036f\u0483-\u0489\u0591-\u05bd\u05bf\u05c1-\u05c2\u05c4-\u05c5\u05c7\u0610-\u061a\u064b-\u065f\u0670"
+    r"\u06d6-\u06dc\u06df-\u06e4\u06e7-\u06e8\u06ea-\u06ed\u0711\u0730-\u074a\u07a6-\u07b0\u07eb-\u07f3\u07fd"
+    r"\u0816-\u0819\u081b-\u0823\u0825-\u0827\u0829-\u082d\u0859-\u085b\u0898-\u089f\u08ca-\u08e1\u08e3-\u0903"
+    r"\u093a-\u093c\u093e-\u094f\u0951-\u0957\u0962-\u0963\u0981-\u0983\u09bc\u09be-\u09cd\u09d7\u09e2-\u09e3"
+    r"\u09fe-\u0a03\u0a3c-\u0a51\u0a70-\u0a71\u0a75\u0a81-\u0a83\u0abc\u0abe-\u0acd\u0ae2-\u0ae3\u0afa-\u0b03\u0b3c"
+    r"\u0b3e-\u0b57\u0b62-\u0b63\u0b82\u0bbe-\u0bcd\u0bd7\u0c00-\u0c04\u0c3c\u0c3e-\u0c56\u0c62-\u0c63\u0c81-\u0c83"
+    r"\u0cbc\u0cbe-\u0cd6\u0ce2-\u0ce3\u0d00-\u0d03\u0d3b-\u0d3c\u0d3e-\u0d4d\u0d57\u0d62-\u0d63\u0d81-\u0d83"
+    r"\u0dca-\u0ddf\u0df2-\u0df3\u0e31\u0e34-\u0e3a\u0e47-\u0e4e\u0eb1\u0eb4-\u0ebc\u0ec8-\u0ecd\u0f18-\u0f19\u0f35"
+    r"\u0f37\u0f39\u0f3e-\u0f3f\u0f71-\u0f84\u0f86-\u0f87\u0f8d-\u0fbc\u0fc6\u102b-\u103e\u1056-\u1059\u105e-\u1060"
+    r"\u1062-\u1064\u1067-\u106d\u1071-\u1074\u1082-\u108d\u108f\u109a-\u109d\u135d-\u135f\u1712-\u1715\u1732-\u1734"
+    r"\u1752-\u1753\u1772-\u1773\u17b4-\u17d3\u17dd\u180b-\u180d\u180f\u1885-\u1886\u18a9\u1920-\u193b\u1a17-\u1a1b"
+    r"\u1a55-\u1a7f\u1ab0-\u1b04\u1b34-\u1b44\u1b6b-\u1b73\u1b80-\u1b82\u1ba1-\u1bad\u1be6-\u1bf3\u1c24-\u1c37"
+    r"\u1cd0-\u1cd2\u1cd4-\u1ce8\u1ced\u1cf4\u1cf7-\u1cf9\u1dc0-\u1dff\u20d0-\u20f0\u2cef-\u2cf1\u2d7f\u2de0-\u2dff"
+    r"\u302a-\u302f\u3099-\u309a\ua66f-\ua672\ua674-\ua67d\ua69e-\ua69f\ua6f0-\ua6f1\ua802\ua806\ua80b\ua823-\ua827"
+    r"\ua82c\ua880-\ua881\ua8b4-\ua8c5\ua8e0-\ua8f1\ua8ff\ua926-\ua92d\ua947-\ua953\ua980-\ua983\ua9b3-\ua9c0\ua9e5"
+    r"\uaa29-\uaa36\uaa43\uaa4c-\uaa4d\uaa7b-\uaa7d\uaab0\uaab2-\uaab4\uaab7-\uaab8\uaabe-\uaabf\uaac1\uaaeb-\uaaef"
+    r"\uaaf5-\uaaf6\uabe3-\uabea\uabec-\uabed\ufb1e\ufe00-\ufe0f\ufe20-\ufe2f\U000101fd\U000102e0"
+    r"\U00010376-\U0001037a\U00010a01-\U00010a0f\U00010a38-\U00010a3f\U00010ae5-\U00010ae6\U00010d24-\U00010d27"
+    r"\U00010eab-\U00010eac\U00010f46-\U00010f50\U00010f82-\U00010f85\U00011000-\U00011002\U00011038-\U00011046"
+    r"\U00011070\U00011073-\U00011074\U0001107f-\U00011082\U000110b0-\U000110ba\U000110c2\U00011100-\U00011102"
+    r"\U00011127-\U00011134\U00011145-\U00011146\U00011173\U00011180-\U00011182\U000111b3-\U000111c0"
+    r"\U000111c9-\U000111cc\U000111ce-\U000111cf\U0001122c-\U00011237\U0001123e\U000112df-\U000112ea"
+    r"\U00011300-\U00011303\U0001133b-\U0001133c\U0001133e-\U0001134d\U00011357\U00011362-\U00011374"
+    r"\U00011435-\U00011446\U0001145e\U000114b0-\U000114c3\U000115af-\U000115c0\U000115dc-\U000115dd"
+    r"\U00011630-\U00011640\U000116ab-\U000116b7\U0001171d-\U0001172b\U0001182c-\U0001183a\U00011930-\U0001193e"
+    r"\U00011940\U00011942-\U00011943\U000119d1-\U000119e0\U000119e4\U00011a01-\U00011a0a\U00011a33-\U00011a39"
+    r"\U00011a3b-\U00011a3e\U00011a47\U00011a51-\U00011a5b\U00011a8a-\U00011a99\U00011c2f-\U00011c3f"
+    r"\U00011c92-\U00011cb6\U00011d31-\U00011d45\U00011d47\U00011d8a-\U00011d97\U00011ef3-\U00011ef6"
+    r"\U00016af0-\U00016af4\U00016b30-\U00016b36\U00016f4f\U00016f51-\U00016f92\U00016fe4-\U00016ff1"
+    r"\U0001bc9d-\U0001bc9e\U0001cf00-\U0001cf46\U0001d165-\U0001d169\U0001d16d-\U0001d172\U0001d17b-\U0001d182"
+    r"\U0001d185-\U0001d18b\U0001d1aa-\U0001d1ad\U0001d242-\U0001d244\U0001da00-\U0001da36\U0001da3b-\U0001da6c"
+    r"\U0001da75\U0001da84\U0001da9b-\U0001daaf\U0001e000-\U0001e02a\U0001e130-\U0001e136\U0001e2ae"
+    r"\U0001e2ec-\U0001e2ef\U0001e8d0-\U0001e8d6\U0001e944-\U0001e94a\U000e0100-\U000e01ef"
+)
+_UNSEEN = r"\u00ad\u0640\u200b-\u200f\u2060\ufeff"
+_UNSPACED = (
+    r"\u0e01-\u0e4f\u0e81-\u0ecf\u0edc-\u0edf\u1780-\u17d3\u2e80-\u2fdf\u3005-\u3007\u3031-\u3035\u303b-\u303c"
+    r"\u3041-\u3096\u309d-\u309f\u30a1-\u30fa\u30fc-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
+    r"\U00020000-\U0003ffff"
+)
+
+_PLAIN = rf"""
+CREATE FUNCTION search_plain(content text) RETURNS text LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE AS $$
+DECLARE
+    plain text := lower(content);
+BEGIN
+    IF octet_length(content) > length(content) THEN
+        plain := regexp_replace(lower(normalize(content, NFKD)), '[{_MARKS}{_UNSEEN}]', '', 'g');
+        plain := translate(plain, 'øłđðħıςٱ', 'olddhiσا');
+        plain := replace(replace(replace(replace(plain, 'ß', 'ss'), 'æ', 'ae'), 'œ', 'oe'), 'þ', 'th');
+    END IF;
+    plain := regexp_replace(plain, '(?!["-])[[:punct:]]|(?<=\S)-|-(?![^\s[:punct:]]|")', '''', 'g');
+    IF plain ~ '[{_UNSPACED}]' THEN
+        plain := regexp_replace(plain, '(?<=[{_UNSPACED}])([{_UNSPACED}])(?=[{_UNSPACED}])', '\1''\1', 'g');
+        plain := regexp_replace(plain, '([{_UNSPACED}])(?=[^\s''"{_UNSPACED}])', '\1''', 'g');
+        plain := regexp_replace(plain, '([^\s''"{_UNSPACED}-])(?=[{_UNSPACED}])', '\1''', 'g');
+    END IF;
+    RETURN regexp_replace(plain, '([^\s''"]{{100}})[^\s''"]+', '\1', 'g');
+END
+$$
+"""  # noqa: RUF001  # letters of other scripts
+
+_JOINED = rf"""
+CREATE FUNCTION search_joined(plain text) RETURNS text LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+RETURN (
+    SELECT string_agg(DISTINCT left(replace(piece[1], '''', ''), 100), ' ')
+    FROM regexp_matches(
+        plain,
+        '[^\s''"{_UNSPACED}]+(?:''+[^\s''"{_UNSPACED}]+)+|(?<=[{_UNSPACED}])[{_UNSPACED}](?!''?[{_UNSPACED}])',
+        'g'
+    ) AS piece
+)
+"""  # noqa: S608  # its only parts are letters
+
+_ENDS = r"""
+CREATE FUNCTION search_ends(content text, shortest integer, longest integer) RETURNS text
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+RETURN (
+    SELECT string_agg(right(joined, size), ' ')
+    FROM regexp_replace(search_plain(content), '[\s''"-]+', '', 'g') AS joined,
+        generate_series(shortest, least(longest, length(joined))) AS size
+)
+"""
+
+_CONTACT = r"""
+CREATE FUNCTION search_contact(email text, phone text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN nullif(concat_ws(E'\f',
+    split_part(email, '@', 1),
+    search_joined(search_plain(email)),
+    search_ends(regexp_replace(search_plain(phone), '\D', '', 'g'), 4, 9)
+), '')
+"""
+
+_OWNED = r"""
+CREATE FUNCTION search_owned(account bigint, lexemes text) RETURNS text LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+RETURN regexp_replace(lexemes, '''([^'']+)''', '''' || account::text || ' \1''', 'g')
+"""
+
+_WORDS = r"""
+CREATE FUNCTION search_words(plain text) RETURNS tsvector LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+RETURN to_tsvector('simple'::regconfig,
+    replace(plain, E'\f', ' 0.0 ') || ' 0.0 ' || coalesce(search_joined(plain), ''))
+"""
+
+_DOCUMENT = r"""
+CREATE FUNCTION search_document(account bigint, head text, body text) RETURNS tsvector
+LANGUAGE plpgsql IMMUTABLE STRICT AS $$
+DECLARE
+    plain_head text := left(translate(search_plain(head), '-', ' '), 10000);
+    plain_body text := translate(search_plain(body), '-', ' ');
+BEGIN
+    LOOP
+        BEGIN
+            RETURN search_owned(
+                account, (setweight(search_words(plain_head), 'A') || search_words(plain_body))::text
+            )::tsvector;
+        EXCEPTION WHEN program_limit_exceeded THEN
+            plain_body := left(plain_body, length(plain_body) / 2);
+        END;
+    END LOOP;
+END
+$$
+"""
+
+_CHOICE = r"""
+CREATE FUNCTION search_choice(written text, unfinished boolean) RETURNS text
+LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE AS $$
+DECLARE
+    digits text := CASE WHEN written ~ '^[\d\s'']+$' THEN right(regexp_replace(written, '\D', '', 'g'), 9) ELSE '' END;
+    last text := '(''[^'']{2,}'')$';
+    choices text;
+BEGIN
+    SELECT string_agg(DISTINCT CASE WHEN unfinished THEN regexp_replace(asked, last, '\1:*') ELSE asked END, ' | ')
+    INTO choices
+    FROM unnest(ARRAY[
+        websearch_to_tsquery('simple'::regconfig, written),
+        CASE WHEN written !~ '\s' THEN
+            phraseto_tsquery('simple'::regconfig, left(replace(written, '''', ''), 100)) END,
+        CASE WHEN length(digits) >= 4 THEN phraseto_tsquery('simple'::regconfig, digits) END,
+        CASE WHEN length(digits) >= 4 THEN phraseto_tsquery('simple'::regconfig, ltrim(digits, '0')) END
+    ]) AS choice, CAST(choice AS text) AS asked
+    WHERE asked <> '';
+    RETURN '( ' || choices || ' )';
+END
+$$
+"""
+
+_QUERY = rf"""
+CREATE FUNCTION search_query(account bigint, search text) RETURNS tsquery
+LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE COST 1000000000 AS $$
+DECLARE
+    content text := left(search_plain(left(search, 1000)), 3000);
+    unfinished boolean := content ~ '^(?:[^"]*"[^"]*")*[^"]*[^\s"''-][\s''-]*$';
+    token record;
+    choices text[] := '{{}}';
+    marked text := '';
+    lexemes text;
+BEGIN
+    FOR token IN
+        SELECT piece[1] AS gap, piece[2] AS word, btrim(piece[2], ''' ') AS written,
+            mod(sum(length(piece[1]) - length(replace(piece[1], '"', ''))) OVER (ORDER BY place), 2) = 1 AS quoted
+        FROM regexp_matches(content, '([\s"''-]*)(\d+(?:[\s'']+\d+)+(?![^\s''"])|[^\s"]+)', 'g')
+            WITH ORDINALITY AS token (piece, place)
+        ORDER BY place
+    LOOP
+        IF token.written ~ '[{_UNSPACED}]' OR token.written !~ '[''\s]|^\d{{4}}'
+            OR (token.quoted AND token.written ~ '\s')
+            OR numnode(websearch_to_tsquery('simple'::regconfig, token.written)) = 0
+        THEN
+            marked := marked || token.gap || token.word;
+        ELSE
+            choices := choices || token.written;
+            marked := marked || token.gap || 'qz' || cardinality(choices) || 'zq';
+        END IF;
+    END LOOP;
+    marked := marked || substring(content FROM '[\s"-]*$');
+    lexemes := websearch_to_tsquery('simple'::regconfig, marked)::text;
+    lexemes := regexp_replace(lexemes, '(''[{_UNSPACED}]'')', '\1:*', 'g');
+    IF unfinished THEN
+        lexemes := regexp_replace(lexemes, '(^|[^!])(''[^'']{{2,}}'')$', '\1\2:*');
+    END IF;
+    FOR place IN 1 .. cardinality(choices) LOOP
+        lexemes := replace(lexemes, '''qz' || place || 'zq'':*', search_choice(choices[place], true));
+        lexemes := replace(lexemes, '''qz' || place || 'zq''', search_choice(choices[place], false));
+    END LOOP;
+    RETURN search_owned(account, lexemes::tsquery::text)::tsquery;
+END
+$$
+"""  # noqa: S608  # its only parts are letters
+
+
+_FUNCTIONS = (_PLAIN, _JOINED, _ENDS, _CONTACT, _OWNED, _WORDS, _DOCUMENT, _CHOICE, _QUERY)
+_REPLACED = ("search_query", "search_document", "search_owned", "search_plain")
+_ADDED = ("search_choice", "search_words", "search_contact", "search_ends", "search_joined")
+
+# As `db.queries.conversation.derived` derived it at that time, for all conversations at once.
+_TEXTS = r"""
+INSERT INTO conversation_texts (account_id, conversation_id, words)
+SELECT c.account_id, c.id,
+    search_document(c.account_id, concat_ws(E'\f', c.subject, head.content), coalesce(body.content, ''))
+FROM conversations c
+CROSS JOIN LATERAL (
+    SELECT string_agg(content, E'\f' ORDER BY content) AS content
+    FROM (
+        SELECT concat_ws(E'\f', b.reference, b.external_reference, search_ends(b.reference, 3, 12),
+            search_ends(b.external_reference, 3, 12), l.fullname, search_contact(l.email, l.phone))
+        FROM conversation_bookings cb
+        JOIN bookings b ON (b.account_id, b.id) = (cb.account_id, cb.booking_id)
+        LEFT JOIN clients l ON (l.account_id, l.id) = (b.account_id, b.client_id)
+        WHERE (cb.account_id, cb.conversation_id) = (c.account_id, c.id)
+        UNION
+        SELECT concat_ws(E'\f', coalesce(l.fullname, concat_ws(' ', h.firstname, h.lastname)),
+            search_contact(l.email, l.phone))
+        FROM participants p
+        LEFT JOIN clients l ON (l.account_id, l.id) = (p.account_id, p.client_id)
+        LEFT JOIN hosts h ON (h.account_id, h.id) = (p.account_id, p.host_id)
+        WHERE (p.account_id, p.conversation_id) = (c.account_id, c.id)
+    ) piece (content)
+) head
+CROSS JOIN LATERAL (
+    SELECT string_agg(content, E'\f' ORDER BY place) AS content
+    FROM (
+        SELECT m.content, row_number() OVER newest AS place,
+            sum(length(m.content)) OVER newest - length(m.content) AS start
+        FROM messages m WHERE (m.account_id, m.conversation_id) = (c.account_id, c.id)
+        WINDOW newest AS (ORDER BY m.sent_at DESC, m.id DESC)
+    ) message
+    WHERE start < 2000000
+) body
+"""
+
+
+def upgrade() -> None:
+    """Replace the functions and derive all documents anew, before their index."""
+    for name in _REPLACED:
+        op.execute(f"DROP FUNCTION {name}")
+    _derive(_FUNCTIONS, _TEXTS)
+
+
+def downgrade() -> None:
+    """Derive them as before."""
+    for name in (*_ADDED[:2], "search_query", "search_document", *_ADDED[2:], "search_owned", "search_plain"):
+        op.execute(f"DROP FUNCTION {name} CASCADE")
+    _derive(_BEFORE._FUNCTIONS, _BEFORE._TEXTS)  # noqa: SLF001  # another revision's
+
+
+def _derive(functions: tuple[str, ...], texts: str) -> None:
+    for function in functions:
+        op.execute(DDL(function))  # type: ignore[no-untyped-call]
+    op.execute("TRUNCATE conversation_texts")
+    op.drop_index(_INDEX, table_name="conversation_texts")
+    op.execute(texts)
+    op.create_index(_INDEX, "conversation_texts", ["words"], postgresql_using="gin")

@@ -25,6 +25,8 @@ class Clause:
     found through rows of other tables; and `bunched` where the rows that meet it lie close together in an order by a
     moment, as what is open, waits, or is of a period does.
 
+    It `excludes` clauses that no row meets beside it.
+
     `counted` makes the SELECT of as many rows as rows meet it, where those of another table alone tell.
     """
 
@@ -33,6 +35,7 @@ class Clause:
     selective: bool = False
     indirect: bool = False
     bunched: bool = False
+    excludes: frozenset[Shape] = frozenset()
     counted: Callable[[Any], Select[Any]] | None = None
 
 
@@ -82,9 +85,10 @@ ENDS: Mapping[str, Callable[[Any, Any], Any]] = {
 }
 
 
-def flag(condition: ColumnElement[bool], *, selective: bool = False) -> Criterion:
-    """True asks for `condition`, which may be a selective one, false for its opposite."""
-    clause = Clause(lambda _: condition, selective=selective, bunched=True)
+def flag(condition: ColumnElement[bool], *, selective: bool = False, excludes: Iterable[Term] = ()) -> Criterion:
+    """True asks for `condition`, which may be a selective one or exclude other terms; false for its opposite."""
+    excluded = frozenset(term.clause for term in excludes)
+    clause = Clause(lambda _: condition, selective=selective, bunched=True, excludes=excluded)
     return lambda value: Term(clause if value else Denied(clause))
 
 
@@ -205,6 +209,12 @@ def conditions(
         return and_(condition, condition.is_(true())) if here else condition
 
     return [build(clause) for clause in clauses]
+
+
+def contradict(clauses: Iterable[Shape]) -> bool:
+    """Whether no row meets all of `clauses`, as one excludes another: PostgreSQL would go through all rows to see."""
+    given = frozenset(clauses)
+    return any(isinstance(clause, Clause) and clause.excludes & given for clause in given)
 
 
 def _is_bunched(shape: Shape) -> bool:

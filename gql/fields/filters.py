@@ -119,10 +119,15 @@ class ConversationFilter:
     overdue: bool | None = given("Whether a guest waits for an answer and `deadlineResponseAt` has passed.")
     stages: list[JourneyStage] | None = given("With one of these stages.")
     search: str | None = given(
-        "Words to find in subjects, messages, names of participants and guests, and booking references. All words must "
-        "match; `or` between words, a minus before a word and quotes around a phrase work as in web searches. Case and "
-        "accents are ignored, and the last word may be incomplete. Only the first 1,000 characters are used. Blank "
-        "text is ignored; text without a word, such as `!?`, matches nothing."
+        "Text of the subject, of messages and notes, names of participants and booking guests, their e-mail addresses "
+        "(whole, or the local part) and phones (the last four to nine digits, however they are written), booking "
+        "references (whole, or their end). All words must match; `or` between words, a minus before a word and quotes "
+        "around a phrase work as in web searches. Case, accents and other marks are ignored, and `Wi-Fi` and `wifi` "
+        "match each other. The last word may be a prefix of at least two letters; text without spaces, such as Chinese "
+        "or Thai, is found from its middle, too. The first 1,000 characters count. Blank text is ignored; text without "
+        "a word, such as `!?`, matches nothing. Of a conversation with more words than PostgreSQL can index (1 MB), or "
+        "more than 2,000,000 characters, the newest messages are searched; phrases are found in about its first 16,000 "
+        "words, the newest messages first."
     )
     not_: ConversationFilter | None = given(
         f"Excludes conversations that match this filter. `not` and `or` can be nested {MAX_DEPTH} levels deep.",

@@ -96,11 +96,15 @@ def _found(*conditions: ColumnElement[bool]) -> ColumnElement[bool]:
 
 _UPDATED = _period(_C.updated_at)
 _WAITING = _C.waiting_since.is_not(None)
+_CLOSED = flag(_C.closed_at.is_not(None))
+_SPAM = flag(_C.marked_as_spam_at.is_not(None), selective=True)
+# Nobody waits in what is closed or spam.
+_IDLE = [criterion(True) for criterion in (_CLOSED, _SPAM)]  # noqa: FBT003  # the value of a flag
 
 FILTERS: dict[str, Criterion] = {
     "ids": any_of(_C.id),
-    "closed": flag(_C.closed_at.is_not(None)),
-    "marked_as_spam": flag(_C.marked_as_spam_at.is_not(None), selective=True),
+    "closed": _CLOSED,
+    "marked_as_spam": _SPAM,
     # In the words of its index.
     "read": flag(not_(func.coalesce(_C.last_message_at > _C.read_at, _C.read_at.is_(None)))),
     "assigned": flag(_C.assignee_id.is_not(None)),
@@ -118,9 +122,11 @@ FILTERS: dict[str, Criterion] = {
     "last_message_at": _period(_C.last_message_at),
     "deadline_response_at": _period(_C.deadline_response_at),
     "updated_since": lambda moment: _UPDATED({"gte": moment}),
-    "needs_reply": flag(_WAITING, selective=True),
+    "needs_reply": flag(_WAITING, selective=True, excludes=_IDLE),
     "search": search.search_criterion,
     # The deadlines of those that nobody waits in stay where they were, and pass.
-    "overdue": flag(and_(_WAITING, _sorted(_C.deadline_response_at, descending=False) < func.now()), selective=True),
+    "overdue": flag(
+        and_(_WAITING, _sorted(_C.deadline_response_at, descending=False) < func.now()), selective=True, excludes=_IDLE
+    ),
     "stages": stages_criterion,
 }

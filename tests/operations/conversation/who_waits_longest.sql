@@ -10,4 +10,4 @@ LIMIT $3) AS row ON true;
 
 SELECT conversations.account_id AS parent, count(*) AS total
 FROM conversations
-WHERE conversations.account_id = $1::BIGINT AND conversations.closed_at IS NOT NULL AND conversations.waiting_since IS NOT NULL AND CASE WHEN (conversations.deadline_response_at IS NULL) THEN 'infinity'::timestamptz ELSE conversations.deadline_response_at END < now() AND conversations.account_id = any($2::BIGINT[]) GROUP BY conversations.account_id;
+WHERE false GROUP BY conversations.account_id;

@@ -47,6 +47,8 @@ WORKED_OUT: list[tuple[str, dict[str, Any], int]] = [
     # The schema has types of its own; a type is taken to have five fields.
     ("{ __schema { types { name fields { name } } } }", {}, len(SCHEMA.type_map) * (1 + 5)),
     ("{ rateLimit { remaining } }", {}, 0),
+    # Counting looks at all conversations, whatever is counted.
+    ("{ inboxCounts { open unread } again: inboxCounts { stages: reserved } }", {}, 2 * 100),
     ("{ conversation(databaseId: 1) { id } booking(databaseId: 1) { id } }", {}, 2),
     # The account, the actor, and the host with a user.
     ("{ viewer { scopes account { id } actor { __typename } host { user { id } } } }", {}, 1 + 1 + 2),

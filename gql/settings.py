@@ -1,4 +1,4 @@
-"""What can be configured. The only reader of the environment; everything else is handed this object."""
+"""The settings, read from the environment. No other module reads it; everything else gets this object."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ _ONLY_LIBPQ = frozenset({
     *("keepalives_count", "keepalives_idle", "keepalives_interval", "load_balance_hosts", "replication"),
     *("require_auth", "requirepeer", "sslcertmode", "sslcompression", "sslsni", "tcp_user_timeout"),
 })  # fmt: skip
-# Kubernetes gives every container such variables for a service with the name `inbox`. They are none of ours.
+# Kubernetes gives every container such variables for a service with the name `inbox`. They are not settings.
 _OF_KUBERNETES = re.compile(rf"{PREFIX}(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_\d+_(TCP|UDP)(_\w+)?)?)")
 
 
 class ConfigurationError(ValueError):
-    """The settings cannot work. Its text is one line for whoever configures the server."""
+    """The settings cannot work. The message is one line for the person who configures the server."""
 
 
 class Settings(BaseSettings):
-    """Read from `INBOX_…` (and `DATABASE_URL`) when made; frozen afterwards. The README's table lists each field.
+    """Read from `INBOX_…` and `DATABASE_URL`, then frozen. `.github/docs/configuration.md` lists each field.
 
-    An empty variable counts as one that is not set. What was given is never repeated in errors: it may be a secret.
+    An empty variable counts as not set. Error messages never contain a value, because it may be a secret.
     """
 
     model_config = SettingsConfigDict(
@@ -43,7 +43,7 @@ class Settings(BaseSettings):
 
     database_url: str | None = Field(
         default=None,
-        # The name of the field comes first: what is handed to Settings goes before the environment.
+        # The name of the field comes first, so that an argument of Settings overrides the environment.
         validation_alias=AliasChoices("database_url", _UNPREFIXED["database_url"]),
         description="PostgreSQL 14 or newer, `postgresql://…`; without it, the embedded server",
         repr=False,
@@ -57,8 +57,8 @@ class Settings(BaseSettings):
     )
     jwt_secret: SecretStr | None = Field(default=None, description="Key of HS256 tokens, 32 bytes or more")
     jwks: str | None = Field(default=None, description="JWKS of RS256 and ES256 tokens: a file or an https URL")
-    jwt_audience: str = Field(default="inbox-graphql", description="The `aud` that a token must have")
-    jwt_issuer: str | None = Field(default=None, description="The `iss` that a token must have; any where not set")
+    jwt_audience: str = Field(default="inbox-graphql", description="Value that a token's `aud` must have")
+    jwt_issuer: str | None = Field(default=None, description="Value that a token's `iss` must have; without it, any")
     graphiql: bool = Field(default=False, description="Serve GraphiQL on `/graphql` to browsers; `inbox demo` does")
     metrics: bool = Field(
         default=False, description="Serve counters on `/metrics` in Prometheus' text format, without a token"
@@ -68,13 +68,13 @@ class Settings(BaseSettings):
         default=100, ge=10, le=500, description="JSON arrays and objects in each other, of a request"
     )
     max_tokens: int = Field(default=5_000, ge=1, description="Tokens of a document")
-    max_depth: int = Field(default=12, ge=1, description="Levels of fields within fields of an operation")
-    max_aliases: int = Field(default=30, ge=0, description="Fields of an operation under other names than their own")
-    max_root_fields: int = Field(default=20, ge=1, description="Fields of an operation at its root")
+    max_depth: int = Field(default=12, ge=1, description="Levels of nested fields of an operation")
+    max_aliases: int = Field(default=30, ge=0, description="Aliases of an operation")
+    max_root_fields: int = Field(default=20, ge=1, description="Root fields of an operation")
     max_directives: int = Field(default=50, ge=0, description="Directives of an operation")
-    max_cost: int = Field(default=20_000, ge=1, description="Nodes that an operation could return")
+    max_cost: int = Field(default=20_000, ge=1, description="Nodes that an operation could return: its cost")
     max_response: int = Field(default=8_388_608, ge=1, description="Bytes of the data of a response")
-    max_list: int = Field(default=250, ge=1, description="Items of a list that a query is given")
+    max_list: int = Field(default=250, ge=1, description="Items of a list in a query's arguments")
     rate_limit: int = Field(
         default=100_000,
         ge=0,
@@ -98,7 +98,7 @@ class Settings(BaseSettings):
         default=10.0, gt=0, allow_inf_nan=False, description="Seconds that an operation may take"
     )
     document_cache: int = Field(default=1_000, ge=1, description="Parsed and validated documents kept, per process")
-    document_bytes: int = Field(default=67_108_864, ge=1, description="Bytes of memory that they take together")
+    document_bytes: int = Field(default=67_108_864, ge=1, description="Bytes of memory that they occupy together")
     documents: Path | None = Field(
         default=None, description="Manifest of trusted documents, as Relay, Apollo or GraphQL Code Generator write it"
     )
@@ -106,7 +106,7 @@ class Settings(BaseSettings):
         default="allow", description="`only` executes no document but those of the manifest"
     )
     apq_cache: int = Field(default=1_000, ge=1, description="Automatic persisted queries kept, per process")
-    apq_bytes: int = Field(default=4_194_304, ge=1, description="Bytes of memory that they take together")
+    apq_bytes: int = Field(default=4_194_304, ge=1, description="Bytes of memory that they occupy together")
     introspection: bool = Field(
         default=False, description="Answer introspection, and suggest names in errors; `inbox demo` does"
     )
@@ -167,7 +167,7 @@ def variable(field: str) -> str:
 
 
 def explain(error: ValidationError) -> list[str]:
-    """What is wrong with the settings, a line for each variable, without the values."""
+    """Describe what is wrong with the settings: a line for each variable, without the values."""
     return [line for wrong in error.errors(include_url=False, include_input=False) for line in _lines(wrong)]
 
 

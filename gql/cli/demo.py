@@ -1,8 +1,7 @@
 """`inbox demo`: a database of its own in a folder, filled when it is empty, served with GraphiQL.
 
-It never touches the database of `DATABASE_URL`, and neither signs with INBOX_JWT_SECRET nor accepts what is signed with
-it: the token that it shows to everybody who can reach it must open nothing else. Its own key is made once and kept in
-the folder, so that tokens survive a restart.
+It uses neither the database of `DATABASE_URL` nor INBOX_JWT_SECRET: whoever reaches the demo gets its token, which
+must be valid nowhere else. Its own key is created once and kept in the folder, so that tokens survive a restart.
 """
 
 from __future__ import annotations
@@ -10,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import json
 import shlex
-import subprocess
 import sys
 from contextlib import ExitStack, suppress
 from datetime import UTC, datetime, timedelta
@@ -42,7 +40,7 @@ ACCOUNTS = 2
 CONVERSATIONS = 1_000
 TOKEN_LIFE = timedelta(days=30)
 
-# Everything may be looked at, as often as one likes, where the environment does not say otherwise.
+# Settings of the demo that the environment can override.
 _UNLESS_SET = {"introspection": True, "rate_limit": 0}
 _QUERY = "{ conversations(first: 3) { nodes { subject messages(last: 1) { nodes { content } } } } }"
 
@@ -58,7 +56,7 @@ def demo_command(
         Path | None, typer.Option(help="Folder of the database and the key.", show_default="INBOX_DATA or .data")
     ] = None,
     *,
-    reset: Annotated[bool, typer.Option("--reset", help="First delete what an earlier demo kept there.")] = False,
+    reset: Annotated[bool, typer.Option("--reset", help="First delete the data of an earlier demo.")] = False,
 ) -> None:
     """Serve invented data with GraphiQL, from an embedded PostgreSQL. DATABASE_URL is not used."""
     settings = Settings()
@@ -68,9 +66,9 @@ def demo_command(
 
 
 def run_demo(settings: Settings, *, host: str, port: int, reset: bool = False) -> None:
-    """Serve the demo of the folder `settings.data` until a signal stops it, whenever that comes.
+    """Serve the demo of the folder `settings.data` until a signal stops it, which can arrive at any moment.
 
-    With `reset`, what an earlier demo kept there is deleted first. Raises ServerError, EmbeddedError,
+    With `reset`, the data of an earlier demo are deleted first. Raises ServerError, EmbeddedError,
     UnknownRevisionError or ConfigurationError.
     """
     data = settings.data
@@ -82,7 +80,7 @@ def run_demo(settings: Settings, *, host: str, port: int, reset: bool = False) -
         with Console(stderr=True).status(f"Starting PostgreSQL in {data}"):
             dsn = stack.enter_context(embedded(data))
             migrate(dsn)
-        # Who has data already, from an import maybe, is shown those.
+        # A folder that has data already, for instance from an import, is served with those.
         with suppress(SeedError):
             fill(dsn, accounts=ACCOUNTS, conversations=CONVERSATIONS, now=datetime.now(UTC))
         served = settings.model_copy(
@@ -100,7 +98,7 @@ def run_demo(settings: Settings, *, host: str, port: int, reset: bool = False) -
 
 
 async def _subject(dsn: str) -> str:
-    """Who acts in the demo: the first user of the seed or, where the data are others, an application."""
+    """Return who acts in the demo: the first user of the seed or, with other data, an application."""
     database = Database(dsn, pool_size=1)
     await database.start()
     try:
@@ -119,16 +117,15 @@ async def _subject(dsn: str) -> str:
 
 
 def _announce(url: str, token: str) -> None:
-    """Tell the person at the terminal what to open, and what to type. Nothing of it is broken into lines."""
+    """Print the address, the token and a curl line. None of them is wrapped, so that they can be copied."""
     body = json.dumps({"query": _QUERY})
     command = ["curl", url, "-H", f"Authorization: Bearer {token}", "-H", "Content-Type: application/json", "-d", body]
-    curl = subprocess.list2cmdline(command) if sys.platform == "win32" else shlex.join(command)
     console = Console(soft_wrap=True, highlight=False)
     console.print(
         Text.assemble(
             *("\n", ("GraphiQL  ", "bold"), url),
             *("\n", ("Token     ", "bold"), token),
-            *("\n\n", curl, "\n"),
+            *("\n\n", shlex.join(command), "\n"),
             *("\n", ("Ctrl-C stops it; the data stay.", "dim")),
         )
     )

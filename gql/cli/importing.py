@@ -1,4 +1,4 @@
-"""What `inbox import` shows: how far it is, what came in, and what is left over."""
+"""`inbox import`: imports files, with its progress and its report on the terminal."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ async def import_files(dsn: str, paths: Sequence[Path], *, dry_run: bool, abando
         await _show(report)
         if dry_run:
             typer.echo("Nothing was written: this was a dry run.")
-        # The report can be had again until here: what was not shown is not to be lost in a buffer.
+        # After this block the report cannot be read again, so it must not be lost in a buffer.
         sys.stdout.flush()
     return report.exit_code
 
@@ -83,23 +83,23 @@ async def _connected(dsn: str) -> AsyncIterator[asyncpg.Connection]:
 
 @contextmanager
 def _shown_progress() -> Iterator[Progress]:
-    """Yield what shows how far an import is, on a terminal."""
+    """Yield a function that shows the progress of an import on a terminal."""
     columns = TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[amount]}"), TimeRemainingColumn()
     console = Console(stderr=True)
     with ProgressBar(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("", visible=False, amount="")
 
-        def tell(phase: Phase, done: int, total: int) -> None:
+        def show(phase: Phase, done: int, total: int) -> None:
             if bar.tasks[task].description != phase:
                 bar.reset(task)
             amounts = map(decimal, (done, total)) if phase is Phase.READING else (f"{done:,}", f"{total:,}")
             bar.update(task, description=phase, completed=done, total=total, amount=" of ".join(amounts), visible=True)
 
-        yield tell
+        yield show
 
 
 async def _show(report: Report) -> None:
-    """Print what came in as a table, and what is left over line by line."""
+    """Print the counts as a table, and each record that was left over on a line."""
     columns = {"new or changed": report.imported, "unchanged": report.unchanged, "linked": report.linked}
     if report.deleted:
         columns["deleted"] = report.deleted

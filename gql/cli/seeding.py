@@ -1,4 +1,4 @@
-"""How `inbox seed` and `inbox demo` fill a database, with a progress bar on the terminal."""
+"""`inbox seed`, and how it and `inbox demo` fill a database, with a progress bar on the terminal."""
 
 from __future__ import annotations
 

@@ -121,7 +121,9 @@ def test_the_shell_completes_commands_and_their_options(tmp_path: Path, words: s
 
 
 def test_completion_is_installed_where_the_shell_looks_for_it(tmp_path: Path) -> None:
-    process = spawn("--install-completion", "bash", folder=tmp_path, HOME=str(tmp_path))
+    # Else the shell is that of the nearest parent process, and a test may have none.
+    named = {"_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION": "1"}
+    process = spawn("--install-completion", "bash", folder=tmp_path, HOME=str(tmp_path), **named)
     process.communicate(timeout=60)
 
     written = [file for file in tmp_path.rglob("*") if file.is_file() and "_INBOX_COMPLETE" in file.read_text()]

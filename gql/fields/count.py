@@ -80,23 +80,32 @@ class CountsField(Field):
         """Plan the numbers that are selected."""
         plan = builder.planner.plan(get_named_type(selected.definition.type), selected.details)
         read = builder.planner.read_arguments(self, selected)
-        builder.add_step(selected.key, CountsStep(selected.key, read, plan))
+        builder.merged(CountsStep).fields.append((selected.key, read, plan))
+        builder.hold(selected.key)
 
 
-@dataclass(frozen=True, slots=True)
 class CountsStep:
-    """Shows the object with the numbers."""
+    """Shows the objects with the numbers: one statement for all that have the same filter."""
 
-    key: str
-    read: Arguments
-    plan: Any
+    def __init__(self) -> None:
+        self.fields: list[tuple[str, Arguments, Any]] = []
 
     async def run(self, level: Level) -> None:
-        """One object."""
-        pending = PendingCounts(read_filter(self.read(level.variables).get("filter"), level.context.viewer))
-        (shown,) = await level.below(self.plan, [pending])
-        for target in level.objects:
-            target[self.key] = shown
+        """Count the kinds of all objects of one filter together; each object then finds its own counted."""
+        pending: list[PendingCounts] = []
+        kinds: dict[tuple[Term, ...], dict[str, None]] = {}
+        for _, read, plan in self.fields:
+            where = read_filter(read(level.variables).get("filter"), level.context.viewer)
+            pending.append(PendingCounts(where))
+            names = (name for step in plan.steps if isinstance(step, CountStep) for name in step.names.values())
+            kinds.setdefault(where, {}).update(dict.fromkeys(names))
+        for where, wanted in kinds.items():
+            if wanted:
+                await load_kind_counts(level.context, where, list(wanted))
+        for (key, _, plan), counts_ in zip(self.fields, pending, strict=True):
+            (shown,) = await level.below(plan, [counts_])
+            for target in level.objects:
+                target[key] = shown
 
 
 def count(description: str) -> Any:

@@ -55,7 +55,7 @@ def create_app(settings: Settings, *, token: str | None = None) -> Starlette:
     database = Database(settings.database_url, pool_size=settings.pool_size, pooled=settings.pooler is not None)
     rates = RateLimiter(settings) if settings.rate_limit else None
     endpoint = GraphQLEndpoint(
-        _pipeline(settings, database, rates),
+        build_pipeline(settings, database, rates),
         Authenticator(settings, exists=partial(_is_there, database, settings.operation_timeout)),
         RequestReader(settings.max_body, settings.max_json_depth),
         (lambda: graphiql_page(token, introspection=settings.introspection)) if settings.graphiql else None,
@@ -97,7 +97,8 @@ def create_configured_app() -> Starlette:
     return app
 
 
-def _pipeline(settings: Settings, database: Database, rates: RateLimiter | None) -> Pipeline:
+def build_pipeline(settings: Settings, database: Database, rates: RateLimiter | None) -> Pipeline:
+    """What every transport has its operations answered by."""
     schema = build_schema()
     return Pipeline(
         PersistedDocuments(Documents(schema, settings), settings),

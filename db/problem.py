@@ -1,10 +1,11 @@
-"""What is wrong with the input of a write, told as data: the transaction is rolled back, and nothing else is."""
+"""What is wrong with the input of a write, as data: the write is rolled back, and its payload lists the problems."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 
 class ProblemCode(StrEnum):
@@ -31,12 +32,14 @@ class Problem:
 class RejectedError(Exception):
     """The write breaks rules. Raised inside its transaction, which it thereby rolls back."""
 
-    def __init__(self, problems: Sequence[Problem]) -> None:
+    def __init__(self, problems: Sequence[Problem], present: Any = None) -> None:
         super().__init__("; ".join(problem.message for problem in problems))
         self.problems = list(problems)
+        self.present = present
+        """The id or ids of the records whose present state explains the problems."""
 
 
-def reject(problems: Sequence[Problem]) -> None:
+def reject(problems: Sequence[Problem], present: Any = None) -> None:
     """Raise `RejectedError` if there is any problem."""
     if problems:
-        raise RejectedError(problems)
+        raise RejectedError(problems, present)

@@ -63,7 +63,7 @@ class Settings(BaseSettings):
     metrics: bool = Field(
         default=False, description="Serve counters on `/metrics` in Prometheus' text format, without a token"
     )
-    max_body: int = Field(default=262_144, ge=1, description="Bytes of a request's body")
+    max_body: int = Field(default=524_288, ge=1, description="Bytes of a request's body")
     max_json_depth: int = Field(
         default=100, ge=10, le=500, description="JSON arrays and objects in each other, of a request"
     )

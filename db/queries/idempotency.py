@@ -7,9 +7,12 @@ from the sequence, so that the key's row is written once.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict, dataclass
 from datetime import timedelta
-from typing import Any
+from hashlib import sha256
+from typing import Any, ClassVar, Protocol
 from zlib import crc32
 
 from sqlalchemy import bindparam, literal_column
@@ -18,18 +21,65 @@ from sqlalchemy.dialects.postgresql import insert
 from db import tables as t
 from db.engine import Statement, Transaction
 from db.problem import Problem, ProblemCode, reject
-from db.queries import writing
+from db.queries import external, writing
 from db.scope import ACCOUNT, Viewer, visible, visible_for_removal
 from db.tables.base import ROW_IDS
 
 MAX_KEY = 255
-KEPT_FOR = timedelta(hours=24)
+# Phones are offline for longer than a day.
+KEPT_FOR = timedelta(days=7)
 # One claim in so many removes so many keys that are no longer kept: faster than they come, and never many at once.
 SWEEP_EVERY = 16
 SWEPT_AT_ONCE = 100
 
 _PATH = ["input", "idempotencyKey"]
 _K: Any = t.IdempotencyKey
+
+
+class Draft(Protocol):
+    """A record of `table` as it is asked for: a dataclass, equal for inputs of the same effect."""
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+    table: ClassVar[type[t.TenantTable]]
+
+    @property
+    def external_id(self) -> str | None:
+        """The creator's own id of it."""
+
+
+async def once(
+    transaction: Transaction,
+    viewer: Viewer,
+    draft: Draft,
+    key: str | None,
+    write: Callable[[dict[str, Any]], Awaitable[int]],
+) -> int:
+    """The id of the record that `draft` becomes: that of the first request with its external id or key.
+
+    `write` stores the record with the columns that it is given. Raises `RejectedError` for what is no key or external
+    id, and for one that came with another draft.
+    """
+    if key is None and draft.external_id is None:
+        return await write({})
+    digest = _digest(draft)
+    identity: dict[str, Any] = {}
+    if draft.external_id is not None:
+        found = await external.find(transaction, viewer, draft.table, draft.external_id, digest)
+        if found is not None:
+            return found
+        identity |= {"external_id": draft.external_id, "external_digest": digest}
+    if key is not None:
+        claim = await _claim(transaction, viewer, key, digest)
+        if claim.done:
+            return claim.id
+        identity["id"] = claim.id
+    return await write(identity)
+
+
+def _digest(draft: Draft) -> bytes:
+    """Equal for drafts of the same effect: the order and repeats of a list have none."""
+    values = {name: sorted(set(value)) if isinstance(value, tuple) else value for name, value in asdict(draft).items()}
+    return sha256(json.dumps([draft.table.__name__, values], sort_keys=True, default=str).encode()).digest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +90,8 @@ class Claim:
     done: bool
 
 
-async def claim(transaction: Transaction, viewer: Viewer, key: str, digest: bytes) -> Claim:
-    """Take the key for a request, which `digest` identifies, or find what was done under it.
-
-    Raises `RejectedError` for what is no key, and for one that came with another request within `KEPT_FOR`.
-    """
+async def _claim(transaction: Transaction, viewer: Viewer, key: str, digest: bytes) -> Claim:
+    """Take the key for a request, which `digest` identifies, or find what was done under it within `KEPT_FOR`."""
     reject(_key_problems(key))
     now = writing.now()
     parameters = {

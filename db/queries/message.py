@@ -8,121 +8,166 @@ from __future__ import annotations
 import operator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, TypeAlias
+from functools import partial
+from typing import Any, ClassVar, TypeAlias
+
+from sqlalchemy import BigInteger, and_, bindparam, literal_column, not_, tuple_
 
 from db import tables as t
-from db.criterion import Criterion, compared
-from db.engine import Row, Transaction
+from db.criterion import Criterion, any_of, compared
+from db.engine import Row, Statement, Transaction
 from db.page import Order
 from db.problem import Problem, ProblemCode, reject
 from db.queries import participant, writing
 from db.queries.conversation import derived
-from db.scope import Viewer
+from db.queries.idempotency import once
+from db.scope import ACCOUNT, Viewer, visible
 
-MAX_CONTENT = 10_000
-# How long a guest waits for an answer before it is late.
-RESPONSE_TIME = timedelta(hours=24)
+MAX_CONTENT = 65_536
 # How far the clock of who delivers messages may be ahead.
 MAX_AHEAD = timedelta(minutes=5)
 
 # A participant; or the viewer's host, who may not take part yet.
 Sender: TypeAlias = Row | participant.Member
 
+_M: Any = t.Message
+_P: Any = t.Participant
+
 
 @dataclass(frozen=True, slots=True)
 class Draft:
     """A message as it is asked for. Without a sender it is the viewer's host's; without a moment it is sent now."""
 
+    table: ClassVar[type[t.TenantTable]] = t.Message
+
+    conversation_id: int
     content: str
     visibility: t.MessageVisibility
     origin: t.MessageOrigin
     channel: t.Channel | None = None
     sender_id: int | None = None
     sent_at: datetime | None = None
+    automatic: bool = False
+    external_id: str | None = None
 
 
-async def create(
-    transaction: Transaction, viewer: Viewer, conversation_id: int, draft: Draft, id_: int | None = None
-) -> int:
-    """Store a message, and what it changes of its sender and its conversation. Returns its id: `id_`, where given.
+async def create(transaction: Transaction, viewer: Viewer, draft: Draft, key: str | None = None) -> int:
+    """Store the message that `draft` asks for, and what it changes of its sender and its conversation. Returns its id.
 
-    Raises `RejectedError` for what cannot be stored, for a conversation or sender that does not exist, and for a sender
-    that may not write so.
+    What the same key or external id stored before is returned. Raises `RejectedError` for what cannot be stored, for a
+    conversation or sender that does not exist, and for a sender that may not write so.
     """
-    conversation, problems = await writing.hold_one(transaction, viewer, conversation_id)
-    now = writing.now()
-    sender = await _find_sender(transaction, viewer, conversation_id, draft.sender_id)
+    return await once(transaction, viewer, draft, key, partial(_create, transaction, viewer, draft))
+
+
+async def _create(transaction: Transaction, viewer: Viewer, draft: Draft, identity: dict[str, Any]) -> int:
+    conversation, problems = await writing.hold_one(transaction, viewer, draft.conversation_id)
+    sender = await _find_sender(transaction, viewer, draft.conversation_id, draft.sender_id)
+    channel = None
+    if conversation is not None and not isinstance(sender, list):
+        channel = draft.channel or _usual_channel(conversation, sender, draft.visibility)
+        problems += await _relay_problems(transaction, conversation, draft, sender, channel)
     reject(
         [
             *problems,
             *_content_problems(draft.content),
             *(sender if isinstance(sender, list) else _sender_problems(viewer, draft, sender)),
             *_channel_problems(draft),
-            *_moment_problems(draft.sent_at, now),
+            *_moment_problems(draft.sent_at),
         ]
     )
     assert conversation is not None  # noqa: S101  # else it was rejected
     assert not isinstance(sender, list)  # noqa: S101  # else it was rejected
-    sent_at = draft.sent_at or now
-    sender_id = await _send(transaction, conversation, sender, sent_at, now)
-    values = _composed(conversation, sender, draft) | {"sender_id": sender_id, "sent_at": sent_at}
-    stamps = {"created_at": now, "updated_at": now, **writing.created_by(viewer)}
-    message_id = await writing.insert_row(
-        transaction, t.Message, values | stamps | ({} if id_ is None else {"id": id_})
-    )
-    await writing.change(transaction, t.Conversation, conversation, _received(conversation, sender, draft, sent_at))
-    await derived.derive(transaction, viewer.account_id, [conversation_id])
+    moment = writing.moment(conversation)
+    # The clock of who delivers it may be ahead.
+    sent_at = moment if draft.sent_at is None else min(draft.sent_at, moment)
+    sender_id = await _send(transaction, conversation, sender, sent_at, moment)
+    values = _composed(conversation, draft) | {"channel": channel, "sender_id": sender_id, "sent_at": sent_at}
+    stamps = {"created_at": moment, "updated_at": moment, **writing.created_by(viewer)}
+    message_id = await writing.insert_row(transaction, t.Message, values | stamps | identity)
+    values = {"updated_at": moment}
+    if viewer.actor_type is t.CreatorType.USER:
+        # Who writes has read what is there. An application that writes in a host's name has not.
+        values["read_at"] = moment
+    if _is_answer(draft, sender):
+        values["deadline_response_at"] = None
+    elif not _is_host(sender) and not draft.automatic:
+        values |= await _asked(transaction, conversation, sent_at, message_id, moment)
+    await writing.change(transaction, t.Conversation, conversation, values)
+    await derived.derive(transaction, viewer.account_id, [conversation.id])
     return message_id
 
 
-def _composed(conversation: Row, sender: Sender, draft: Draft) -> dict[str, Any]:
-    """The columns of the message that a draft becomes."""
+def _composed(conversation: Row, draft: Draft) -> dict[str, Any]:
+    """The columns that a draft gives its message."""
     return {
         "account_id": conversation.account_id,
         "conversation_id": conversation.id,
         "content": draft.content,
-        "channel": draft.channel or _usual_channel(conversation, sender, draft.visibility),
         "origin": draft.origin,
         "visibility": draft.visibility,
+        "automatic": draft.automatic,
     }
 
 
-async def _send(transaction: Transaction, conversation: Row, sender: Sender, sent_at: datetime, now: datetime) -> int:
+async def _send(
+    transaction: Transaction, conversation: Row, sender: Sender, sent_at: datetime, moment: datetime
+) -> int:
     """What a message changes of its sender, who takes part from now on; the participant's id."""
     if isinstance(sender, participant.Member):
         if sender.participant is None:
-            return await participant.join(transaction, conversation, sender, now, last_message_sent_at=sent_at)
+            return await participant.join(transaction, conversation, sender, moment, last_message_sent_at=sent_at)
         sender = sender.participant
     last = max(sender.last_message_sent_at or sent_at, sent_at)
     await writing.change(transaction, t.Participant, sender, {"last_message_sent_at": last})
     return int(sender.id)
 
 
-def _received(conversation: Row, sender: Sender, draft: Draft, sent_at: datetime) -> dict[str, Any]:
-    """What a message changes of its conversation, beside what is derived."""
-    values: dict[str, Any] = {"last_message_at": max(conversation.last_message_at or sent_at, sent_at)}
-    if not _is_host(sender):
-        values |= _asked(conversation, sent_at)
-    else:
-        if writing.is_read(conversation):
-            # A host's own words are nothing that hosts have yet to read.
-            values["read_at"] = max(conversation.read_at or sent_at, values["last_message_at"])
-        if draft.visibility is t.MessageVisibility.EXTERNAL:
-            values["deadline_response_at"] = None
-    return values
+def _is_answer(draft: Draft, sender: Sender) -> bool:
+    return _is_host(sender) and draft.visibility is t.MessageVisibility.EXTERNAL and not draft.automatic
 
 
-def _asked(conversation: Row, sent_at: datetime) -> dict[str, Any]:
-    """What a guest's message asks for: to be read and, unless it is spam, to be answered in time."""
-    values: dict[str, Any] = {}
-    if conversation.read_at is not None and sent_at <= conversation.read_at:
-        # It was delivered late. Nobody has read it, whatever was read since it was sent.
-        before = sent_at - writing.MILLISECOND
-        values["read_at"] = before if before > writing.FIRST_MOMENT else None
-    if conversation.marked_as_spam_at is None:
-        values["closed_at"] = None
-        values["deadline_response_at"] = conversation.deadline_response_at or sent_at + RESPONSE_TIME
-    return values
+async def _asked(
+    transaction: Transaction, conversation: Row, sent_at: datetime, message_id: int, moment: datetime
+) -> dict[str, Any]:
+    """What a guest's message changes of its conversation that waits for an answer: it is opened, and has a deadline.
+
+    Nobody waits in spam. A message that was delivered after an answer to it waits for nothing.
+    """
+    if conversation.marked_as_spam_at is not None:
+        return {}
+    if await _is_answered(transaction, conversation, sent_at, message_id):
+        return {}
+    # Closing has cleared the deadline, also where an import brought one.
+    due = conversation.deadline_response_at if conversation.closed_at is None else None
+    return {
+        "closed_at": None,
+        "wait_ended_at": conversation.wait_ended_at or conversation.closed_at,
+        "deadline_response_at": due or moment + writing.RESPONSE_TIME,
+    }
+
+
+_ANSWERED = Statement.of(
+    visible(t.Message, _M.id)
+    .join(t.Participant, and_(_P.account_id == _M.account_id, _P.id == _M.sender_id))
+    .where(
+        _M.conversation_id == bindparam("conversation"),
+        tuple_(_M.sent_at, _M.id) > tuple_(bindparam("sent_at", type_=_M.sent_at.type), bindparam("id", BigInteger())),
+        _M.visibility == literal_column(f"'{t.MessageVisibility.EXTERNAL}'"),
+        _P.member_type == literal_column(f"'{t.MemberType.HOST}'"),
+        not_(_M.automatic),
+    )
+    .limit(literal_column("1")),
+    t.Message,
+)
+
+
+async def _is_answered(transaction: Transaction, conversation: Row, sent_at: datetime, message_id: int) -> bool:
+    """Whether an answer comes after the message that was sent then, in the order of messages."""
+    if conversation.last_message_at is None or sent_at > conversation.last_message_at:
+        return False
+    parameters = {"conversation": conversation.id, "sent_at": sent_at, "id": message_id}
+    return bool(await transaction.fetch(_ANSWERED, {ACCOUNT: conversation.account_id, **parameters}))
 
 
 def _usual_channel(conversation: Row, sender: Sender, visibility: t.MessageVisibility) -> t.Channel | None:
@@ -161,9 +206,34 @@ def _sender_problems(viewer: Viewer, draft: Draft, sender: Sender) -> list[Probl
 
 def _content_problems(content: str) -> list[Problem]:
     problems = writing.text_problems("A message", "content", content, MAX_CONTENT)
-    if not content.strip():
-        problems.append(Problem(ProblemCode.BLANK, "A message must say something", ["input", "content"]))
+    if writing.is_blank(content):
+        message = "A message has at least one visible character"
+        problems.append(Problem(ProblemCode.BLANK, message, ["input", "content"]))
     return problems
+
+
+_GUEST = Statement.of(
+    visible(t.Participant, _P.id)
+    .where(
+        _P.conversation_id == bindparam("conversation"),
+        _P.member_type == literal_column(f"'{t.MemberType.CLIENT}'"),
+    )
+    .limit(literal_column("1")),
+    t.Participant,
+)
+
+
+async def _relay_problems(
+    transaction: Transaction, conversation: Row, draft: Draft, sender: Sender, channel: t.Channel | None
+) -> list[Problem]:
+    """A host's message to a guest needs a channel, or it would go nowhere."""
+    if channel is not None or not _is_host(sender) or draft.visibility is t.MessageVisibility.INTERNAL:
+        return []
+    parameters = {ACCOUNT: conversation.account_id, "conversation": conversation.id}
+    if not await transaction.fetch(_GUEST, parameters):
+        return []
+    message = "The message needs a channel: it has none, and the conversation has no default one"
+    return [Problem(ProblemCode.BLANK, message, ["input", "channel"])]
 
 
 def _channel_problems(draft: Draft) -> list[Problem]:
@@ -172,17 +242,18 @@ def _channel_problems(draft: Draft) -> list[Problem]:
     return [Problem(ProblemCode.INVALID, "A note is not relayed by any channel", ["input", "channel"])]
 
 
-def _moment_problems(sent_at: datetime | None, now: datetime) -> list[Problem]:
+def _moment_problems(sent_at: datetime | None) -> list[Problem]:
     path = ["input", "sentAt"]
     if sent_at == writing.FIRST_MOMENT:
         return [Problem(ProblemCode.INVALID, "A message must be sent later than the year 1 begins", path)]
-    if sent_at is not None and sent_at > now + MAX_AHEAD:
+    if sent_at is not None and sent_at > writing.now() + MAX_AHEAD:
         return [Problem(ProblemCode.INVALID, "A message cannot be sent in the future", path)]
     return []
 
 
-_M: Any = t.Message
-
 OLDEST_FIRST = Order("sent_at:asc", _M.sent_at)
 
-FILTERS: dict[str, Criterion] = {"visibility": compared(_M.visibility, operator.eq)}
+FILTERS: dict[str, Criterion] = {
+    "visibility": compared(_M.visibility, operator.eq),
+    "external_ids": any_of(_M.external_id),
+}

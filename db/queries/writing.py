@@ -20,15 +20,21 @@ from sqlalchemy.dialects.postgresql import ARRAY, insert
 
 from db import tables as t
 from db.engine import Database, Row, Statement, Transaction
+from db.failure import CollisionError
 from db.problem import Problem, ProblemCode
 from db.scope import ACCOUNT, Viewer, visible, visible_for_change
+from db.tables.creation import EXTERNAL_KEY
 
 # asyncpg writes the very first moment as -infinity, which is no moment to show.
 FIRST_MOMENT = datetime.min.replace(tzinfo=UTC)
 MILLISECOND = timedelta(milliseconds=1)
+# How long a guest waits for an answer before it is late.
+RESPONSE_TIME = timedelta(hours=24)
 
 _C: Any = t.Conversation
 _SURROGATE = re.compile("[\ud800-\udfff]")
+# Characters that show nothing, beside white space.
+_VISIBLE = re.compile("[^\\s\u200b-\u200d\u2060\ufeff\u2800\u3164]")
 
 
 @asynccontextmanager
@@ -58,10 +64,14 @@ def created_by(viewer: Viewer) -> dict[str, Any]:
     }
 
 
-def is_read(conversation: Row) -> bool:
-    """Whether it was read and no message is newer."""
-    read_at, last_message_at = conversation.read_at, conversation.last_message_at
-    return read_at is not None and (last_message_at is None or last_message_at <= read_at)
+def moment(row: Row) -> datetime:
+    """When a change of `row`, which is held, takes place: now, and later than all of its changes before.
+
+    Messages, reading and closing of one conversation therefore have different moments, which say what came first, even
+    where this machine's clock is behind another's.
+    """
+    latest: datetime = row["updated_at"]
+    return max(now(), latest + MILLISECOND)
 
 
 def among(column: Any) -> ColumnElement[bool]:
@@ -115,17 +125,27 @@ def unique(ids: Sequence[int]) -> list[int]:
 
 
 async def insert_row(transaction: Transaction, table: type[t.TenantTable], values: Mapping[str, Any]) -> int:
-    """Store a row with the columns `values`; the others get their defaults. Returns its id."""
+    """Store a row with the columns `values`; the others get their defaults. Returns its id.
+
+    Raises `CollisionError` where another transaction has taken the row's external id meanwhile.
+    """
     values = {**_defaults(table), **values}
-    (row,) = await transaction.fetch(_insertion(table, tuple(values)), _as_new(values))
-    id_: int = row.id
+    rows = await transaction.fetch(_insertion(table, tuple(values)), _as_new(values))
+    if not rows:
+        raise CollisionError
+    id_: int = rows[0].id
     return id_
 
 
 @cache
 def _insertion(table: type[t.TenantTable], columns: tuple[str, ...]) -> Statement:
     rows: Any = table.__table__  # type: ignore[attr-defined]
-    return Statement.of(insert(rows).values(_bound(columns)).returning(rows.c.id), table)
+    insertion = insert(rows).values(_bound(columns))
+    if "external_id" in columns:
+        insertion = insertion.on_conflict_do_nothing(
+            index_elements=EXTERNAL_KEY, index_where=rows.c.external_id.is_not(None)
+        )
+    return Statement.of(insertion.returning(rows.c.id), table)
 
 
 @cache
@@ -141,8 +161,9 @@ def differing(row: Row, values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 async def change(transaction: Transaction, table: type[t.TenantTable], row: Row, values: Mapping[str, Any]) -> None:
-    """Set the columns `values` of a row that is held. `updated_at` moves with them."""
-    await transaction.fetch(_update(table, tuple(values)), _key(row) | _as_new(_touched(row, values)))
+    """Set the columns `values` of a row that is held. `updated_at` moves with them: to `moment()`, unless given."""
+    touched = _touched(row, values)
+    await transaction.fetch(_update(table, tuple(touched)), _key(row) | _as_new(touched))
 
 
 async def change_several(
@@ -150,23 +171,23 @@ async def change_several(
 ) -> None:
     """The same for several rows and the same columns of each."""
     if changes:
-        statement = _update(table, tuple(changes[0][1]))
-        await transaction.run_many(statement, (_key(row) | _as_new(_touched(row, values)) for row, values in changes))
+        touched = [(row, _touched(row, values)) for row, values in changes]
+        statement = _update(table, tuple(touched[0][1]))
+        await transaction.run_many(statement, (_key(row) | _as_new(values) for row, values in touched))
 
 
 @cache
 def _update(table: type[t.TenantTable], columns: tuple[str, ...]) -> Statement:
     column: Any = table.id  # type: ignore[attr-defined]
-    return Statement.of(visible_for_change(table).where(is_id(column)).values(_bound((*columns, "updated_at"))), table)
+    return Statement.of(visible_for_change(table).where(is_id(column)).values(_bound(columns)), table)
 
 
 def _key(row: Row) -> dict[str, Any]:
     return {ACCOUNT: row["account_id"], "id": row["id"]}
 
 
-def _touched(row: Row, values: Mapping[str, Any]) -> dict[str, Any]:
-    """`values` with `updated_at`, which moves past its last value even if this machine's clock is behind."""
-    return {**values, "updated_at": max(now(), row["updated_at"] + MILLISECOND)}
+def _touched(row: Row, values: Mapping[str, Any]) -> Mapping[str, Any]:
+    return values if "updated_at" in values else {**values, "updated_at": moment(row)}
 
 
 def _bound(columns: Sequence[str]) -> dict[str, Any]:
@@ -195,6 +216,11 @@ def size_problems(what: str, name: str, ids: Sequence[int], most: int) -> list[P
     if len(set(ids)) > most:
         return [Problem(ProblemCode.TOO_MANY, f"Give at most {most} {what}s", path)]
     return []
+
+
+def is_blank(text: str) -> bool:
+    """Whether a text has no visible character."""
+    return _VISIBLE.search(text) is None
 
 
 def text_problems(what: str, name: str, text: str, most: int) -> list[Problem]:

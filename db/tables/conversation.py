@@ -8,7 +8,7 @@ from sqlalchemy import BigInteger, Computed, Index, SmallInteger, text
 from sqlmodel import Field
 
 from db.tables.base import Stamped, TenantTable, Timestamp, enum_type, lookup, reference, row_id
-from db.tables.creation import Created, creator_keys
+from db.tables.creation import Created, Delivered, creator_keys, external_key
 from db.tables.enums import Channel
 
 
@@ -32,9 +32,6 @@ def _nulls_last(column: str) -> tuple[Index, Index]:
     )  # type: ignore[return-value]
 
 
-_UNREAD = "coalesce(last_message_at > read_at, read_at IS NULL)"
-
-
 def _few(name: str, condition: str, column: str = "last_message_at", infinity: str = "-infinity") -> Index:
     """An index of the conversations that meet `condition`, which few do, in an order that inboxes show them in.
 
@@ -49,12 +46,13 @@ def _few(name: str, condition: str, column: str = "last_message_at", infinity: s
     )
 
 
-class Conversation(TenantTable, Stamped, Created, table=True):
+class Conversation(TenantTable, Stamped, Created, Delivered, table=True):
     """A thread. Its state is two timestamps, `closed_at` and `marked_as_spam_at`; it is never deleted."""
 
     __tablename__ = "conversations"
     __table_args__ = (
         *creator_keys(),
+        external_key("conversations"),
         reference("assignee_id", "hosts"),
         reference("source_id", "sources"),
         lookup("assignee_id", "id"),
@@ -70,16 +68,14 @@ class Conversation(TenantTable, Stamped, Created, table=True):
         lookup("stays_until"),
         _few("open", "closed_at IS NULL"),
         _few("spam", "marked_as_spam_at IS NOT NULL"),
-        _few("unread", _UNREAD),
+        _few("unread", "NOT read"),
         _few("waiting", "waiting_since IS NOT NULL"),
         _few("waiting_longest", "waiting_since IS NOT NULL", "waiting_since", "infinity"),
         _few("waiting_by_deadline", "waiting_since IS NOT NULL", "deadline_response_at", "infinity"),
         # All that the state of a conversation is made of, so that counting by state reads this index alone.
         Index(
             "ix_conversations_state",
-            *("account_id", "closed_at", "marked_as_spam_at", "assignee_id", "read_at", "last_message_at"),
-            # What an index is made of, PostgreSQL knows the values of: how few are unread, it could not tell otherwise.
-            text(_UNREAD),
+            *("account_id", "closed_at", "marked_as_spam_at", "assignee_id", "read"),
             postgresql_include=(
                 *("waiting_since", "deadline_response_at", "default_channel", "source_id"),
                 *("booking_statuses", "stays_until", "id"),
@@ -102,9 +98,16 @@ class Conversation(TenantTable, Stamped, Created, table=True):
     # are over; the stage itself changes at midnight, when nobody writes, and is never stored.
     booking_statuses: int = Field(default=0, sa_type=SmallInteger, sa_column_kwargs={"server_default": "0"})
     stays_until: datetime | None = Field(default=None, sa_type=Timestamp)
-    # What its messages say, kept up to date likewise.
+    # What its messages say, kept up to date likewise: when the first guest message was sent of a wait that goes on, or
+    # would if the conversation were neither closed nor spam; and how many guest messages arrived since it was read.
     unanswered_since: datetime | None = Field(default=None, sa_type=Timestamp)
     unread_count: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
+    # When closing or marking as spam last ended a wait: guest messages that arrived before it are no longer waited for.
+    wait_ended_at: datetime | None = Field(default=None, sa_type=Timestamp)
+    # The rule "read". Filters, counts, their index and the API all use this column.
+    read: bool = Field(
+        default=None, sa_column_args=[Computed("read_at IS NOT NULL AND unread_count = 0", persisted=True)]
+    )
     # Nobody waits for an answer in a conversation that is closed or spam, whatever its messages say.
     waiting_since: datetime | None = Field(
         default=None,

@@ -1,4 +1,4 @@
-"""Who created a record: a user or an application.
+"""Who created a record, a user or an application, and under which id the creator knows it.
 
 The type and the id are what the record came with. The two foreign keys say whether that actor is known here; an
 imported record may name one that is not, and then keeps the name without the link.
@@ -6,7 +6,15 @@ imported record may name one that is not, and then keeps the name without the li
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKeyConstraint
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    ColumnElement,
+    ForeignKeyConstraint,
+    Index,
+    LargeBinary,
+    literal_column,
+)
 from sqlalchemy.schema import SchemaItem
 from sqlmodel import Field, SQLModel
 
@@ -39,3 +47,20 @@ def creator_keys() -> tuple[SchemaItem, ...]:
             name="creator_application",
         ),
     )
+
+
+class Delivered(SQLModel):
+    """The creator's own id of a record, and a digest of the content that came with it: see `db.queries.external`."""
+
+    external_id: str | None = Field(default=None, max_length=255)
+    external_digest: bytes | None = Field(default=None, sa_type=LargeBinary)
+
+
+# The filter by external ids asks for those of any creator.
+EXTERNAL_KEY = ("account_id", "external_id", "created_by_type", "created_by_id")
+
+
+def external_key(table: str) -> Index:
+    """The index that keeps the external ids of each creator unique in `table`."""
+    where: ColumnElement[bool] = literal_column("external_id IS NOT NULL")
+    return Index(f"uq_{table}_external_id", *EXTERNAL_KEY, unique=True, postgresql_where=where)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKeyConstraint, UniqueConstraint
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKeyConstraint, UniqueConstraint, false
 from sqlmodel import Field
 
 from db.tables.base import Stamped, TenantTable, Timestamp, enum_type, lookup, reference, row_id
-from db.tables.creation import Created, creator_keys
+from db.tables.creation import Created, Delivered, creator_keys, external_key
 from db.tables.enums import Channel, MemberType, MessageOrigin, MessageVisibility
 
 
@@ -45,12 +45,13 @@ class Participant(TenantTable, Stamped, table=True):
     last_message_sent_at: datetime | None = Field(default=None, sa_type=Timestamp)
 
 
-class Message(TenantTable, Stamped, Created, table=True):
+class Message(TenantTable, Stamped, Created, Delivered, table=True):
     """What a participant wrote. Its sender takes part in its conversation, which the key holds."""
 
     __tablename__ = "messages"
     __table_args__ = (
         *creator_keys(),
+        external_key("messages"),
         reference("conversation_id", "conversations"),
         ForeignKeyConstraint(
             ["account_id", "conversation_id", "sender_id"],
@@ -67,3 +68,5 @@ class Message(TenantTable, Stamped, Created, table=True):
     origin: MessageOrigin = Field(sa_type=enum_type(MessageOrigin))
     visibility: MessageVisibility = Field(sa_type=enum_type(MessageVisibility))
     sent_at: datetime = Field(sa_type=Timestamp)
+    # Written by a program's rule: it neither begins nor ends a wait.
+    automatic: bool = Field(default=False, sa_column_kwargs={"server_default": false()})

@@ -70,16 +70,16 @@ expose(
     BOOKED="The stay is confirmed.",
     TENTATIVE="The stay is not confirmed yet.",
     UNAVAILABLE="The rental is blocked; nobody stays.",
-    LOCKED="Held by another user or application; not a confirmed stay.",
+    LOCKED="Held by another user or application: no certain stay, and not counted for the stage.",
     CANCELED="The stay was canceled.",
 )
 expose(
     JourneyStage,
-    INQUIRY="No confirmed booking: there is none, or one that is neither booked nor canceled.",
+    INQUIRY="No confirmed booking: none that counts, or one that is neither booked nor canceled.",
     RESERVED="The next stay begins after today.",
     CHECK_IN_TODAY="A stay begins today.",
     AT_PROPERTY="A stay began before today and ends after it.",
     CHECK_OUT_TODAY="A stay ends today.",
     POST_STAY="The last stay has ended.",
-    CANCELED="There are bookings, and all were canceled.",
+    CANCELED="There are bookings, and all that count were canceled.",
 )

@@ -111,6 +111,7 @@ class ConversationFilter:
     client_ids: list[strawberry.ID] | None = given("One of these clients takes part.", ids_of=t.Client)
     host_ids: list[strawberry.ID] | None = given("One of these hosts takes part.", ids_of=t.Host)
     updated_since: datetime | None = given("Changed at this time or later.")
+    external_ids: list[str] | None = given("The creator's own id is one of these.")
     created_at: DateTimeRange | None = given("Created in this period.")
     updated_at: DateTimeRange | None = given("Last changed in this period.")
     last_message_at: DateTimeRange | None = given("The newest message was sent in this period.")

@@ -20,6 +20,11 @@ def optional(description: str) -> Any:
     return strawberry.field(default=strawberry.UNSET, description=description)
 
 
+def given(value: Any) -> Any:
+    """The value, None where it was left out."""
+    return None if value is strawberry.UNSET else value
+
+
 def read_id(viewer: Viewer, table: type[t.Table], text: str) -> int:
     """The number to look up in `table`. Raises `Refused` for what is no id, or one of another table."""
     return decode_id(text, table).seen_by(viewer)

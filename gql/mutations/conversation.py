@@ -39,9 +39,14 @@ class CreateConversationInput:
     booking_ids: list[strawberry.ID] | None = strawberry.field(
         default=None, description="Bookings to connect, at most 250."
     )
+    external_id: str | None = strawberry.field(
+        default=None,
+        description="Your own id of the conversation, at most 255 characters, unique for your application for ever. "
+        "Same id and same input: the first conversation is returned. Same id, other input: `CONFLICT`.",
+    )
     idempotency_key: str | None = strawberry.field(
         default=None,
-        description="At most 255 characters, kept for 24 hours. Same key and same input: the first result is returned. "
+        description="At most 255 characters, kept for 7 days. Same key and same input: the first result is returned. "
         "Same key, other input: `CONFLICT`.",
     )
 
@@ -55,6 +60,11 @@ class Changes:
     default_channel: Channel | None = optional("Default channel; null removes it.")
     marked_as_spam: bool | None = optional(
         "True marks as spam, false removes the mark. Marking spam as spam changes nothing."
+    )
+    if_unchanged_since: datetime | None = strawberry.field(
+        default=None,
+        description="The `updatedAt` that you have seen. If a conversation has changed since, nothing is changed: the "
+        "user error is `CONFLICT`, and the payload has the present state.",
     )
 
 
@@ -80,6 +90,10 @@ class MarkConversationReadInput:
 
     conversation_id: strawberry.ID = strawberry.field(description="Conversation to mark.")
     read: bool = strawberry.field(default=True, description="True marks it read up to now, false marks it unread.")
+    up_to_message_id: strawberry.ID | None = strawberry.field(
+        default=None,
+        description="Newest message that was shown. Messages that arrived later stay unread. Not with `read: false`.",
+    )
 
 
 @strawberry.input(description="Input of `connectBookings`. If one of the bookings does not exist, none is connected.")
@@ -105,40 +119,44 @@ class DisconnectBookingsInput:
 
 
 @mutation(Conversation)
-async def create_conversation(
-    transaction: Transaction, viewer: Viewer, input: CreateConversationInput, id_: int | None
-) -> int:
-    """Creates a conversation."""
-    values = {
-        "subject": input.subject,
-        "default_channel": input.default_channel,
-        "assignee_id": read_optional_id(viewer, t.Host, input.assignee_id),
-        "source_id": read_optional_id(viewer, t.Source, input.source_id),
-        "deadline_response_at": input.deadline_response_at,
-    }
-    bookings = read_ids(viewer, t.Booking, input.booking_ids or ())
-    return await writes.create(transaction, viewer, values, bookings, closed=bool(input.closed), id_=id_)
+async def create_conversation(transaction: Transaction, viewer: Viewer, input: CreateConversationInput) -> int:
+    """Creates a conversation. One that a user creates is read."""
+    draft = writes.Draft(
+        subject=input.subject,
+        default_channel=input.default_channel,
+        assignee_id=read_optional_id(viewer, t.Host, input.assignee_id),
+        source_id=read_optional_id(viewer, t.Source, input.source_id),
+        deadline_response_at=input.deadline_response_at,
+        closed=bool(input.closed),
+        booking_ids=tuple(read_ids(viewer, t.Booking, input.booking_ids or ())),
+        external_id=input.external_id,
+    )
+    return await writes.create(transaction, viewer, draft, input.idempotency_key)
 
 
 @mutation(Conversation)
 async def update_conversation(transaction: Transaction, viewer: Viewer, input: UpdateConversationInput) -> int:
-    """Changes the assignee, the default channel, or whether a conversation is closed or spam."""
+    """Changes the assignee, the default channel, or whether a conversation is closed or spam.
+
+    Closing and marking as spam end the wait of a guest and clear the deadline.
+    """
     id_ = read_id(viewer, t.Conversation, input.conversation_id)
-    return await writes.update(transaction, viewer, id_, _changes(viewer, input))
+    return await writes.update(transaction, viewer, id_, _changes(viewer, input), input.if_unchanged_since)
 
 
 @mutation(list[Conversation])
 async def update_conversations(transaction: Transaction, viewer: Viewer, input: UpdateConversationsInput) -> list[int]:
     """Makes the same changes to several conversations: to all of them, or to none."""
     ids = read_ids(viewer, t.Conversation, input.conversation_ids)
-    return await writes.update_all(transaction, viewer, ids, _changes(viewer, input))
+    return await writes.update_all(transaction, viewer, ids, _changes(viewer, input), input.if_unchanged_since)
 
 
 @mutation(Conversation)
 async def mark_conversation_read(transaction: Transaction, viewer: Viewer, input: MarkConversationReadInput) -> int:
     """Marks a conversation read or unread."""
     id_ = read_id(viewer, t.Conversation, input.conversation_id)
-    return await writes.mark_read(transaction, viewer, id_, read=input.read)
+    message_id = read_optional_id(viewer, t.Message, input.up_to_message_id)
+    return await writes.mark_read(transaction, viewer, id_, read=input.read, message_id=message_id)
 
 
 @mutation(Conversation)

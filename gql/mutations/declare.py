@@ -11,30 +11,23 @@ is not: only the client knows whether it may be done twice.
 from __future__ import annotations
 
 import asyncio
-import json
 import random
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from hashlib import sha256
 from typing import Any, TypeAlias, get_type_hints
 
-import strawberry
 from graphql import get_named_type
 from strawberry.annotation import StrawberryAnnotation
 
-from db.engine import Transaction
 from db.failure import CollisionError
 from db.problem import RejectedError
-from db.queries import idempotency
 from db.queries.writing import open_transaction
-from db.scope import Viewer
 from gql.context import Context
 from gql.fields.field import Arguments, Builder, Field, Level, MeasuredField, SelectedField, required_argument
 from gql.fields.node import RequiresScopes, require
 from gql.mutations.payload import Outcome, payload
 
 WRITE_SCOPE = "inbox_write"
-KEY = "idempotency_key"
 
 # How often a write is tried in all, and the longest wait in seconds before the second time; it doubles each time.
 ATTEMPTS = 5
@@ -109,7 +102,7 @@ def mutation(written: Any) -> Callable[[Function], Any]:
             description=f"{function.__doc__} {require([WRITE_SCOPE])}",
             directives=[RequiresScopes(scopes=[WRITE_SCOPE])],
         )
-        field.write = _once(name, function) if KEY in get_type_hints(input_type) else function
+        field.write = function
         field.arguments = [required_argument("input", input_type, "Input of the mutation.")]
         return field
 
@@ -124,29 +117,10 @@ async def _carry_out(write: Function, context: Context, input: Any) -> Outcome:
             async with open_transaction(context.database, context.viewer) as transaction:
                 return Outcome(await write(transaction, context.viewer, input), [])
         except RejectedError as rejected:
-            return Outcome(None, rejected.problems)
+            return Outcome(rejected.present, rejected.problems)
         except CollisionError:
             if attempt == ATTEMPTS:
                 raise
         # By chance, as those that collided would otherwise meet again.
         await asyncio.sleep(random.uniform(0, _FIRST_WAIT * 2 ** (attempt - 1)))  # noqa: S311  # no secret
         attempt += 1
-
-
-def _once(name: str, function: Function) -> Function:
-    """`function`, but what its input's key was used for before is found instead of done again."""
-
-    async def write(transaction: Transaction, viewer: Viewer, input: Any) -> Any:
-        given = {field: value for field, value in vars(input).items() if value is not strawberry.UNSET}
-        key = given.pop(KEY, None)
-        if key is None:
-            return await function(transaction, viewer, input, None)
-        claim = await idempotency.claim(transaction, viewer, key, _digest(name, given))
-        return claim.id if claim.done else await function(transaction, viewer, input, claim.id)
-
-    return write
-
-
-def _digest(name: str, given: Mapping[str, Any]) -> bytes:
-    """What tells a request from others: the mutation, and what its input gives, in whatever order."""
-    return sha256(json.dumps([name, given], sort_keys=True, default=str).encode()).digest()

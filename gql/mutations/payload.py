@@ -26,7 +26,7 @@ expose(
     ProblemCode,
     "UserErrorCode",
     BLANK="A value is required.",
-    CONFLICT="The idempotency key was used with another input.",
+    CONFLICT="The key or external id was used with another input, or the record has changed since.",
     INVALID="The value is malformed, or not allowed here.",
     NOT_FOUND="The account has no record with this id.",
     READ_ONLY="The record cannot be used by API clients.",
@@ -139,7 +139,10 @@ def payload(name: str, written: Any) -> type:
 
 
 def _node_field(node: type) -> tuple[str, Any]:
-    field = OneField(python_name=None, description="The record after the mutation; null if there are user errors.")
+    field = OneField(
+        python_name=None,
+        description="The record after the mutation; null with user errors, unless it has changed since.",
+    )
     field.ones = (One("written", NODE_TABLES[node.__name__]),)
     return node.__name__.lower(), field
 
@@ -147,7 +150,8 @@ def _node_field(node: type) -> tuple[str, Any]:
 def _list_field(node: type) -> tuple[str, Any]:
     field = WrittenField(
         python_name=None,
-        description="The records after the mutation, in the order of the input, repeats once; empty with user errors.",
+        description="The records after the mutation, in the order of the input, repeats once; empty with user errors, "
+        "unless one has changed since.",
     )
     field.table = NODE_TABLES[node.__name__]
     return f"{node.__name__.lower()}s", field

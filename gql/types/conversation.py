@@ -32,10 +32,6 @@ def _is_set(moment: datetime | None) -> bool:
     return moment is not None
 
 
-def _is_read(read_at: datetime | None, last_message_at: datetime | None) -> bool:
-    return read_at is not None and (last_message_at is None or last_message_at <= read_at)
-
-
 @node(t.Conversation, scopes=["inbox_read"])
 class Conversation(Node):
     """A thread in the account's inbox: messages between hosts and guests, usually about bookings or inquiries."""
@@ -54,32 +50,29 @@ class Conversation(Node):
     )
     default_channel: Channel | None = column("Channel through which a host's messages are relayed if they name none.")
     subject: str | None = column("Subject, at most 255 characters.")
+    external_id: str | None = column("Its id for the application that created it.")
     created_at: datetime = column("When it was created.")
     updated_at: datetime = column("When it last changed.")
     closed_at: datetime | None = column("When it was closed; null while it is open.")
     deadline_response_at: datetime | None = column("When the guest should have an answer; null if no answer is due.")
     last_message_at: datetime | None = column("When the newest message was sent; null without messages.")
     marked_as_spam_at: datetime | None = column("When it was marked as spam; null if it is not spam.")
-    read_at: datetime | None = column("Up to when a host has read it; null if it was never read or was marked unread.")
+    read_at: datetime | None = column("Up to when a host has read it, by the `createdAt` of messages; null if unread.")
     closed: bool = computed(_is_set, t.Conversation.closed_at, description="Whether `closedAt` is set.")
     marked_as_spam: bool = computed(
         _is_set, t.Conversation.marked_as_spam_at, description="Whether `markedAsSpamAt` is set."
     )
-    read: bool = computed(
-        _is_read,
-        t.Conversation.read_at,
-        t.Conversation.last_message_at,
-        description="Whether it was read and no guest message is unread.",
-    )
+    read: bool = column("Whether `readAt` is set and `unreadCount` is 0.")
     needs_reply: bool = computed(
         _is_set,
         t.Conversation.waiting_since,
         description="Whether a guest waits for an answer: `waitingSince` is set.",
     )
     waiting_since: datetime | None = column(
-        "When the first unanswered guest message was sent; null if nobody waits, and for closed and spam conversations."
+        "When the first guest message was sent of a wait that goes on; null if nobody waits. An answer ends a wait, "
+        "and so does closing or marking as spam. Automatic messages neither begin nor end one."
     )
-    unread_count: int = column("Number of guest messages since the conversation was last read.")
+    unread_count: int = column("Number of guest messages that arrived (`createdAt`) after `readAt`.")
     stage: JourneyStage = expression(
         STAGE,
         "Where the guest stands in the journey today, in the account's time zone, derived from the dates of the "
@@ -102,6 +95,9 @@ class Conversation(Node):
         order=message.OLDEST_FIRST,
         visibility=narrowed(
             MessageVisibility, message.FILTERS["visibility"], "Returns only messages with this visibility."
+        ),
+        external_ids=narrowed(
+            list[str], message.FILTERS["external_ids"], "Returns only messages with one of these external ids."
         ),
         description="Messages in the order in which they were sent, oldest first.",
     )

@@ -37,6 +37,8 @@ class Message(Node):
     origin: MessageOrigin = column("Where it was written.")
     visibility: MessageVisibility = column("Whether the guest sees it, or only the hosts do.")
     sent_at: datetime = column("When it was written. Messages are sorted by this time, then by id.")
+    automatic: bool = column("Whether a program's rule wrote it: then it neither begins nor ends a guest's wait.")
+    external_id: str | None = column("Its id for the application that created it.")
     created_by: Creator | None = either(
         t.Message.created_by_user_id,
         t.Message.created_by_application_id,

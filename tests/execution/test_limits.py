@@ -44,7 +44,7 @@ def too_complex(what: str, value: int | str, limit: int) -> dict[str, Any]:
 def test_the_defaults_are_those_that_were_decided() -> None:
     fields = Settings.model_fields
     decided = {
-        "max_body": 262_144,
+        "max_body": 524_288,
         "max_tokens": 5_000,
         "max_depth": 12,
         "max_aliases": 30,
@@ -161,12 +161,12 @@ async def test_a_document_of_all_tokens_is_read_and_one_more_is_not(seeded_dsn: 
 
 async def test_a_body_of_256_kib_is_read_and_a_byte_more_is_not(reader: Client) -> None:
     body = b'{"query": "{ __typename }"}'
-    bodies = [body + b" " * (262_144 - len(body)), body + b" " * (262_145 - len(body))]
+    bodies = [body + b" " * (524_288 - len(body)), body + b" " * (524_289 - len(body))]
 
     fits, is_longer = [await send(reader, body) for body in bodies]
 
     assert (fits.status_code, fits.json()) == (200, TYPENAME)
-    assert (is_longer.status_code, is_longer.json()) == (413, refusal("A request has at most 262144 bytes"))
+    assert (is_longer.status_code, is_longer.json()) == (413, refusal("A request has at most 524288 bytes"))
 
 
 LISTS: list[tuple[str, Callable[[list[str]], Any]]] = [

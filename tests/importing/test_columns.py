@@ -12,6 +12,9 @@ from db.tables import Table
 
 DERIVED = "derived from other rows"
 OF_REQUESTS = "written by requests to this API only"
+EXTERNAL = {
+    f"{kind}.{column}" for kind in ("conversations", "messages") for column in ("external_id", "external_digest")
+}
 
 # What an import does not read from a record, or from what links it to others.
 NOT_IMPORTED = {
@@ -19,7 +22,11 @@ NOT_IMPORTED = {
     "conversations.stays_until": DERIVED,
     "conversations.unanswered_since": DERIVED,
     "conversations.unread_count": DERIVED,
+    "conversations.wait_ended_at": DERIVED,
     "conversations.waiting_since": DERIVED,
+    "conversations.read": DERIVED,
+    "messages.automatic": OF_REQUESTS,
+    **dict.fromkeys(EXTERNAL, OF_REQUESTS),
     "conversation_texts": DERIVED,
     "idempotency_keys": OF_REQUESTS,
 }
@@ -30,7 +37,7 @@ LINKED = {
     "conversation_bookings.booking_id",
     "inquiries.conversation_id",
 }
-NOT_SEEDED = {"idempotency_keys": OF_REQUESTS}
+NOT_SEEDED = {"idempotency_keys": OF_REQUESTS, **dict.fromkeys(EXTERNAL, OF_REQUESTS)}
 
 COLUMNS = {f"{table.name}.{column.name}" for table in Table.metadata.sorted_tables for column in table.columns}
 

@@ -92,9 +92,7 @@ def _moment(text: str) -> datetime:
 
 
 def _is_read(_: Rows, row: Any, value: bool) -> bool:
-    return value is (
-        row["read_at"] is not None and (row["last_message_at"] is None or row["last_message_at"] <= row["read_at"])
-    )
+    return value is (row["read_at"] is not None and row["unread_count"] == 0)
 
 
 def _is_set(column: str) -> Callable[[Rows, Any, Any], bool]:
@@ -141,6 +139,7 @@ CONDITIONS: dict[str, dict[str, Callable[[Rows, Any, Any], bool]]] = {
         "closed": _is_set("closed_at"),
         "markedAsSpam": _is_set("marked_as_spam_at"),
         "read": _is_read,
+        "externalIds": lambda _, row, values: row["external_id"] in values,
         "assigned": _is_set("assignee_id"),
         "assigneeIds": _is_among("assignee_id"),
         "sourceIds": _is_among("source_id"),

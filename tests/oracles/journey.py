@@ -57,7 +57,9 @@ def stage_of(stays: Sequence[Stay]) -> str:
     """The stage of a conversation that is about these."""
     booked = [stay for stay in stays if stay.status == "BOOKED"]
     if not booked:
-        return "CANCELED" if stays and all(stay.status == "CANCELED" for stay in stays) else "INQUIRY"
+        # What another user or application holds is no certain stay.
+        counted = [stay for stay in stays if stay.status != "LOCKED"]
+        return "CANCELED" if counted and all(stay.status == "CANCELED" for stay in counted) else "INQUIRY"
     if any(stay.arrival == 0 for stay in booked):
         return "CHECK_IN_TODAY"
     if any(stay.departure == 0 for stay in booked):

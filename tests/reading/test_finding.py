@@ -65,6 +65,7 @@ RARE: dict[str, dict[str, Any]] = {
     "inquiry": {"inquiryIds": ids(t.Inquiry, 1, 2, 3, 4, 5)},
     "rental": RENTAL,
     "client": CLIENT,
+    "external id": {"externalIds": ["5", "777", "none"]},
     "host": {"hostIds": ids(t.Host, 40)},
     "updated since": {"updatedSince": ago(1)},
     "created": {"createdAt": {"gte": ago(400), "lt": ago(395)}},

@@ -32,6 +32,8 @@ async def prepare(shared: World, monkeypatch: pytest.MonkeyPatch) -> asyncpg.Con
     """Store two accounts with derived columns, and stop the clock. Returns a connection to them."""
     monkeypatch.setattr("db.queries.writing.now", lambda: NOW)
     await shared.fill(1, 2)
+    # The host's messages need a channel, as a guest takes part.
+    await shared.connection.execute("UPDATE conversations SET default_channel = 'EMAIL'")
     await derive_all(shared.connection)
     shared.client.statements.take()
     return shared.connection

@@ -56,10 +56,11 @@ async def test_all_are_changed_and_shown_in_the_order_given(inbox: Client, conne
         ],
         "userErrors": [],
     }
-    given = {"closed_at": NOW, "default_channel": "VRBO", "marked_as_spam_at": NOW, "updated_at": NOW}
+    given = {"closed_at": NOW, "default_channel": "VRBO", "marked_as_spam_at": NOW, "wait_ended_at": NOW}
+    ended = {"unanswered_since": None, "waiting_since": None}
     assert await changed(connection, before) == {
         # The second one has the assignee already, and nobody waits in it.
-        "conversations": [given | {"assignee_id": HOST, "waiting_since": None}, given]
+        "conversations": [given | {"assignee_id": HOST, "updated_at": NOW} | ended, given | {"updated_at": NOW}]
     }
 
 
@@ -73,7 +74,9 @@ async def test_what_is_already_so_changes_nothing(inbox: Client, connection: asy
         {"databaseId": str(CONVERSATION), "closedAt": shown(MOMENT), "updatedAt": shown(NOW - HOUR)},
         {"databaseId": str(OTHER_CONVERSATION), "closedAt": SHOWN_NOW, "updatedAt": SHOWN_NOW},
     ]
-    assert await changed(connection, before) == {"conversations": [{"closed_at": NOW, "updated_at": NOW}]}
+    assert await changed(connection, before) == {
+        "conversations": [{"closed_at": NOW, "wait_ended_at": NOW, "updated_at": NOW}]
+    }
 
 
 async def test_an_update_that_gives_nothing_shows_what_is_there(

@@ -18,11 +18,11 @@ from tests.support import world
 from tests.support.client import Client
 from tests.support.factories import store
 from tests.support.replying import HOSTESS, NOW, STEP, THERE, UNKNOWN, changed, error, mark, prepare, shown, write
-from tests.support.world import BOOKING, CONVERSATION, World
+from tests.support.world import BOOKING, CONVERSATION, OTHER_BOOKING, World
 
 pytestmark = pytest.mark.anyio
 
-DAY = timedelta(hours=24)
+WEEK = timedelta(days=7)
 WAITING = "SELECT count(DISTINCT pid) FROM pg_locks WHERE NOT granted"
 
 
@@ -133,7 +133,7 @@ async def test_the_same_input_written_otherwise_is_the_same(inbox: Client, conne
         {"content": "Hello "},
         {"visibility": "INTERNAL"},
         {"senderId": HOSTESS},
-        {"channel": None},
+        {"automatic": True},
         {"sentAt": shown(NOW)},
         {"conversationId": encode_id(t.Conversation, 1, UNKNOWN)},
     ],
@@ -148,6 +148,54 @@ async def test_the_same_key_with_another_input_is_a_conflict(
 
     assert payload == {"message": None, "userErrors": [error("CONFLICT", "idempotencyKey")]}
     assert await world.dump(connection) == before
+
+
+@pytest.mark.parametrize(
+    "same",
+    [
+        {"channel": None},
+        {"senderId": None, "sentAt": None},
+        {"automatic": False, "externalId": None},
+        {"visibility": "EXTERNAL", "origin": "BOOKINGSYNC_INBOX"},
+    ],
+)
+async def test_an_input_of_the_same_effect_is_the_same_message(
+    inbox: Client, connection: asyncpg.Connection[Any], same: dict[str, Any]
+) -> None:
+    first = await send(inbox, "k")
+    before = await world.dump(connection)
+
+    assert await send(inbox, "k", **same) == first
+    assert first["userErrors"] == []
+    assert await world.dump(connection) == before
+
+
+@pytest.mark.parametrize(
+    "same",
+    [
+        {"bookingIds": [], "closed": False},
+        {"bookingIds": None, "closed": None, "subject": None, "defaultChannel": None},
+        {"assigneeId": None, "sourceId": None, "deadlineResponseAt": None, "externalId": None},
+    ],
+)
+async def test_an_input_of_the_same_effect_is_the_same_conversation(
+    inbox: Client, connection: asyncpg.Connection[Any], same: dict[str, Any]
+) -> None:
+    first = await start(inbox, "k")
+    before = await world.dump(connection)
+
+    assert await start(inbox, "k", **same) == first
+    assert first["userErrors"] == []
+    assert await world.dump(connection) == before
+
+
+async def test_bookings_in_another_order_or_twice_are_the_same_conversation(inbox: Client) -> None:
+    ids = [encode_id(t.Booking, 1, id_) for id_ in (BOOKING, OTHER_BOOKING)]
+
+    first = await start(inbox, "k", bookingIds=ids)
+
+    assert first["userErrors"] == []
+    assert await start(inbox, "k", bookingIds=[ids[1], ids[0], ids[1]]) == first
 
 
 async def test_the_same_key_for_another_mutation_is_a_conflict(
@@ -205,29 +253,29 @@ async def test_what_is_no_key_changes_nothing(
     assert await world.dump(connection) == before
 
 
-async def test_a_key_is_kept_for_a_day(
+async def test_a_key_is_kept_for_seven_days(
     inbox: Client, connection: asyncpg.Connection[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = await send(inbox, "k")
-    monkeypatch.setattr("db.queries.writing.now", lambda: NOW + DAY)
+    monkeypatch.setattr("db.queries.writing.now", lambda: NOW + WEEK)
     assert await send(inbox, "k") == first
-    monkeypatch.setattr("db.queries.writing.now", lambda: NOW + DAY + STEP)
+    monkeypatch.setattr("db.queries.writing.now", lambda: NOW + WEEK + STEP)
 
     second = await send(inbox, "k", content="Another")
 
     assert (second["message"]["content"], second["userErrors"]) == ("Another", [])
     assert await send(inbox, "k", content="Another") == second
     stored = await connection.fetchrow("SELECT * FROM idempotency_keys")
-    assert (stored["written_id"], stored["created_at"]) == (int(second["message"]["databaseId"]), NOW + DAY + STEP)
+    assert (stored["written_id"], stored["created_at"]) == (int(second["message"]["databaseId"]), NOW + WEEK + STEP)
 
 
 async def test_keys_that_are_no_longer_kept_are_removed_some_at_a_time(
     inbox: Client, connection: asyncpg.Connection[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("db.queries.idempotency.SWEEP_EVERY", 1)
-    await store_keys(connection, 250, NOW - DAY - STEP)
-    await store_keys(connection, 5, NOW - DAY)
-    await store_keys(connection, 250, NOW - DAY - STEP, account=2)
+    await store_keys(connection, 250, NOW - WEEK - STEP)
+    await store_keys(connection, 5, NOW - WEEK)
+    await store_keys(connection, 250, NOW - WEEK - STEP, account=2)
 
     left = []
     for place in range(4):
@@ -240,7 +288,7 @@ async def test_keys_that_are_no_longer_kept_are_removed_some_at_a_time(
 
 
 async def test_keys_are_removed_faster_than_they_come(inbox: Client, connection: asyncpg.Connection[Any]) -> None:
-    await store_keys(connection, 2 * SWEPT_AT_ONCE, NOW - DAY - STEP)
+    await store_keys(connection, 2 * SWEPT_AT_ONCE, NOW - WEEK - STEP)
 
     for place in range(5 * SWEEP_EVERY):
         await start(inbox, f"{place}")

@@ -169,7 +169,11 @@ async def test_a_conversation_can_be_created_with_everything(
                     "deadline_response_at": datetime(2026, 6, 2, 12, tzinfo=UTC),
                     "last_message_at": None,
                     "marked_as_spam_at": None,
-                    "read_at": None,
+                    "read_at": NOW,
+                    "read": True,
+                    "wait_ended_at": NOW,
+                    "external_id": None,
+                    "external_digest": None,
                     "booking_statuses": 1,
                     "stays_until": MOMENT,
                     "unanswered_since": None,
@@ -249,14 +253,18 @@ async def test_a_deadline_may_be_the_first_or_the_last_moment(inbox: Client, sho
     assert data["createConversation"]["conversation"] == {"deadlineResponseAt": shown}
 
 
+# Nobody waits for what arrived before.
+ENDED = {"wait_ended_at": NOW, "unanswered_since": None, "waiting_since": None}
+
+
 @pytest.mark.parametrize(
     ("changes", "shown", "stored"),
     [
-        ({"closed": True}, {"closed": True, "closedAt": SHOWN_NOW}, {"closed_at": NOW, "waiting_since": None}),
+        ({"closed": True}, {"closed": True, "closedAt": SHOWN_NOW}, {"closed_at": NOW, **ENDED}),
         (
             {"markedAsSpam": True},
             {"markedAsSpam": True, "markedAsSpamAt": SHOWN_NOW},
-            {"marked_as_spam_at": NOW, "waiting_since": None},
+            {"marked_as_spam_at": NOW, **ENDED},
         ),
         ({"defaultChannel": "VRBO"}, {"defaultChannel": "VRBO"}, {"default_channel": "VRBO"}),
         (
@@ -403,7 +411,7 @@ async def test_250_bookings_can_be_connected_at_once(inbox: Client, connection: 
 
 
 async def test_text_is_stored_as_it_came(inbox: Client, connection: asyncpg.Connection[Any]) -> None:
-    subject = "'; DROP TABLE conversations; -- \\ \t\u202e %s {} $1"
+    subject = "'; DROP TABLE conversations; -- \\ \u202e %s {} $1"
 
     payload = await write(inbox, "createConversation", subject=subject)
 
@@ -412,27 +420,14 @@ async def test_text_is_stored_as_it_came(inbox: Client, connection: asyncpg.Conn
 
 
 @pytest.mark.parametrize(
-    ("read_at", "last_message_at", "read"),
-    [
-        (None, None, False),
-        (None, MOMENT, False),
-        (MOMENT, None, True),
-        (MOMENT, MOMENT, True),
-        (MOMENT, MOMENT + timedelta(milliseconds=1), False),
-    ],
+    ("read_at", "unread_count", "read"),
+    [(None, 0, False), (None, 1, False), (MOMENT, 0, True), (MOMENT, 1, False), (MOMENT, 2, False)],
 )
-async def test_a_conversation_is_read_when_no_message_is_newer(
-    inbox: Client,
-    connection: asyncpg.Connection[Any],
-    read_at: datetime | None,
-    last_message_at: datetime | None,
-    read: bool,
+async def test_a_conversation_is_read_when_it_was_read_and_nothing_is_unread(
+    inbox: Client, connection: asyncpg.Connection[Any], read_at: datetime | None, unread_count: int, read: bool
 ) -> None:
     await connection.execute(
-        "UPDATE conversations SET read_at = $1, last_message_at = $2 WHERE id = $3",
-        read_at,
-        last_message_at,
-        CONVERSATION,
+        "UPDATE conversations SET read_at = $1, unread_count = $2 WHERE id = $3", read_at, unread_count, CONVERSATION
     )
 
     data = await inbox.data("""{

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import asyncpg
@@ -49,32 +49,35 @@ def application(user: Client) -> Client:
     return user.as_(1, BY_APPLICATION)
 
 
-LATE = NOW - 2 * HOUR
-# Who writes what, into which conversation; and what of the conversation differs then, besides when it was updated.
+LATE, MINUTE = NOW - 2 * HOUR, timedelta(minutes=1)
+DAY = 24 * HOUR
+# Who writes what, into which conversation; and what of the conversation differs then, besides when it was updated. A
+# guest's message of MOMENT is there, which nobody has answered.
 EFFECTS: dict[str, tuple[str, dict[str, Any], dict[str, Any], dict[str, Any]]] = {
     "a guest's message is to be answered within a day": (
         GUEST,
         {},
         {},
-        {"last_message_at": NOW, "deadline_response_at": NOW + 24 * HOUR, "unread_count": 2},
+        {"last_message_at": NOW, "deadline_response_at": NOW + DAY, "unread_count": 2},
     ),
-    "a guest's message reopens": (
+    "a guest's message reopens, and its wait is a new one": (
         GUEST,
         {},
-        {"closed_at": MOMENT},
+        {"closed_at": MOMENT + HOUR, "deadline_response_at": MOMENT},
         {
             "last_message_at": NOW,
-            "deadline_response_at": NOW + 24 * HOUR,
+            "deadline_response_at": NOW + DAY,
             "unread_count": 2,
             "closed_at": None,
-            "waiting_since": MOMENT,
+            "unanswered_since": NOW,
+            "waiting_since": NOW,
         },
     ),
     "spam neither reopens nor waits for an answer": (
         GUEST,
         {},
         {"closed_at": MOMENT, "marked_as_spam_at": MOMENT},
-        {"last_message_at": NOW, "unread_count": 2},
+        {"last_message_at": NOW, "unread_count": 2, "unanswered_since": NOW},
     ),
     "a deadline stays": (
         GUEST,
@@ -86,84 +89,85 @@ EFFECTS: dict[str, tuple[str, dict[str, Any], dict[str, Any], dict[str, Any]]] =
         GUEST,
         {},
         {"read_at": LATE},
-        {"last_message_at": NOW, "deadline_response_at": NOW + 24 * HOUR, "unread_count": 1},
+        {"last_message_at": NOW, "deadline_response_at": NOW + DAY, "unread_count": 1, "read": False},
     ),
-    "a guest's message that was delivered late is unread": (
+    "a message that was sent before it was read and arrived after is unread, and readAt stays": (
         GUEST,
-        {"sentAt": shown(LATE)},
-        {"read_at": NOW, "last_message_at": NOW},
-        {"deadline_response_at": LATE + 24 * HOUR, "unread_count": 1, "read_at": LATE - STEP},
-    ),
-    "a guest's message sent as it was read is unread": (
-        GUEST,
-        {"sentAt": shown(LATE)},
-        {"read_at": LATE},
+        {"sentAt": shown(MOMENT - HOUR)},
+        {"read_at": NOW - STEP},
         {
-            "last_message_at": LATE,
-            "deadline_response_at": LATE + 24 * HOUR,
+            "deadline_response_at": NOW + DAY,
             "unread_count": 1,
-            "read_at": LATE - STEP,
+            "read": False,
+            "unanswered_since": MOMENT - HOUR,
+            "waiting_since": MOMENT - HOUR,
         },
     ),
-    "before the first moment nothing was read": (
+    "a message is unread that arrives as the conversation is read, and later than that": (
         GUEST,
-        {"sentAt": shown(FIRST + STEP)},
-        {"read_at": NOW, "last_message_at": NOW},
+        {},
+        {"read_at": NOW, "updated_at": NOW},
         {
-            "deadline_response_at": FIRST + STEP + 24 * HOUR,
-            "unread_count": 2,
-            "read_at": None,
-            "unanswered_since": FIRST + STEP,
-            "waiting_since": FIRST + STEP,
+            "last_message_at": NOW + STEP,
+            "deadline_response_at": NOW + STEP + DAY,
+            "unread_count": 1,
+            "read": False,
+            "updated_at": NOW + STEP,
         },
     ),
-    "an answer ends the waiting": (
+    "what is sent by a clock that is ahead is sent now": (
+        GUEST,
+        {"sentAt": shown(NOW + 5 * MINUTE)},
+        {},
+        {"last_message_at": NOW, "deadline_response_at": NOW + DAY, "unread_count": 2},
+    ),
+    "an automatic message of a guest is unread, and neither reopens nor waits": (
+        GUEST,
+        {"automatic": True},
+        {"closed_at": MOMENT},
+        {"last_message_at": NOW, "unread_count": 2},
+    ),
+    "an automatic message of a guest has no deadline": (
+        GUEST,
+        {"automatic": True},
+        {},
+        {"last_message_at": NOW, "unread_count": 2},
+    ),
+    "an automatic message of a host is no answer": (
+        HOSTESS,
+        {"automatic": True},
+        {"deadline_response_at": MOMENT},
+        {"last_message_at": NOW},
+    ),
+    "an answer ends the wait": (
         HOSTESS,
         {},
         {"deadline_response_at": MOMENT},
         {"last_message_at": NOW, "deadline_response_at": None, "unanswered_since": None, "waiting_since": None},
     ),
-    "an answer leaves what was not read unread": (
+    "an answer that an application writes reads nothing": (
         HOSTESS,
         {},
-        {"read_at": MOMENT - STEP, "last_message_at": MOMENT},
+        {"read_at": MOMENT - STEP},
         {"last_message_at": NOW, "unanswered_since": None, "waiting_since": None},
-    ),
-    "an answer in a conversation that was read leaves it read": (
-        HOSTESS,
-        {},
-        {"read_at": LATE, "last_message_at": MOMENT},
-        {"last_message_at": NOW, "read_at": NOW, "unanswered_since": None, "waiting_since": None},
-    ),
-    "an answer sent before it was read moves nothing back": (
-        HOSTESS,
-        {"sentAt": shown(LATE)},
-        {"read_at": NOW, "last_message_at": NOW},
-        {"unanswered_since": None, "waiting_since": None},
     ),
     "an answer does not reopen": (
         HOSTESS,
         {},
         {"closed_at": MOMENT},
-        {"last_message_at": NOW, "unanswered_since": None},
+        {"last_message_at": NOW},
     ),
     "an answer that the guest's message follows leaves the guest waiting": (
         HOSTESS,
         {"sentAt": shown(MOMENT - HOUR)},
         {"deadline_response_at": NOW},
-        {"last_message_at": MOMENT - HOUR, "deadline_response_at": None},
+        {"deadline_response_at": None},
     ),
     "a note is no answer": (
         HOSTESS,
         {"visibility": "INTERNAL"},
         {"deadline_response_at": MOMENT},
         {"last_message_at": NOW},
-    ),
-    "a note in a conversation that was read leaves it read": (
-        HOSTESS,
-        {"visibility": "INTERNAL"},
-        {"read_at": LATE, "last_message_at": MOMENT},
-        {"last_message_at": NOW, "read_at": NOW},
     ),
 }
 
@@ -185,7 +189,9 @@ async def test_what_a_message_changes_of_its_conversation(  # noqa: PLR0913, PLR
     assert payload["userErrors"] == []
     sent_at = datetime.fromisoformat(input.get("sentAt", SHOWN_NOW))
     after = await changed(connection, before)
+    sent_at = min(sent_at, expected.get("last_message_at", NOW))
     assert after["conversations"] == [{"updated_at": NOW} | expected]
+    sent_at = max(sent_at, expected.get("last_message_at", FIRST)) if not input else sent_at
     assert after["participants"] == [{"last_message_sent_at": sent_at, "updated_at": NOW}]
 
 
@@ -199,3 +205,35 @@ async def test_a_sender_last_wrote_at_the_latest_of_its_messages(
         "SELECT * FROM participants WHERE account_id = 1 AND id = $1", CLIENT_PARTICIPANT
     )
     assert (stored["last_message_sent_at"], stored["updated_at"]) == (NOW, NOW + STEP)
+
+
+@pytest.mark.parametrize("input", [{}, {"visibility": "INTERNAL"}, {"automatic": True}])
+async def test_a_user_who_writes_has_read_the_conversation(
+    user: Client, connection: asyncpg.Connection[Any], input: dict[str, Any]
+) -> None:
+    await send(user, **input)
+
+    stored = await connection.fetchrow(
+        "SELECT read_at, read, unread_count FROM conversations WHERE account_id = 1 AND id = 10"
+    )
+    assert tuple(stored) == (NOW, True, 0)
+
+
+# Three messages of a guest, an answer, and a message that was written before the answer and is delivered a year later.
+async def test_a_message_that_is_delivered_after_its_answer_is_only_unread(
+    user: Client, application: Client, connection: asyncpg.Connection[Any]
+) -> None:
+    for _ in range(3):
+        await send(application, senderId=GUEST)
+    await send(user)
+    await connection.execute("UPDATE conversations SET closed_at = read_at WHERE account_id = 1 AND id = 10")
+    before = await world.dump(connection)
+
+    await send(application, senderId=GUEST, sentAt=shown(NOW - 365 * DAY))
+
+    after = await changed(connection, before)
+    moment = NOW + 4 * STEP
+    # The wait ended when it was closed, which is remembered with the next change.
+    assert after["conversations"] == [
+        {"updated_at": moment, "unread_count": 1, "read": False, "wait_ended_at": NOW + 3 * STEP}
+    ]

@@ -1,4 +1,4 @@
-"""What is told of a conversation by other rows: made anew from them, never counted up, so that it cannot drift.
+"""What follows for a conversation from other rows: derived anew from them, never counted up, so that it cannot drift.
 
 Whoever writes messages, participants, clients, bookings or subjects calls this in the same transaction, with the
 conversations held against other writers. A bulk writer executes `STATEMENTS` itself.
@@ -14,27 +14,41 @@ from db.tables import STATUS_BITS, BookingStatus
 
 _BITS = " ".join(f"WHEN '{status}' THEN {bit}" for status, bit in STATUS_BITS.items())
 
-# `unanswered_since` is when the guest first wrote after the last answer; `unread_count`, how much the guest wrote after
-# it was read. Going from the newest message to the oldest, a guest's is unanswered until the first one of a host.
+# An answer is an external, not automatic message of a host. Going from the newest message to the oldest, a guest's is
+# unanswered until the first answer. What arrived before a wait was ended is not waited for: a conversation that an
+# import brings as closed or spam has ended a wait at that moment, and that stays when it is opened again. An import may
+# bring a `last_message_at` that is later than the messages that are here.
 COUNTERS = """
 UPDATE conversations c
-SET unanswered_since = told.unanswered_since, unread_count = told.unread_count
+SET unanswered_since = told.unanswered_since, unread_count = told.unread_count,
+    last_message_at = told.last_message_at, wait_ended_at = told.wait_ended_at
 FROM (
-    SELECT c.id, told.unanswered_since, told.unread_count
-    FROM conversations c CROSS JOIN LATERAL (
-        SELECT min(sent_at) FILTER (WHERE by_guest AND NOT answered) AS unanswered_since,
-            count(*) FILTER (WHERE by_guest AND sent_at > coalesce(c.read_at, '-infinity')) AS unread_count
+    SELECT c.id, ended.wait_ended_at, told.unanswered_since, told.unread_count,
+        greatest(c.last_message_at, told.last_sent_at) AS last_message_at
+    FROM conversations c
+    CROSS JOIN LATERAL (
+        SELECT greatest(c.wait_ended_at, c.closed_at, c.marked_as_spam_at) AS wait_ended_at
+    ) ended
+    CROSS JOIN LATERAL (
+        SELECT max(sent_at) AS last_sent_at,
+            min(sent_at) FILTER (
+                WHERE by_guest AND NOT automatic AND NOT answered
+                    AND created_at > coalesce(ended.wait_ended_at, '-infinity')
+            ) AS unanswered_since,
+            count(*) FILTER (WHERE by_guest AND created_at > coalesce(c.read_at, '-infinity')) AS unread_count
         FROM (
-            SELECT m.sent_at, p.member_type = 'CLIENT' AS by_guest,
-                bool_or(p.member_type = 'HOST') OVER (ORDER BY m.sent_at DESC, m.id DESC) AS answered
+            SELECT m.sent_at, m.created_at, m.automatic, p.member_type = 'CLIENT' AS by_guest,
+                bool_or(p.member_type = 'HOST' AND m.visibility = 'EXTERNAL' AND NOT m.automatic)
+                    OVER (ORDER BY m.sent_at DESC, m.id DESC) AS answered
             FROM messages m JOIN participants p ON (p.account_id, p.id) = (m.account_id, m.sender_id)
-            WHERE m.account_id = c.account_id AND m.conversation_id = c.id AND m.visibility = 'EXTERNAL'
+            WHERE m.account_id = c.account_id AND m.conversation_id = c.id
         ) message
     ) told
     WHERE c.account_id = $1 AND c.id = ANY($2::bigint[])
 ) told
 WHERE c.account_id = $1 AND c.id = told.id
-    AND (c.unanswered_since, c.unread_count) IS DISTINCT FROM (told.unanswered_since, told.unread_count)
+    AND (c.unanswered_since, c.unread_count, c.last_message_at, c.wait_ended_at)
+        IS DISTINCT FROM (told.unanswered_since, told.unread_count, told.last_message_at, told.wait_ended_at)
 """
 
 # The functions are the database's own (`db.tables.search`). A form feed stands between pieces, across which no phrase

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, exists, func, not_, union_all
+from sqlalchemy import ColumnElement, Select, and_, exists, func, union_all
 
 from db import tables as t
 from db.criterion import Criterion, Term, any_of, any_where, between, flag, some
@@ -105,8 +105,7 @@ FILTERS: dict[str, Criterion] = {
     "ids": any_of(_C.id),
     "closed": _CLOSED,
     "marked_as_spam": _SPAM,
-    # In the words of its index.
-    "read": flag(not_(func.coalesce(_C.last_message_at > _C.read_at, _C.read_at.is_(None)))),
+    "read": flag(_C.read),
     "assigned": flag(_C.assignee_id.is_not(None)),
     "assignee_ids": any_of(_C.assignee_id),
     "source_ids": any_of(_C.source_id),
@@ -117,6 +116,7 @@ FILTERS: dict[str, Criterion] = {
     "inquiry_ids": _led_by(_INQUIRY.id, _INQUIRY.conversation_id),
     "client_ids": _led_by(_PARTICIPANT.client_id, _PARTICIPANT.conversation_id),
     "host_ids": _led_by(_PARTICIPANT.host_id, _PARTICIPANT.conversation_id),
+    "external_ids": any_of(_C.external_id),
     "created_at": _period(_C.created_at),
     "updated_at": _UPDATED,
     "last_message_at": _period(_C.last_message_at),

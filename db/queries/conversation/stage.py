@@ -77,7 +77,11 @@ _AHEAD = (*_TODAYS, JourneyStage.RESERVED)
 
 _begins = _TODAY.select().with_only_columns(_BEGINS).scalar_subquery()
 _IS_AHEAD = and_(_C.stays_until.is_not(None), _C.stays_until >= _begins, _C.stays_until > func.now() - _AROUND)
-_ONLY_CANCELED: ColumnElement[bool] = _C.booking_statuses == literal_column(str(STATUS_BITS[BookingStatus.CANCELED]))
+# LOCKED bookings are held by another user or application: they are no certain stay and do not count.
+_CANCELED, _LOCKED = STATUS_BITS[BookingStatus.CANCELED], STATUS_BITS[BookingStatus.LOCKED]
+_ONLY_CANCELED: ColumnElement[bool] = _C.booking_statuses.in_(
+    [literal_column(str(_CANCELED)), literal_column(str(_CANCELED | _LOCKED))]
+)
 # The conditions of the other stages, on the conversation's own columns.
 _BEHIND: dict[JourneyStage, ColumnElement[bool]] = {
     JourneyStage.POST_STAY: and_(_C.stays_until.is_not(None), _C.stays_until < _begins),

@@ -6,9 +6,12 @@ wrong with the input before it rejects it, so that a client learns of all proble
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from functools import partial
+from typing import Any, ClassVar
 
 from sqlalchemy import BigInteger, bindparam
 from sqlalchemy.dialects.postgresql import insert
@@ -18,6 +21,7 @@ from db.engine import Row, Statement, Transaction
 from db.problem import Problem, ProblemCode, reject
 from db.queries import writing
 from db.queries.conversation import derived
+from db.queries.idempotency import once
 from db.queries.writing import (
     among,
     change,
@@ -27,7 +31,6 @@ from db.queries.writing import (
     hold,
     hold_one,
     is_id,
-    is_read,
     missing,
     missing_among,
     size_problems,
@@ -37,63 +40,99 @@ from db.scope import ACCOUNT, Viewer, visible, visible_for_removal
 
 _B: Any = t.Booking
 _LINK: Any = t.ConversationBooking
+_M: Any = t.Message
 _S: Any = t.Source
+_CONTROL = re.compile(r"[\x01-\x1f\x7f-\x9f]")
 
 MAX_SUBJECT = 255
 MAX_BOOKINGS = 250
 MAX_CONVERSATIONS = 250
 
 
-async def create(  # noqa: PLR0913  # all that a conversation is made of
-    transaction: Transaction,
-    viewer: Viewer,
-    values: Mapping[str, Any],
-    booking_ids: Sequence[int],
-    *,
-    closed: bool,
-    id_: int | None = None,
-) -> int:
-    """Store a conversation with the columns `values`, connected to the bookings. Returns its id: `id_`, where given.
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A conversation as it is asked for. Nothing given is None, and a list has each id once, in order."""
 
-    Raises `RejectedError` for what cannot be stored and for links that lead nowhere or must not be made.
+    table: ClassVar[type[t.TenantTable]] = t.Conversation
+
+    subject: str | None = None
+    default_channel: t.Channel | None = None
+    assignee_id: int | None = None
+    source_id: int | None = None
+    deadline_response_at: datetime | None = None
+    closed: bool = False
+    booking_ids: tuple[int, ...] = ()
+    external_id: str | None = None
+
+
+async def create(transaction: Transaction, viewer: Viewer, draft: Draft, key: str | None = None) -> int:
+    """Store the conversation that `draft` asks for, connected to its bookings. Returns its id.
+
+    What the same key or external id stored before is returned. Raises `RejectedError` for what cannot be stored and for
+    links that lead nowhere or must not be made.
     """
-    subject = values.get("subject")
+    return await once(transaction, viewer, draft, key, partial(_create, transaction, viewer, draft))
+
+
+async def _create(transaction: Transaction, viewer: Viewer, draft: Draft, identity: dict[str, Any]) -> int:
     reject(
         [
-            *([] if subject is None else writing.text_problems("A subject", "subject", subject, MAX_SUBJECT)),
-            *_deadline_problems(values.get("deadline_response_at")),
-            *await _assignee_problems(transaction, viewer, values.get("assignee_id")),
-            *await _source_problems(transaction, viewer, values.get("source_id")),
-            *await _booking_problems(transaction, viewer, booking_ids),
+            *_subject_problems(draft.subject),
+            *_deadline_problems(draft.deadline_response_at),
+            *await _assignee_problems(transaction, viewer, draft.assignee_id),
+            *await _source_problems(transaction, viewer, draft.source_id),
+            *await _booking_problems(transaction, viewer, draft.booking_ids),
         ]
     )
     now = writing.now()
-    stamps = {"created_at": now, "updated_at": now, "closed_at": now if closed else None}
-    owner = {"account_id": viewer.account_id, **writing.created_by(viewer), **({} if id_ is None else {"id": id_})}
-    conversation_id = await writing.insert_row(transaction, t.Conversation, {**values, **stamps, **owner})
-    await _connect(transaction, viewer, conversation_id, booking_ids)
+    closed_at = now if draft.closed else None
+    values = {
+        "account_id": viewer.account_id,
+        "subject": draft.subject,
+        "default_channel": draft.default_channel,
+        "assignee_id": draft.assignee_id,
+        "source_id": draft.source_id,
+        "deadline_response_at": draft.deadline_response_at,
+        "closed_at": closed_at,
+        "wait_ended_at": closed_at,
+        # A host has read what they create.
+        "read_at": now if viewer.actor_type is t.CreatorType.USER else None,
+        "created_at": now,
+        "updated_at": now,
+        **writing.created_by(viewer),
+        **identity,
+    }
+    conversation_id = await writing.insert_row(transaction, t.Conversation, values)
+    await _connect(transaction, viewer, conversation_id, draft.booking_ids)
     # It has no messages yet, nor participants.
-    follows = derived.OF_BOOKINGS if booking_ids else [derived.TEXTS]
+    follows = derived.OF_BOOKINGS if draft.booking_ids else [derived.TEXTS]
     await derived.derive(transaction, viewer.account_id, [conversation_id], follows)
     return conversation_id
 
 
-async def update(transaction: Transaction, viewer: Viewer, id_: int, changes: Mapping[str, Any]) -> int:
+async def update(
+    transaction: Transaction, viewer: Viewer, id_: int, changes: Mapping[str, Any], unchanged_since: datetime | None
+) -> int:
     """Apply `changes`: `assignee_id`, `closed`, `default_channel`, `marked_as_spam`, each only where given.
 
     What is already so changes nothing, and then `updated_at` stays too. Raises `RejectedError` for a conversation or an
-    assignee that does not exist, and for a null where there must be a value.
+    assignee that does not exist, for a null where there must be a value, and for a conversation that has changed since.
     """
     conversation, problems = await hold_one(transaction, viewer, id_)
     reject([*problems, *await _change_problems(transaction, viewer, changes)])
     assert conversation is not None  # noqa: S101  # else it was rejected
-    if values := _changed(conversation, changes, writing.now()):
-        await change(transaction, t.Conversation, conversation, values)
+    if _has_changed(conversation, unchanged_since):
+        reject([_changed_problem("ifUnchangedSince")], id_)
+    await _apply(transaction, viewer, [conversation], changes)
     return id_
 
 
 async def update_all(
-    transaction: Transaction, viewer: Viewer, ids: Sequence[int], changes: Mapping[str, Any]
+    transaction: Transaction,
+    viewer: Viewer,
+    ids: Sequence[int],
+    changes: Mapping[str, Any],
+    unchanged_since: datetime | None,
 ) -> list[int]:
     """Apply `changes`, as `update` does, to all of the conversations or to none. Returns each id once, in order.
 
@@ -103,36 +142,104 @@ async def update_all(
     held = {} if problems else await hold(transaction, viewer, ids)
     problems = problems or missing_among("conversation", "conversationIds", ids, held)
     reject([*problems, *await _change_problems(transaction, viewer, changes)])
-    now = writing.now()
-    found = [(row, values) for row in held.values() if (values := _changed(row, changes, now))]
-    # All of them write the same columns, and so share one statement.
-    columns = list(dict.fromkeys(name for _, values in found for name in values))
-    await change_several(
-        transaction,
-        t.Conversation,
-        [(row, {name: values.get(name, row[name]) for name in columns}) for row, values in found],
-    )
+    changed = [
+        _changed_problem("conversationIds", str(place))
+        for place, id_ in enumerate(ids)
+        if _has_changed(held[id_], unchanged_since)
+    ]
+    reject(changed, unique(ids))
+    await _apply(transaction, viewer, list(held.values()), changes)
     return unique(ids)
 
 
-async def mark_read(transaction: Transaction, viewer: Viewer, id_: int, *, read: bool) -> int:
-    """Mark a conversation as read up to now, or as not read. What is already so changes nothing.
+async def _apply(
+    transaction: Transaction, viewer: Viewer, conversations: Sequence[Row], changes: Mapping[str, Any]
+) -> None:
+    """Change conversations that are held. All of them write the same columns, and so share one statement."""
+    found = [(row, values) for row in conversations if (values := _changed(row, changes))]
+    columns = list(dict.fromkeys(name for _, values in found for name in values))
+    complete = [(row, {name: values.get(name, row[name]) for name in columns}) for row, values in found]
+    await change_several(transaction, t.Conversation, complete)
+    ended = [row.id for row, values in found if "wait_ended_at" in values and row.unanswered_since is not None]
+    if ended:
+        await derived.derive(transaction, viewer.account_id, ended, [derived.COUNTERS])
 
-    Raises `RejectedError` for a conversation that does not exist.
+
+def _changed(conversation: Row, changes: Mapping[str, Any]) -> dict[str, Any]:
+    """The columns that `changes`, which are allowed, give other values."""
+    moment = writing.moment(conversation)
+    values = {name: changes[name] for name in ("assignee_id", "default_channel") if name in changes}
+    states: dict[str, datetime | None] = {}
+    for name, column in (("closed", "closed_at"), ("marked_as_spam", "marked_as_spam_at")):
+        # The first time stays: closing what is closed is no change.
+        if name in changes and changes[name] is not (conversation[column] is not None):
+            states[column] = moment if changes[name] else None
+    found = differing(conversation, values) | states | _wait(conversation, states, moment)
+    return found | {"updated_at": moment} if found else {}
+
+
+def _wait(conversation: Row, states: Mapping[str, datetime | None], moment: datetime) -> dict[str, Any]:
+    """What other states mean for who waits: the end of a wait, or the deadline of one that goes on."""
+    if any(states.values()):
+        return {"wait_ended_at": moment, "deadline_response_at": None}
+    if not states or conversation.unanswered_since is None:
+        return {}
+    idle = any(states.get(column, conversation[column]) for column in ("closed_at", "marked_as_spam_at"))
+    return {} if idle else {"deadline_response_at": moment + writing.RESPONSE_TIME}
+
+
+def _has_changed(conversation: Row, unchanged_since: datetime | None) -> bool:
+    return unchanged_since is not None and bool(conversation.updated_at > unchanged_since)
+
+
+def _changed_problem(*path: str) -> Problem:
+    return Problem(ProblemCode.CONFLICT, "The conversation has changed since", ["input", *path])
+
+
+async def mark_read(
+    transaction: Transaction, viewer: Viewer, id_: int, *, read: bool, message_id: int | None = None
+) -> int:
+    """Mark a conversation as read up to now, or to the arrival of a message of it; or as not read.
+
+    What is already so changes nothing. Raises `RejectedError` for a conversation or message that does not exist, and
+    for a message where it was not read.
     """
     conversation, problems = await hold_one(transaction, viewer, id_)
+    arrival = None
+    if message_id is not None:
+        arrival = await _arrival(transaction, viewer, id_, message_id)
+        if arrival is None:
+            problems.append(missing("message", "upToMessageId"))
+        if not read:
+            path = ["input", "upToMessageId"]
+            problems.append(Problem(ProblemCode.INVALID, "A conversation is unread as a whole", path))
     reject(problems)
     assert conversation is not None  # noqa: S101  # else it was rejected
-    now = writing.now()
-    values = {}
-    if read and (conversation.unread_count or not is_read(conversation)):
-        values = differing(conversation, {"read_at": max(now, conversation.last_message_at or now)})
-    elif not read and is_read(conversation):
-        values = {"read_at": None}
-    if values:
+    read_at = _read_at(conversation, arrival) if read else None
+    if read_at != conversation.read_at:
+        values = {"read_at": read_at}
         await change(transaction, t.Conversation, conversation, values)
         await derived.derive(transaction, viewer.account_id, [id_], [derived.COUNTERS])
     return id_
+
+
+def _read_at(conversation: Row, arrival: datetime | None) -> datetime:
+    """Up to when it is read: never less far than before."""
+    if arrival is not None:
+        return max(arrival, conversation.read_at or arrival)
+    return conversation.read_at if conversation.read else writing.moment(conversation)
+
+
+_ARRIVAL = Statement.of(
+    visible(t.Message, _M.created_at).where(is_id(_M.id), _M.conversation_id == bindparam("conversation")), t.Message
+)
+
+
+async def _arrival(transaction: Transaction, viewer: Viewer, conversation_id: int, message_id: int) -> datetime | None:
+    """When a message of the conversation arrived."""
+    parameters = {ACCOUNT: viewer.account_id, "conversation": conversation_id, "id": message_id}
+    rows = await transaction.fetch(_ARRIVAL, parameters)
+    return rows[0].created_at if rows else None
 
 
 async def connect(transaction: Transaction, viewer: Viewer, id_: int, booking_ids: Sequence[int]) -> int:
@@ -191,16 +298,6 @@ async def _change_links(transaction: Transaction, conversation: Row) -> None:
     await derived.derive(transaction, conversation.account_id, [conversation.id], derived.OF_BOOKINGS)
 
 
-def _changed(conversation: Row, changes: Mapping[str, Any], now: datetime) -> dict[str, Any]:
-    """The columns that `changes`, which are allowed, give other values."""
-    values = {name: changes[name] for name in ("assignee_id", "default_channel") if name in changes}
-    for name, column in (("closed", "closed_at"), ("marked_as_spam", "marked_as_spam_at")):
-        # The first time stays: closing what is closed is no change.
-        if name in changes and changes[name] is not (conversation[column] is not None):
-            values[column] = now if changes[name] else None
-    return differing(conversation, values)
-
-
 async def _hold_for_bookings(transaction: Transaction, viewer: Viewer, id_: int, booking_ids: Sequence[int]) -> Row:
     conversation, problems = await hold_one(transaction, viewer, id_)
     if not booking_ids:
@@ -208,6 +305,17 @@ async def _hold_for_bookings(transaction: Transaction, viewer: Viewer, id_: int,
     reject([*problems, *await _booking_problems(transaction, viewer, booking_ids)])
     assert conversation is not None  # noqa: S101  # else it was rejected
     return conversation
+
+
+def _subject_problems(subject: str | None) -> list[Problem]:
+    if subject is None:
+        return []
+    problems = writing.text_problems("A subject", "subject", subject, MAX_SUBJECT)
+    # A subject becomes the header of an e-mail.
+    if _CONTROL.search(subject):
+        message = "A subject has no line breaks or other control characters"
+        problems.append(Problem(ProblemCode.INVALID, message, ["input", "subject"]))
+    return problems
 
 
 def _deadline_problems(deadline: datetime | None) -> list[Problem]:

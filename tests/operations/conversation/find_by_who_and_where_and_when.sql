@@ -27,3 +27,7 @@ WHERE participants.account_id = $1::BIGINT AND participants.client_id = any($2::
 SELECT conversations.account_id AS parent, count(*) AS total
 FROM conversations
 WHERE conversations.account_id = $1::BIGINT AND conversations.last_message_at IS NOT NULL AND CASE WHEN (conversations.last_message_at IS NULL) THEN 'infinity'::timestamptz ELSE conversations.last_message_at END < $2::TIMESTAMP WITH TIME ZONE AND CASE WHEN (conversations.last_message_at IS NULL) THEN '-infinity'::timestamptz ELSE conversations.last_message_at END < $2::TIMESTAMP WITH TIME ZONE AND conversations.account_id = any($3::BIGINT[]) GROUP BY conversations.account_id;
+
+SELECT conversations.account_id AS parent, count(*) AS total
+FROM conversations
+WHERE conversations.account_id = $1::BIGINT AND conversations.external_id IS NOT NULL AND conversations.external_id = any($2::VARCHAR(255)[]) AND conversations.account_id = any($3::BIGINT[]) GROUP BY conversations.account_id;

@@ -1,0 +1,59 @@
+"""External ids: what an application delivers twice under its own id is stored once, for ever.
+
+An id belongs to one creator and one kind of record in one account. The unique index on the records holds this. Of two
+requests that arrive at once the second finds the index taken, is run again as a collision, and then finds the record.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+from sqlalchemy import bindparam
+
+from db import tables as t
+from db.engine import Statement, Transaction
+from db.problem import Problem, ProblemCode, reject
+from db.queries import writing
+from db.scope import ACCOUNT, Viewer, visible
+
+MAX_EXTERNAL_ID = 255
+
+_PATH = ["input", "externalId"]
+
+
+async def find(
+    transaction: Transaction, viewer: Viewer, table: type[t.TenantTable], external_id: str, digest: bytes
+) -> int | None:
+    """The id of the record that the viewer delivered under this external id.
+
+    Raises `RejectedError` for what is no external id, and for one that came with other content, which `digest` shows.
+    """
+    reject(_problems(external_id))
+    parameters = {ACCOUNT: viewer.account_id, "external_id": external_id, **_creator(viewer)}
+    rows = await transaction.fetch(_find(table), parameters)
+    if not rows:
+        return None
+    (row,) = rows
+    if row.external_digest != digest:
+        reject([Problem(ProblemCode.CONFLICT, "This external id came before, with other content", _PATH)])
+    return int(row.id)
+
+
+@cache
+def _find(table: type[t.TenantTable]) -> Statement:
+    record: Any = table
+    asked = (record.created_by_type, record.created_by_id, record.external_id)
+    found = visible(table, record.id, record.external_digest)
+    return Statement.of(found.where(*(column == bindparam(column.key) for column in asked)), table)
+
+
+def _creator(viewer: Viewer) -> dict[str, Any]:
+    return {"created_by_type": viewer.actor_type, "created_by_id": viewer.actor_id}
+
+
+def _problems(external_id: str) -> list[Problem]:
+    problems = writing.text_problems("An external id", _PATH[1], external_id, MAX_EXTERNAL_ID)
+    if writing.is_blank(external_id):
+        problems.append(Problem(ProblemCode.BLANK, "An external id has at least one visible character", _PATH))
+    return problems

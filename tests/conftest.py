@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -24,6 +25,7 @@ from db.migrations.apply import migrate
 from db.seed import seed
 from gql.app import create_app
 from tests.support.client import Client, Statements, make_settings
+from tests.support.postgresql import postgresql
 from tests.support.world import World
 
 NOW = datetime(2026, 5, 4, 9, 30, tzinfo=UTC)
@@ -37,6 +39,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--update-operations", action="store_true", help="write the answers and statements of tests/operations anew"
     )
     parser.addoption("--documents", type=int, help="how many documents test_execution.py draws")
+    parser.addoption(
+        "--postgresql", type=Path, help="the folder of another PostgreSQL's initdb and pg_ctl to test with"
+    )
     parser.addoption("--conversations", type=int, default=50_000, help="how many test_finding.py has found some among")
 
 
@@ -47,9 +52,10 @@ def anyio_backend() -> str:
 
 
 @pytest.fixture(scope="session")
-def server_dsn(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The maintenance database of an embedded server that forgets on a crash, as nothing here outlives the run."""
-    with embedded(tmp_path_factory.mktemp("server")) as dsn:
+def server_dsn(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[str]:
+    """The maintenance database of a server that forgets on a crash, as nothing here outlives the run."""
+    programs: Path | None = request.config.getoption("--postgresql")
+    with postgresql(programs) if programs else embedded(tmp_path_factory.mktemp("server")) as dsn:
         run(dsn, "ALTER SYSTEM SET fsync = off", "ALTER SYSTEM SET synchronous_commit = off", "SELECT pg_reload_conf()")
         yield dsn
 

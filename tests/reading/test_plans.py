@@ -109,6 +109,8 @@ async def test_no_document_reads_a_whole_table(
 async def test_the_key_of_every_relation_to_many_is_served_by_an_index(
     reader: Client, ran: Ran, seeded: asyncpg.Connection, name: str, selection: str
 ) -> None:
+    if selection == "totalCount" and seeded.get_server_version().major < 15:
+        pytest.skip("PostgreSQL 14 counts so few rows by reading all of an account")
     type_, field = name.split(".")
     _, table, parent, *_ = MANY[name]
     ids = [encode_id(getattr(t, type_), 1, id_) for id_ in range(1, 101)]

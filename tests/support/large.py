@@ -36,12 +36,14 @@ SELECT 1 + (c > :conversations)::integer, c, 'About a stay',
     CASE WHEN waiting OR dice(c, 8) < 0.1 THEN said + interval '1 day' END,
     CASE WHEN waiting OR dice(c, 9) < 0.2 THEN said END
 FROM generate_series(1, :conversations * 11 / 10) c,
-    LATERAL (SELECT dice(c, 5) AS channel, now() - (1500 * dice(c, 10)) * interval '1 day' AS made),
-    LATERAL (SELECT least(made + 20 * dice(c, 11) ^ 4 * interval '1 day', now()) AS said),
-    LATERAL (SELECT CASE WHEN dice(c, 12) < 0.002 THEN now() - dice(c, 13) * interval '48 h' ELSE said END AS changed),
-    LATERAL (SELECT dice(c, 14) < CASE WHEN said > now() - interval '30 days' THEN 0.6 ELSE 0.004 END AS open),
-    LATERAL (SELECT open AND dice(c, 15) < 0.3 AS waiting),
-    LATERAL (SELECT dice(c, 16) < CASE WHEN open THEN 0.3 ELSE 0.001 END AS unread)
+    LATERAL (SELECT dice(c, 5) AS channel, now() - (1500 * dice(c, 10)) * interval '1 day' AS made) born,
+    LATERAL (SELECT least(made + 20 * dice(c, 11) ^ 4 * interval '1 day', now()) AS said) talk,
+    LATERAL (
+        SELECT CASE WHEN dice(c, 12) < 0.002 THEN now() - dice(c, 13) * interval '48 h' ELSE said END AS changed
+    ) late,
+    LATERAL (SELECT dice(c, 14) < CASE WHEN said > now() - interval '30 days' THEN 0.6 ELSE 0.004 END AS open) state,
+    LATERAL (SELECT open AND dice(c, 15) < 0.3 AS waiting) reply,
+    LATERAL (SELECT dice(c, 16) < CASE WHEN open THEN 0.3 ELSE 0.001 END AS unread) mark
 ORDER BY made;
 
 INSERT INTO bookings (account_id, id, reference, status, start_at, end_at, rental_id, client_id, created_at, updated_at)

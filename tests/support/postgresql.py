@@ -1,0 +1,53 @@
+"""A PostgreSQL of another version than the embedded one, from a folder with `initdb` and `pg_ctl`."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shlex
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import quote
+
+# Text in UTF-8 with the case rules of Unicode, sorted by code point, and one clock: as the embedded server has them.
+CLUSTER = ("--username=postgres", "--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8")
+
+
+@contextmanager
+def postgresql(programs: Path) -> Iterator[str]:
+    """Run a server of its own with the `programs`; yield the DSN of its maintenance database, and delete it."""
+    # PostgreSQL refuses to run as root.
+    account = pwd.getpwnam("nobody") if os.geteuid() == 0 else pwd.getpwuid(os.geteuid())
+    # In a folder with a short name, as a socket's address is limited.
+    folder = Path(tempfile.mkdtemp(prefix="pg", dir="/tmp"))
+    os.chown(folder, account.pw_uid, account.pw_gid)
+
+    def call(program: str, *arguments: str) -> None:
+        # Into a file: the server inherits it, and a pipe would stay open as long as the server runs.
+        with tempfile.TemporaryFile() as output:
+            done = subprocess.run(  # noqa: S603
+                [programs / program, "-D", folder / "data", *arguments],
+                user=account.pw_uid,
+                group=account.pw_gid,
+                cwd=folder,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                check=False,
+            )
+            output.seek(0)
+            assert done.returncode == 0, output.read().decode(errors="replace")
+
+    try:
+        call("initdb", *CLUSTER)
+        options = f"-h '' -k {shlex.quote(str(folder))} -c timezone=UTC"
+        call("pg_ctl", "start", "-w", "-l", "server.log", "-o", options)
+        try:
+            yield f"postgresql://postgres@/postgres?host={quote(str(folder))}&port=5432"
+        finally:
+            call("pg_ctl", "stop", "-m", "immediate")
+    finally:
+        shutil.rmtree(folder)

@@ -83,6 +83,7 @@ RARE: dict[str, dict[str, Any]] = {
     "client or overdue": {"or": [CLIENT, {"overdue": True}]},
     "client and or": {"closed": True, "or": [CLIENT, {"hostIds": ids(t.Host, 40), "markedAsSpam": True}]},
     "two rare ones": {"markedAsSpam": True, "channels": ["VRBO"]},
+    "what excludes each other": {"closed": True, "needsReply": True},
     "rental and status": {"rentalIds": ids(t.Rental, 5), "bookingStatuses": ["LOCKED"]},
 }
 # What many meet: any part of an order holds some.

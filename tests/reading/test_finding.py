@@ -83,7 +83,6 @@ RARE: dict[str, dict[str, Any]] = {
     "client or overdue": {"or": [CLIENT, {"overdue": True}]},
     "client and or": {"closed": True, "or": [CLIENT, {"hostIds": ids(t.Host, 40), "markedAsSpam": True}]},
     "two rare ones": {"markedAsSpam": True, "channels": ["VRBO"]},
-    "what excludes each other": {"closed": True, "needsReply": True},
     "rental and status": {"rentalIds": ids(t.Rental, 5), "bookingStatuses": ["LOCKED"]},
 }
 # What many meet: any part of an order holds some.
@@ -224,6 +223,13 @@ async def test_a_page_of_a_filter_is_planned_with_its_values_however_often_it_is
 
     plans = "SELECT custom_plans >= 10 AND generic_plans = 0 FROM pg_prepared_statements WHERE statement = $1"
     assert await large.connection.fetchval(plans, sql)
+
+
+@pytest.mark.parametrize("idle", ["closed", "markedAsSpam"])
+@pytest.mark.parametrize("waiting", ["needsReply", "overdue"])
+async def test_flags_that_exclude_each_other_read_nothing(large: Large, idle: str, waiting: str) -> None:
+    async for page, plan in large.pages({idle: True, waiting: True}):
+        assert rows_read(plan, "conversations") == 0, page
 
 
 @pytest.mark.parametrize(

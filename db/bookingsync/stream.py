@@ -293,7 +293,8 @@ class _Text:
     def _reason(self, error: Exception) -> str:
         if len(self._piece) - self._at > LONGEST:
             return self._describe(self._at, f"a value is longer than {LONGEST:,} characters")
-        if isinstance(error, RecursionError):
+        # Newer interpreters decode more levels, and then report what is missing at the end of them.
+        if isinstance(error, RecursionError) or (isinstance(error, json.JSONDecodeError) and self._is_deep(error.pos)):
             return self._describe(self._at, _DEEP)
         if not isinstance(error, json.JSONDecodeError):
             return self._describe(self._at, str(error))

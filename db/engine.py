@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterable, Mapping
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -195,15 +195,28 @@ class Transaction:
     """A transaction to write in, on one connection. Made by `Database.write()`, which also ends it."""
 
     def __init__(self, connection: Any) -> None:
+        self.seconds = 0.0
+        """How long statements have run, waiting for locks and COMMIT included."""
         self._connection = connection
 
     async def fetch(self, statement: Statement, parameters: Mapping[str, Any]) -> list[Any]:
         """Run `statement`; the rows that it returns."""
-        return await _fetch(self._connection, statement, parameters)
+        with self.timed():
+            return await _fetch(self._connection, statement, parameters)
 
     async def run_many(self, statement: Statement, rows: Iterable[Mapping[str, Any]]) -> None:
         """Run `statement` once for the parameters of each row, in one round trip."""
-        await self._connection.executemany(statement.sql, [statement.arguments(row) for row in rows])
+        with self.timed():
+            await self._connection.executemany(statement.sql, [statement.arguments(row) for row in rows])
+
+    @contextmanager
+    def timed(self) -> Iterator[None]:
+        """Add the time of the block to `seconds`, whatever it raises."""
+        started = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds += time.perf_counter() - started
 
 
 async def _fetch(connection: Any, statement: Statement, parameters: Mapping[str, Any]) -> list[Any]:
@@ -336,9 +349,11 @@ class Database:
                     connection = await pool.acquire()
                     try:
                         await connection.execute(self._writing_session.begin())
-                        yield Transaction(connection)
+                        transaction = Transaction(connection)
+                        yield transaction
                         committing = True
-                        await connection.execute("COMMIT")
+                        with transaction.timed():
+                            await connection.execute("COMMIT")
                     except BaseException:
                         lost = _is_lost(connection)
                         await asyncio.shield(_abandon(pool, connection))

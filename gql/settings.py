@@ -86,7 +86,7 @@ class Settings(BaseSettings):
         ge=0,
         le=1_000_000,
         allow_inf_nan=False,
-        description="Seconds of database time a minute of each user or application; 0 for no limit",
+        description="Seconds a minute of each user or application, in the database and on documents; 0 for no limit",
     )
     rate_limit_url: SecretStr | None = Field(
         default=None, description="`redis://…`, to limit several processes together; without it, each for itself"

@@ -19,6 +19,7 @@ from typing import Any, TypeAlias, get_type_hints
 from graphql import get_named_type
 from strawberry.annotation import StrawberryAnnotation
 
+from db.engine import Transaction
 from db.failure import CollisionError
 from db.problem import RejectedError
 from db.queries.writing import open_transaction
@@ -113,6 +114,7 @@ async def _carry_out(write: Function, context: Context, input: Any) -> Outcome:
     """What comes of a write in a transaction of its own, run again where it collides. Raises `UnavailableError`."""
     attempt = 1
     while True:
+        transaction: Transaction | None = None
         try:
             async with open_transaction(context.database, context.viewer) as transaction:
                 return Outcome(await write(transaction, context.viewer, input), [])
@@ -121,6 +123,9 @@ async def _carry_out(write: Function, context: Context, input: Any) -> Outcome:
         except CollisionError:
             if attempt == ATTEMPTS:
                 raise
+        finally:
+            if transaction is not None:
+                context.seconds += transaction.seconds
         # By chance, as those that collided would otherwise meet again.
         await asyncio.sleep(random.uniform(0, _FIRST_WAIT * 2 ** (attempt - 1)))  # noqa: S311  # no secret
         attempt += 1

@@ -1,9 +1,10 @@
-"""Rate limits: what each principal may use in a minute, in nodes and in seconds of database time.
+"""Rate limits: what each principal may use in a minute, in nodes and in seconds of time.
 
 Both limits are sliding windows: what was used in the previous minute counts less and less. Nodes are charged before an
-operation runs, and what it did not return is refunded; database time is known, and charged, only afterwards. Counts are
-kept in this process, or in Redis for several processes. If Redis fails, requests are let through and a warning is
-logged. `gql.execution.measure` computes what an operation costs.
+operation runs, and what it did not return is refunded. Time is that of statements in the database, and that of reading
+documents in this process; it is known, and charged, only afterwards. Counts are kept in this process, or in Redis for
+several processes. If Redis fails, requests are let through and a warning is logged. `gql.execution.measure` computes
+what an operation costs.
 """
 
 from __future__ import annotations
@@ -46,8 +47,6 @@ class Budget:
     """What was used in this minute."""
     left: float = WINDOW
     """How long this minute lasts."""
-    blocked: float = 0.0
-    """How long nothing may be used, because the principal's database time is used up."""
 
     @property
     def remaining(self) -> int:
@@ -71,7 +70,7 @@ class Budget:
 
     def retry_after(self, cost: int) -> int:
         """How many whole seconds, at least 1, an operation of this cost must wait."""
-        return max(1, math.ceil(max(self.blocked, self.wait(cost))))
+        return max(1, math.ceil(self.wait(cost)))
 
 
 class RateLimiter:
@@ -95,17 +94,24 @@ class RateLimiter:
         if isinstance(self._counter, RedisCounter):
             await self._counter.stop()
 
+    async def seconds_to_wait(self, viewer: Viewer) -> int:
+        """0, or how many whole seconds the viewer must wait because its time is used up."""
+        if not self._time_limit:
+            return 0
+        counts = await self._read(_time(viewer))
+        if counts.weighted < self._time_limit:
+            return 0
+        return Budget(self._time_limit, 0.0, *counts).retry_after(1)
+
     async def charge(self, viewer: Viewer, cost: int) -> Budget | None:
         """Take `cost` nodes, within `bounded`, from the viewer's budget and return None.
 
-        If the nodes, or any database time, are not available: take nothing and return the budget.
+        If the nodes are not available: take nothing and return the budget.
         """
-        blocked = await self._blocked(viewer)
-        if not blocked:
-            nodes = self.bounded(cost)
-            if await self._ask(lambda counter: counter.take(_nodes(viewer), nodes, self._limit), otherwise=True):
-                return None
-        return await self.budget(viewer, blocked)
+        nodes = self.bounded(cost)
+        if await self._ask(lambda counter: counter.take(_nodes(viewer), nodes, self._limit), otherwise=True):
+            return None
+        return await self.budget(viewer)
 
     async def refund(self, viewer: Viewer, nodes: int) -> None:
         """Give back nodes that were charged and not returned, as far as they were charged in this minute."""
@@ -113,27 +119,18 @@ class RateLimiter:
             await self._ask(lambda counter: counter.add(_nodes(viewer), -nodes), None)
 
     async def spend(self, viewer: Viewer, seconds: float) -> None:
-        """Charge database time that was used."""
+        """Charge time that was used."""
         if self._time_limit and seconds > 0:
             await self._ask(lambda counter: counter.add(_time(viewer), math.ceil(seconds * _MICROSECONDS)), None)
 
-    async def budget(self, viewer: Viewer, blocked: float = 0.0) -> Budget:
+    async def budget(self, viewer: Viewer) -> Budget:
         """The viewer's nodes; all of them if Redis fails."""
         counts = await self._read(_nodes(viewer))
-        return Budget(self._limit, time.time(), *counts, blocked)
+        return Budget(self._limit, time.time(), *counts)
 
     def bounded(self, cost: int) -> int:
         """What an operation of this cost is charged: at least 1, and at most the limit, so that it can run at all."""
         return min(max(1, cost), self._limit)
-
-    async def _blocked(self, viewer: Viewer) -> float:
-        """How many seconds the viewer must wait for database time; 0 if there is some."""
-        if not self._time_limit:
-            return 0.0
-        counts = await self._read(_time(viewer))
-        if counts.weighted < self._time_limit:
-            return 0.0
-        return Budget(self._time_limit, 0.0, *counts).wait(1)
 
     async def _read(self, key: Key) -> Counts:
         return await self._ask(lambda counter: counter.read(key), Counts(0, 0, 0.0))

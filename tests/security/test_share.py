@@ -12,8 +12,10 @@ from typing import Any
 import asyncpg
 import pytest
 
+from db import tables as t
 from db.scope import Viewer
 from db.tables.enums import CreatorType
+from gql.fields.node import encode_id
 from gql.security import counting
 from gql.security.rate import RateLimiter
 from gql.settings import Settings
@@ -99,6 +101,7 @@ async def test_who_has_used_the_database_time_waits(stored: str, monkeypatch: py
     # The beginning of a minute.
     now = 1_800_000_000.0
     monkeypatch.setattr(time, "time", lambda: now)
+    monkeypatch.setattr("gql.execution.operation._CPU_WEIGHT", 0)
     statements = Statements()
     async with serving(stored, statements, rate_seconds=0.000_001) as client:
         other = client.as_(1, APPLICATION)
@@ -113,6 +116,95 @@ async def test_who_has_used_the_database_time_waits(stored: str, monkeypatch: py
     # It is not nodes that are missing: those of the first request are charged.
     assert refused.headers["ratelimit-remaining"] == "99999"
     assert (answered.status_code, later.status_code) == (200, 200)
+
+
+async def test_the_database_time_of_a_mutation_is_charged(
+    stored: str, connection: asyncpg.Connection[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gql.execution.operation._CPU_WEIGHT", 0)
+    conversation = encode_id(t.Conversation, 1, world.CONVERSATION)
+    # Nothing is read after the write.
+    document = """mutation ($id: ID!) { updateConversation(input: {conversationId: $id, closed: true}) {
+        userErrors { code } } }"""
+    async with serving(stored, Statements(), rate_seconds=0.000_001) as client:
+        written = await client.post(document, id=conversation)
+        before = await world.dump(connection)
+        refused = await client.post(document.replace("true", "false"), id=conversation)
+
+    assert written.json() == {"data": {"updateConversation": {"userErrors": []}}}
+    assert refused.status_code == 429
+    assert await world.dump(connection) == before
+
+
+async def test_the_database_time_of_a_write_that_fails_is_charged(
+    stored: str, connection: asyncpg.Connection[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gql.execution.operation._CPU_WEIGHT", 0)
+    document = (
+        """mutation { updateConversation(input: {conversationId: "%s", closed: true}) { userErrors { code } } }"""
+    )
+    async with serving(stored, Statements(), rate_seconds=0.1) as client:
+        async with connection.transaction():
+            await connection.execute("SELECT FROM conversations FOR UPDATE")
+            locked = await client.post(document % encode_id(t.Conversation, 1, world.CONVERSATION))
+        refused = await client.post(HOSTS)
+
+    assert locked.json()["errors"][0]["extensions"]["code"] == "SERVICE_UNAVAILABLE"
+    assert refused.status_code == 429
+
+
+async def test_who_sends_expensive_documents_waits_and_others_do_not(
+    stored: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The beginning of a minute.
+    now = 1_800_000_000.0
+    monkeypatch.setattr(time, "time", lambda: now)
+    hostile = "{ " + " ".join(f"conversations {{ nodes {{ nothing{number} }} }}" for number in range(300)) + " } #"
+    async with serving(stored, Statements(), rate_seconds=1) as client:
+        other = client.as_(1, APPLICATION)
+        started = time.thread_time()
+        for number in range(1_000):
+            refused = await client.post(f"{hostile}{number}")
+            if refused.status_code == 429:
+                break
+        took = time.thread_time() - started
+        answered = await other.post(HOSTS)
+        still = await client.post(HOSTS)
+        now += 120
+        later = await client.post(HOSTS)
+
+    assert (refused.status_code, refused.json()) == (429, refusal("Too much was asked for in a minute", "RATE_LIMITED"))
+    assert int(refused.headers["retry-after"]) > 60
+    assert number > 1
+    # A fifth of a second for the documents, and as much again for what is around them.
+    assert took < 1
+    assert (answered.status_code, still.status_code, later.status_code) == (200, 429, 200)
+
+
+@pytest.mark.parametrize("document", ["{", "{ nothing }", "query ($n: Int!) { hosts(first: $n) { nodes { id } } }"])
+async def test_a_rejected_request_is_never_free(stored: str, document: str) -> None:
+    async with serving(stored, Statements(), rate_seconds=0.000_9) as client:
+        codes = [(await client.answer(document))["errors"][0]["extensions"]["code"] for _ in range(2)]
+
+    assert codes[0] in {"GRAPHQL_PARSE_FAILED", "GRAPHQL_VALIDATION_FAILED", "BAD_USER_INPUT"}
+    assert codes[1] == "RATE_LIMITED"
+
+
+async def test_known_documents_are_read_without_charge(stored: str) -> None:
+    async with serving(stored, Statements(), rate_seconds=1) as client:
+        await client.data("{ viewer { scopes } }")
+        spent: list[float] = []
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(RateLimiter, "spend", lambda _self, _viewer, seconds: _note(spent, seconds))
+            for _ in range(20):
+                await client.data("{ viewer { scopes } }")
+
+    # One time an operation, that of its snapshot; the machine may have been busy once.
+    assert sum(seconds > 0 for seconds in spent) <= 1
+
+
+async def _note(spent: list[float], seconds: float) -> None:
+    spent.append(seconds)
 
 
 async def test_a_charge_costs_the_same_whatever_the_number_of_principals() -> None:

@@ -100,9 +100,7 @@ class OneStep:
             # Each parent shows one of them, as often as it is shown itself.
             objects = await level.below(plan, rows, shown=level.shown)
             shown = dict(zip(known, objects, strict=True))
-            for place, id_ in enumerate(ids):
-                if id_ is not None:
-                    targets[place] = shown.get(id_)
+            targets = [earlier if id_ is None else shown.get(id_) for id_, earlier in zip(ids, targets, strict=True)]
         if self.required and None in targets:
             raise NullError(self.key)
         for parent, target in zip(level.objects, targets, strict=True):

@@ -1,8 +1,16 @@
 """Deterministic demo data, sized: the same seed and moment give the same rows, byte for byte.
 
-`load` checks, copies and counts; `tenant` makes what an account has before its first conversation; `thread` makes
-conversations; `rows` collects rows until they are copied; `words` and `speech` are what people are called and say. It
-refuses to add to a database that has accounts: its ids start at 1.
+load      checks the database, copies rows, counts them
+tenant    an account with its users, hosts, sources and rentals
+guest     clients with their bookings and inquiries
+thread    conversations: participants, messages, state
+dialogue  what is said in a conversation
+rows      rows that wait to be copied, and ids
+dice      random draws that depend on the seed alone
+words     names, places and subjects
+speech    questions and answers in eight languages
+
+Its ids start at 1, so it refuses a database that has accounts.
 """
 
 from db.seed.load import SeedError, seed

@@ -1,4 +1,4 @@
-"""Chance with a memory of its seed: the few draws that the seed makes, each by way of `random()`.
+"""Random draws that depend on a seed alone, all made from `random()`.
 
 Python keeps the sequence of `random()` for a seed across versions and platforms; it promises less for its other draws.
 """
@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 
 class Dice:
-    """Draws that are the same for the same seed."""
+    """A sequence of draws, the same for the same seed."""
 
     __slots__ = ("_random",)
 

@@ -1,4 +1,4 @@
-"""Copies a seed into the database: all of it or, where anything fails, nothing.
+"""Copies a seed into the database: all of it, or nothing if anything fails.
 
 Ids start at 1 in every table, so it refuses a database that has an account or an application; it deletes nothing.
 """
@@ -27,7 +27,7 @@ _YOUNGEST = 10 * MINUTE
 
 
 class SeedError(Exception):
-    """The seed cannot be made as asked; nothing was changed."""
+    """The seed cannot be made with these arguments, or in this database. Nothing was changed."""
 
 
 async def seed(  # noqa: PLR0913 - each is an option of the command
@@ -57,9 +57,9 @@ async def seed(  # noqa: PLR0913 - each is an option of the command
         for nth, done in enumerate(_batches(rows, accounts, conversations, seed, milliseconds_of(now)), 1):
             await _copy(connection, rows.take(), counts)
             if nth.bit_count() == 1:
-                # PostgreSQL checks foreign keys with plans that it keeps until there are new statistics. Those made for
-                # small tables walk through all rows of an account: without this, 30,000 conversations took 88 seconds
-                # and not 14. At each doubling is often enough.
+                # PostgreSQL keeps the plans for checking foreign keys until there are new statistics. A plan made for a
+                # small table reads all rows of an account: without this, 30,000 conversations took 88 seconds, not 14.
+                # New statistics at each doubling are enough.
                 await _analyze(connection)
             if progress:
                 progress(done, accounts * conversations)
@@ -100,7 +100,7 @@ def _batches(rows: Rows, accounts: int, conversations: int, seed: int, now: int)
 
 
 async def _refuse_data(connection: asyncpg.Connection) -> None:
-    # The lock holds off whoever else would add the first account, another seed above all, until this one is committed.
+    # The lock keeps others, such as a second seed, from adding an account before this one is committed.
     await connection.execute("LOCK TABLE accounts, applications IN SHARE ROW EXCLUSIVE MODE")
     if await connection.fetchval("SELECT EXISTS (SELECT FROM accounts) OR EXISTS (SELECT FROM applications)"):
         raise SeedError("The database has accounts or applications already; a seed needs an empty one.")

@@ -1,4 +1,4 @@
-"""Rows that wait to be copied, the ids given out so far, and how times become column values.
+"""Collects rows to be copied, assigns ids, and converts times to column values.
 
 Times are whole milliseconds since 1970 until a row is made: plain integers are cheap to add and to compare, and the
 columns hold no more than milliseconds. It knows the columns that a seed fills and refuses no row; the database does.
@@ -60,7 +60,7 @@ def moment(milliseconds: int) -> datetime:
 
 
 def moment_or_null(milliseconds: int | None) -> datetime | None:
-    """Like `moment`, where there may be none."""
+    """Like `moment`, and None for None."""
     return None if milliseconds is None else moment(milliseconds)
 
 

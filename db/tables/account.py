@@ -1,4 +1,4 @@
-"""A property manager's company: the tenant. Everything but an application belongs to exactly one."""
+"""A property manager's company: the tenant. Every row except applications belongs to exactly one."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from db.tables.base import Stamped, Table, row_id
 
 
 class Account(Table, Stamped, table=True):
-    """One row an account; `id` is what every other table calls `account_id`."""
+    """A company. Other tables refer to its `id` as `account_id`."""
 
     __tablename__ = "accounts"
 

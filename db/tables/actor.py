@@ -1,4 +1,4 @@
-"""Who acts through the API: users (logins) of an account, and applications, which belong to none."""
+"""The actors of the API: users (logins) of an account, and applications, which belong to no account."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ NAMES = {
 
 
 class Timestamp(TIMESTAMP):
-    """A moment, in milliseconds: what the DateTime scalar can show is what is stored and compared."""
+    """A time in milliseconds, the precision of the DateTime scalar, so that comparisons see what the API shows."""
 
     cache_ok = True
 
@@ -33,13 +33,13 @@ class Timestamp(TIMESTAMP):
 
 
 class Table(SQLModel):
-    """The root of all tables, with the one metadata that migrations are checked against."""
+    """The base of all tables. Migrations are compared with its metadata."""
 
     metadata: ClassVar[MetaData] = MetaData(naming_convention=NAMES)
 
 
 class TenantTable(Table):
-    """A table whose rows belong to one account each."""
+    """A table whose rows each belong to one account."""
 
     account_id: int = Field(primary_key=True, sa_type=BigInteger, foreign_key="accounts.id")
 
@@ -51,13 +51,13 @@ class Stamped(SQLModel):
     updated_at: datetime = Field(sa_type=Timestamp)
 
 
-# One sequence for the ids of all tables. (An identity column would be put first in the primary key by SQLAlchemy, where
-# the account belongs; and an import has one sequence to move past the ids it brought.)
+# One sequence for the ids of all tables, so that an import raises one sequence above the ids that it wrote. SQLAlchemy
+# would put an identity column first in the primary key, where the account belongs.
 ROW_IDS = Sequence("row_ids", metadata=Table.metadata, data_type=BigInteger)
 
 
 def row_id() -> Any:
-    """The id column: the REST API's integer where a row was imported, else the next of the sequence."""
+    """The id column: the REST API's integer for an imported row, else the next number of the sequence."""
     return Field(
         default=None,
         primary_key=True,
@@ -67,15 +67,15 @@ def row_id() -> Any:
 
 
 def enum_type(values: type[StrEnum]) -> Any:
-    """The column type of a closed set: text with a CHECK, so that a new value is a plain migration."""
+    """The column type of a closed set: text with a CHECK, so that adding a value is a simple migration."""
     return Enum(values, native_enum=False, create_constraint=True, length=32, name=values.__name__.lower())
 
 
 def reference(column: str, table: str) -> ForeignKeyConstraint:
-    """A foreign key to another table of the same account. A null in `column` refers to nothing."""
+    """A foreign key to a row of the same account. If `column` is null, nothing is checked."""
     return ForeignKeyConstraint(["account_id", column], [f"{table}.account_id", f"{table}.id"])
 
 
 def lookup(*columns: str) -> Index:
-    """The index that leads from an account (and a parent) to rows in the order of `columns`."""
+    """An index on the account and then `columns`."""
     return Index(None, "account_id", *columns)

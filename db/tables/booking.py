@@ -38,7 +38,7 @@ class Booking(TenantTable, Stamped, table=True):
     adults: int | None = None
     children: int | None = None
     currency: str | None = None
-    # Without a scale, so that a price keeps the digits it came with.
+    # Without a scale, so that a price keeps its number of decimals.
     final_price: Decimal | None = Field(default=None, sa_type=Numeric)
     notes: str | None = None
     client_id: int | None = Field(default=None, sa_type=BigInteger)

@@ -32,7 +32,7 @@ class Created(SQLModel):
 
 
 def creator_keys() -> tuple[SchemaItem, ...]:
-    """The keys and checks that hold the four columns together."""
+    """The foreign keys and checks of the four columns."""
     return (
         reference("created_by_user_id", "users"),
         ForeignKeyConstraint(["created_by_application_id"], ["applications.id"]),

@@ -1,4 +1,4 @@
-"""The closed sets of values. A member's name is its value: what the API shows is what the column holds."""
+"""The closed sets of values. A member's name is its value, in the API and in the database."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What was done under an idempotency key, so that doing it again gives the first result."""
+"""Idempotency keys and what was written under them, so that a repeated mutation returns the first result."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from db.tables.enums import CreatorType
 
 
 class IdempotencyKey(TenantTable, table=True):
-    """One key of one actor: a digest of the mutation and its input, and the id of the record that it wrote."""
+    """A key of an actor, with a digest of the mutation and its input, and the id of the record that it wrote."""
 
     __tablename__ = "idempotency_keys"
     __table_args__ = (lookup("created_at"),)

@@ -1,4 +1,4 @@
-"""Who takes part in a conversation, and what they wrote."""
+"""Participants of a conversation, and their messages."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from db.tables.enums import Channel, MemberType, MessageOrigin, MessageVisibilit
 
 
 class Participant(TenantTable, Stamped, table=True):
-    """A host or a client inside one conversation. The same member may stand in it more than once.
+    """A host or a client in a conversation. The same member may be in it more than once.
 
-    `member_type` and `member_id` are what the record came with; `client_id` or `host_id` links the member where it is
-    known here (an imported participant may name one that is not).
+    `member_type` and `member_id` are stored as given. `client_id` or `host_id` is set if the member is stored; an
+    imported participant may name one that is not.
     """
 
     __tablename__ = "participants"
@@ -46,7 +46,7 @@ class Participant(TenantTable, Stamped, table=True):
 
 
 class Message(TenantTable, Stamped, Created, Delivered, table=True):
-    """What a participant wrote. Its sender takes part in its conversation, which the key holds."""
+    """A message of a participant. A foreign key ensures that the sender is a participant of its conversation."""
 
     __tablename__ = "messages"
     __table_args__ = (

@@ -1,4 +1,4 @@
-"""The people of a conversation: hosts of the account and clients, who travel."""
+"""The people of a conversation: hosts of the account, and clients."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from db.tables.base import Stamped, TenantTable, lookup, reference, row_id
 
 
 class Host(TenantTable, Stamped, table=True):
-    """An account's person as the inbox knows them. The login (`user_id`) can be missing."""
+    """A person who answers for the account. The login (`user_id`) can be missing."""
 
     __tablename__ = "hosts"
     __table_args__ = (

@@ -6,7 +6,7 @@ from db.tables.base import Stamped, TenantTable, row_id
 
 
 class Source(TenantTable, Stamped, table=True):
-    """A source of bookings. `internal` ones are read-only for API clients."""
+    """A source of bookings. API clients cannot use `internal` ones in mutations."""
 
     __tablename__ = "sources"
 

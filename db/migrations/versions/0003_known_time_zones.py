@@ -1,4 +1,4 @@
-"""Accounts are in time zones that PostgreSQL knows: an import has seen to that only since this revision."""
+"""Every account has a time zone that PostgreSQL knows. Imports did not check that before this revision."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ oldest_code = "0002"
 
 
 def upgrade() -> None:
-    """Put accounts into UTC whose zone is not known, as an import does."""
+    """Set UTC for accounts whose zone is not known, as an import does."""
     op.execute("""
         UPDATE accounts SET time_zone = 'UTC' WHERE lower(time_zone) NOT IN (
             SELECT lower(name) FROM pg_timezone_names UNION ALL SELECT lower(abbrev) FROM pg_timezone_abbrevs
@@ -20,4 +20,4 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Leave them there: what they were in could not be used."""
+    """Nothing to undo: the former zones could not be used."""

@@ -23,6 +23,8 @@ class Context:
     loaders: dict[Any, Any] = field(default_factory=dict)
     seconds: float = 0.0
     """Database time of the snapshots that were closed, and of whatever else the operation did there."""
+    returned: int | None = None
+    """How many nodes a finished operation returned, at most; None if that is not known."""
     outcomes: dict[str, Any] = field(default_factory=dict)
     """What the fields of a mutation came to so far, by response key: outcomes, or the exceptions that they raised."""
     snapshot: Snapshot = field(init=False)

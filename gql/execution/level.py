@@ -49,6 +49,10 @@ class Level:
         """Count so many objects of at most `size` bytes of JSON each."""
         self._size.most += size * (self._size.nodes if self._is_shared else number)
 
+    def add_nodes(self, number: int) -> None:
+        """Count nodes that the step reads and does not show as objects of their own."""
+        self._size.add_nodes(self._size.nodes if self._is_shared else number)
+
     @property
     def _is_shared(self) -> bool:
         return self.shown > len(self.sources)

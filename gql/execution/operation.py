@@ -219,6 +219,7 @@ class Pipeline:
             result = await self._executor.execute(call, context)
         if operation.type is OperationType.QUERY:
             _reject_incomplete(result)
+            await self._refund(call, context)
         errors = [show(error) for error in result.errors or ()]
         record.count(errors)
         return Result(result.data, errors)
@@ -241,6 +242,11 @@ class Pipeline:
         if (seconds := time.thread_time() - started) > _FREE:
             await self._charge_cpu(viewer, seconds)
         return call
+
+    async def _refund(self, call: Call, context: Context) -> None:
+        """Give back the nodes that were charged and not returned: short pages, mostly. One stays charged."""
+        if self._rates and context.returned is not None:
+            await self._rates.refund(context.viewer, self._rates.bounded(call.cost) - max(1, context.returned))
 
     async def _charge_cpu(self, viewer: Viewer, seconds: float) -> None:
         if self._rates:

@@ -8,7 +8,6 @@ carried out twice: the context remembers its outcome, which is what graphql-core
 from __future__ import annotations
 
 import asyncio
-import sys
 from dataclasses import dataclass
 from typing import Any
 
@@ -80,6 +79,7 @@ class Execution:
             if result.data is None:
                 return ExecutionResult(None, errors)
             data.update(result.data)
+        context.returned = size.returned
         return ExecutionResult(data, errors or None)
 
     async def _run_in_time(
@@ -110,7 +110,7 @@ class Execution:
         name = self.operation.name.value if self.operation.name else None
         if isinstance(part.plan, UnplannableError):
             count_fallback(part.plan, self.plans, name)
-            size.most = sys.maxsize
+            size.lose()
             return await self.run_alone(context, part.operation)
         try:
             (data,) = await complete(context, self.variables, size, part.plan, [_ROOT], 1)
@@ -118,7 +118,7 @@ class Execution:
             raise
         except Exception as error:  # noqa: BLE001  # graphql-core does it again and reports what it is
             count_fallback(error, self.plans, name)
-            size.most = sys.maxsize
+            size.lose()
             # A later moment: a statement that failed has spoiled its transaction.
             await context.renew()
             return await self.run_alone(context, part.operation)

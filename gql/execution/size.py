@@ -6,6 +6,7 @@ as six bytes. The number of objects is limited by the cost of the operation.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Sequence
 from operator import itemgetter
 from typing import Any
@@ -40,6 +41,8 @@ class ResponseSize:
         """How many nodes the operation can return."""
         self.least = 0
         self.most = 0
+        self.returned: int | None = 0
+        """How many of the nodes were returned or counted, at most; None if graphql-core executed."""
 
     def add(self, plan: ObjectPlan, rows: Sequence[Any], shown: int) -> None:
         """Count an object for each row, all of which are shown `shown` times together, at most.
@@ -47,6 +50,8 @@ class ResponseSize:
         Raises `ResponseTooLargeError` as soon as that is certain, so that nothing more is read.
         """
         self.most += plan.size * shown
+        if plan.table is not None:
+            self.add_nodes(shown)
         for name, times in plan.texts:
             # Without Python code for each row: of a page with 700 texts it takes 2 % less of the request's time so.
             lengths = list(map(len, filter(None, map(itemgetter(name), rows))))
@@ -58,6 +63,16 @@ class ResponseSize:
             self.most += ESCAPED * times * (max(lengths) * shown if shown > len(rows) else own)
         if self.least > self._limit:
             raise ResponseTooLargeError(self._limit)
+
+    def add_nodes(self, number: int) -> None:
+        """Count nodes that the operation is charged for."""
+        if self.returned is not None:
+            self.returned += number
+
+    def lose(self) -> None:
+        """Leave it to `check`: what graphql-core executes is not counted here."""
+        self.most = sys.maxsize
+        self.returned = None
 
     def check(self, data: Any) -> None:
         """Raise `ResponseTooLargeError` for data that is too large. It is measured only where it may be."""

@@ -241,12 +241,16 @@ class ConnectionPlan:
         if self.page_infos or self.edges or self.nodes:
             slices = await load_slices(level.context, many, window, parents, self.columns)
             await self._add_pages(level, pending, slices, connections)
+        else:
+            level.add_nodes(len(parents))
         return connections
 
     async def _add_pages(
         self, level: Level, pending: PendingConnection, slices: list[Slice], connections: list[dict[str, Any]]
     ) -> None:
         rows = [row for page in slices for row in page.rows]
+        if not self.nodes and not any(edges.nodes for _, edges in self.edges):
+            level.add_nodes(len(rows))
         sizes = [len(page.rows) for page in slices]
         for key, plan in self.nodes:
             _put(connections, key, _cut(await level.below(plan, rows), sizes))

@@ -103,6 +103,7 @@ class CountsStep:
             if wanted:
                 await load_kind_counts(level.context, where, list(wanted))
         for (key, _, plan), counts_ in zip(self.fields, pending, strict=True):
+            level.add_nodes(_COUNTING)
             (shown,) = await level.below(plan, [counts_])
             for target in level.objects:
                 target[key] = shown

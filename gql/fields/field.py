@@ -93,6 +93,9 @@ class Level(Protocol):
     def count(self, size: int, number: int) -> None:
         """Count objects that the step makes itself: so many, of at most `size` bytes of JSON each."""
 
+    def add_nodes(self, number: int) -> None:
+        """Count nodes that the operation is charged for, and that become no objects by `below`."""
+
     async def below(self, plan: Any, sources: Sequence[Any], *, shown: int | None = None) -> list[dict[str, Any]]:
         """An object for each of `sources`, by a plan that a step has.
 

@@ -20,6 +20,7 @@ from gql.settings import Settings
 from tests.conftest import serving
 from tests.support import world
 from tests.support.client import Client, Statements
+from tests.support.factories import store
 from tests.support.properties import examples
 from tests.support.request import refusal
 
@@ -58,6 +59,10 @@ async def client(dsn: str, connection: asyncpg.Connection[Any], statements: Stat
     await world.store_application(connection)
     for account in (1, 2):
         await world.store_world(connection, account)
+        # As many as the longest page, so that all that is charged is returned.
+        for number in range(100):
+            for table in ("hosts", "sources"):
+                await store(connection, table, account_id=account, id=20_000 + number)
     async with serving(dsn, statements, rate_limit=100) as client:
         yield client
 
@@ -164,6 +169,43 @@ async def test_what_costs_more_than_the_budget_takes_all_of_it(client: Client, c
     assert (refused.status_code, refused.headers["retry-after"]) == (429, "120")
     clock.now += 120
     assert (await client.post(document)).status_code == 200
+
+
+RETURNED = [
+    # A short page; rows that are read for their cursors alone; a number; what is not there.
+    ("{ conversations(first: 40) { nodes { id } } }", 2),
+    ("{ conversations(first: 40) { pageInfo { endCursor } } }", 2),
+    ("{ conversations(first: 40) { edges { cursor } edges { node { id } } } }", 2),
+    ("{ conversations(first: 40) { nodes { id } edges { node { id } } } }", 4),
+    ("{ conversations(first: 40) { totalCount } }", 1),
+    ("{ conversations(first: 20) { nodes { messages { totalCount } } } }", 2 * (1 + 1)),
+    ("{ conversation(databaseId: 999999) { messages(first: 50) { nodes { id } } } }", 1),
+    ("{ inboxCounts { open } }", 100),
+    # Introspection is answered by graphql-core, which counts nothing.
+    ('{ hosts(first: 40) { nodes { id } } __type(name: "Host") { name } }', 40),
+]
+
+
+@pytest.mark.parametrize(("document", "charged"), RETURNED)
+async def test_what_was_not_returned_is_refunded(client: Client, clock: Clock, document: str, charged: int) -> None:
+    assert clock.now == BEGIN
+
+    response = await client.post(document)
+
+    assert "errors" not in response.json()
+    assert response.headers["ratelimit-remaining"] == str(100 - charged)
+
+
+async def test_a_mutation_is_not_refunded(client: Client, clock: Clock) -> None:
+    assert clock.now == BEGIN
+    document = (
+        """mutation { createConversation(input: {}) { conversation { messages(first: 40) { nodes { id } } } } }"""
+    )
+
+    response = await client.post(document)
+
+    assert "errors" not in response.json()
+    assert response.headers["ratelimit-remaining"] == str(100 - 41)
 
 
 async def test_without_a_limit_there_is_no_budget(seeded_dsn: str) -> None:

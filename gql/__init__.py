@@ -1,18 +1,18 @@
-"""The GraphQL server: its modules from the bottom to the top, each importing only from those before it.
+"""The GraphQL server. Each line imports only from the lines above it; a test holds the order.
 
 settings        what can be configured, and the only reader of the environment
-log             a line an event: colours on a terminal, JSON elsewhere
-errors          error codes, refusals, user errors, masking
-security        who asks, and how much: tokens, keys, rates
-context         what a request carries: viewer, snapshot, loaders
-loaders         one DataLoader per relation and arguments
+log             one line for each event: colours on a terminal, JSON elsewhere
+errors          error codes with their HTTP statuses, and the mask over unexpected exceptions
+security        token -> viewer; rates and budgets of a principal
+context         the state of one operation: viewer, snapshot, loaders
+loaders         one DataLoader for each relation and its arguments
 fields          how a type is declared: relations, nodes, connections, filters, enums, scalars
-types           one file an entity
-mutations       one file an entity
+types           the entities, one file each
+mutations       the mutations, one file for each entity
 queries         the root Query
-execution       a document -> its answer: measured, cached, planned, run a level at a time
-schema          all of it as one schema
-web             the GraphQL-over-HTTP endpoint, GraphiQL, the server
+execution       document -> result: measured, cached, charged, planned, executed a level at a time
+schema          the roots assembled into one schema
+web             transports: the GraphQL-over-HTTP endpoint, GraphiQL, the server
 app             the Starlette application
 cli             the command `inbox`
 """

@@ -23,11 +23,11 @@ class Clause:
 
     It is `selective` where few rows meet it, whatever the value, and an index leads to them; `indirect` where they are
     found through rows of other tables; and `bunched` where the rows that meet it lie close together in an order by a
-    moment, as what is open, waits, or is of a period does.
+    moment, such as the open or waiting ones, or those of a period.
 
     It `excludes` clauses that no row meets beside it.
 
-    `counted` makes the SELECT of as many rows as rows meet it, where those of another table alone tell.
+    `counted` makes a SELECT on another table that has one row for each row that meets the condition.
     """
 
     build: Callable[[Any], ColumnElement[bool]]
@@ -197,8 +197,8 @@ def conditions(
     places = count()
 
     def build(shape: Shape, *, twice: bool = ordered) -> ColumnElement[bool]:
-        # Told twice, a condition is taken for rarer than it is. It should be: PostgreSQL believes that rows are spread
-        # evenly in every order, and would go through all of one to come to those that are bunched at its end.
+        # PostgreSQL estimates a repeated condition as rarer than it is. That is intended: it assumes that rows are
+        # spread evenly in every order, and would otherwise scan a whole order for rows that are bunched at its end.
         here = twice and _is_bunched(shape)
         if isinstance(shape, Joined):
             condition = shape.join(*[build(part, twice=twice and not here) for part in shape.parts])

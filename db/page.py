@@ -1,4 +1,4 @@
-"""Keyset pages: which rows come next, told from the last row seen. Pure: nothing here talks to a database.
+"""Keyset pages: which rows come next, given the last row seen. Pure: nothing here talks to a database.
 
 An order is one expression that is never null, then the id, both in one direction. A position in it is therefore a
 pair, and "what comes after" is one row comparison, which PostgreSQL answers with one range of an index, however deep
@@ -56,7 +56,7 @@ class Page:
         return self.backward, self.after is not None, self.before is not None
 
     def parameters(self) -> dict[str, Any]:
-        """The values bound by `beyond()`, and the limit: one row more than asked for tells whether there are more."""
+        """The values bound by `beyond()`, and the limit: one row more than requested shows whether there are more."""
         bound: dict[str, Any] = {"limit": self.size + 1}
         for side, position in (("after", self.after), ("before", self.before)):
             if position is not None:
@@ -106,7 +106,7 @@ class Order:
 
     @property
     def expressions(self) -> tuple[Any, ...]:
-        """What tells a row's place and is no column of its table, to be selected beside those."""
+        """Expressions of the order that are no columns of the table, to be selected beside them."""
         return (self.column,) if isinstance(self.column, Label) else ()
 
     def parameters(self) -> dict[str, Any]:

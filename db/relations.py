@@ -178,8 +178,8 @@ class Many:
         """A slice for each parent, its rows with at least `columns`. `parents` are distinct."""
         page = window.page
         clauses = tuple(term.clause for term in window.where)
-        # Without a filter, PostgreSQL can plan a page once and for all, if it is told how large the page is. With one,
-        # the best plan depends on the values, and it had better look at them each time.
+        # Without a filter, PostgreSQL can plan a page once for all values, if the size of the page is a constant. With
+        # one, the best plan depends on the values, so that the statement is planned each time.
         limit = None if clauses else page.size + 1
         single = len(parents) == 1 and not clauses
         statement = _page_statement(self, window.order.shape, page.shape, clauses, columns, limit, single=single)
@@ -230,7 +230,7 @@ def _page_statement(  # noqa: PLR0913, PLR0917  # all that the text depends on
     keys = _keys(single=single)
     parent = func.unnest(keys).table_valued("key", with_ordinality="position").render_derived(name="parent")
     if columns is not None and order.column is not None:
-        # A cursor tells where a row stands.
+        # A cursor holds the position of a row in the order.
         columns |= {order.column.key}
     if order.within is None:
         children = many.select(clauses, *_chosen(many.target, columns), ordered=True)
@@ -297,7 +297,7 @@ def _count_statement(many: Many, clauses: tuple[Shape, ...], *, single: bool) ->
     if many.parent.key == ACCOUNT and len(clauses) == 1:
         (clause,) = clauses
         if isinstance(clause, Clause) and clause.counted is not None:
-            # The account is the one parent, and the rows of another table alone tell the number.
+            # The account is the one parent, and counting rows of another table gives the number.
             number = clause.counted(clause.type and filter_parameter(0, clause.type))
             return Statement.of(number.add_columns(bindparam(ACCOUNT, type_=BigInteger).label("parent")), many.target)
     # Without conditions on the target the link table alone knows the number.
@@ -320,7 +320,7 @@ def _slices(rows: Sequence[Any], parents: int, page: Page) -> Iterator[Slice]:
             beyond_after[place] = row["beyond_after"]
         if page.before is not None:
             beyond_before[place] = row["beyond_before"]
-        # A parent without children has a row only to tell what lies beyond.
+        # A parent without children has a row only for whether pages lie beyond.
         if row["id"] is not None:
             grouped[place].append(row)
     for group, earlier, later in zip(grouped, beyond_after, beyond_before, strict=True):

@@ -1,6 +1,6 @@
-"""What is kept for the next time: what was used last, bounded in number and in the memory that it takes together.
+"""A cache of the values used last, bounded in their number and in the memory that they take together.
 
-A number alone is no bound where clients decide how large a thing is. Sizes are told by who keeps something, in bytes.
+A number alone is no bound where clients decide how large a value is. The caller states the size of each value in bytes.
 """
 
 from __future__ import annotations

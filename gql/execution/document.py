@@ -1,4 +1,4 @@
-"""Documents: a text parsed, validated and told what it needs, once.
+"""Documents: a text parsed, validated and measured, once.
 
 What is wrong before execution is raised as `RequestError`. Nothing here knows HTTP.
 """
@@ -82,7 +82,7 @@ class Documents:
         self._schema = schema._schema  # noqa: SLF001  # the graphql-core schema; Strawberry has no other way to it
         self._limits = Limits.of(settings)
         self._max_tokens = settings.max_tokens
-        # A suggestion tells what the schema has, as introspection does.
+        # A suggestion names parts of the schema, as introspection does.
         self._hide_suggestions = not settings.introspection
         self._rules = specified_rules if settings.introspection else (*specified_rules, NoSchemaIntrospectionCustomRule)
         self._kept: Cache[str, Operations | Refusal] = Cache(settings.document_cache, settings.document_bytes)

@@ -112,7 +112,7 @@ class Executor:
         )
         if isinstance(values, list):
             raise RequestError.of(Code.BAD_USER_INPUT, *values)
-        # Mutations tell it of each list by themselves, as something that the person at the keyboard can mend.
+        # A mutation reports a list that is too long as a user error of its field, so that an app can show it.
         items = max(operation.measure.list_items, longest_list(values.coerced))
         if items > self.limits.list_items and operation.type is OperationType.QUERY:
             message = f"A list has at most {self.limits.list_items} items, not {items}"

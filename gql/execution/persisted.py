@@ -59,7 +59,7 @@ class Reference:
 
     @property
     def is_persisted(self) -> bool:
-        """Whether the document goes by an identifier, so that the request is short and always the same."""
+        """Whether the request names its document by an identifier, so that it is short and always the same."""
         return self.document_id is not None or self.apollo_hash is not None
 
 

@@ -72,7 +72,12 @@ def id_encoder(table: type[t.Table], account: int) -> Callable[[int], str]:
 
 
 def decode_id(text: str, table: type[t.Table] | None = None) -> GlobalId:
-    """The row that an id names. Raises `Refused` for a malformed id, and for one of another table than `table`."""
+    """The row that an id names. Raises `Refused` for a malformed id, and for one of another table than `table`.
+
+    Raises `SchemaError` before `gql.types` is imported, which declares the types of ids.
+    """
+    if not NODE_TABLES:
+        raise SchemaError("No type is declared that an id could name: import gql.types first")
     try:
         name, account, id_ = urlsafe_b64decode(text + "=" * (-len(text) % 4)).decode("ascii").split(":")
         found = GlobalId(NODE_TABLES[name], int(account), int(id_))

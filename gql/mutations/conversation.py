@@ -24,7 +24,7 @@ from gql.types.conversation import Conversation
     )
 )
 class CreateConversationInput:
-    """A null is as good as nothing."""
+    """Null means left out."""
 
     subject: str | None = strawberry.field(default=None, description="Subject, at most 255 characters.")
     default_channel: Channel | None = strawberry.field(

@@ -18,7 +18,7 @@ from gql.types.message import Message
 
 @strawberry.input(description="Input of `createMessage`. The creator is the token's actor; the sender is `senderId`.")
 class CreateMessageInput:
-    """A null is as good as nothing."""
+    """Null means left out."""
 
     conversation_id: strawberry.ID = strawberry.field(description="Conversation to write in.")
     content: str = strawberry.field(

@@ -45,18 +45,18 @@ async def pair(world: str) -> AsyncIterator[Pair]:
 UNDEFINED: dict[str, tuple[str, list[tuple[dict[str, Any], Sequence[int]]]]] = {
     "without a default": (
         "query ($some: Int) { conversations(first: $some) { nodes { databaseId } } }",
-        [({}, (11, 10)), ({"some": None}, (11, 10)), ({"some": 1}, (11,))],
+        [({}, (10, 11)), ({"some": None}, (10, 11)), ({"some": 1}, (10,))],
     ),
     "with a default": (
         "query ($some: Int = 1) { conversations(first: $some) { nodes { databaseId } } }",
-        [({}, (11,)), ({"some": None}, (11, 10)), ({"some": 2}, (11, 10))],
+        [({}, (10,)), ({"some": None}, (10, 11)), ({"some": 2}, (10, 11))],
     ),
     "an order": (
         "query ($order: ConversationOrder) { conversations(orderBy: $order) { nodes { databaseId } } }",
         [
-            ({}, (11, 10)),
-            ({"order": None}, (11, 10)),
-            ({"order": {}}, (11, 10)),
+            ({}, (10, 11)),
+            ({"order": None}, (10, 11)),
+            ({"order": {}}, (10, 11)),
             ({"order": {"direction": "ASC"}}, (10, 11)),
         ],
     ),
@@ -66,14 +66,14 @@ UNDEFINED: dict[str, tuple[str, list[tuple[dict[str, Any], Sequence[int]]]]] = {
         }""",
         [
             ({}, (11,)),
-            ({"filter": None}, (11, 10)),
-            ({"filter": {}}, (11, 10)),
-            ({"filter": {"assigned": None}}, (11, 10)),
+            ({"filter": None}, (10, 11)),
+            ({"filter": {}}, (10, 11)),
+            ({"filter": {"assigned": None}}, (10, 11)),
         ],
     ),
     "inside of a filter": (
         "query ($is: Boolean) { conversations(filter: {assigned: $is}) { nodes { databaseId } } }",
-        [({}, (11, 10)), ({"is": None}, (11, 10)), ({"is": False}, (10,)), ({"is": True}, (11,))],
+        [({}, (10, 11)), ({"is": None}, (10, 11)), ({"is": False}, (10,)), ({"is": True}, (11,))],
     ),
 }
 
@@ -130,14 +130,14 @@ async def test_abstract_types_show_what_their_rows_are(pair: Pair) -> None:
             "conversations": {
                 "nodes": [
                     {
-                        "createdBy": {"__typename": "Application", "node": "Application", "name": "Airbnb"},
-                        "assignee": {"__typename": "Host"},
-                        "participants": {"nodes": []},
-                    },
-                    {
                         "createdBy": {"__typename": "User", "node": "User"},
                         "assignee": None,
                         "participants": {"nodes": members},
+                    },
+                    {
+                        "createdBy": {"__typename": "Application", "node": "Application", "name": "Airbnb"},
+                        "assignee": {"__typename": "Host"},
+                        "participants": {"nodes": []},
                     },
                 ]
             },
@@ -257,7 +257,7 @@ async def test_a_last_row_and_an_expression_are_shown_on_every_way_to_their_row(
         "data": {
             "nodes": [shown, None, shown, empty],
             "conversation": {**shown, "again": "POST_STAY"},
-            "conversations": {"nodes": [empty, shown]},
+            "conversations": {"nodes": [shown, empty]},
             "bookings": {"nodes": [{"conversations": {"edges": [{"node": shown}]}}]},
             "message": {"messages": {"nodes": [{"conversation": shown}]}},
         }

@@ -121,7 +121,7 @@ async def find(client: Client, search: str | None, **filter_: Any) -> list[int]:
 
 
 def words(text: str) -> set[str]:
-    """The words that a text is found by, as plain Python tells them: its compounds also without their punctuation."""
+    """The words that a text is found by, as plain Python derives them: its compounds also without their punctuation."""
     letters = "".join(char for char in normalize("NFKD", text).lower() if not category(char).startswith("M"))
     chunks = [re.findall(r"\w+", chunk) for chunk in letters.replace("ß", "ss").split()]
     return {part for chunk in chunks for part in (*chunk, "".join(chunk))} - {""}

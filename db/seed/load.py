@@ -42,7 +42,7 @@ async def seed(  # noqa: PLR0913 - each is an option of the command
     """Fill a migrated database without accounts, in one transaction; return the number of rows by table.
 
     Each of the accounts 1 to `accounts` gets that many `conversations`, the newest a few minutes before `now`. The rows
-    depend on the numbers, `seed` and `now` alone. `progress` is told the conversations copied so far and those in all.
+    depend on the numbers, `seed` and `now` alone. `progress` is called with the conversations copied so far and in all.
     Raises SeedError where `accounts` is below 1, `conversations` below 0, `now` without a time zone, or the database
     has an account or an application already.
     """

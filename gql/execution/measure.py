@@ -1,8 +1,8 @@
-"""What a document asks for and needs, told from the document alone: its depth, its cost, the scopes that it requires.
+"""Measures a document, without its variables or the viewer: its depth, its cost, and the scopes that it requires.
 
-One walk tells all of it, before the document is validated, as validating a hostile one takes long. The walk follows
+One walk measures everything before the document is validated, as validating a hostile one takes long. It follows
 the response: fields with the same key are one, as they are for the executor, and a selection that is reached in several
-ways is looked at once, so that fragments can be shared as often as one likes. It knows nothing of who asks.
+ways is visited once, so that a fragment can be shared any number of times.
 """
 
 from __future__ import annotations
@@ -163,7 +163,7 @@ class DocumentWalk:
             raise too_complex("depth", f"over {_DEEPEST}", self._limits.depth)
         key = (None if parent is None else parent.name, frozenset(map(id, selections)))
         if key not in self._known:
-            # A fragment that leads back to itself is told by validation, and adds nothing here.
+            # Validation rejects a fragment that leads back to itself; it adds nothing here.
             self._known[key] = Measure()
             self._known[key] = self._sum(self._collect(parent, selections), level)
         return self._known[key]

@@ -88,7 +88,7 @@ class MutationStep:
 
 
 def mutation(written: Any) -> Callable[[Function], Any]:
-    """Make a field of `async def name(transaction, viewer, input)`, whose payload holds what the returned id is of.
+    """Make a field of `async def name(transaction, viewer, input)`, whose payload holds the node of the returned id.
 
     `written` is a node type; or a list of one, and then the function returns a list of ids. Where the input has an
     `idempotency_key`, the function takes one more argument: the id to write under, none where no key was given. The

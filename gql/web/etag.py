@@ -1,6 +1,6 @@
 """Answers that a client may keep, with an entity tag, and 304 for one that it has already.
 
-Such an answer is kept by its client alone (`private`) and asked for again each time (`no-cache`): what it tells may
+Such an answer is kept by its client alone (`private`) and asked for again each time (`no-cache`): what it holds may
 change at any moment, and so may who may know it. What is saved is the way, not the work.
 """
 

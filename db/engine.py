@@ -198,6 +198,8 @@ class Transaction:
         self.seconds = 0.0
         """How long statements have run, waiting for locks and COMMIT included."""
         self._connection = connection
+        self.changes: dict[tuple[type[t.Table], int], tuple[int | None, str]] = {}
+        """What clients can see changed: the conversation and the operation, by table and id. `db.changes` logs it."""
 
     async def fetch(self, statement: Statement, parameters: Mapping[str, Any]) -> list[Any]:
         """Run `statement`; the rows that it returns."""
@@ -328,6 +330,14 @@ class Database:
             yield snapshot
         finally:
             await snapshot.close()
+
+    @asynccontextmanager
+    async def maintenance(self) -> AsyncIterator[Any]:
+        """A connection of the pool for writing, for work that is nobody's request. Raises asyncpg's errors."""
+        if self._writing is None:
+            raise RuntimeError("the database was not started")
+        async with self._writing.acquire(timeout=_CONNECT_WITHIN) as connection:
+            yield connection
 
     @asynccontextmanager
     async def write(self, viewer: Viewer) -> AsyncIterator[Transaction]:

@@ -12,6 +12,7 @@ mutations       the mutations, one file for each entity
 queries         the root Query
 execution       document -> result: measured, cached, charged, planned, executed a level at a time
 schema          the roots assembled into one schema
+retention       removes old changes from the change log
 web             transports: the GraphQL-over-HTTP endpoint, GraphiQL, the server
 app             the Starlette application
 cli             the command `inbox`

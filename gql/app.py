@@ -27,6 +27,7 @@ from gql.execution.document import Documents
 from gql.execution.operation import Executor, Pipeline
 from gql.execution.persisted import PersistedDocuments
 from gql.log import configure_log
+from gql.retention import keep_removing
 from gql.schema import build_schema
 from gql.security.auth import Authenticator
 from gql.security.rate import RateLimiter
@@ -72,7 +73,7 @@ def create_app(settings: Settings, *, token: str | None = None) -> Starlette:
         routes=routes,
         middleware=_middleware(settings, endpoint, demo=token is not None),
         exception_handlers={HTTPException: _show_http_exception, Exception: _show_failure},
-        lifespan=partial(_lifespan, database, rates),
+        lifespan=partial(_lifespan, database, rates, settings.changes_days),
     )
     # A redirect would repeat the Host header, which anybody can choose, and drop the body of a POST.
     app.router.redirect_slashes = False
@@ -119,12 +120,17 @@ async def _is_there(database: Database, within: float, viewer: Viewer) -> bool:
 
 
 @asynccontextmanager
-async def _lifespan(database: Database, rates: RateLimiter | None, _app: Starlette) -> AsyncIterator[None]:
+async def _lifespan(
+    database: Database, rates: RateLimiter | None, changes_days: int, _app: Starlette
+) -> AsyncIterator[None]:
     # A worker that takes another's place while the database is away must not give up, and all others with it.
     await database.start(connect=False)
+    removing = asyncio.create_task(keep_removing(database, changes_days))
     try:
         yield
     finally:
+        removing.cancel()
+        await asyncio.wait([removing])
         await database.stop()
         if rates is not None:
             await rates.stop()

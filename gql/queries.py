@@ -11,6 +11,7 @@ from db import scope
 from db import tables as t
 from db.relations import One
 from gql.context import Context
+from gql.fields.change import change_page, changes_cursor
 from gql.fields.column import column
 from gql.fields.connection import Connection
 from gql.fields.count import counts
@@ -25,6 +26,7 @@ from gql.fields.one import either, one
 from gql.types.account import Account
 from gql.types.actor import Creator
 from gql.types.booking import Booking
+from gql.types.change import ChangePage
 from gql.types.conversation import Conversation
 from gql.types.counts import InboxCounts
 from gql.types.person import Host
@@ -129,4 +131,12 @@ class Query:
     node: Node | None = any_node("Any node by its id; null if it does not exist.")
     nodes: list[Node | None] = any_nodes(
         "Nodes by their ids, in the order of `ids`; null for each that does not exist."
+    )
+    changes_cursor: str = changes_cursor(
+        "Where the change log ends at the moment of this answer. Read it together with lists in one document, then "
+        "continue with `changes` or the subscription without a gap."
+    )
+    changes: ChangePage = change_page(
+        "Changes after a cursor, oldest first: each record at most once a page, in its present state. An unknown or "
+        "expired cursor is an error with the code `RESYNC_REQUIRED`."
     )

@@ -61,8 +61,12 @@ _STATEMENTS = {
         WHERE g.kind = 'bookings' AND g.account_id = t.account_id AND g.id = t.booking_id
         """,
         """
-        UPDATE inquiries t SET booking_id = NULL FROM inbox_import.gone g
-        WHERE g.kind = 'bookings' AND g.account_id = t.account_id AND g.id = t.booking_id
+        WITH freed AS (
+            UPDATE inquiries t SET booking_id = NULL FROM inbox_import.gone g
+            WHERE g.kind = 'bookings' AND g.account_id = t.account_id AND g.id = t.booking_id
+            RETURNING t.account_id, t.id
+        )
+        INSERT INTO inbox_import.aside SELECT 'inquiries', account_id, id FROM freed
         """,
         """
         DELETE FROM bookings t USING inbox_import.gone g

@@ -48,7 +48,12 @@ _TABLES = (
     # The rows that the import deletes, and the conversations that lose a booking by that.
     "CREATE TABLE inbox_import.gone (kind text, account_id bigint, id bigint, PRIMARY KEY (kind, account_id, id))",
     "CREATE TABLE inbox_import.detached (account_id bigint, conversation_id bigint)",
-    checkpoint.TABLE,
+    # Rows that the import changes beside `outcomes`, because the report does not count them.
+    "CREATE TABLE inbox_import.aside (kind text, account_id bigint, id bigint)",
+    # What the change log gets, in the order of the numbers.
+    """CREATE TABLE inbox_import.changes (
+        number bigint PRIMARY KEY, account_id bigint, type text, node_id bigint, conversation_id bigint, operation text
+    )""",
 )
 # Rows that an import changes although they were not given. `source` has their `account_id` and `id`.
 _NOTE = """
@@ -65,7 +70,7 @@ _COPIED = {
     "deleted": ("file", "id"),
 }
 # Raised when the tables of an import change without a migration.
-_FORMAT = 2
+_FORMAT = 3
 
 
 def fill(text: str, **names: str) -> str:
@@ -89,7 +94,7 @@ async def create(connection: asyncpg.Connection, files: Sequence[File]) -> None:
     await connection.execute("CREATE SCHEMA inbox_import")
     for kind in KINDS:
         await connection.execute(_of(kind, _STAGED))
-    for table in _TABLES:
+    for table in (*_TABLES, checkpoint.TABLE):
         await connection.execute(table)
     rows = [
         # The path is only shown. It may have bytes that are not valid text.
@@ -126,7 +131,12 @@ async def count_files(connection: asyncpg.Connection) -> tuple[int, str | None]:
 
 
 async def forget_files(connection: asyncpg.Connection) -> None:
-    """Mark the import as abandoned: no files are the ones that it began with."""
+    """Mark the import as abandoned: no files are the ones that it began with.
+
+    An earlier version may have begun it: tables that the remaining steps need are added.
+    """
+    for table in _TABLES:
+        await connection.execute(table.replace("CREATE TABLE", "CREATE TABLE IF NOT EXISTS", 1))
     await connection.execute("TRUNCATE inbox_import.files")
 
 

@@ -13,7 +13,7 @@ from functools import partial
 
 import asyncpg
 
-from db.bookingsync import deleting, joining, linking, staging
+from db.bookingsync import deleting, joining, linking, recording, staging
 from db.bookingsync.checkpoint import Checkpoint
 from db.bookingsync.files import Batch, File, read_batches
 from db.bookingsync.kind import KINDS, Kind
@@ -27,9 +27,12 @@ CONVERSATIONS = 2_000
 _MOVE_SEQUENCE = "SELECT setval('row_ids', $1) FROM row_ids WHERE last_value < $1"
 # Older than any record, so that the account's own record replaces it.
 _PLACEHOLDERS = """
-INSERT INTO accounts (id, business_name, time_zone, created_at, updated_at)
-SELECT account_id, 'Account ' || account_id, 'UTC', 'epoch', 'epoch' FROM ($named) named
-ON CONFLICT DO NOTHING
+WITH added AS (
+    INSERT INTO accounts (id, business_name, time_zone, created_at, updated_at)
+    SELECT account_id, 'Account ' || account_id, 'UTC', 'epoch', 'epoch' FROM ($named) named
+    ON CONFLICT DO NOTHING RETURNING id
+)
+INSERT INTO inbox_import.aside SELECT 'accounts', id, id FROM added
 """
 _BOOKINGS = next(kind for kind in KINDS if kind.name == "bookings")
 
@@ -148,6 +151,17 @@ async def _derive(second: asyncpg.Connection | None, connection: asyncpg.Connect
         both.create_task(linking.derive(second, middle, last))
 
 
+async def find_changes(work: Work) -> bool:
+    """Find what the change log gets: after everything else, so that each record is in it once."""
+    await recording.find_changes(work.connection)
+    return False
+
+
+async def log(work: Work) -> bool:
+    """Log those changes."""
+    return await _process(work, "changes", RECORDS, recording.log)
+
+
 async def _process(
     work: Work, queue: str, size: int, do: Callable[[asyncpg.Connection, int, int], Awaitable[None]]
 ) -> bool:
@@ -174,6 +188,8 @@ STEPS: dict[str, Step] = {
     "catch up": catch_up,
     "find touched": find_touched,
     "derive": derive,
+    "find changes": find_changes,
+    "log": log,
 }
 FIRST = next(iter(STEPS))
 DONE = "done"

@@ -18,6 +18,7 @@ from typing import Any
 from sqlalchemy import BigInteger, ColumnElement, bindparam, func
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 
+from db import changes as log
 from db import tables as t
 from db.engine import Database, Row, Statement, Transaction
 from db.failure import CollisionError
@@ -45,6 +46,8 @@ async def open_transaction(database: Database, viewer: Viewer) -> AsyncIterator[
     """
     async with database.write(viewer) as transaction:
         yield transaction
+        # The lock of the account's counter comes last, so that it is held for the time of one statement and the COMMIT.
+        await log.write(transaction, viewer.account_id)
 
 
 def now() -> datetime:
@@ -134,6 +137,7 @@ async def insert_row(transaction: Transaction, table: type[t.TenantTable], value
     if not rows:
         raise CollisionError
     id_: int = rows[0].id
+    note_change(transaction, table, id_, values)
     return id_
 
 
@@ -155,6 +159,14 @@ def _defaults(table: type[t.TenantTable]) -> dict[str, Any]:
     return {column.name: column.default.arg for column in columns if column.default is not None}
 
 
+def note_change(
+    transaction: Transaction, table: type[t.TenantTable], id_: int, columns: Mapping[str, Any] | Row
+) -> None:
+    """Have the transaction log that a row was written. `columns` name the conversation that it belongs to."""
+    conversation_id = id_ if table is t.Conversation else columns.get("conversation_id")
+    transaction.changes[table, id_] = conversation_id, t.ChangeOperation.UPSERTED
+
+
 def differing(row: Row, values: Mapping[str, Any]) -> dict[str, Any]:
     """Those of `values` that differ from the columns of `row`."""
     return {name: value for name, value in values.items() if row[name] != value}
@@ -164,6 +176,7 @@ async def change(transaction: Transaction, table: type[t.TenantTable], row: Row,
     """Set the columns `values` of a row that is held. `updated_at` moves with them: to `moment()`, unless given."""
     touched = _touched(row, values)
     await transaction.fetch(_update(table, tuple(touched)), _key(row) | _as_new(touched))
+    note_change(transaction, table, row["id"], row)
 
 
 async def change_several(
@@ -174,6 +187,8 @@ async def change_several(
         touched = [(row, _touched(row, values)) for row, values in changes]
         statement = _update(table, tuple(touched[0][1]))
         await transaction.run_many(statement, (_key(row) | _as_new(values) for row, values in touched))
+        for row, _ in changes:
+            note_change(transaction, table, row["id"], row)
 
 
 @cache

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 
 import asyncpg
 
+from db import changes
 from db.queries.conversation.derived import STATEMENTS
 from db.seed.dice import Dice
 from db.seed.rows import COLUMNS, DAY, MINUTE, Row, Rows, milliseconds_of
@@ -63,6 +64,8 @@ async def seed(  # noqa: PLR0913 - each is an option of the command
                 await _analyze(connection)
             if progress:
                 progress(done, accounts * conversations)
+        # Clients can have followed what the database held before.
+        await changes.start_epoch(connection)
         await _move_sequence_past(connection, max(rows.last_id.values()))
         await _analyze(connection)
     return counts

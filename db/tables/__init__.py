@@ -4,10 +4,13 @@ from db.tables.account import Account
 from db.tables.actor import Application, User
 from db.tables.base import Table, TenantTable
 from db.tables.booking import Booking, Inquiry
+from db.tables.change import Change, ChangeCounter, Epoch
 from db.tables.conversation import Conversation, ConversationBooking
 from db.tables.enums import (
     STATUS_BITS,
     BookingStatus,
+    ChangeOperation,
+    ChangeType,
     Channel,
     CreatorType,
     JourneyStage,
@@ -28,12 +31,17 @@ __all__ = [
     "Application",
     "Booking",
     "BookingStatus",
+    "Change",
+    "ChangeCounter",
+    "ChangeOperation",
+    "ChangeType",
     "Channel",
     "Client",
     "Conversation",
     "ConversationBooking",
     "ConversationText",
     "CreatorType",
+    "Epoch",
     "Host",
     "IdempotencyKey",
     "Inquiry",

@@ -85,3 +85,25 @@ class JourneyStage(StrEnum):
     CHECK_OUT_TODAY = "CHECK_OUT_TODAY"
     POST_STAY = "POST_STAY"
     CANCELED = "CANCELED"
+
+
+class ChangeType(StrEnum):
+    """The type of a node that changed."""
+
+    ACCOUNT = "ACCOUNT"
+    BOOKING = "BOOKING"
+    CLIENT = "CLIENT"
+    CONVERSATION = "CONVERSATION"
+    HOST = "HOST"
+    INQUIRY = "INQUIRY"
+    MESSAGE = "MESSAGE"
+    PARTICIPANT = "PARTICIPANT"
+    RENTAL = "RENTAL"
+    SOURCE = "SOURCE"
+
+
+class ChangeOperation(StrEnum):
+    """Whether a node was written or removed."""
+
+    UPSERTED = "UPSERTED"
+    REMOVED = "REMOVED"

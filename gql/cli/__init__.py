@@ -29,6 +29,7 @@ COMMANDS = {
     "seed": ("gql.cli.seeding", "Fill an empty, migrated database with invented accounts."),
     "token": ("gql.cli.token", "Print a signed token."),
     "import": ("gql.cli.importing", "Import responses of the BookingSync API v3."),
+    "epoch": ("gql.cli.epoch", "Show the change log's epoch, or start a new one after a restore."),
     "schema": ("gql.cli.schema", "Write the schema to a file, or compare it."),
 }
 

@@ -86,6 +86,11 @@ def _work_out(cost: Cost, variables: Mapping[str, Any], known: dict[int, int]) -
     return cost.number + known[place]
 
 
+def size_of(node: FieldNode, arguments: tuple[str, ...], most: int, otherwise: int) -> Size:
+    """The largest of these arguments, at most `most`; `otherwise` if none is given."""
+    return _told(node, arguments, most, otherwise)
+
+
 def page_size(node: FieldNode) -> Size:
     """How large a page of a connection is."""
     return _told(node, ("first", "last"), MAX_SIZE, DEFAULT_SIZE)

@@ -6,6 +6,8 @@ import strawberry
 
 from db.tables import (
     BookingStatus,
+    ChangeOperation,
+    ChangeType,
     Channel,
     CreatorType,
     JourneyStage,
@@ -16,6 +18,8 @@ from db.tables import (
 
 __all__ = [
     "BookingStatus",
+    "ChangeOperation",
+    "ChangeType",
     "Channel",
     "CreatorType",
     "JourneyStage",
@@ -82,4 +86,18 @@ expose(
     CHECK_OUT_TODAY="A stay ends today.",
     POST_STAY="The last stay has ended.",
     CANCELED="There are bookings, and all that count were canceled.",
+)
+expose(ChangeOperation, UPSERTED="The record was created or changed.", REMOVED="The record was removed.")
+expose(
+    ChangeType,
+    ACCOUNT="The account.",
+    BOOKING="A booking. Requires the scope `bookings_read`.",
+    CLIENT="A client. Requires the scope `clients_read`.",
+    CONVERSATION="A conversation, including its connected bookings.",
+    HOST="A host.",
+    INQUIRY="An inquiry. Requires the scope `inquiries_read`.",
+    MESSAGE="A message.",
+    PARTICIPANT="A participant of a conversation.",
+    RENTAL="A rental. Requires the scope `bookings_read`.",
+    SOURCE="A source.",
 )

@@ -110,7 +110,9 @@ class ConversationFilter:
     rental_ids: list[strawberry.ID] | None = given("Connected to a booking of one of these rentals.", ids_of=t.Rental)
     client_ids: list[strawberry.ID] | None = given("One of these clients takes part.", ids_of=t.Client)
     host_ids: list[strawberry.ID] | None = given("One of these hosts takes part.", ids_of=t.Host)
-    updated_since: datetime | None = given("Changed at this time or later.")
+    updated_since: datetime | None = given(
+        "Changed at this time or later. It can miss changes that were committed late: use `changes` to follow."
+    )
     external_ids: list[str] | None = given("The creator's own id is one of these.")
     created_at: DateTimeRange | None = given("Created in this period.")
     updated_at: DateTimeRange | None = given("Last changed in this period.")

@@ -15,6 +15,7 @@ OF_REQUESTS = "written by requests to this API only"
 EXTERNAL = {
     f"{kind}.{column}" for kind in ("conversations", "messages") for column in ("external_id", "external_digest")
 }
+OF_CHANGES = dict.fromkeys(["changes", "change_counters", "epochs"], "says what changed, and is no record's")
 
 # What an import does not read from a record, or from what links it to others.
 NOT_IMPORTED = {
@@ -29,6 +30,7 @@ NOT_IMPORTED = {
     **dict.fromkeys(EXTERNAL, OF_REQUESTS),
     "conversation_texts": DERIVED,
     "idempotency_keys": OF_REQUESTS,
+    **OF_CHANGES,
 }
 # Written from the `links` of conversations, inquiries and bookings (`db.bookingsync.linking`), not from a field.
 LINKED = {
@@ -37,7 +39,8 @@ LINKED = {
     "conversation_bookings.booking_id",
     "inquiries.conversation_id",
 }
-NOT_SEEDED = {"idempotency_keys": OF_REQUESTS, **dict.fromkeys(EXTERNAL, OF_REQUESTS)}
+# A seed starts an epoch, and no client has followed anything before.
+NOT_SEEDED = dict.fromkeys(["idempotency_keys", "changes", "change_counters", *EXTERNAL], OF_REQUESTS)
 
 COLUMNS = {f"{table.name}.{column.name}" for table in Table.metadata.sorted_tables for column in table.columns}
 

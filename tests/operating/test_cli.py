@@ -307,7 +307,9 @@ def test_without_a_command_the_commands_are_shown(capsys: pytest.CaptureFixture[
     assert run(arguments) == 0
 
     output = capsys.readouterr().out
-    assert all(f" {name} " in output for name in ("demo", "serve", "migrate", "seed", "token", "import", "schema"))
+    assert all(
+        f" {name} " in output for name in ("demo", "serve", "migrate", "seed", "token", "import", "epoch", "schema")
+    )
 
 
 def test_the_version_is_shown(capsys: pytest.CaptureFixture[str]) -> None:

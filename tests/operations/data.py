@@ -12,7 +12,7 @@ from typing import Any
 
 import asyncpg
 
-from tests.support.factories import derive_all, store
+from tests.support.factories import derive_all, log_changes, store
 
 _DAY = datetime(2026, 3, 1, tzinfo=UTC)
 
@@ -41,6 +41,11 @@ async def store_inbox(connection: asyncpg.Connection) -> None:
     for account in (1, 2):
         await _store_account(_Rows(connection, account))
         await derive_all(connection, account)
+        await log_changes(
+            connection, account, ("CONVERSATION", 1, 1), ("MESSAGE", 1, 1), ("BOOKING", 1, None), ("CONVERSATION", 1, 1)
+        )
+        await log_changes(connection, account, ("INQUIRY", 9, 1), operation="REMOVED")
+    await connection.execute("UPDATE epochs SET value = 'demo'")
     await connection.execute("SELECT setval('row_ids', 999)")
 
 

@@ -52,6 +52,13 @@ NUMBERS = {
     "Source": world.SOURCE,
     "User": world.USER,
 }
+
+
+def log_cursor(account: int, number: int = 0) -> str:
+    """A cursor of an account's change log, as the server writes it."""
+    return urlsafe_b64encode(orjson.dumps([world.EPOCH, account, number])).decode().rstrip("=")
+
+
 # What an input needs besides the value that is tried: something of the viewer's own.
 OWN = {
     "conversationId": encode_id(t.Conversation, 2, world.CONVERSATION),
@@ -61,6 +68,7 @@ OWN = {
     "content": "x",
     "ids": [],
     "id": "x",
+    "after": log_cursor(2),
 }
 TENANT_ROWS: list[tuple[type[t.Table], int]] = [
     *((table, NUMBERS[name]) for name, table in NODE_TABLES.items() if issubclass(table, t.TenantTable)),
@@ -68,6 +76,7 @@ TENANT_ROWS: list[tuple[type[t.Table], int]] = [
 ]
 TENANT_NAMES = [name for name, table in NODE_TABLES.items() if issubclass(table, t.TenantTable)]
 OWN_OF_1 = {encode_id(table, 2, number): encode_id(table, 1, number) for table, number in TENANT_ROWS}
+OWN_OF_1[log_cursor(2)] = log_cursor(1)
 LEADING_TYPES = {"ID", "BigInt", "String"}
 # How often an input is gone into on one way: a filter, and the one that it may have within, by these names.
 LEVELS = 2
@@ -270,6 +279,7 @@ def cursor(field: str) -> list[str]:
 
 
 CURSORS = {f"{way.parent}.{way.field}": cursor(f"{way.parent}.{way.field}") for way in WAYS if way.path == ("after",)}
+CURSORS["Query.changes"] += [log_cursor(account, number) for account in (1, 2) for number in (0, 1)]
 # Applications are everybody's.
 NEVER_USED = {
     foreign: encode_id(NODE_TABLES[name], 0 if name == "Account" else 2, NUMBERS[name] + FAR * place)

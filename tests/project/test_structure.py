@@ -29,6 +29,7 @@ DB_ORDER = [
     {"db.engine"},
     {"db.compiled"},
     {"db.relations"},
+    {"db.changes"},
     {"db.queries"},
     {"db.migrations", "db.embedded", "db.seed", "db.bookingsync"},
 ]
@@ -203,6 +204,7 @@ CONNECTING = {
     ("gql.cli.database", "sqlalchemy.exc"),
     ("gql.cli.failure", "asyncpg"),
     ("gql.cli.failure", "sqlalchemy.exc"),
+    ("gql.cli.epoch", "asyncpg"),
     ("gql.cli.importing", "asyncpg"),
     ("gql.cli.seeding", "asyncpg"),
 }

@@ -77,6 +77,7 @@ LEADING = {
             "search",
         )
     ),
+    *("Query.changes(after)", "Query.changes(conversationId)"),
     *WRITING,
     *(
         f"Mutation.{field}(input.{name})"

@@ -7,6 +7,7 @@ from typing import Any
 
 import asyncpg
 
+from db.changes import write_several
 from db.queries.conversation.derived import STATEMENTS
 
 MOMENT = datetime(2026, 5, 4, 9, 30, tzinfo=UTC)
@@ -59,3 +60,24 @@ async def derive_all(connection: asyncpg.Connection, account: int = 1) -> None:
     ids = [row["id"] for row in await connection.fetch("SELECT id FROM conversations WHERE account_id = $1", account)]
     for statement in STATEMENTS:
         await connection.execute(statement, account, ids)
+
+
+async def log_changes(
+    connection: asyncpg.Connection,
+    account: int,
+    *changes: tuple[str, int, int | None],
+    operation: str = "UPSERTED",
+) -> None:
+    """Log changes of nodes, which need not exist: the type, the id and the conversation of each."""
+    types, ids, conversations = zip(*changes, strict=True)
+    await write_several(
+        connection,
+        """SELECT $1::bigint AS account_id, place, type, node_id, conversation_id, $5::text AS operation
+        FROM unnest($2::text[], $3::bigint[], $4::bigint[]) WITH ORDINALITY
+            AS given(type, node_id, conversation_id, place)""",
+        account,
+        types,
+        ids,
+        conversations,
+        operation,
+    )

@@ -9,7 +9,7 @@ import asyncpg
 
 from db.tables import Table
 from tests.support.client import Client
-from tests.support.factories import derive_all, store
+from tests.support.factories import derive_all, log_changes, store
 
 # The ids of an account's rows, the same in every account, so that only the account distinguishes them.
 USER, HOST, OTHER_HOST, SOURCE, INTERNAL_SOURCE, CLIENT, RENTAL = 1, 1, 2, 5, 6, 7, 8
@@ -17,6 +17,7 @@ CONVERSATION, OTHER_CONVERSATION = 10, 11
 BOOKING, OTHER_BOOKING, FREE_BOOKING = 20, 21, 22
 INQUIRY, CLIENT_PARTICIPANT, HOST_PARTICIPANT, MESSAGE, NOTE = 30, 40, 41, 50, 51
 APPLICATION = 65
+EPOCH = "epoch"
 
 Rows: TypeAlias = list[dict[str, Any]]
 Dump: TypeAlias = dict[str, Rows]
@@ -92,6 +93,13 @@ async def store_world(connection: asyncpg.Connection[Any], account: int = 1, shi
             booking_id=booking + shift,
         )
     await derive_all(connection, account)
+    await log_changes(
+        connection,
+        account,
+        ("CONVERSATION", CONVERSATION + shift, CONVERSATION + shift),
+        ("MESSAGE", MESSAGE + shift, CONVERSATION + shift),
+        ("BOOKING", BOOKING + shift, None),
+    )
 
 
 async def _store_thread(connection: asyncpg.Connection[Any], account: int, shift: int, mark: str) -> None:
@@ -130,8 +138,10 @@ def _by_application() -> dict[str, Any]:
 
 
 async def empty(connection: asyncpg.Connection[Any]) -> None:
-    """Delete every row of every table."""
-    await connection.execute("; ".join(f"DELETE FROM {table.name}" for table in reversed(Table.metadata.sorted_tables)))  # noqa: S608
+    """Delete every row of every table but the epoch, which gets a value that tests know."""
+    tables = [table.name for table in reversed(Table.metadata.sorted_tables) if table.name != "epochs"]
+    await connection.execute("; ".join(f"DELETE FROM {name}" for name in tables))  # noqa: S608
+    await connection.execute("UPDATE epochs SET value = $1", EPOCH)
 
 
 async def dump(connection: asyncpg.Connection[Any]) -> Dump:

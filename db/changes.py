@@ -1,0 +1,229 @@
+"""The change log: written as the last statement of each transaction, and read page by page.
+
+Each account has a counter. The statement that writes the log increments it last before COMMIT, so that the lock of its
+row makes numbers gapless and in the order of commits: whoever reads number 7 can see everything that was committed
+under 1 to 6. Timestamps and sequences do not have this property, because transactions become visible at COMMIT.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import BigInteger, Integer, bindparam
+
+from db import tables as t
+from db.engine import Row, Snapshot, Statement, Transaction
+from db.scope import ACCOUNT, visible
+
+if TYPE_CHECKING:
+    import asyncpg
+
+    from db.scope import Viewer
+
+_CHANGE: Any = t.Change
+# The most log rows that one page examines: changes that the filters exclude cost time too.
+MOST_EXAMINED = 2_000
+# A page examines so many log rows for each change that it may return, because one node often changes several times.
+_EXAMINED_PER_CHANGE = 4
+
+_WRITE = Statement(
+    """
+    WITH counter AS (
+        INSERT INTO change_counters AS c (account_id, number, removed) VALUES ($1, cardinality($3::bigint[]), 0)
+        ON CONFLICT (account_id) DO UPDATE SET number = c.number + excluded.number
+        RETURNING number
+    )
+    INSERT INTO changes (account_id, number, type, node_id, conversation_id, operation, at)
+    SELECT $1, counter.number - cardinality($3::bigint[]) + given.place, given.type, given.node_id,
+        given.conversation_id, given.operation, clock_timestamp()
+    FROM counter CROSS JOIN unnest($2::text[], $3::bigint[], $4::bigint[], $5::text[])
+        WITH ORDINALITY AS given(type, node_id, conversation_id, operation, place)
+    """,
+    (ACCOUNT, "types", "node_ids", "conversation_ids", "operations"),
+    Row,
+)
+
+
+async def write(transaction: Transaction, account_id: int) -> None:
+    """Log what the transaction changed, as its last statement. A transaction without changes runs no statement."""
+    if not (changes := transaction.changes):
+        return
+    await transaction.fetch(
+        _WRITE,
+        {
+            ACCOUNT: account_id,
+            "types": [table.__name__.upper() for table, _ in changes],
+            "node_ids": [id_ for _, id_ in changes],
+            "conversation_ids": [conversation_id for conversation_id, _ in changes.values()],
+            "operations": [operation for _, operation in changes.values()],
+        },
+    )
+
+
+# Counters are locked in the order of account ids, so that two writers of several accounts cannot wait for each other.
+_WRITE_SEVERAL = """
+WITH given AS ({source}), counters AS (
+    INSERT INTO change_counters AS c (account_id, number, removed)
+    SELECT account_id, count(*), 0 FROM given GROUP BY account_id ORDER BY account_id
+    ON CONFLICT (account_id) DO UPDATE SET number = c.number + excluded.number
+    RETURNING account_id, number
+)
+INSERT INTO changes (account_id, number, type, node_id, conversation_id, operation, at)
+SELECT given.account_id, counters.number + 1 - row_number() OVER (
+        PARTITION BY given.account_id ORDER BY given.place DESC
+    ), given.type, given.node_id, given.conversation_id, given.operation, clock_timestamp()
+FROM given JOIN counters USING (account_id)
+"""
+
+
+async def write_several(connection: asyncpg.Connection[Any], source: str, *arguments: Any) -> None:
+    """Log the changes of several accounts, as the last statement of a transaction.
+
+    `source` is a SELECT of `account_id`, `place` (their order), `type`, `node_id`, `conversation_id` and `operation`.
+    """
+    await connection.execute(_WRITE_SEVERAL.format(source=source), *arguments)
+
+
+async def start_epoch(connection: asyncpg.Connection[Any]) -> None:
+    """Replace the epoch: every cursor that was given out before is answered with RESYNC_REQUIRED.
+
+    For a database whose rows are not the ones that clients have followed: a new seed, or a restored backup.
+    """
+    await connection.execute("UPDATE epochs SET value = replace(gen_random_uuid()::text, '-', '')")
+
+
+async def epoch(connection: asyncpg.Connection[Any]) -> str:
+    """The epoch of the database."""
+    value: str = await connection.fetchval("SELECT value FROM epochs")
+    return value
+
+
+# Held by the process that removes old changes, so that the others leave them to it.
+_LOCK = "SELECT pg_try_advisory_xact_lock(hashtext('inbox changes'))"
+# Changes of one account are removed from the oldest on, and `removed` moves in the same statement: a reader sees both
+# or neither. The counter's row lock is the last lock of a writer too, so nobody waits for somebody who waits for this.
+# The accounts are found by their oldest change, each by one look into the primary key.
+_REMOVE = """
+WITH due AS (
+    SELECT c.account_id FROM change_counters c
+    WHERE c.removed < c.number AND (
+        SELECT l.at FROM changes l WHERE l.account_id = c.account_id AND l.number > c.removed ORDER BY l.number LIMIT 1
+    ) < now() - make_interval(days => $1)
+    LIMIT 1
+), old AS (
+    SELECT l.account_id, l.number FROM due CROSS JOIN LATERAL (
+        SELECT r.account_id, r.number,
+            bool_and(r.at < now() - make_interval(days => $1)) OVER (ORDER BY r.number) AS old
+        FROM (
+            SELECT l.* FROM changes l JOIN change_counters k USING (account_id)
+            WHERE l.account_id = due.account_id AND l.number > k.removed ORDER BY l.number LIMIT $2
+        ) r
+    ) l WHERE l.old
+), removed AS (
+    DELETE FROM changes l USING old WHERE l.account_id = old.account_id AND l.number = old.number
+    RETURNING l.account_id, l.number
+), moved AS (
+    UPDATE change_counters c SET removed = last.number
+    FROM (SELECT account_id, max(number) AS number FROM removed GROUP BY account_id) last
+    WHERE c.account_id = last.account_id
+)
+SELECT count(*) FROM removed
+"""
+# Rows that one transaction removes at most.
+REMOVED_AT_ONCE = 1_000
+
+
+async def remove_old(connection: asyncpg.Connection[Any], days: int) -> int:
+    """Remove at most `REMOVED_AT_ONCE` changes that are older than `days`, all of one account; return how many.
+
+    Returns 0 if none is left, or if another process is at it.
+    """
+    async with connection.transaction():
+        if not await connection.fetchval(_LOCK):
+            return 0
+        removed: int = await connection.fetchval(_REMOVE, days, REMOVED_AT_ONCE)
+        return removed
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """A place in the log of one account: the number of the last change before it, in one epoch of the database."""
+
+    epoch: str
+    number: int
+
+
+class ResyncRequiredError(Exception):
+    """The log cannot be continued from a position: it is of another epoch, or older than what the log keeps."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Changes in the order of their commits, each node at most once. `end` is where the next page begins."""
+
+    changes: Sequence[Any]
+    end: Position
+    has_more: bool
+
+
+_HEAD = Statement(
+    """
+    SELECT epochs.value AS epoch, coalesce(c.number, 0) AS number, coalesce(c.removed, 0) AS removed
+    FROM epochs LEFT JOIN change_counters c ON c.account_id = $1
+    """,
+    (ACCOUNT,),
+    Row,
+)
+
+
+def _read(*, in_conversation: bool) -> Statement:
+    after, most = bindparam("after", type_=BigInteger), bindparam("most", type_=Integer)
+    rows = visible(t.Change).where(_CHANGE.number > after).order_by(_CHANGE.number).limit(most)
+    if in_conversation:
+        rows = rows.where(_CHANGE.conversation_id == bindparam("conversation", type_=BigInteger))
+    return Statement.of(rows, t.Change)
+
+
+_READ = {in_conversation: _read(in_conversation=in_conversation) for in_conversation in (False, True)}
+
+
+async def head(snapshot: Snapshot, viewer: Viewer) -> Position:
+    """Where the account's log ends at the moment of the snapshot."""
+    (row,) = await snapshot.fetch(_HEAD, {ACCOUNT: viewer.account_id})
+    return Position(row.epoch, row.number)
+
+
+async def read(  # noqa: PLR0913  # what to read, and which part of it
+    snapshot: Snapshot,
+    viewer: Viewer,
+    after: Position,
+    size: int,
+    *,
+    types: Collection[t.ChangeType],
+    conversation_id: int | None,
+) -> Page:
+    """The changes after a position, of these types. Raises `ResyncRequiredError`.
+
+    `end` moves past changes of other types too, and a page can be empty although `has_more` is set.
+    """
+    (log,) = await snapshot.fetch(_HEAD, {ACCOUNT: viewer.account_id})
+    if after.epoch != log.epoch or not log.removed <= after.number <= log.number:
+        raise ResyncRequiredError
+    most = min(size * _EXAMINED_PER_CHANGE, MOST_EXAMINED)
+    parameters = {ACCOUNT: viewer.account_id, "after": after.number, "most": most, "conversation": conversation_id}
+    rows = await snapshot.fetch(_READ[conversation_id is not None], parameters)
+    found: dict[tuple[t.ChangeType, int], Any] = {}
+    for place, row in enumerate(rows):
+        node = (row.type, row.node_id)
+        if row.type not in types:
+            continue
+        if node not in found and len(found) == size:
+            return Page(list(found.values()), Position(log.epoch, rows[place - 1].number), has_more=True)
+        # A node stands at its latest change, in its present state.
+        found.pop(node, None)
+        found[node] = row
+    has_more = len(rows) == most
+    end = rows[-1].number if has_more else log.number
+    return Page(list(found.values()), Position(log.epoch, end), has_more=has_more)

@@ -1,0 +1,44 @@
+"""The change log: what clients can see changed, in the order in which it was committed."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import BigInteger
+from sqlmodel import Field
+
+from db.tables.base import Table, TenantTable, Timestamp, enum_type, lookup
+from db.tables.enums import ChangeOperation, ChangeType
+
+
+class ChangeCounter(TenantTable, table=True):
+    """The number of an account's newest change. Its row lock makes numbers gapless and in the order of commits."""
+
+    __tablename__ = "change_counters"
+
+    number: int = Field(sa_type=BigInteger)
+    removed: int = Field(default=0, sa_type=BigInteger)
+    """Changes up to this number were removed from the log."""
+
+
+class Change(TenantTable, table=True):
+    """One change of one node. `conversation_id` is the conversation that the node belongs to, if any."""
+
+    __tablename__ = "changes"
+    __table_args__ = (lookup("conversation_id", "number"),)
+
+    number: int = Field(primary_key=True, sa_type=BigInteger)
+    type: ChangeType = Field(sa_type=enum_type(ChangeType))
+    # Not a foreign key: the log outlives the nodes.
+    node_id: int = Field(sa_type=BigInteger)
+    conversation_id: int | None = Field(default=None, sa_type=BigInteger)
+    operation: ChangeOperation = Field(sa_type=enum_type(ChangeOperation))
+    at: datetime = Field(sa_type=Timestamp)
+
+
+class Epoch(Table, table=True):
+    """One row: a random value that is part of every cursor. A restore or a new seed replaces it."""
+
+    __tablename__ = "epochs"
+
+    value: str = Field(primary_key=True, max_length=32)

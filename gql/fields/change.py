@@ -1,0 +1,288 @@
+"""Fields of the change log: where it ends, a page of it, and the node that a change is about.
+
+A cursor names the epoch of the database, the account and the number of a change. It is opaque to clients and accepted
+only in its canonical form.
+"""
+
+from __future__ import annotations
+
+import binascii
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Awaitable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+import strawberry
+from graphql import get_named_type
+
+from db import changes
+from db import tables as t
+from db.page import MAX_SIZE
+from db.scope import Viewer
+from gql.context import Context
+from gql.errors import Code, Refused
+from gql.fields.cost import Cost, size_of, times, total
+from gql.fields.enums import ChangeOperation, ChangeType
+from gql.fields.field import (
+    Argument,
+    Arguments,
+    Builder,
+    Field,
+    Level,
+    MeasuredField,
+    SelectedField,
+    optional_arguments,
+    required_argument,
+)
+from gql.fields.node import NODE_SCOPES, NODE_TABLES, decode_id, encode_id
+from gql.loaders import load_row, load_rows
+
+_PAGE_SIZE = 100
+# The counter and the log.
+_STATEMENTS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class FoundChange:
+    """What the type `Change` is resolved from."""
+
+    table: type[t.Table]
+    cursor: str
+    type: ChangeType
+    operation: ChangeOperation
+    node_id: str
+    row_id: int
+    conversation_id: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class FoundChanges:
+    """What the type `ChangePage` is resolved from."""
+
+    changes: list[FoundChange]
+    end_cursor: str
+    has_more: bool
+
+
+class ChangesCursorField(Field):
+    """Shows where the account's log ends at the moment of the operation's snapshot."""
+
+    async def get_result(self, source: Any, info: Any, args: list[Any], kwargs: dict[str, Any]) -> str:  # noqa: ARG002
+        """The cursor."""
+        return await find_end(info.context)
+
+    def statements(self, measured: MeasuredField) -> int:  # noqa: ARG002
+        """One."""
+        return 1
+
+    def plan(self, builder: Builder, selected: SelectedField) -> None:
+        """Read it on the operation's snapshot."""
+        builder.add_step(selected.key, ChangesCursorStep(selected.key))
+
+
+@dataclass(frozen=True, slots=True)
+class ChangesCursorStep:
+    """Shows the cursor."""
+
+    key: str
+
+    async def run(self, level: Level) -> None:
+        """One statement."""
+        cursor = await find_end(level.context)
+        for target in level.objects:
+            target[self.key] = cursor
+
+
+class ChangesField(Field):
+    """Leads to a page of the log."""
+
+    async def get_result(self, source: Any, info: Any, args: list[Any], kwargs: dict[str, Any]) -> FoundChanges:  # noqa: ARG002
+        """The page."""
+        return await find_changes(info.context, kwargs)
+
+    def cost(self, measured: MeasuredField, below: Cost) -> Cost:
+        """One node for each change, and what is selected on it."""
+        return times(size_of(measured.nodes[0], ("first",), MAX_SIZE, _PAGE_SIZE), total([below], 1))
+
+    def statements(self, measured: MeasuredField) -> int:  # noqa: ARG002
+        """Two, whatever the size of the page."""
+        return _STATEMENTS
+
+    def plan(self, builder: Builder, selected: SelectedField) -> None:
+        """Plan what is selected on the page."""
+        plan = builder.planner.plan(get_named_type(selected.definition.type), selected.details)
+        read = builder.planner.read_arguments(self, selected)
+        builder.add_step(selected.key, ChangesStep(selected.key, read, plan))
+
+
+@dataclass(frozen=True, slots=True)
+class ChangesStep:
+    """Shows a page of the log."""
+
+    key: str
+    read: Arguments
+    plan: Any
+
+    async def run(self, level: Level) -> None:
+        """One page."""
+        found = await find_changes(level.context, self.read(level.variables))
+        (shown,) = await level.below(self.plan, [found])
+        for target in level.objects:
+            target[self.key] = shown
+
+
+class ChangedNodeField(Field):
+    """Leads to the node of a change in its present state, or to null if it was removed."""
+
+    def get_result(self, source: FoundChange, info: Any, args: list[Any], kwargs: dict[str, Any]) -> Awaitable[Any]:  # noqa: ARG002
+        """The row, from the loader of its table."""
+        return load_row(info.context, source.table, source.row_id)
+
+    def cost(self, measured: MeasuredField, below: Cost) -> Cost:  # noqa: ARG002
+        """One node."""
+        return total([below], 1)
+
+    def statements(self, measured: MeasuredField) -> int:  # noqa: ARG002
+        """One for each type."""
+        return len(ChangeType)
+
+    def plan(self, builder: Builder, selected: SelectedField) -> None:
+        """Plan the selection for each type that the node can have."""
+        planner = builder.planner
+        plans = {
+            table: planner.plan(planner.object_type(table), selected.details) for table in change_tables().values()
+        }
+        builder.add_step(selected.key, ChangedNodeStep(selected.key, plans))
+
+
+@dataclass(frozen=True, slots=True)
+class ChangedNodeStep:
+    """Shows the nodes of a level's changes."""
+
+    key: str
+    plans: Mapping[type[t.Table], Any]
+
+    async def run(self, level: Level) -> None:
+        """One statement for each type among them."""
+        places: dict[type[t.Table], list[int]] = {}
+        for place, table in enumerate(level.values("table")):
+            places.setdefault(table, []).append(place)
+        ids = level.values("row_id")
+        for table, of_table in places.items():
+            plan = self.plans[table]
+            known = list(dict.fromkeys(ids[place] for place in of_table))
+            rows = [row for row in await load_rows(level.context, table, known, plan.columns) if row is not None]
+            shown = dict(zip((row["id"] for row in rows), await level.below(plan, rows), strict=True))
+            for place in of_table:
+                level.objects[place][self.key] = shown.get(ids[place])
+
+
+def change_tables() -> dict[ChangeType, type[t.Table]]:
+    """The table of each type of node that the log has."""
+    return {type_: NODE_TABLES[type_.title()] for type_ in ChangeType}
+
+
+async def find_end(context: Context) -> str:
+    """The cursor of the log's end at the moment of the operation's snapshot."""
+    return write_cursor(context.viewer, await changes.head(context.snapshot, context.viewer))
+
+
+async def find_changes(context: Context, values: Mapping[str, Any]) -> FoundChanges:
+    """The page that a field's arguments ask for. Raises `Refused`."""
+    viewer = context.viewer
+    size, conversation = values.get("first"), values.get("conversation_id")
+    if size is None:
+        size = _PAGE_SIZE
+    if not 1 <= size <= MAX_SIZE:
+        raise Refused(f"first must be from 1 to {MAX_SIZE}, not {size}")
+    try:
+        page = await changes.read(
+            context.snapshot,
+            viewer,
+            read_cursor(viewer, values["after"]),
+            size,
+            types=_allowed_types(viewer, values.get("types")),
+            conversation_id=None if conversation is None else decode_id(conversation, t.Conversation).seen_by(viewer),
+        )
+    except changes.ResyncRequiredError:
+        message = "The change log cannot be continued from this cursor: read the lists again, with changesCursor"
+        raise Refused(message, Code.RESYNC_REQUIRED) from None
+    found = [_show(viewer, row, page.end.epoch) for row in page.changes]
+    return FoundChanges(found, write_cursor(viewer, page.end), page.has_more)
+
+
+def _show(viewer: Viewer, row: Any, epoch: str) -> FoundChange:
+    type_ = ChangeType(row.type)
+    table = change_tables()[type_]
+    # The id of an account belongs to no account.
+    account = viewer.account_id if issubclass(table, t.TenantTable) else 0
+    return FoundChange(
+        cursor=write_cursor(viewer, changes.Position(epoch, row.number)),
+        type=type_,
+        operation=ChangeOperation(row.operation),
+        node_id=encode_id(table, account, row.node_id),
+        table=table,
+        row_id=row.node_id,
+        conversation_id=row.conversation_id,
+    )
+
+
+def _allowed_types(viewer: Viewer, asked: list[ChangeType] | None) -> frozenset[ChangeType]:
+    """The types that are asked for, or all that the token allows. Raises `Refused` for a type that it does not."""
+    missing = {type_: NODE_SCOPES[table] - viewer.scopes for type_, table in change_tables().items()}
+    if asked is None:
+        return frozenset(type_ for type_, scopes in missing.items() if not scopes)
+    if lacking := sorted(frozenset().union(*(missing[type_] for type_ in asked))):
+        raise Refused(f"These types require the scopes {', '.join(lacking)}", Code.FORBIDDEN, requiredScopes=lacking)
+    return frozenset(asked)
+
+
+def write_cursor(viewer: Viewer, position: changes.Position) -> str:
+    """The cursor of a position in the viewer's log."""
+    parts = [position.epoch, viewer.account_id, position.number]
+    return urlsafe_b64encode(orjson.dumps(parts)).decode().rstrip("=")
+
+
+def read_cursor(viewer: Viewer, text: str) -> changes.Position:
+    """The position that a cursor names. Raises `Refused` for anything but a cursor of the viewer's log."""
+    try:
+        epoch, account, number = orjson.loads(urlsafe_b64decode(text + "=" * (-len(text) % 4)))
+        position = changes.Position(epoch, number)
+        canonical = isinstance(epoch, str) and type(number) is int and write_cursor(viewer, position) == text
+    except (ValueError, TypeError, binascii.Error):
+        canonical = False
+    if not canonical or account != viewer.account_id or not 0 <= number < 1 << 63:
+        raise Refused("This is not a cursor of the change log")
+    return position
+
+
+def changes_cursor(description: str) -> Any:
+    """The cursor of the log's end."""
+    return ChangesCursorField(python_name=None, description=description)
+
+
+def change_page(description: str) -> Any:
+    """From the root to a page of the log."""
+    field = ChangesField(python_name=None, description=description)
+    field.arguments = [
+        required_argument("after", str, "Returns changes after this cursor."),
+        *optional_arguments(
+            {
+                "first": Argument(int | None, "Returns at most n changes, 1 to 100; 100 if it is not given."),
+                "types": Argument(
+                    list[ChangeType] | None,
+                    "Returns only changes of these types. If it is not given, all types that the token's scopes allow.",
+                ),
+                "conversation_id": Argument(
+                    strawberry.ID | None, "Returns only changes of this conversation, its messages and participants."
+                ),
+            }
+        ),
+    ]
+    return field
+
+
+def changed_node(description: str) -> Any:
+    """From a change to its node."""
+    return ChangedNodeField(python_name=None, description=description)

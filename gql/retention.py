@@ -1,0 +1,39 @@
+"""Removes old changes from the change log, a few at a time, in whichever process comes first."""
+
+from __future__ import annotations
+
+import asyncio
+
+import structlog
+
+from db import changes
+from db.engine import Database
+
+_log = structlog.stdlib.get_logger("inbox")
+
+# Seconds until a process looks for old changes first, between two looks, and between two removals while there are any.
+_FIRST = 60.0
+_INTERVAL = 600.0
+_PAUSE = 0.1
+
+
+async def keep_removing(database: Database, days: int) -> None:
+    """Remove changes that are older than `days`, now and then, until cancelled. A failure is logged and tried later."""
+    pause = _FIRST
+    while True:
+        await asyncio.sleep(pause)
+        pause = _INTERVAL
+        try:
+            if await remove_once(database, days):
+                pause = _PAUSE
+        except Exception as error:  # noqa: BLE001  # whatever it is, the next look may succeed
+            _log.warning("old changes were not removed", error=repr(error))
+
+
+async def remove_once(database: Database, days: int) -> int:
+    """Remove one portion; return how many changes it had."""
+    async with database.maintenance() as connection:
+        removed = await changes.remove_old(connection, days)
+    if removed:
+        _log.info("old changes were removed", changes=removed)
+    return removed

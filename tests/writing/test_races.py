@@ -334,9 +334,8 @@ async def test_a_write_that_takes_too_long_changes_nothing(shared: World, inbox:
             assert await hasty.error(document, c=FIRST) == ("TIMEOUT", "The operation took longer than 0.3 seconds")
 
         assert await world.dump(shared.connection) == before
-        assert await hasty.data(document, c=FIRST) == {
-            "updateConversation": {"__typename": "UpdateConversationPayload"}
-        }
+    # With the time that it takes on a busy machine.
+    assert await inbox.data(document, c=FIRST) == {"updateConversation": {"__typename": "UpdateConversationPayload"}}
 
 
 async def test_several_mutations_run_one_after_the_other_and_each_shows_its_own_outcome(inbox: Client) -> None:

@@ -65,7 +65,10 @@ class Settings(BaseSettings):
     )
     max_body: int = Field(default=524_288, ge=1, description="Bytes of a request's body")
     max_json_depth: int = Field(
-        default=100, ge=10, le=500, description="JSON arrays and objects in each other, of a request"
+        default=100,
+        ge=10,
+        le=500,
+        description="JSON arrays and objects in each other, of a request and of an imported record",
     )
     max_tokens: int = Field(default=5_000, ge=1, description="Tokens of a document")
     max_depth: int = Field(default=12, ge=1, description="Levels of nested fields of an operation")

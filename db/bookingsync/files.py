@@ -17,7 +17,17 @@ from pydantic import ValidationError
 
 from db.bookingsync.kind import KINDS, Kind
 from db.bookingsync.report import Fate, Leftover
-from db.bookingsync.stream import Array, Broken, Element, NoArray, Start, UnreadableError, open_file, read_arrays
+from db.bookingsync.stream import (
+    MAX_DEPTH,
+    Array,
+    Broken,
+    Element,
+    NoArray,
+    Start,
+    UnreadableError,
+    open_file,
+    read_arrays,
+)
 from db.bookingsync.wire import WireRecord
 
 # The members of a page that are not arrays of records: link templates and paging.
@@ -99,11 +109,11 @@ def identify(path: Path) -> File:
         return File(path, 0, b"")
 
 
-def read_page(file: Path, start: Start | None = None) -> Iterator[Entry]:
+def read_page(file: Path, start: Start | None = None, max_depth: int = MAX_DEPTH) -> Iterator[Entry]:
     """The records of a file, and what could not be read of it. Raises nothing because of the file's content."""
     kinds = 0 if start is None else 1
     try:
-        for part in read_arrays(file, start):
+        for part in read_arrays(file, start, max_depth):
             if isinstance(part, Element):
                 kind = _KINDS.get(part.name)
                 *notes, item = [None] if kind is None else _read_record(file, kind, part.place, part.value)
@@ -222,12 +232,12 @@ class Batch:
         return len(self.items) >= RECORDS or self.size >= BYTES
 
 
-def read_batches(files: Sequence[File], file: int, start: Start | None) -> Iterator[Batch]:
+def read_batches(files: Sequence[File], file: int, start: Start | None, max_depth: int = MAX_DEPTH) -> Iterator[Batch]:
     """Read files from the number `file` on, that one from `start`. The `file` of the last batch is `len(files)`."""
     batch = Batch()
     for number in range(file, len(files)):
         offset = 0 if start is None else start.offset
-        for entry in read_page(files[number].path, start):
+        for entry in read_page(files[number].path, start, max_depth):
             if entry.item is not None:
                 batch.items.append((number, entry.item))
             if entry.stop is not None:

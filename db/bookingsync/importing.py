@@ -24,6 +24,7 @@ from db.bookingsync.files import File, find_files, find_others, identify
 from db.bookingsync.kind import KINDS
 from db.bookingsync.report import Fate, Leftover, Report
 from db.bookingsync.steps import DONE, FIRST, STEPS, Work, following
+from db.bookingsync.stream import MAX_DEPTH
 
 # Held by the connection, so that imports run one after the other. A killed process holds it until PostgreSQL notices.
 _LOCK = "SELECT pg_advisory_lock(hashtext('inbox import'))"
@@ -74,6 +75,7 @@ async def importing(  # noqa: PLR0913 - each is an option of the command
     second: asyncpg.Connection | None = None,
     dry_run: bool = False,
     abandon: bool = False,
+    max_depth: int = MAX_DEPTH,
     progress: Progress | None = None,
 ) -> AsyncIterator[Report]:
     """Import files and folders, in any order; yield the report, and drop the import's tables when the block ends.
@@ -82,7 +84,8 @@ async def importing(  # noqa: PLR0913 - each is an option of the command
     that was interrupted, at any moment, continues when the same contents are given again; its report is the same as
     without the interruption. If the block is left by an exception, the next import yields the same report again. With
     other files, UnfinishedError is raised; with `abandon`, the rest of the unfinished import is dropped instead. With
-    `dry_run`, everything is done in one transaction and rolled back.
+    `dry_run`, everything is done in one transaction and rolled back. A record of more than `max_depth` JSON arrays and
+    objects in each other is left over.
 
     The content of files raises nothing: it is in the report. Errors of the database are asyncpg's; what was imported
     before them stays. Files must not change during the import.
@@ -96,7 +99,7 @@ async def importing(  # noqa: PLR0913 - each is an option of the command
         try:
             files = await _begin(connection, files, abandon=abandon)
             at = await checkpoint.load(connection)
-            await _run(Work(connection, None if dry_run else second, files, at, dry_run), progress)
+            await _run(Work(connection, None if dry_run else second, files, at, dry_run, max_depth), progress)
             yield await _report(connection, files, find_others(paths))
             await staging.drop(connection)
         finally:

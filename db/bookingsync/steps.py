@@ -17,6 +17,7 @@ from db.bookingsync import deleting, joining, linking, recording, staging
 from db.bookingsync.checkpoint import Checkpoint
 from db.bookingsync.files import Batch, File, read_batches
 from db.bookingsync.kind import KINDS, Kind
+from db.bookingsync.stream import MAX_DEPTH
 
 # The sizes of batches: of records that are joined, and of conversations whose values are derived.
 RECORDS = 20_000
@@ -46,6 +47,7 @@ class Work:
     files: Sequence[File]
     checkpoint: Checkpoint
     dry_run: bool = False
+    max_depth: int = MAX_DEPTH
     batches: Iterator[Batch] | None = None
     # How many batches of the current step this process has done.
     done: int = 0
@@ -55,7 +57,7 @@ async def read(work: Work) -> bool:
     """Read files into the staging tables."""
     checkpoint = work.checkpoint
     if work.batches is None:
-        work.batches = read_batches(work.files, checkpoint.file, checkpoint.start)
+        work.batches = read_batches(work.files, checkpoint.file, checkpoint.start, work.max_depth)
     batch = next(work.batches)
     await staging.load(work.connection, batch.items)
     checkpoint.file, checkpoint.start = batch.file, batch.start

@@ -3,7 +3,7 @@
 The file must hold an object whose values are arrays, as in `{"hosts": [{"id": 1}, …], "meta": {…}}`. It may be
 compressed with gzip. Nothing here depends on what the elements are.
 
-Memory holds one piece of the file; a value may have at most `LONGEST` characters and `DEEPEST` levels. Values are
+Memory holds one piece of the file; a value may have at most `LONGEST` characters and `max_depth` levels. Values are
 decoded by the standard library, whose decoder returns where a value ends, so reading can stop after any element and
 continue there later. Invalid JSON between balanced brackets costs the element that contains it. Any other invalid JSON
 costs the rest of the file.
@@ -25,10 +25,11 @@ from typing import NamedTuple, NoReturn
 
 from db.nesting import is_nested_deeper
 
-# The least number of bytes to read at a time, and the greatest number of characters and levels of one value.
+# The least number of bytes to read at a time, and the greatest number of characters of one value.
 PIECE = 1 << 18
 LONGEST = 1 << 22
-DEEPEST = 100
+# Levels of one value, unless the caller gives another number.
+MAX_DEPTH = 100
 
 _SPACE = re.compile(r"[ \t\n\r]*")
 _STRING = r'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
@@ -98,14 +99,14 @@ def open_file(file: Path) -> Iterator[BufferedIOBase]:
         raise OSError(None, f"the compressed data are damaged: {error}") from error
 
 
-def read_arrays(file: Path, start: Start | None = None) -> Iterator[Part]:
+def read_arrays(file: Path, start: Start | None = None, max_depth: int = MAX_DEPTH) -> Iterator[Part]:
     """Yield the parts of the object in `file`, from `start` on.
 
     Raises OSError, and UnreadableError if the file holds no such object or stops being JSON. A byte that is not UTF-8
     becomes a lone surrogate in a string, as does an escaped surrogate: the caller must reject those.
     """
     with open_file(file) as source:
-        text = _Text(source)
+        text = _Text(source, max_depth)
         if start is None:
             yield from _read_object(text)
         else:
@@ -166,8 +167,9 @@ def _reject(name: str) -> NoReturn:
 class _Text:
     """The text of a file, one piece at a time, and the position in it."""
 
-    def __init__(self, source: BufferedIOBase) -> None:
+    def __init__(self, source: BufferedIOBase, max_depth: int) -> None:
         self._source = source
+        self._max_depth = max_depth
         self._decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
         self._decode = json.JSONDecoder(parse_constant=_reject).raw_decode
         self._ended = False
@@ -225,7 +227,7 @@ class _Text:
                     raise UnreadableError(self._reason(error)) from error
             else:
                 if self._is_deep(end):
-                    value = Broken(self._describe(self._at, _DEEP))
+                    value = Broken(self._describe(self._at, self._too_deep()))
                 self._at = end
                 return value
 
@@ -268,8 +270,10 @@ class _Text:
         return None
 
     def _is_deep(self, end: int) -> bool:
-        """Whether the value up to `end` has more than `DEEPEST` levels."""
-        return is_nested_deeper(self._piece[self._at : end].encode("utf-8", "surrogatepass"), DEEPEST)
+        return is_nested_deeper(self._piece[self._at : end].encode("utf-8", "surrogatepass"), self._max_depth)
+
+    def _too_deep(self) -> str:
+        return f"a value has more than {self._max_depth} levels"
 
     def _more(self) -> bool:
         """Drop what has been read, and read as much again as is left; False at the end, and beyond `LONGEST`."""
@@ -295,7 +299,7 @@ class _Text:
             return self._describe(self._at, f"a value is longer than {LONGEST:,} characters")
         # Newer interpreters decode more levels, and then report what is missing at the end of them.
         if isinstance(error, RecursionError) or (isinstance(error, json.JSONDecodeError) and self._is_deep(error.pos)):
-            return self._describe(self._at, _DEEP)
+            return self._describe(self._at, self._too_deep())
         if not isinstance(error, json.JSONDecodeError):
             return self._describe(self._at, str(error))
         return self._describe(error.pos, error.msg[0].lower() + error.msg[1:])
@@ -303,9 +307,6 @@ class _Text:
     def _describe(self, at: int, text: str) -> str:
         line, column = self._place(at)
         return f"is not JSON: line {line} column {column + 1}: {text}"
-
-
-_DEEP = f"a value has more than {DEEPEST} levels"
 
 
 def _size(text: str) -> int:

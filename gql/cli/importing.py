@@ -49,20 +49,30 @@ def import_command(
     if not find_files(paths):
         folders = ", ".join(map(str, paths))
         raise RefusedError(f"There is no *.json file in {folders}: name the folder or the files of an export", code=2)
-    with opened(Settings(), migrated=True) as dsn:
+    settings = Settings()
+    with opened(settings, migrated=True) as dsn:
         try:
-            return asyncio.run(import_files(dsn, paths, dry_run=dry_run, abandon=abandon))
+            depth = settings.max_json_depth
+            return asyncio.run(import_files(dsn, paths, dry_run=dry_run, abandon=abandon, max_depth=depth))
         except KeyboardInterrupt:
             raise RefusedError(_STOPPED[dry_run], code=130) from None
 
 
-async def import_files(dsn: str, paths: Sequence[Path], *, dry_run: bool, abandon: bool) -> int:
+async def import_files(dsn: str, paths: Sequence[Path], *, dry_run: bool, abandon: bool, max_depth: int) -> int:
     """Import with a progress bar on standard error, and show the report; return the exit code."""
     async with AsyncExitStack() as stack:
         first = await stack.enter_async_context(_connected(dsn))
         second = await stack.enter_async_context(_connected(dsn))
         with _shown_progress() as progress:
-            opened = importing(first, paths, second=second, dry_run=dry_run, abandon=abandon, progress=progress)
+            opened = importing(
+                first,
+                paths,
+                second=second,
+                dry_run=dry_run,
+                abandon=abandon,
+                max_depth=max_depth,
+                progress=progress,
+            )
             report = await stack.enter_async_context(opened)
         await _show(report)
         if dry_run:

@@ -307,3 +307,16 @@ async def test_the_sequence_moves_past_imported_ids_and_never_back(inbox: Inbox)
     assert await inbox.one("SELECT nextval('row_ids')") == 501
     await inbox.give(rentals=[record("rentals", 20)])
     assert await inbox.one("SELECT nextval('row_ids')") == 502
+
+
+async def test_a_record_nested_more_deeply_than_allowed_is_left_over(inbox: Inbox, tmp_path: Path) -> None:
+    # Of the record itself and the arrays in it.
+    (tmp_path / "deep.json").write_text(f'{{"rentals": [{{"id": 1, "other": {"[" * 15}{"]" * 15}}}]}}')
+
+    report = await import_pages(inbox.connection, [tmp_path / "deep.json"], max_depth=15)
+    assert [left.text for left in report.leftovers] == [
+        "is not JSON: line 1 column 14: a value has more than 15 levels"
+    ]
+
+    report = await import_pages(inbox.connection, [tmp_path / "deep.json"], max_depth=16)
+    assert not [left.text for left in report.leftovers if "levels" in left.text]

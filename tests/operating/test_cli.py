@@ -260,6 +260,19 @@ def test_an_import_of_nothing_says_so_by_its_exit_code(tmp_path: Path, capsys: p
 
 
 @pytest.mark.usefixtures("database")
+def test_the_import_takes_no_record_beyond_the_depth_of_the_settings(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.setenv("INBOX_MAX_JSON_DEPTH", "10")
+    page = tmp_path / "deep.json"
+    page.write_text(f'{{"rentals": [{{"other": {"[" * 10}{"]" * 10}}}]}}')
+
+    run(["import", str(page)])
+
+    assert "a value has more than 10 levels" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("database")
 def test_a_path_that_is_not_there_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     assert refusal(capsys, "import", "nowhere", code=2).endswith("path 'nowhere' does not exist.")
 

@@ -11,10 +11,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any, ClassVar
 from weakref import WeakValueDictionary
 
@@ -101,7 +101,7 @@ class Snapshot:
 
     An operation of a single statement needs no transaction. Statements run one after the other, because a connection
     runs one at a time. Closing cancels the statement that still runs, so that no connection returns to the pool in the
-    middle of one. With a `share`, a connection is only taken while the share has room.
+    middle of one. A `share` returns the semaphore that a connection is taken within, once one is needed.
     """
 
     def __init__(
@@ -110,14 +110,15 @@ class Snapshot:
         session: Session = DIRECT,
         *,
         in_transaction: bool = True,
-        share: asyncio.Semaphore | None = None,
+        share: Callable[[], asyncio.Semaphore] | None = None,
     ) -> None:
         self.seconds = 0.0
         """How long statements have run, waiting for a connection not included."""
         self._pool = pool
         self._begin = session.begin(_BEGIN)
         self._in_transaction = in_transaction or session.pooled
-        self._share = share
+        self._find_share = share
+        self._share: asyncio.Semaphore | None = None
         self._connection: Any = None
         self._turn = asyncio.Lock()
         self._running: set[asyncio.Task[Any]] = set()
@@ -153,13 +154,14 @@ class Snapshot:
         return self._connection
 
     async def _acquire(self) -> Any:
-        if self._share is None:
+        if self._find_share is None:
             return await self._pool.acquire()
-        await self._share.acquire()
+        share = self._share = self._find_share()
+        await share.acquire()
         try:
             return await self._pool.acquire()
         except BaseException:
-            self._share.release()
+            share.release()
             raise
 
     async def _release(self, connection: Any) -> None:
@@ -276,7 +278,7 @@ class Database:
 
     def snapshot_for(self, viewer: Viewer, *, in_transaction: bool = True) -> Snapshot:
         """A snapshot for an operation of `viewer`. Each actor has at most a quarter of the pool at a time."""
-        share = self._share("read", viewer, _SHARES)
+        share = partial(self._share, "read", viewer, _SHARES)
         return Snapshot(self.pool, self._reading_session, in_transaction=in_transaction, share=share)
 
     def control_snapshot(self) -> Snapshot:

@@ -34,18 +34,20 @@ def describe(error: BaseException) -> str:
     return shown if earlier is None else f"{describe(earlier)}\n\n{shown}"
 
 
-def _stamp(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-    """Add the time as a datetime, which orjson formats."""
-    event["timestamp"] = datetime.now(UTC)
-    return event
-
-
 def _describe_exception(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
     info = event.pop("exc_info", None)
     error = sys.exc_info()[1] if info is True else info[1] if isinstance(info, tuple) else info
     if isinstance(error, BaseException):
         event["exception"] = describe(error)
     return event
+
+
+def _write_json(logger: WrappedLogger, method: str, event: EventDict) -> bytes:
+    """The line of our own event, in one step: a chain of processors takes 1 µs more."""
+    event = _describe_exception(logger, method, event)
+    event["level"] = method
+    event["timestamp"] = datetime.now(UTC)
+    return orjson.dumps(event, default=str, option=orjson.OPT_UTC_Z)
 
 
 def _cut_asyncio(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
@@ -60,15 +62,14 @@ def configure_log() -> None:
     if sys.stderr.isatty():
         render: Processor = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
         logger: Callable[..., WrappedLogger] = structlog.PrintLoggerFactory(sys.stderr)
-        own, stamp = render, _SHARED[1]
+        own = [*_SHARED, _describe_exception, render]
     else:
         render = structlog.processors.JSONRenderer(lambda event, **_: orjson.dumps(event, default=str).decode())
         logger = structlog.BytesLoggerFactory(sys.stderr.buffer)
-        own = structlog.processors.JSONRenderer(orjson.dumps, default=str, option=orjson.OPT_UTC_Z)
-        stamp = _stamp
+        own = [_write_json]
     # Our own events bypass the standard library: a line through its records and formatter takes 15 µs.
     structlog.configure(
-        processors=[structlog.processors.add_log_level, stamp, _describe_exception, own],
+        processors=own,
         logger_factory=logger,
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
         cache_logger_on_first_use=True,

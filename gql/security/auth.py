@@ -11,12 +11,12 @@ from __future__ import annotations
 
 import math
 import time
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping
 from hashlib import sha256
 from typing import Any, Literal
 
 import jwt
-from cachetools import TLRUCache
 
 from db.scope import Viewer
 from db.tables import CreatorType
@@ -90,10 +90,8 @@ class Authenticator:
             raise ConfigurationError("No key to verify tokens with: set INBOX_JWT_SECRET or INBOX_JWKS")
         self._exists = exists
         self._clock = clock
-        # The values are (end of the entry, viewer).
-        self._verified: TLRUCache[bytes, tuple[float, Viewer]] = TLRUCache(
-            CACHE_SIZE, ttu=lambda _digest, entry, _now: entry[0], timer=clock
-        )
+        # The values are (end of the entry, viewer); the token that was used last comes last.
+        self._verified: OrderedDict[bytes, tuple[float, Viewer]] = OrderedDict()
 
     async def start(self) -> None:
         """Read the JWKS now instead of with the first token. Raises ConfigurationError if it has no usable key."""
@@ -104,7 +102,9 @@ class Authenticator:
         """The viewer of an `Authorization` header. Raises Unauthenticated."""
         token = _bearer_token(authorization)
         digest = _digest(token)
-        if (known := self._verified.get(digest)) is not None:
+        known = self._verified.pop(digest, None)
+        if known is not None and self._clock() < known[0]:
+            self._verified[digest] = known
             return known[1]
         claims = self._decode(token, await self._key_of(token))
         now = self._clock()
@@ -113,6 +113,8 @@ class Authenticator:
         if self._exists is not None and not await self._exists(viewer):
             raise Unauthenticated("unknown_actor")
         self._verified[digest] = until, viewer
+        if len(self._verified) > CACHE_SIZE:
+            self._verified.popitem(last=False)
         return viewer
 
     async def _key_of(self, token: str) -> jwt.PyJWK:

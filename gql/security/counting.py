@@ -6,11 +6,14 @@ the present window and of the one before it. Amounts are integers; a negative am
 
 from __future__ import annotations
 
+import asyncio
+import math
 import time
-from collections.abc import Hashable
-from typing import NamedTuple, TypeAlias
+from collections.abc import Coroutine, Hashable
+from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 import limits
+import structlog
 from limits import aio
 
 WINDOW = 60.0
@@ -18,8 +21,14 @@ WINDOW = 60.0
 MAX_KEYS = 100_000
 # Redis adds only up to a limit. This one is never reached, and a Lua number still holds it exactly.
 _NO_LIMIT = 2**53
+# Seconds that Redis has to answer, and for which it is not asked again after it did not.
+_PATIENCE = 0.25
+_PAUSE = 5.0
 
 Key: TypeAlias = tuple[Hashable, ...]
+_T = TypeVar("_T")
+
+_log = structlog.stdlib.get_logger("inbox")
 
 
 class Counts(NamedTuple):
@@ -49,22 +58,25 @@ class LocalCounter:
         self._spent: dict[Key, int] = {}
         self._before: dict[Key, int] = {}
 
-    def read(self, key: Key) -> Counts:
+    async def read(self, key: Key) -> Counts:
         """The counts of `key`."""
+        return self._read(key)
+
+    def _read(self, key: Key) -> Counts:
         left = self._advance()
         return Counts(self._before.get(key, 0), self._spent.get(key, 0), left)
 
-    def take(self, key: Key, amount: int, limit: int) -> bool:
+    async def take(self, key: Key, amount: int, limit: int) -> bool:
         """Add `amount`, unless more than `limit` would count then."""
-        counts = self.read(key)
+        counts = self._read(key)
         if counts.weighted + amount > limit:
             return False
         self._store(key, counts.spent + amount)
         return True
 
-    def add(self, key: Key, amount: int) -> None:
+    async def add(self, key: Key, amount: int) -> None:
         """Add `amount`, whatever counts then. What is given back is at most what this window has."""
-        self._store(key, max(0, self.read(key).spent + amount))
+        self._store(key, max(0, self._read(key).spent + amount))
 
     def _store(self, key: Key, spent: int) -> None:
         self._spent[key] = spent
@@ -82,26 +94,44 @@ class LocalCounter:
 
 
 class RedisCounter:
-    """Counts in Redis; a key's windows begin with the first amount. Raises whatever the client of Redis raises."""
+    """Counts in Redis; a key's windows begin with the first amount.
+
+    If Redis fails or does not answer in time, nothing counts for a while, and a warning is logged.
+    """
 
     def __init__(self, url: str) -> None:
         """Raise ValueError for a URL that is not one of Redis; limits.errors.ConfigurationError without a client."""
         self._storage = aio.storage.RedisStorage(f"async+{url}", implementation="redispy")
+        self._asks_again = -math.inf
 
     async def read(self, key: Key) -> Counts:
         """The counts of `key`."""
-        stored = await self._storage.get_sliding_window(_text(key), int(WINDOW))
-        before, before_counts, spent, spent_counts = stored
+        asked = self._storage.get_sliding_window(_text(key), int(WINDOW))
+        before, before_counts, spent, spent_counts = await self._answer(asked, (0, 0.0, 0, 0.0))
         # A window's counts are kept for two windows. Redis returns no time for a window without counts.
         return Counts(before, spent, spent_counts - WINDOW if spent else before_counts)
 
     async def take(self, key: Key, amount: int, limit: int) -> bool:
         """Add `amount`, unless more than `limit` would count then."""
-        return await self._storage.acquire_sliding_window_entry(_text(key), limit, int(WINDOW), amount)
+        asked = self._storage.acquire_sliding_window_entry(_text(key), limit, int(WINDOW), amount)
+        return await self._answer(asked, otherwise=True)
 
     async def add(self, key: Key, amount: int) -> None:
         """Add `amount`, whatever counts then."""
         await self.take(key, amount, _NO_LIMIT)
+
+    async def _answer(self, asked: Coroutine[Any, Any, _T], otherwise: _T) -> _T:
+        """What Redis answers, or `otherwise` if there is no answer in time."""
+        if time.monotonic() < self._asks_again:
+            asked.close()
+            return otherwise
+        try:
+            async with asyncio.timeout(_PATIENCE):
+                return await asked
+        except Exception as error:  # noqa: BLE001  # Redis can fail in many ways, and all of them mean the same here
+            self._asks_again = time.monotonic() + _PAUSE
+            _log.warning("rate limits are not kept", error=type(error).__name__)
+            return otherwise
 
     async def stop(self) -> None:
         """Disconnect."""

@@ -9,34 +9,21 @@ what an operation costs.
 
 from __future__ import annotations
 
-import asyncio
 import math
 import time
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TypeAlias, TypeVar
+from typing import NamedTuple
 
 import limits
-import structlog
 
 from db.scope import Viewer
 from gql.security.counting import WINDOW, Counts, Key, LocalCounter, RedisCounter
 from gql.settings import ConfigurationError, Settings, variable
 
-# Seconds that Redis has to answer, and for which it is not asked again after it did not.
-_PATIENCE = 0.25
-_PAUSE = 5.0
 _MICROSECONDS = 1_000_000
 
-_Counter: TypeAlias = LocalCounter | RedisCounter
-_T = TypeVar("_T")
 
-_log = structlog.stdlib.get_logger("inbox")
-
-
-@dataclass(frozen=True, slots=True)
-class Budget:
+class Budget(NamedTuple):
     """What a principal may still use at one moment. Times are in seconds; `now` is since the epoch."""
 
     limit: int
@@ -79,8 +66,7 @@ class RateLimiter:
     def __init__(self, settings: Settings) -> None:
         self._limit = settings.rate_limit
         self._time_limit = round(settings.rate_seconds * _MICROSECONDS)
-        self._counter: _Counter = LocalCounter()
-        self._asks_again = -math.inf
+        self._counter: LocalCounter | RedisCounter = LocalCounter()
         if settings.rate_limit_url is not None:
             try:
                 self._counter = RedisCounter(settings.rate_limit_url.get_secret_value())
@@ -98,7 +84,7 @@ class RateLimiter:
         """0, or how many whole seconds the viewer must wait because its time is used up."""
         if not self._time_limit:
             return 0
-        counts = await self._read(_time(viewer))
+        counts = await self._counter.read(_time(viewer))
         if counts.weighted < self._time_limit:
             return 0
         return Budget(self._time_limit, 0.0, *counts).retry_after(1)
@@ -109,45 +95,28 @@ class RateLimiter:
         If the nodes are not available: take nothing and return the budget.
         """
         nodes = self.bounded(cost)
-        if await self._ask(lambda counter: counter.take(_nodes(viewer), nodes, self._limit), otherwise=True):
+        if await self._counter.take(_nodes(viewer), nodes, self._limit):
             return None
         return await self.budget(viewer)
 
     async def refund(self, viewer: Viewer, nodes: int) -> None:
         """Give back nodes that were charged and not returned, as far as they were charged in this minute."""
         if nodes > 0:
-            await self._ask(lambda counter: counter.add(_nodes(viewer), -nodes), None)
+            await self._counter.add(_nodes(viewer), -nodes)
 
     async def spend(self, viewer: Viewer, seconds: float) -> None:
         """Charge time that was used."""
         if self._time_limit and seconds > 0:
-            await self._ask(lambda counter: counter.add(_time(viewer), math.ceil(seconds * _MICROSECONDS)), None)
+            await self._counter.add(_time(viewer), math.ceil(seconds * _MICROSECONDS))
 
     async def budget(self, viewer: Viewer) -> Budget:
         """The viewer's nodes; all of them if Redis fails."""
-        counts = await self._read(_nodes(viewer))
+        counts = await self._counter.read(_nodes(viewer))
         return Budget(self._limit, time.time(), *counts)
 
     def bounded(self, cost: int) -> int:
         """What an operation of this cost is charged: at least 1, and at most the limit, so that it can run at all."""
         return min(max(1, cost), self._limit)
-
-    async def _read(self, key: Key) -> Counts:
-        return await self._ask(lambda counter: counter.read(key), Counts(0, 0, 0.0))
-
-    async def _ask(self, question: Callable[[_Counter], _T | Awaitable[_T]], otherwise: _T) -> _T:
-        """The counter's answer, or `otherwise` if there is none in time."""
-        if isinstance(self._counter, LocalCounter):
-            return question(self._counter)  # type: ignore[return-value]  # this one answers at once
-        if time.monotonic() < self._asks_again:
-            return otherwise
-        try:
-            async with asyncio.timeout(_PATIENCE):
-                return await question(self._counter)  # type: ignore[misc, no-any-return]  # this one has to be awaited
-        except Exception as error:  # noqa: BLE001  # Redis can fail in many ways, and all of them mean the same here
-            self._asks_again = time.monotonic() + _PAUSE
-            _log.warning("rate limits are not kept", error=type(error).__name__)
-            return otherwise
 
 
 def _nodes(viewer: Viewer) -> Key:

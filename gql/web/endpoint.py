@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
@@ -20,10 +20,10 @@ from gql.execution.operation import Pipeline, ReadOnlyError, is_cancelled
 from gql.execution.record import Record
 from gql.security.auth import Authenticator, Unauthenticated
 from gql.web.etag import revalidated
-from gql.web.request import RequestReader, negotiate, refuse_upgrade, wants_page
+from gql.web.request import HttpRequest, RequestReader, negotiate, refuse_upgrade, wants_page
 from gql.web.response import JSON, HttpError, compressed, error_response, rate_headers, write
 
-_COST_HEADER = "x-request-cost"
+_COST_HEADER = b"x-request-cost"
 # The status for a client that went away, which nobody reads but in the log. nginx has the same.
 _GONE = 499
 # Seconds after which it is worth knowing whether the client is still there.
@@ -50,7 +50,7 @@ class GraphQLEndpoint:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer any request, of any method."""
-        request = Request(scope, receive)
+        request = HttpRequest(scope, receive)
         if self._page is not None and wants_page(request):
             response = self._page()
         else:
@@ -59,7 +59,7 @@ class GraphQLEndpoint:
                 record.status = response.status_code
         await (compressed(response) if self._compress else response)(scope, receive, send)
 
-    async def _respond(self, request: Request, record: Record) -> Response:
+    async def _respond(self, request: HttpRequest, record: Record) -> Response:
         """The response to a request, whatever goes wrong."""
         media = JSON
         try:
@@ -77,7 +77,7 @@ class GraphQLEndpoint:
             response.raw_headers.extend(rate_headers(budget))
         return response
 
-    async def _answer(self, request: Request, media: str, record: Record) -> Response:
+    async def _answer(self, request: HttpRequest, media: str, record: Record) -> Response:
         refuse_upgrade(request)
         viewer = record.viewer = await self._authenticate(request, record)
         parameters = await self._reader.read(request)
@@ -92,14 +92,14 @@ class GraphQLEndpoint:
             return revalidated(request, response)
         return response
 
-    def _extensions(self, request: Request, record: Record) -> dict[str, Any] | None:
+    def _extensions(self, request: HttpRequest, record: Record) -> dict[str, Any] | None:
         """What the operation costs, for a client that asks for it."""
-        if record.cost is None or request.headers.get(_COST_HEADER) != "1":
+        if record.cost is None or request.header(_COST_HEADER) != "1":
             return None
         return {"cost": {"requested": record.cost, "limit": self._pipeline.limits.cost}}
 
-    async def _authenticate(self, request: Request, record: Record) -> Viewer:
-        headers = request.headers.getlist("authorization")
+    async def _authenticate(self, request: HttpRequest, record: Record) -> Viewer:
+        headers = request.lines(b"authorization")
         if len(headers) > 1:
             # A proxy before this server may have checked another one of them.
             raise HttpError(400, "Send one Authorization header")
@@ -119,7 +119,7 @@ class _Connection:
     4 µs more of the 110 µs that `{ __typename }` takes.
     """
 
-    def __init__(self, request: Request) -> None:
+    def __init__(self, request: HttpRequest) -> None:
         self._request = request
         self._watching: asyncio.Task[None] | None = None
         self._is_gone = False

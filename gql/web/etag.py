@@ -9,22 +9,23 @@ from __future__ import annotations
 import hashlib
 import re
 
-from starlette.requests import Request
 from starlette.responses import Response
+
+from gql.web.request import HttpRequest
 
 _TAG = re.compile(r'"[^"]*"')
 
 
-def revalidated(request: Request, response: Response) -> Response:
+def revalidated(request: HttpRequest, response: Response) -> Response:
     """The response to a GET in a form that may be kept, or 304 where `If-None-Match` has its tag, weak or not.
 
     The tag is strong: it changes with every byte of the body, with the media type, and with the encoding.
     """
-    form = f"{response.headers['content-type']}\n{'gzip' in request.headers.get('accept-encoding', '')}\n"
+    form = f"{response.headers['content-type']}\n{'gzip' in request.header(b'accept-encoding')}\n"
     content = form.encode() + bytes(response.body)
     tag = f'"{hashlib.sha256(content).hexdigest()}"'
     headers = {"ETag": tag, "Cache-Control": "private, no-cache", "Vary": "Accept, Authorization"}
-    held = ", ".join(request.headers.getlist("if-none-match"))
+    held = ", ".join(request.lines(b"if-none-match"))
     if held.strip() == "*" or tag in _TAG.findall(held):
         return Response(status_code=304, headers=headers)
     response.headers.update(headers)

@@ -26,8 +26,8 @@ READ_BY_APPS = ("ETag", "Retry-After", "RateLimit-Limit", "RateLimit-Remaining",
 
 def add_security(headers: list[tuple[bytes, bytes]]) -> None:
     """Append those of the security headers that are not among `headers`, whose names are in lower case."""
-    own = {name for name, _ in headers}
-    headers.extend(header for header in SECURITY if header[0] not in own)
+    own = dict(headers)
+    headers += [header for header in SECURITY if header[0] not in own]
 
 
 class Security:

@@ -40,13 +40,23 @@ class HttpError(RequestError):
         return self._status
 
 
+class JsonResponse(Response):
+    """A response whose body and headers are as they are sent, so that nothing has to be looked for."""
+
+    def __init__(self, body: bytes, status: int, headers: list[tuple[bytes, bytes]]) -> None:
+        self.body = body
+        self.status_code = status
+        self.raw_headers = headers
+        self.background = None
+
+
 def write(media: str, status: int, payload: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> Response:
     """A JSON response."""
-    return Response(
-        orjson.dumps(payload),
-        status,
-        {"Content-Type": f"{media}; charset=utf-8", **(headers or {})},
-    )
+    body = orjson.dumps(payload)
+    lines = [(b"content-type", b"%s; charset=utf-8" % media.encode()), (b"content-length", b"%d" % len(body))]
+    if headers:
+        lines += [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
+    return JsonResponse(body, status, lines)
 
 
 def error_response(error: RequestError, media: str = JSON, extensions: Mapping[str, Any] | None = None) -> Response:

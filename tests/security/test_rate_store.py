@@ -86,7 +86,7 @@ async def test_what_comes_at_once_to_several_processes_is_charged_together(
     seeded_dsn: str, redis: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # A busy machine is no reason to let them through.
-    monkeypatch.setattr("gql.security.rate._PATIENCE", 10.0)
+    monkeypatch.setattr("gql.security.counting._PATIENCE", 10.0)
     async with sharing(seeded_dsn, redis) as one, sharing(seeded_dsn, redis) as other:
         for client in (one, other):
             await client.data("{ __typename }")
@@ -102,7 +102,7 @@ async def test_what_comes_at_once_to_several_processes_is_charged_together(
 async def test_without_its_redis_a_server_answers_and_says_so_now_and_then(
     seeded_dsn: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gql.security.rate._PAUSE", 600.0)
+    monkeypatch.setattr("gql.security.counting._PAUSE", 600.0)
     with socket.create_server(("127.0.0.1", 0)) as taken:
         closed = f"redis://somebody:password@127.0.0.1:{taken.getsockname()[1]}/0"
     with capture_logs() as logs:

@@ -17,7 +17,7 @@ from gql.fields.connection import Connection
 from gql.fields.count import counts
 from gql.fields.end import first
 from gql.fields.enums import CreatorType
-from gql.fields.filters import BookingFilter, ConversationFilter, ConversationOrder, read_order
+from gql.fields.filters import ORDER_WEIGHTS, BookingFilter, ConversationFilter, ConversationOrder, read_order
 from gql.fields.given import given
 from gql.fields.lookup import any_node, any_nodes, lookup
 from gql.fields.many import filtered, many, ordered
@@ -95,7 +95,9 @@ class RateLimit:
     limit: int = column("Nodes per minute.")
     remaining: int = column("Nodes left after this operation.")
     reset_at: datetime = column("When the whole budget is available again if no more operations are sent.")
-    cost: int = column("Nodes charged for this operation.")
+    cost: int = column(
+        "Nodes charged for this operation: those that it could return, and more for searches, counts and writes."
+    )
 
 
 @strawberry.type(description="Reads the records of the token's account. Records of other accounts do not exist here.")
@@ -105,7 +107,7 @@ class Query:
     conversations: Connection[Conversation] = many(
         t.Conversation.account_id,
         filter=filtered(ConversationFilter),
-        order_by=ordered(ConversationOrder, read_order),
+        order_by=ordered(ConversationOrder, read_order, ORDER_WEIGHTS),
         description="Conversations of the account, by default the newest message first.",
     )
     bookings: Connection[Booking] = many(

@@ -72,6 +72,8 @@ class Measure:
     objects: Cost = NOTHING
     """Input objects, for each variable as many as it has."""
     scopes: frozenset[str] = _NONE
+    selected: frozenset[str] = _NONE
+    """The names of the selected fields, without those below them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +188,7 @@ class DocumentWalk:
             cost=total(measure.cost for measure in measures),
             objects=total(measure.objects for measure in measures),
             scopes=scopes.union(*(measure.scopes for measure in measures)),
+            selected=frozenset(node.name.value for fields in collected.fields.values() for _, node in fields),
         )
 
     def _field(self, definition: GraphQLField | None, nodes: Sequence[FieldNode], level: int) -> Measure:
@@ -195,14 +198,17 @@ class DocumentWalk:
         if selections:
             type_ = None if definition is None else get_named_type(definition.type)
             below = self._merged(type_, selections, level + 1)
+        measured = None
+        if definition is not None:
+            measured = MeasuredField(definition, nodes, self._limits.list_items, below.selected)
         literals = (_longest_literal(argument.value) for node in nodes for argument in node.arguments or ())
         return replace(
             below,
             # How far the schema is looked into is limited by validation; tools ask for types of types of types.
             depth=1 if nodes[0].name.value in _INTROSPECTION else 1 + below.depth,
             list_items=max(below.list_items, *literals, 0),
-            statements=below.statements + _statements(definition, nodes, self._limits),
-            cost=self._cost(definition, nodes, below.cost),
+            statements=below.statements + _statements(measured),
+            cost=self._cost(measured, below.cost),
             # Fields of one key have equal arguments, and are resolved once.
             objects=total([below.objects, *(count_literal(argument.value) for argument in nodes[0].arguments or ())]),
         )
@@ -227,13 +233,14 @@ class DocumentWalk:
             found.setdefault((None if parent is None else parent.name, name), (definition, []))[1].append(node)
         return found.values()
 
-    def _cost(self, definition: GraphQLField | None, nodes: Sequence[FieldNode], below: Cost) -> Cost:
+    def _cost(self, measured: MeasuredField | None, below: Cost) -> Cost:
         """Of one field for each parent, where `below` is that of what it leads to."""
-        if definition is None:
+        if measured is None:
             return below
+        definition, nodes = measured.definition, measured.nodes
         kind = declared(definition)
         if isinstance(kind, Field):
-            return kind.cost(MeasuredField(definition, nodes, self._limits.list_items), below)
+            return kind.cost(measured, below)
         is_list = is_list_type(get_nullable_type(definition.type))
         if kind is None and is_list:
             # Looking into the schema takes time like nodes do, and could be asked for under many names.
@@ -295,14 +302,12 @@ def _required_of_all(parent: GraphQLNamedType | None, condition: GraphQLNamedTyp
     return _NONE.union(*(_required(type_) for type_ in parent.types))
 
 
-def _statements(definition: GraphQLField | None, nodes: Sequence[FieldNode], limits: Limits) -> int:
+def _statements(measured: MeasuredField | None) -> int:
     """How many a field itself takes."""
-    kind = declared(definition)
-    if definition is None or kind is None:
+    kind = declared(measured.definition) if measured else None
+    if measured is None or kind is None:
         return 0
-    if isinstance(kind, Field):
-        return kind.statements(MeasuredField(definition, nodes, limits.list_items))
-    return _MANY
+    return kind.statements(measured) if isinstance(kind, Field) else _MANY
 
 
 def longest_list(value: Any) -> int:

@@ -229,6 +229,11 @@ class ConnectionPlan:
     columns: frozenset[str | Expression]
     """What the rows must have, beyond what cursors need."""
 
+    @property
+    def reads_page(self) -> bool:
+        """Whether more is selected than the number of nodes."""
+        return bool(self.page_infos or self.edges or self.nodes)
+
     async def run(self, level: Level, pending: PendingConnection, parents: Sequence[int]) -> list[dict[str, Any]]:
         """A connection like `pending` for each of distinct parents."""
         connections: list[dict[str, Any]] = [dict(self.keys) for _ in parents]
@@ -238,11 +243,9 @@ class ConnectionPlan:
             totals = await load_counts(level.context, many, window.where, parents)
             for key in self.totals:
                 _put(connections, key, totals)
-        if self.page_infos or self.edges or self.nodes:
+        if self.reads_page:
             slices = await load_slices(level.context, many, window, parents, self.columns)
             await self._add_pages(level, pending, slices, connections)
-        else:
-            level.add_nodes(len(parents))
         return connections
 
     async def _add_pages(

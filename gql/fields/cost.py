@@ -1,16 +1,27 @@
-"""What an operation could return, counted in nodes: known from its document, but for the sizes that variables give.
+"""What an operation costs, in nodes that it could return: known from its document, but for the values of variables.
 
-Pages multiply: 50 conversations with 20 messages each are 1,050 nodes. A cost is a number, and products of which one
-factor is told by variables; those are worked out anew for each request, in a step or two for most documents. Pure.
+Pages multiply: 50 conversations with 20 messages each are 1,050 nodes. What takes longer than to return a node, such as
+a search or a write, costs as many nodes as its kind of field or its filter says. A cost is a number, and products of
+which one factor depends on variables; those are computed for each request, in a step or two for most documents. Pure.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from enum import Enum
 from typing import Any, TypeAlias
 
-from graphql import FieldNode, IntValueNode, ListValueNode, ValueNode, VariableNode
+from graphql import (
+    EnumValueNode,
+    FieldNode,
+    IntValueNode,
+    ListValueNode,
+    NullValueNode,
+    ObjectValueNode,
+    ValueNode,
+    VariableNode,
+)
 
 from db.page import DEFAULT_SIZE, MAX_SIZE
 
@@ -35,7 +46,37 @@ class VariableSize:
         return _bounded(sizes, self.most, self.otherwise)
 
 
-Size: TypeAlias = int | VariableSize
+# By names of input fields and of enum values: what each adds to the cost of a statement, where it is given.
+Weights: TypeAlias = Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class VariableWeight:
+    """What a variable weighs that holds a part of an input, and `own` more where it has a value."""
+
+    name: str
+    weights: Weights
+    own: int
+
+    def of(self, variables: Mapping[str, Any]) -> int:
+        """The weight with these variables."""
+        value = variables.get(self.name)
+        return 0 if value is None else self.own + _weigh(value, self.weights)
+
+
+@dataclass(frozen=True, slots=True)
+class VariableItems:
+    """How many items the lists have that a variable holds, counted up to `most`."""
+
+    name: str
+    most: int
+
+    def of(self, variables: Mapping[str, Any]) -> int:
+        """The number with these variables."""
+        return min(_count_items(variables.get(self.name)), self.most)
+
+
+Size: TypeAlias = int | VariableSize | VariableWeight | VariableItems
 
 
 def _bounded(sizes: list[int], most: int, otherwise: int) -> int:
@@ -66,7 +107,7 @@ def total(costs: Iterable[Cost], number: int = 0) -> Cost:
 
 def times(size: Size, cost: Cost) -> Cost:
     """The cost for each of so many parents."""
-    if isinstance(size, VariableSize):
+    if not isinstance(size, int):
         return Cost(0, ((size, cost),))
     return Cost(size * cost.number, ((size, _variable(cost)),) if cost.parts else ())
 
@@ -119,3 +160,50 @@ def _number(value: ValueNode, most: int) -> int | str | None:
 
 
 NOTHING = Cost()
+
+
+def input_cost(node: FieldNode, argument: str, weights: Weights) -> Cost:
+    """What the value of an argument weighs, wherever in it the `weights` are named."""
+    return total(_weigh_literal(item.value, weights) for item in node.arguments or () if item.name.value == argument)
+
+
+def item_cost(node: FieldNode, argument: str, most: int) -> Cost:
+    """The number of items in the lists of an argument's value; of each variable, `most` are counted."""
+    return total(_item_literals(item.value, most) for item in node.arguments or () if item.name.value == argument)
+
+
+def _weigh_literal(value: ValueNode, weights: Weights, own: int = 0) -> Cost:
+    if isinstance(value, VariableNode):
+        return Cost(0, ((VariableWeight(value.name.value, weights, own), Cost(1)),))
+    if isinstance(value, NullValueNode):
+        return NOTHING
+    if isinstance(value, ObjectValueNode):
+        fields = ((field.value, weights.get(field.name.value, 0)) for field in value.fields)
+        return total((_weigh_literal(item, weights, weight) for item, weight in fields), own)
+    if isinstance(value, ListValueNode):
+        return total((_weigh_literal(item, weights) for item in value.values), own)
+    return Cost(own + (weights.get(value.value, 0) if isinstance(value, EnumValueNode) else 0))
+
+
+def _weigh(value: Any, weights: Weights) -> int:
+    """The weight of a coerced value."""
+    if isinstance(value, dict):
+        return sum(weights.get(key, 0) + _weigh(item, weights) for key, item in value.items() if item is not None)
+    if isinstance(value, list):
+        return sum(_weigh(item, weights) for item in value)
+    return weights.get(value.name, 0) if isinstance(value, Enum) else 0
+
+
+def _item_literals(value: ValueNode, most: int) -> Cost:
+    if isinstance(value, VariableNode):
+        return Cost(0, ((VariableItems(value.name.value, most), Cost(1)),))
+    if isinstance(value, ObjectValueNode):
+        return total(_item_literals(field.value, most) for field in value.fields)
+    # The items of lists are ids, whose variables hold no lists.
+    return Cost(min(len(value.values), most)) if isinstance(value, ListValueNode) else NOTHING
+
+
+def _count_items(value: Any) -> int:
+    if isinstance(value, dict):
+        return sum(map(_count_items, value.values()))
+    return len(value) if isinstance(value, list) else 0

@@ -6,10 +6,10 @@ from collections.abc import Awaitable
 from dataclasses import dataclass
 from typing import Any
 
-from graphql import get_named_type
+from graphql import FieldNode, get_named_type
 
 from db.criterion import Term
-from gql.fields.cost import Cost, total
+from gql.fields.cost import Cost, input_cost, total
 from gql.fields.field import (
     Argument,
     Arguments,
@@ -20,11 +20,12 @@ from gql.fields.field import (
     SelectedField,
     optional_arguments,
 )
-from gql.fields.filters import ConversationFilter, read_filter
+from gql.fields.filters import ConversationFilter, filter_weights, read_filter
 from gql.loaders import load_kind_count, load_kind_counts
 
 # What counting costs, in nodes.
 _COUNTING = 100
+_WEIGHTS = filter_weights(ConversationFilter)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +69,9 @@ class CountsField(Field):
         """The object with the numbers, which are counted when they are selected."""
         return PendingCounts(read_filter(kwargs.get("filter"), info.context.viewer))
 
-    def cost(self, measured: MeasuredField, below: Cost) -> Cost:  # noqa: ARG002
-        """One statement that looks at all conversations of the account."""
-        return total([below], _COUNTING)
+    def cost(self, measured: MeasuredField, below: Cost) -> Cost:
+        """One statement that looks at all conversations of the account, and the conditions that take longer."""
+        return total([below, _cost(measured.nodes[0])])
 
     def statements(self, measured: MeasuredField) -> int:  # noqa: ARG002
         """One for all numbers."""
@@ -80,7 +81,7 @@ class CountsField(Field):
         """Plan the numbers that are selected."""
         plan = builder.planner.plan(get_named_type(selected.definition.type), selected.details)
         read = builder.planner.read_arguments(self, selected)
-        builder.merged(CountsStep).fields.append((selected.key, read, plan))
+        builder.merged(CountsStep).fields.append((selected.key, read, plan, _cost(selected.details[0].node)))
         builder.hold(selected.key)
 
 
@@ -88,13 +89,13 @@ class CountsStep:
     """Shows the objects with the numbers: one statement for all that have the same filter."""
 
     def __init__(self) -> None:
-        self.fields: list[tuple[str, Arguments, Any]] = []
+        self.fields: list[tuple[str, Arguments, Any, Cost]] = []
 
     async def run(self, level: Level) -> None:
         """Count the kinds of all objects of one filter together; each object then finds its own counted."""
         pending: list[PendingCounts] = []
         kinds: dict[tuple[Term, ...], dict[str, None]] = {}
-        for _, read, plan in self.fields:
+        for _, read, plan, _ in self.fields:
             where = read_filter(read(level.variables).get("filter"), level.context.viewer)
             pending.append(PendingCounts(where))
             names = (name for step in plan.steps if isinstance(step, CountStep) for name in step.names.values())
@@ -102,11 +103,16 @@ class CountsStep:
         for where, wanted in kinds.items():
             if wanted:
                 await load_kind_counts(level.context, where, list(wanted))
-        for (key, _, plan), counts_ in zip(self.fields, pending, strict=True):
-            level.add_nodes(_COUNTING)
+        for (key, _, plan, cost), counts_ in zip(self.fields, pending, strict=True):
+            level.add_nodes(cost.of(level.variables.coerced))
             (shown,) = await level.below(plan, [counts_])
             for target in level.objects:
                 target[key] = shown
+
+
+def _cost(node: FieldNode) -> Cost:
+    """What counting costs; conditions that take longer add their weight."""
+    return total([input_cost(node, "filter", _WEIGHTS)], _COUNTING)
 
 
 def count(description: str) -> Any:

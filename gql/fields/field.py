@@ -47,6 +47,8 @@ class MeasuredField(NamedTuple):
     nodes: Sequence[FieldNode]
     max_list: int
     """The most items that a list argument may have."""
+    selected: frozenset[str]
+    """The names of the fields that are selected on it, those of fragments included."""
 
 
 class SelectedField(NamedTuple):

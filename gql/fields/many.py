@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from graphql import FieldNode, get_named_type
+from strawberry.utils.str_converters import to_camel_case
 
 from db import tables as t
 from db.criterion import Criterion, Term
@@ -15,7 +16,7 @@ from db.relations import Many, Window
 from db.scope import ACCOUNT, Viewer
 from gql.context import Context
 from gql.fields.connection import ConnectionPlan, PendingConnection, plan_connection, read_page
-from gql.fields.cost import Cost, page_size, times, total
+from gql.fields.cost import NOTHING, Cost, Weights, input_cost, page_size, times, total
 from gql.fields.field import (
     Argument,
     Arguments,
@@ -26,7 +27,12 @@ from gql.fields.field import (
     SelectedField,
     optional_arguments,
 )
-from gql.fields.filters import read_filter
+from gql.fields.filters import filter_weights, read_filter
+
+# The field of a connection that is answered without its page.
+_TOTAL = "totalCount"
+# What it costs to count rows of the whole account, in nodes. Counting the rows of another parent costs one.
+_COUNTING_ACCOUNT = 20
 
 # Stands for the parents of a level, where only a field's arguments matter.
 _ANY_PARENT = 0
@@ -46,6 +52,8 @@ class Narrowing:
     argument: Argument
     terms: Callable[[Any, Viewer], tuple[Term, ...]] | None = None
     order: Callable[[Any, Any], Order] | None = None
+    weights: Weights = field(default_factory=dict)
+    """What parts of its value cost in each statement that reads by it."""
 
 
 def narrowed(annotation: Any, criterion: Criterion, description: str) -> Narrowing:
@@ -58,12 +66,13 @@ def narrowed(annotation: Any, criterion: Criterion, description: str) -> Narrowi
 
 def filtered(annotation: Any) -> Narrowing:
     """An argument `filter` of a filter input's type."""
-    return Narrowing(Argument(annotation | None, "Returns only nodes that match."), terms=read_filter)
+    weights = filter_weights(annotation)
+    return Narrowing(Argument(annotation | None, "Returns only nodes that match."), terms=read_filter, weights=weights)
 
 
-def ordered(annotation: Any, order: Callable[[Any, Any], Order]) -> Narrowing:
+def ordered(annotation: Any, order: Callable[[Any, Any], Order], weights: Weights) -> Narrowing:
     """An argument `orderBy` of an order input's type. `order` reads it, and the argument `filter` beside it."""
-    return Narrowing(Argument(annotation | None, "Order of the nodes."), order=order)
+    return Narrowing(Argument(annotation | None, "Order of the nodes."), order=order, weights=weights)
 
 
 class ManyField(Field):
@@ -102,26 +111,42 @@ class ManyField(Field):
         return PendingConnection(context, self.many, Window(page, order, where), parent, place)
 
     def cost(self, measured: MeasuredField, below: Cost) -> Cost:
-        """The nodes of a page; one where only the number of nodes is asked for."""
-        if not _reads_page(measured.nodes):
-            return Cost(1)
+        """The nodes of a page, and what counting them takes. Conditions that take longer add their weight to both."""
+        beside = self.cost_beside(
+            measured.nodes[0], reads_page=_reads_page(measured), counts=_TOTAL in measured.selected
+        )
+        if not _reads_page(measured):
+            return beside
         # Rows that are read for their cursors alone are read, too.
-        return times(page_size(measured.nodes[0]), below if below.number else total([below], 1))
+        return total([times(page_size(measured.nodes[0]), below if below.number else total([below], 1)), beside])
+
+    def cost_beside(self, node: FieldNode, *, reads_page: bool, counts: bool) -> Cost:
+        """What a connection costs beside the nodes of its page, for each parent."""
+        costs: list[Cost] = [NOTHING if reads_page or counts else Cost(1)]
+        for name, narrowing in self.narrowings.items():
+            weight = input_cost(node, to_camel_case(name), narrowing.weights)
+            # Orders do not matter to a number.
+            costs += [weight] * (reads_page + (counts and narrowing.terms is not None))
+        return total(costs, (_COUNTING_ACCOUNT if self.of_account else 1) if counts else 0)
 
     def statements(self, measured: MeasuredField) -> int:
         """One for the page, with all that is inside of it. `TotalCountField` has one of its own."""
-        return int(_reads_page(measured.nodes))
+        return int(_reads_page(measured))
 
     def plan(self, builder: Builder, selected: SelectedField) -> None:
         """Read the pages of all parents of a level together."""
         if not self.of_account:
             builder.read("id")
+        connection = plan_connection(builder.planner, get_named_type(selected.definition.type), selected.details)
         step = ManyStep(
             selected.key,
             f"{selected.parent.name}.{selected.name}",
             self,
             builder.planner.read_arguments(self, selected),
-            plan_connection(builder.planner, get_named_type(selected.definition.type), selected.details),
+            connection,
+            self.cost_beside(
+                selected.details[0].node, reads_page=connection.reads_page, counts=bool(connection.totals)
+            ),
         )
         builder.add_step(selected.key, step)
 
@@ -135,6 +160,8 @@ class ManyStep:
     field: ManyField
     read: Arguments
     connection: ConnectionPlan
+    beside: Cost
+    """What is charged for each parent, and not for a node. It is not refunded."""
 
     async def run(self, level: Level) -> None:
         """Read the arguments, then what is selected of the connections."""
@@ -143,6 +170,7 @@ class ManyStep:
         ids = [context.viewer.account_id] * len(level.sources) if self.field.of_account else level.values("id")
         parents = list(dict.fromkeys(ids))
         pending = self.field.connect(context, self.place, _ANY_PARENT, values)
+        level.add_nodes(len(parents) * self.beside.of(level.variables.coerced))
         connections = await self.connection.run(level, pending, parents)
         found = dict(zip(parents, connections, strict=True))
         for id_, target in zip(ids, level.objects, strict=True):
@@ -167,11 +195,6 @@ def _connection(relation: Many, order: Order, description: str | None, narrowing
     return field
 
 
-def _reads_page(nodes: tuple[FieldNode, ...] | Any) -> bool:
+def _reads_page(measured: MeasuredField) -> bool:
     """Whether more of a connection is asked for than the number of its nodes."""
-    return any(
-        not isinstance(selection, FieldNode) or selection.name.value not in {"totalCount", "__typename"}
-        for node in nodes
-        if node.selection_set
-        for selection in node.selection_set.selections
-    )
+    return not measured.selected <= {_TOTAL, "__typename"}

@@ -49,6 +49,7 @@ WORKED_OUT: list[tuple[str, dict[str, Any], int]] = [
     ("{ rateLimit { remaining } }", {}, 0),
     # Counting looks at all conversations, whatever is counted.
     ("{ inboxCounts { open unread } again: inboxCounts { stages: reserved } }", {}, 2 * 100),
+    ('{ inboxCounts(filter: {search: "a"}) { open } }', {}, 100 + 100),
     ("{ conversation(databaseId: 1) { id } booking(databaseId: 1) { id } }", {}, 2),
     # The account, the actor, and the host with a user.
     ("{ viewer { scopes account { id } actor { __typename } host { user { id } } } }", {}, 1 + 1 + 2),
@@ -57,10 +58,46 @@ WORKED_OUT: list[tuple[str, dict[str, Any], int]] = [
     ("{ conversations(first: 50) { nodes { id messages(last: 30) { nodes { id } } } } }", {}, 50 * (1 + 30)),
     ("{ conversations(first: 9) { edges { node { assignee { user { id } } } } } }", {}, 9 * (1 + 1 + 1)),
     ("{ conversations(first: 100) { nodes { messages(first: 100) { nodes { id } } } } }", {}, 100 * 101),
-    # What is read is paid for, were it for its cursors alone; a number is read at once.
+    # Rows that are read for their cursors alone are charged, too.
     ("{ conversations(first: 7) { pageInfo { endCursor } edges { cursor } } }", {}, 7),
-    ("{ conversations(first: 100) { totalCount __typename } }", {}, 1),
-    ("{ conversations(first: 5) { totalCount nodes { bookings(first: 9) { totalCount } } } }", {}, 5 * (1 + 1)),
+    # Counting the account's rows costs 20, and those of another parent 1.
+    ("{ conversations(first: 100) { totalCount __typename } }", {}, 20),
+    ("{ conversations(first: 100) { __typename } }", {}, 1),
+    ("{ conversations(first: 5) { totalCount nodes { bookings(first: 9) { totalCount } } } }", {}, 20 + 5 * (1 + 1)),
+    ("{ hosts(first: 5) { ...Number } } fragment Number on HostConnection { totalCount }", {}, 20),
+    ("{ hosts(first: 5) { ... { totalCount } ... { nodes { id } } } }", {}, 20 + 5),
+    # A condition that looks at all conversations costs 100 for the page, and 100 for the number.
+    ('{ conversations(first: 5, filter: {search: "a"}) { nodes { id } } }', {}, 5 + 100),
+    ('{ conversations(first: 5, filter: {search: "a", stages: []}) { totalCount nodes { id } } }', {}, 5 + 20 + 400),
+    ("{ conversations(first: 5, filter: {search: null, read: true, or: null}) { nodes { id } } }", {}, 5),
+    (
+        "query ($f: ConversationFilter) { conversations(filter: $f) { totalCount } }",
+        {"f": {"not": {"search": "a"}, "or": [{"stages": ["RESERVED"], "search": None}, {"closed": True}]}},
+        20 + 200,
+    ),
+    ("query ($f: ConversationFilter) { conversations(filter: $f) { totalCount } }", {}, 20),
+    (
+        """query ($q: String, $s: [JourneyStage!], $or: [ConversationFilter!]) {
+          conversations(filter: {search: $q, stages: $s, not: {or: $or}}) { totalCount }
+        }""",
+        {"q": "a", "or": [{"search": "b"}, {"search": "c"}]},
+        20 + 300,
+    ),
+    # The order RELEVANCE costs 100 for the page.
+    (
+        """{ conversations(first: 5, filter: {search: "a"}, orderBy: {field: RELEVANCE}) {
+          totalCount nodes { id }
+        } }""",
+        {},
+        5 + 200 + 20 + 100,
+    ),
+    (
+        """query ($o: ConversationOrder, $q: String) {
+          conversations(first: 5, filter: {search: $q}, orderBy: $o) { nodes { id } }
+        }""",
+        {"o": {"field": "RELEVANCE"}, "q": "a"},
+        5 + 200,
+    ),
     # The same rows twice in the answer cost twice.
     ("{ conversations(first: 5) { nodes { id } more: nodes { id } edges { node { id } } } }", {}, 5 * 3),
     ("{ a: hosts(first: 2) { nodes { id } } b: hosts(first: 3) { nodes { id } } }", {}, 2 + 3),
@@ -108,7 +145,18 @@ WORKED_OUT: list[tuple[str, dict[str, Any], int]] = [
           conversation { id messages(first: 10) { nodes { sender { id } } } } userErrors { code }
         } }""",
         {},
-        1 + 10 * (1 + 1),
+        10 + 1 + 10 * (1 + 1),
+    ),
+    # A write costs 10, and 10 more for each item of its lists.
+    ('mutation { markConversationRead(input: {conversationId: "x"}) { userErrors { code } } }', {}, 10),
+    (
+        """mutation ($ids: [ID!]!, $input: UpdateConversationsInput!) {
+          a: updateConversations(input: {conversationIds: $ids, closed: true}) { userErrors { code } }
+          b: updateConversations(input: $input) { userErrors { code } }
+          c: updateConversations(input: {conversationIds: ["x", "y"]}) { userErrors { code } }
+        }""",
+        {"ids": ["x"] * 250, "input": {"conversationIds": ["x"] * 300}},
+        10 * (1 + 250) + 10 * (1 + 250) + 10 * (1 + 2),
     ),
 ]
 
@@ -118,6 +166,21 @@ async def test_an_operation_costs_the_nodes_that_it_could_return(
     reader: Client, document: str, variables: dict[str, Any], nodes: int
 ) -> None:
     assert await cost(reader, document, **variables) == {"requested": nodes, "limit": 20_000}
+
+
+async def test_a_number_of_many_searches_costs_what_they_take(reader: Client) -> None:
+    document = "query ($f: ConversationFilter) { a: conversations(filter: $f) { totalCount } %s }"
+    searches = {"or": [{"search": chr(ord("a") + place % 26)} for place in range(95)]}
+    again = " ".join(f"a{place}: conversations(filter: $f) {{ totalCount }}" for place in range(2))
+
+    assert (await cost(reader, document % "", f=searches))["requested"] == 20 + 95 * 100
+    response = await send(reader, {"query": document % again, "variables": {"f": {"or": searches["or"][:80]}}})
+    assert response.json()["errors"][0]["extensions"] == {
+        "code": "OPERATION_TOO_COMPLEX",
+        "limit": "cost",
+        "value": 3 * (20 + 80 * 100),
+        "maximum": 20_000,
+    }
 
 
 ASKING = "query ($n: Int!) { conversations(first: $n) { nodes { id bookings(first: 99) { totalCount } } } }"
@@ -160,7 +223,7 @@ async def test_errors_beside_data_do_not_hide_the_cost(reader: Client) -> None:
 
     answer = response.json()
     assert answer.keys() == {"errors", "data", "extensions"}
-    assert answer["extensions"] == {"cost": {"requested": 2, "limit": 20_000}}
+    assert answer["extensions"] == {"cost": {"requested": 21, "limit": 20_000}}
 
 
 def measure(document: str) -> Measure:

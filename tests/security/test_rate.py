@@ -177,7 +177,9 @@ RETURNED = [
     ("{ conversations(first: 40) { pageInfo { endCursor } } }", 2),
     ("{ conversations(first: 40) { edges { cursor } edges { node { id } } } }", 2),
     ("{ conversations(first: 40) { nodes { id } edges { node { id } } } }", 4),
-    ("{ conversations(first: 40) { totalCount } }", 1),
+    ("{ conversations(first: 40) { totalCount } }", 20),
+    # The search was carried out, though it found nothing.
+    ('{ conversations(first: 40, filter: {search: "nothing"}) { nodes { id } } }', 100),
     ("{ conversations(first: 20) { nodes { messages { totalCount } } } }", 2 * (1 + 1)),
     ("{ conversation(databaseId: 999999) { messages(first: 50) { nodes { id } } } }", 1),
     ("{ inboxCounts { open } }", 100),
@@ -205,7 +207,7 @@ async def test_a_mutation_is_not_refunded(client: Client, clock: Clock) -> None:
     response = await client.post(document)
 
     assert "errors" not in response.json()
-    assert response.headers["ratelimit-remaining"] == str(100 - 41)
+    assert response.headers["ratelimit-remaining"] == str(100 - 51)
 
 
 async def test_without_a_limit_there_is_no_budget(seeded_dsn: str) -> None:

@@ -74,7 +74,7 @@ async def arrange(connection: asyncpg.Connection[Any], **columns: Any) -> None:
 
 
 async def changed(connection: asyncpg.Connection[Any], before: world.Dump) -> dict[str, Any]:
-    """What changed: of rows that were there, their new columns; of new ones, all; of words to find by, nothing."""
+    """What changed: of known rows, their new columns; of new ones, all; of what follows from every write, nothing."""
     found: dict[str, Any] = {}
     for name, (old, new) in world.changes(before, await world.dump(connection)).items():
         known = {row["id"]: row for row in old if "id" in row}
@@ -82,8 +82,7 @@ async def changed(connection: asyncpg.Connection[Any], before: world.Dump) -> di
             {key: value for key, value in row.items() if value != known.get(row.get("id"), {}).get(key, ...)}
             for row in new
         ]
-    found.pop("conversation_texts", None)
-    return found
+    return {name: rows for name, rows in found.items() if name not in world.FOLLOWING}
 
 
 def shown(moment: datetime) -> str:

@@ -18,6 +18,8 @@ BOOKING, OTHER_BOOKING, FREE_BOOKING = 20, 21, 22
 INQUIRY, CLIENT_PARTICIPANT, HOST_PARTICIPANT, MESSAGE, NOTE = 30, 40, 41, 50, 51
 APPLICATION = 65
 EPOCH = "epoch"
+# What every write leaves besides: `test_logged.py` and the tests of searching hold what is in these tables.
+FOLLOWING = {"changes", "change_counters", "conversation_texts"}
 
 Rows: TypeAlias = list[dict[str, Any]]
 Dump: TypeAlias = dict[str, Rows]

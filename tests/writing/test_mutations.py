@@ -109,9 +109,9 @@ def done(**differing: Any) -> dict[str, Any]:
 
 
 async def altered(connection: asyncpg.Connection[Any], before: world.Dump) -> dict[str, tuple[world.Rows, world.Rows]]:
-    """The rows that changed since, but for the words that conversations are found by."""
+    """The rows that changed since, but for what follows from every write."""
     changed = world.changes(before, await world.dump(connection))
-    return {table: rows for table, rows in changed.items() if table != "conversation_texts"}
+    return {table: rows for table, rows in changed.items() if table not in world.FOLLOWING}
 
 
 def linked(*bookings: int) -> dict[str, Any]:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import ast
+import io
 import re
+import tokenize
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -26,6 +29,20 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / ".github").rglob("*.md"))]
 RIDDLES = re.compile(
     ("\\b(?:tells?|told|goes by|such as it is|as good as|gone on with)\\b|\\bwhat [^.;:]{1,40} is of\\b"), re.IGNORECASE
 )
+
+
+SOURCES = sorted(path for folder in ("db", "gql", "tests") for path in (ROOT / folder).rglob("*.py"))
+
+
+def remarks(source: str) -> Iterator[tuple[int, str]]:
+    """The comments and docstrings of Python code, with the lines where they begin."""
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        if token.type == tokenize.COMMENT:
+            yield token.start[0], token.string
+    for node in ast.walk(ast.parse(source)):
+        # A string that is a statement is a docstring: that of a module, class or function, or of the attribute above.
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
+            yield node.lineno, node.value.value
 
 
 @pytest.fixture(scope="module")
@@ -94,3 +111,18 @@ def test_pages_are_written_in_plain_words(page: Path) -> None:
     lines = page.read_text(encoding="utf-8").splitlines()
 
     assert [f"{number}: {line}" for number, line in enumerate(lines, 1) if RIDDLES.search(line)] == []
+
+
+def test_remarks_are_found_wherever_they_stand() -> None:
+    source = '"""One."""\nx = "no"  # two\n"""Three."""\ndef f():\n    """Four\n    told."""\n'
+
+    assert sorted(remarks(source)) == [(1, "One."), (2, "# two"), (3, "Three."), (5, "Four\n    told.")]
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=[str(path.relative_to(ROOT)) for path in SOURCES])
+def test_comments_and_docstrings_are_written_in_plain_words(path: Path) -> None:
+    source = path.read_text(encoding="utf-8")
+
+    # The words themselves stand in this file.
+    found = [(line, text) for line, text in remarks(source) if RIDDLES.search(text) and "have better verbs" not in text]
+    assert found == []

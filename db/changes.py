@@ -148,7 +148,7 @@ async def remove_old(connection: asyncpg.Connection[Any], days: int) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class Position:
+class ChangePosition:
     """A place in the log of one account: the number of the last change before it, in one epoch of the database."""
 
     epoch: str
@@ -160,11 +160,11 @@ class ResyncRequiredError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class ChangeBatch:
     """Changes in the order of their commits, each node at most once. `end` is where the next page begins."""
 
     changes: Sequence[Any]
-    end: Position
+    end: ChangePosition
     has_more: bool
 
 
@@ -189,21 +189,21 @@ def _read(*, in_conversation: bool) -> Statement:
 _READ = {in_conversation: _read(in_conversation=in_conversation) for in_conversation in (False, True)}
 
 
-async def head(snapshot: Snapshot, viewer: Viewer) -> Position:
+async def head(snapshot: Snapshot, viewer: Viewer) -> ChangePosition:
     """Where the account's log ends at the moment of the snapshot."""
     (row,) = await snapshot.fetch(_HEAD, {ACCOUNT: viewer.account_id})
-    return Position(row.epoch, row.number)
+    return ChangePosition(row.epoch, row.number)
 
 
 async def read(  # noqa: PLR0913  # what to read, and which part of it
     snapshot: Snapshot,
     viewer: Viewer,
-    after: Position,
+    after: ChangePosition,
     size: int,
     *,
     types: Collection[t.ChangeType],
     conversation_id: int | None,
-) -> Page:
+) -> ChangeBatch:
     """The changes after a position, of these types. Raises `ResyncRequiredError`.
 
     `end` moves past changes of other types too, and a page can be empty although `has_more` is set.
@@ -220,10 +220,10 @@ async def read(  # noqa: PLR0913  # what to read, and which part of it
         if row.type not in types:
             continue
         if node not in found and len(found) == size:
-            return Page(list(found.values()), Position(log.epoch, rows[place - 1].number), has_more=True)
+            return ChangeBatch(list(found.values()), ChangePosition(log.epoch, rows[place - 1].number), has_more=True)
         # A node stands at its latest change, in its present state.
         found.pop(node, None)
         found[node] = row
     has_more = len(rows) == most
     end = rows[-1].number if has_more else log.number
-    return Page(list(found.values()), Position(log.epoch, end), has_more=has_more)
+    return ChangeBatch(list(found.values()), ChangePosition(log.epoch, end), has_more=has_more)

@@ -79,7 +79,7 @@ _UNAVAILABLE: Final[Mapping[type[UnavailableError], str]] = {
 }
 
 
-class Refused(GraphQLError):  # noqa: N818
+class ClientError(GraphQLError):
     """An error with a message and a code for the client, of a request or of one field."""
 
     def __init__(self, message: str, code: Code = Code.BAD_USER_INPUT, **extensions: Any) -> None:

@@ -54,8 +54,8 @@ async def _caller(context: Context) -> Caller:
     return Caller.of(context.viewer)
 
 
-@strawberry.type(description="The account, actor and scopes of the token.")
-class Viewer:
+@strawberry.type(name="Viewer", description="The account, actor and scopes of the token.")
+class ViewerType:
     """Resolved from `Caller`."""
 
     account: Account = one(t.Conversation.account_id, description="The account whose records the token can read.")
@@ -126,7 +126,7 @@ class Query:
     )
 
     inbox_counts: InboxCounts = counts("Numbers of conversations for the tabs of an inbox.")
-    viewer: Viewer = given(_caller, "Who sends the request.")
+    viewer: ViewerType = given(_caller, "Who sends the request.")
     rate_limit: RateLimit | None = given(
         _budget, "What is left of the budget per minute; null if the server has no limit."
     )

@@ -55,7 +55,7 @@ class Kind:
     @property
     def stamped(self) -> bool:
         """Whether the records have the times of their creation and last change."""
-        return issubclass(self.record, wire.Stamped)
+        return issubclass(self.record, wire.StampedRecord)
 
     @property
     def columns(self) -> tuple[str, ...]:

@@ -159,14 +159,14 @@ class WireRecord(BaseModel):
     id: Id
 
 
-class Stamped(WireRecord):
+class StampedRecord(WireRecord):
     """A record with the times of its creation and last change."""
 
     created_at: Moment
     updated_at: Moment
 
 
-class Created(Stamped):
+class CreatedRecord(StampedRecord):
     """A record with a polymorphic creator: a type and an id, both or neither."""
 
     created_by_type: CreatorType = Field(default=None, validation_alias=AliasPath("links", "created_by"))
@@ -179,7 +179,7 @@ class Created(Stamped):
         return self
 
 
-class Account(Stamped):
+class Account(StampedRecord):
     """A property manager's company."""
 
     business_name: Text
@@ -217,7 +217,7 @@ class User(WireRecord):
         return {**data, "name": " ".join(parts)} if parts else data
 
 
-class Source(Stamped):
+class Source(StampedRecord):
     """Where business comes from."""
 
     account_id: Id = _link("account")
@@ -225,7 +225,7 @@ class Source(Stamped):
     internal: Annotated[bool, Field(strict=True), BeforeValidator(lambda value: value is not None and value)] = False
 
 
-class Rental(Stamped):
+class Rental(StampedRecord):
     """A house or flat."""
 
     account_id: Id = _link("account")
@@ -234,7 +234,7 @@ class Rental(Stamped):
     country_code: Text | None = None
 
 
-class Client(Stamped):
+class Client(StampedRecord):
     """A traveller."""
 
     account_id: Id = _link("account")
@@ -244,7 +244,7 @@ class Client(Stamped):
     preferred_locale: Text | None = None
 
 
-class Host(Stamped):
+class Host(StampedRecord):
     """An account's person as the inbox knows them."""
 
     account_id: Id = _link("account")
@@ -255,7 +255,7 @@ class Host(Stamped):
     source_id: Id | None = _optional_link("source")
 
 
-class Booking(Stamped):
+class Booking(StampedRecord):
     """A stay. `inquiry_id` is stored with the inquiry."""
 
     account_id: Id = _link("account")
@@ -277,7 +277,7 @@ class Booking(Stamped):
     inquiry_id: Id | None = _optional_link("inquiry")
 
 
-class Conversation(Created):
+class Conversation(CreatedRecord):
     """A thread. `bookings` and `inquiries` are null if the record does not have them."""
 
     account_id: Id = _link("account")
@@ -294,7 +294,7 @@ class Conversation(Created):
     inquiries: list[Id] | None = _optional_link("inquiries")
 
 
-class Inquiry(Stamped):
+class Inquiry(StampedRecord):
     """A question about a stay. The wire does not name its account: it is the rental's."""
 
     firstname: Text
@@ -311,7 +311,7 @@ class Inquiry(Stamped):
     booking_id: Id | None = _optional_link("booking")
 
 
-class Participant(Stamped):
+class Participant(StampedRecord):
     """A member of a conversation. The account is the conversation's."""
 
     conversation_id: Id | None = _optional_link("conversation")
@@ -321,7 +321,7 @@ class Participant(Stamped):
     last_message_sent_at: Moment | None = None
 
 
-class Message(Created):
+class Message(CreatedRecord):
     """What a participant wrote. The account is the conversation's. Old recordings have no `sent_at`."""
 
     conversation_id: Id | None = _optional_link("conversation")

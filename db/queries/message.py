@@ -35,7 +35,7 @@ _P: Any = t.Participant
 
 
 @dataclass(frozen=True, slots=True)
-class Draft:
+class MessageDraft:
     """A message as it is asked for. Without a sender it is the viewer's host's; without a moment it is sent now."""
 
     table: ClassVar[type[t.TenantTable]] = t.Message
@@ -51,7 +51,7 @@ class Draft:
     external_id: str | None = None
 
 
-async def create(transaction: Transaction, viewer: Viewer, draft: Draft, key: str | None = None) -> int:
+async def create(transaction: Transaction, viewer: Viewer, draft: MessageDraft, key: str | None = None) -> int:
     """Store the message that `draft` asks for, and what it changes of its sender and its conversation. Returns its id.
 
     What the same key or external id stored before is returned. Raises `RejectedError` for what cannot be stored, for a
@@ -60,7 +60,7 @@ async def create(transaction: Transaction, viewer: Viewer, draft: Draft, key: st
     return await once(transaction, viewer, draft, key, partial(_create, transaction, viewer, draft))
 
 
-async def _create(transaction: Transaction, viewer: Viewer, draft: Draft, identity: dict[str, Any]) -> int:
+async def _create(transaction: Transaction, viewer: Viewer, draft: MessageDraft, identity: dict[str, Any]) -> int:
     conversation, problems = await writing.hold_one(transaction, viewer, draft.conversation_id)
     sender = await _find_sender(transaction, viewer, draft.conversation_id, draft.sender_id)
     channel = None
@@ -98,7 +98,7 @@ async def _create(transaction: Transaction, viewer: Viewer, draft: Draft, identi
     return message_id
 
 
-def _composed(conversation: Row, draft: Draft) -> dict[str, Any]:
+def _composed(conversation: Row, draft: MessageDraft) -> dict[str, Any]:
     """The columns that a draft gives its message."""
     return {
         "account_id": conversation.account_id,
@@ -123,7 +123,7 @@ async def _send(
     return int(sender.id)
 
 
-def _is_answer(draft: Draft, sender: Sender) -> bool:
+def _is_answer(draft: MessageDraft, sender: Sender) -> bool:
     return _is_host(sender) and draft.visibility is t.MessageVisibility.EXTERNAL and not draft.automatic
 
 
@@ -193,7 +193,7 @@ async def _find_sender(
     return sender or [Problem(ProblemCode.BLANK, "Say which participant writes", ["input", "senderId"])]
 
 
-def _sender_problems(viewer: Viewer, draft: Draft, sender: Sender) -> list[Problem]:
+def _sender_problems(viewer: Viewer, draft: MessageDraft, sender: Sender) -> list[Problem]:
     if _is_host(sender):
         return []
     problems = []
@@ -224,7 +224,7 @@ _GUEST = Statement.of(
 
 
 async def _relay_problems(
-    transaction: Transaction, conversation: Row, draft: Draft, sender: Sender, channel: t.Channel | None
+    transaction: Transaction, conversation: Row, draft: MessageDraft, sender: Sender, channel: t.Channel | None
 ) -> list[Problem]:
     """A host's message to a guest needs a channel, or it would go nowhere."""
     if channel is not None or not _is_host(sender) or draft.visibility is t.MessageVisibility.INTERNAL:
@@ -236,7 +236,7 @@ async def _relay_problems(
     return [Problem(ProblemCode.BLANK, message, ["input", "channel"])]
 
 
-def _channel_problems(draft: Draft) -> list[Problem]:
+def _channel_problems(draft: MessageDraft) -> list[Problem]:
     if draft.channel is None or draft.visibility is t.MessageVisibility.EXTERNAL:
         return []
     return [Problem(ProblemCode.INVALID, "A note is not relayed by any channel", ["input", "channel"])]

@@ -42,7 +42,7 @@ class Stay(NamedTuple):
 
 
 @dataclass(slots=True)
-class Booking:
+class SeedBooking:
     """A booking as conversations need it; `created` in milliseconds."""
 
     id: int
@@ -60,7 +60,7 @@ class Question(NamedTuple):
     route: int
     text: str
     rental: RentalRow
-    booking: Booking | None
+    booking: SeedBooking | None
     conversation_id: int | None
 
 
@@ -74,7 +74,7 @@ class Guest:
     email: str
     phone: str | None
     language: Language
-    bookings: list[Booking] = field(default_factory=list)
+    bookings: list[SeedBooking] = field(default_factory=list)
 
 
 def reference_of(booking_id: int) -> str:
@@ -123,7 +123,7 @@ class GuestBook:
         self._recent.append(guest)
         return guest
 
-    def book(self, guest: Guest, route: int, created: int) -> Booking:
+    def book(self, guest: Guest, route: int, created: int) -> SeedBooking:
         """Add a booking of `guest`, made at `created` through `ROUTES[route]`."""
         dice, rows, tenant = self._dice, self._rows, self._tenant
         booking_id = rows.last_id["bookings"] + 1
@@ -132,7 +132,7 @@ class GuestBook:
         updated = created + dice.below(min(20 * DAY, self._now - created)) if canceled else created
         stay = self._stay(created)
         blocked = status is BookingStatus.UNAVAILABLE
-        booking = Booking(booking_id, reference_of(booking_id), canceled, dice.pick(tenant.rentals), stay, created)
+        booking = SeedBooking(booking_id, reference_of(booking_id), canceled, dice.pick(tenant.rentals), stay, created)
         rows.add(
             "bookings",
             tenant.account_id,

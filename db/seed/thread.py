@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from db.seed.dialogue import Cast, Line, Plot, guest_is_waiting, lines, subject
 from db.seed.dice import Dice, Shares
-from db.seed.guest import Booking, Guest, GuestBook, Question
+from db.seed.guest import Guest, GuestBook, Question, SeedBooking
 from db.seed.rows import DAY, HOUR, MINUTE, Rows, moment, moment_or_null
 from db.seed.tenant import INBOX_APP, ROUTES, HostRow, RentalRow, Tenant
 from db.seed.words import ARRIVALS
@@ -33,7 +33,7 @@ Creator = tuple[CreatorType | None, int | None, int | None, int | None]
 _NOBODY: Creator = (None, None, None, None)
 
 
-class Member(NamedTuple):
+class SeedMember(NamedTuple):
     """A participant's row id, and the host it is, or else the conversation's guest."""
 
     id: int
@@ -47,12 +47,12 @@ class Opening(NamedTuple):
     created: int
     route: int
     guest: Guest
-    bookings: Sequence[Booking]
+    bookings: Sequence[SeedBooking]
     rental: RentalRow
-    members: tuple[Member, ...]
+    members: tuple[SeedMember, ...]
 
 
-class State(NamedTuple):
+class ThreadState(NamedTuple):
     """What became of a conversation, in milliseconds."""
 
     last_message: int | None
@@ -104,10 +104,10 @@ class Desk:
         guest_and_first_host, others = hosts[:2], hosts[2:]
         if others and dice.chance(0.04):
             others[-1] = dice.pick(guest_and_first_host)
-        members = tuple(Member(rows.new_id("participants"), host) for host in guest_and_first_host + others)
+        members = tuple(SeedMember(rows.new_id("participants"), host) for host in guest_and_first_host + others)
         return Opening(rows.new_id("conversations"), created, route, guest, bookings, rental, members)
 
-    def _book(self, guest: Guest, route: int, created: int) -> list[Booking]:
+    def _book(self, guest: Guest, route: int, created: int) -> list[SeedBooking]:
         dice = self._dice
         count = _BOOKINGS.draw(dice)
         # Who comes back often writes about a booking that another conversation is about already.
@@ -144,7 +144,7 @@ class Desk:
             sent.append(sent[-1] + max(1, int(gap * pressed)))
         return sent
 
-    def _state(self, opening: Opening, sent: list[int], spam: bool, waiting: bool) -> State:
+    def _state(self, opening: Opening, sent: list[int], spam: bool, waiting: bool) -> ThreadState:
         dice, now = self._dice, self._now
         last = sent[-1] if sent else opening.created
         age = now - last
@@ -160,7 +160,7 @@ class Desk:
         marked = self._after(last) if spam else None
         closed_share = 0.06 if age < 3 * DAY else 0.4 if age < 30 * DAY else 0.85
         closed = self._after(last) if dice.chance(closed_share) else None
-        return State(sent[-1] if sent else None, deadline, read, marked, closed)
+        return ThreadState(sent[-1] if sent else None, deadline, read, marked, closed)
 
     def _after(self, then: int) -> int:
         """A moment within a week after `then`, and not after now."""
@@ -181,7 +181,7 @@ class Desk:
             self._guests.ask(opening.guest, Question(opening.created, opening.route, text, rental, None, None))
         return count
 
-    def _put_conversation(self, opening: Opening, state: State, title: str | None) -> None:
+    def _put_conversation(self, opening: Opening, state: ThreadState, title: str | None) -> None:
         dice, tenant = self._dice, self._tenant
         changes = [time for time in (state.last_message, state.read, state.spam, state.closed) if time is not None]
         connected = [booking.created for booking in opening.bookings]
@@ -217,7 +217,7 @@ class Desk:
         host = dice.pick(self._tenant.hosts)
         return _NOBODY if host.user_id is None else _by_user(host.user_id)
 
-    def _put_participants(self, opening: Opening, written: list[Line], sent: list[int], state: State) -> None:
+    def _put_participants(self, opening: Opening, written: list[Line], sent: list[int], state: ThreadState) -> None:
         last_sent: dict[int, int] = {line.speaker: time for line, time in zip(written, sent, strict=True)}
         for place, member in enumerate(opening.members):
             host = member.host
@@ -271,7 +271,7 @@ class Desk:
             )
 
 
-def _cast(members: tuple[Member, ...], tenant: Tenant) -> Cast:
+def _cast(members: tuple[SeedMember, ...], tenant: Tenant) -> Cast:
     """Name the speakers. Where no host takes part, guests write to the account's first host, whose place is -1."""
     names = {place: member.host.firstname for place, member in enumerate(members) if member.host}
     names[-1] = tenant.hosts[0].firstname

@@ -21,7 +21,7 @@ from db.bookingsync.files import find_files
 from db.bookingsync.importing import Phase, Progress, importing
 from db.bookingsync.report import Report
 from gql.cli.database import opened
-from gql.cli.refusal import RefusedError
+from gql.cli.refusal import CommandError
 from gql.settings import Settings
 
 _STOPPED = {
@@ -48,14 +48,14 @@ def import_command(
     """
     if not find_files(paths):
         folders = ", ".join(map(str, paths))
-        raise RefusedError(f"There is no *.json file in {folders}: name the folder or the files of an export", code=2)
+        raise CommandError(f"There is no *.json file in {folders}: name the folder or the files of an export", code=2)
     settings = Settings()
     with opened(settings, migrated=True) as dsn:
         try:
             depth = settings.max_json_depth
             return asyncio.run(import_files(dsn, paths, dry_run=dry_run, abandon=abandon, max_depth=depth))
         except KeyboardInterrupt:
-            raise RefusedError(_STOPPED[dry_run], code=130) from None
+            raise CommandError(_STOPPED[dry_run], code=130) from None
 
 
 async def import_files(dsn: str, paths: Sequence[Path], *, dry_run: bool, abandon: bool, max_depth: int) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 
-class RefusedError(Exception):
+class CommandError(Exception):
     """Each of `lines` is printed as a line of its own; `code` is the exit code."""
 
     def __init__(self, *lines: str, code: int = 1) -> None:

@@ -13,7 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from db.seed import seed
 from gql.cli.database import opened
-from gql.cli.refusal import RefusedError
+from gql.cli.refusal import CommandError
 from gql.settings import Settings
 
 app = typer.Typer(add_completion=False)
@@ -30,7 +30,7 @@ def seed_command(
         try:
             counts = fill(dsn, accounts=accounts, conversations=conversations, number=number)
         except KeyboardInterrupt:
-            raise RefusedError(
+            raise CommandError(
                 "Interrupted: nothing was written. Run `inbox seed` again to start over", code=130
             ) from None
     typer.echo(", ".join(f"{count:,} {table.replace('_', ' ')}" for table, count in counts.items()))

@@ -22,7 +22,7 @@ from graphql import (
     validate,
 )
 
-from gql.errors import Code, Refused, RequestError
+from gql.errors import ClientError, Code, RequestError
 from gql.execution.cache import Cache
 from gql.execution.measure import DocumentWalk, Limits, Measure
 from gql.execution.plan import Plans, condition_variables
@@ -128,7 +128,7 @@ class Documents:
             if errors:
                 raise RequestError.of(Code.GRAPHQL_VALIDATION_FAILED, *errors)
             return self._operations(document, walk)
-        except Refused as error:
+        except ClientError as error:
             raise RequestError.of(Code.OPERATION_TOO_COMPLEX, error) from None
         except GraphQLSyntaxError as error:
             raise RequestError.of(Code.GRAPHQL_PARSE_FAILED, error) from None

@@ -11,7 +11,7 @@ from typing import Any
 
 from graphql import ListValueNode, ObjectValueNode, OperationDefinitionNode, ValueNode, VariableNode
 
-from gql.errors import Code, Refused
+from gql.errors import ClientError, Code
 from gql.fields.cost import NOTHING, Cost, VariableSize, total
 
 # Input objects of an operation, those in variables as often as they are used: a filter of 100 conditions, the most that
@@ -24,10 +24,10 @@ MAX_DEPTH = 20
 MAX_VALUES = 10_000
 
 
-def too_large(what: str, limit: int) -> Refused:
+def too_large(what: str, limit: int) -> ClientError:
     """The refusal of input that is past the limit of `what`."""
     message = f"This operation is too complex: its input has over {limit} {what}"
-    return Refused(message, Code.OPERATION_TOO_COMPLEX, limit=f"input {what}", maximum=limit)
+    return ClientError(message, Code.OPERATION_TOO_COMPLEX, limit=f"input {what}", maximum=limit)
 
 
 def count_literal(value: ValueNode) -> Cost:
@@ -42,7 +42,7 @@ def count_literal(value: ValueNode) -> Cost:
 
 
 def check_input(operation: OperationDefinitionNode, objects: Cost, given: Mapping[str, Any]) -> None:
-    """Raise `Refused` where the variables `given` are too large.
+    """Raise `ClientError` where the variables `given` are too large.
 
     `objects` are the input objects of the operation, for each variable as many as it has.
     """
@@ -60,7 +60,7 @@ def check_input(operation: OperationDefinitionNode, objects: Cost, given: Mappin
 
 
 def _count(value: Any, most: int) -> tuple[int, int]:
-    """The objects and the values in a variable. Raises `Refused` for over `most` values, and for what is too deep."""
+    """The objects and the values in a variable. Raises `ClientError` for over `most` values and for deep nesting."""
     objects = values = depth = 0
     level = [value]
     while level:

@@ -14,8 +14,8 @@ from gql.execution.size import ResponseSize
 from gql.fields.node import id_encoder
 
 
-class Level:
-    """The objects of one plan while they are made. Implements `gql.fields.field.Level`."""
+class PlanLevel:
+    """The objects of one plan while they are made. Implements `gql.fields.field.PlanLevel`."""
 
     __slots__ = ("_size", "context", "found", "objects", "shown", "sources", "table", "variables")
 
@@ -79,7 +79,7 @@ async def complete(  # noqa: PLR0913, PLR0917  # the same
     shown: int,
 ) -> list[dict[str, Any]]:
     """An object for each source, by its plan. Raises whatever goes wrong: graphql-core then executes the operation."""
-    level = Level(context, variables, size, plan, sources, shown)
+    level = PlanLevel(context, variables, size, plan, sources, shown)
     if sources:
         # One after the other: all of them read from one connection.
         for step in plan.steps:

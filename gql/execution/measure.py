@@ -36,7 +36,7 @@ from graphql import (
 from strawberry.schema.schema_converter import GraphQLCoreConverter
 from strawberry.types.field import StrawberryField
 
-from gql.errors import Code, Refused
+from gql.errors import ClientError, Code
 from gql.execution.input import count_literal
 from gql.fields.cost import NOTHING, Cost, times, total
 from gql.fields.field import Field, MeasuredField
@@ -100,10 +100,10 @@ class Limits:
         )
 
 
-def too_complex(what: str, value: int | str, limit: int) -> Refused:
+def too_complex(what: str, value: int | str, limit: int) -> ClientError:
     """The refusal of an operation that is past the limit of `what`."""
     message = f"This operation is too complex: {what} {value}, where {limit} is the limit"
-    return Refused(message, Code.OPERATION_TOO_COMPLEX, limit=what, value=value, maximum=limit)
+    return ClientError(message, Code.OPERATION_TOO_COMPLEX, limit=what, value=value, maximum=limit)
 
 
 @dataclass(slots=True)
@@ -132,7 +132,7 @@ class DocumentWalk:
         self._pairs: set[tuple[Any, Any]] = set()
 
     def measure(self, operation: OperationDefinitionNode) -> Measure:
-        """What the operation asks for. Raises `Refused` where that is past a limit of what needs no variables."""
+        """What the operation asks for. Raises `ClientError` where that is past a limit of what needs no variables."""
         limits = self._limits
         root = self._schema.get_root_type(operation.operation)
         found = self._merged(root, (operation.selection_set,), 1)

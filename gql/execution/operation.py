@@ -21,7 +21,7 @@ from graphql.execution.values import VariableValues, get_variable_values
 from db.engine import Database
 from db.scope import Viewer
 from gql.context import Context
-from gql.errors import Code, Refused, RequestError, is_unavailable, show
+from gql.errors import ClientError, Code, RequestError, is_unavailable, show
 from gql.execution.admission import Admission
 from gql.execution.cache import Cache
 from gql.execution.document import MAX_VALIDATION_ERRORS, Operation
@@ -101,7 +101,7 @@ class Executor:
         given = dict(variables or {})
         try:
             check_input(operation.node, operation.measure.objects, given)
-        except Refused as error:
+        except ClientError as error:
             raise RequestError.of(Code.OPERATION_TOO_COMPLEX, error) from None
         values = get_variable_values(
             self._schema,
@@ -116,7 +116,7 @@ class Executor:
         items = max(operation.measure.list_items, longest_list(values.coerced))
         if items > self.limits.list_items and operation.type is OperationType.QUERY:
             message = f"A list has at most {self.limits.list_items} items, not {items}"
-            raise RequestError.of(Code.BAD_USER_INPUT, Refused(message))
+            raise RequestError.of(Code.BAD_USER_INPUT, ClientError(message))
         cost = operation.measure.cost.of(values.coerced)
         if cost > self.limits.cost:
             refusal = too_complex("cost", cost, self.limits.cost)
@@ -273,4 +273,4 @@ def _check_scopes(operation: Operation, viewer: Viewer) -> None:
     missing = sorted(operation.measure.scopes - viewer.scopes)
     if missing:
         message = f"This document needs scopes that the token does not have: {', '.join(missing)}"
-        raise RequestError.of(Code.FORBIDDEN, Refused(message, Code.FORBIDDEN, requiredScopes=missing))
+        raise RequestError.of(Code.FORBIDDEN, ClientError(message, Code.FORBIDDEN, requiredScopes=missing))

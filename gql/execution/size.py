@@ -13,14 +13,14 @@ from typing import Any
 
 import orjson
 
-from gql.errors import Code, Refused
+from gql.errors import ClientError, Code
 from gql.execution.build import ESCAPED, ObjectPlan
 
 # Data of at most so many times the limit is written to be measured.
 _MEASURED_AT_ONCE = 4
 
 
-class ResponseTooLargeError(Refused):
+class ResponseTooLargeError(ClientError):
     """The response would be larger than the limit."""
 
     def __init__(self, limit: int) -> None:

@@ -21,7 +21,7 @@ from db import tables as t
 from db.page import MAX_SIZE
 from db.scope import Viewer
 from gql.context import Context
-from gql.errors import Code, Refused
+from gql.errors import ClientError, Code
 from gql.fields.cost import Cost, size_of, times, total
 from gql.fields.enums import ChangeOperation, ChangeType
 from gql.fields.field import (
@@ -189,13 +189,13 @@ async def find_end(context: Context) -> str:
 
 
 async def find_changes(context: Context, values: Mapping[str, Any]) -> FoundChanges:
-    """The page that a field's arguments ask for. Raises `Refused`."""
+    """The page that a field's arguments ask for. Raises `ClientError`."""
     viewer = context.viewer
     size, conversation = values.get("first"), values.get("conversation_id")
     if size is None:
         size = _PAGE_SIZE
     if not 1 <= size <= MAX_SIZE:
-        raise Refused(f"first must be from 1 to {MAX_SIZE}, not {size}")
+        raise ClientError(f"first must be from 1 to {MAX_SIZE}, not {size}")
     try:
         page = await changes.read(
             context.snapshot,
@@ -207,7 +207,7 @@ async def find_changes(context: Context, values: Mapping[str, Any]) -> FoundChan
         )
     except changes.ResyncRequiredError:
         message = "The change log cannot be continued from this cursor: read the lists again, with changesCursor"
-        raise Refused(message, Code.RESYNC_REQUIRED) from None
+        raise ClientError(message, Code.RESYNC_REQUIRED) from None
     found = [_show(viewer, row, page.end.epoch) for row in page.changes]
     return FoundChanges(found, write_cursor(viewer, page.end), page.has_more)
 
@@ -218,7 +218,7 @@ def _show(viewer: Viewer, row: Any, epoch: str) -> FoundChange:
     # The id of an account belongs to no account.
     account = viewer.account_id if issubclass(table, t.TenantTable) else 0
     return FoundChange(
-        cursor=write_cursor(viewer, changes.Position(epoch, row.number)),
+        cursor=write_cursor(viewer, changes.ChangePosition(epoch, row.number)),
         type=type_,
         operation=ChangeOperation(row.operation),
         node_id=encode_id(table, account, row.node_id),
@@ -229,31 +229,33 @@ def _show(viewer: Viewer, row: Any, epoch: str) -> FoundChange:
 
 
 def _allowed_types(viewer: Viewer, asked: list[ChangeType] | None) -> frozenset[ChangeType]:
-    """The types that are asked for, or all that the token allows. Raises `Refused` for a type that it does not."""
+    """The types that are asked for, or all that the token allows. Raises `ClientError` for a type that it does not."""
     missing = {type_: NODE_SCOPES[table] - viewer.scopes for type_, table in change_tables().items()}
     if asked is None:
         return frozenset(type_ for type_, scopes in missing.items() if not scopes)
     if lacking := sorted(frozenset().union(*(missing[type_] for type_ in asked))):
-        raise Refused(f"These types require the scopes {', '.join(lacking)}", Code.FORBIDDEN, requiredScopes=lacking)
+        raise ClientError(
+            f"These types require the scopes {', '.join(lacking)}", Code.FORBIDDEN, requiredScopes=lacking
+        )
     return frozenset(asked)
 
 
-def write_cursor(viewer: Viewer, position: changes.Position) -> str:
+def write_cursor(viewer: Viewer, position: changes.ChangePosition) -> str:
     """The cursor of a position in the viewer's log."""
     parts = [position.epoch, viewer.account_id, position.number]
     return urlsafe_b64encode(orjson.dumps(parts)).decode().rstrip("=")
 
 
-def read_cursor(viewer: Viewer, text: str) -> changes.Position:
-    """The position that a cursor names. Raises `Refused` for anything but a cursor of the viewer's log."""
+def read_cursor(viewer: Viewer, text: str) -> changes.ChangePosition:
+    """The position that a cursor names. Raises `ClientError` for anything but a cursor of the viewer's log."""
     try:
         epoch, account, number = orjson.loads(urlsafe_b64decode(text + "=" * (-len(text) % 4)))
-        position = changes.Position(epoch, number)
+        position = changes.ChangePosition(epoch, number)
         canonical = isinstance(epoch, str) and type(number) is int and write_cursor(viewer, position) == text
     except (ValueError, TypeError, binascii.Error):
         canonical = False
     if not canonical or account != viewer.account_id or not 0 <= number < 1 << 63:
-        raise Refused("This is not a cursor of the change log")
+        raise ClientError("This is not a cursor of the change log")
     return position
 
 

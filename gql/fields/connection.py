@@ -20,7 +20,7 @@ from graphql import GraphQLNamedType, get_named_type
 from db.page import DEFAULT_SIZE, MAX_SIZE, Order, Page, Position
 from db.relations import Expression, Many, Slice, Window
 from gql.context import Context
-from gql.errors import Refused
+from gql.errors import ClientError
 from gql.fields.column import column
 from gql.fields.cost import Cost, total
 from gql.fields.field import Details, Field, Level, MeasuredField, Planner, UnplannableError
@@ -152,17 +152,17 @@ def _write_cursor(field: str, order: Order, position: Position) -> str:
 
 
 def decode_cursor(field: str, order: Order, text: str) -> Position:
-    """The position that a cursor names. Raises `Refused` for anything but a cursor of this field and order."""
+    """The position that a cursor names. Raises `ClientError` for anything but a cursor of this field and order."""
     try:
         its_field, its_order, value, id_ = orjson.loads(urlsafe_b64decode(text + "=" * (-len(text) % 4)))
         position = Position(_read_value(value), _whole(id_))
     except (ValueError, TypeError, OverflowError, binascii.Error):
-        raise Refused("This is not a cursor") from None
+        raise ClientError("This is not a cursor") from None
     if (its_field, its_order) != (field, order.full_name):
-        raise Refused(f"This cursor is not one of {field} in this order")
+        raise ClientError(f"This cursor is not one of {field} in this order")
     # Only the very form in which it was given out is one, with a value where the order has values.
     if not order.holds(position) or _write_cursor(field, order, position) != text:
-        raise Refused("This is not a cursor")
+        raise ClientError("This is not a cursor")
     return position
 
 
@@ -180,12 +180,12 @@ def _whole(value: Any) -> int:
 def read_page(  # noqa: PLR0913, PLR0917  # the four arguments of every connection
     field: str, order: Order, first: int | None, after: str | None, last: int | None, before: str | None
 ) -> Page:
-    """The page asked for. Raises `Refused` for sizes out of range, for both directions at once, and for bad cursors."""
+    """The requested page. Raises `ClientError` for sizes out of range, for both directions at once, for bad cursors."""
     if first is not None and last is not None:
-        raise Refused("Give first or last, not both")
+        raise ClientError("Give first or last, not both")
     for name, size in (("first", first), ("last", last)):
         if size is not None and not 1 <= size <= MAX_SIZE:
-            raise Refused(f"{name} must be from 1 to {MAX_SIZE}, not {size}")
+            raise ClientError(f"{name} must be from 1 to {MAX_SIZE}, not {size}")
     return Page(
         size=first or last or DEFAULT_SIZE,
         backward=last is not None,

@@ -22,7 +22,7 @@ from db.queries import booking
 from db.queries.conversation import filters
 from db.queries.conversation.search import is_blank
 from db.scope import Viewer
-from gql.errors import Refused
+from gql.errors import ClientError
 from gql.fields.cost import Weights
 from gql.fields.enums import BookingStatus, Channel, JourneyStage, expose
 from gql.fields.node import decode_id
@@ -178,19 +178,19 @@ class BookingFilter:
 def read_filter(input: Any, viewer: Viewer) -> tuple[Term, ...]:
     """The terms of a filter input; no terms for null.
 
-    Raises `Refused` for an id of another type and for a filter with too many levels or conditions.
+    Raises `ClientError` for an id of another type and for a filter with too many levels or conditions.
     """
     if input is None:
         return ()
     terms = tuple(_read_terms(input, viewer, depth=0))
     if sum(size(term.clause) for term in terms) > MAX_TERMS:
-        raise Refused(f"A filter has at most {MAX_TERMS} conditions")
+        raise ClientError(f"A filter has at most {MAX_TERMS} conditions")
     return terms
 
 
 def _read_terms(input: Any, viewer: Viewer, depth: int) -> Iterator[Term]:
     if depth > MAX_DEPTH:
-        raise Refused(f"A filter goes at most {MAX_DEPTH} levels of not and or deep")
+        raise ClientError(f"A filter goes at most {MAX_DEPTH} levels of not and or deep")
     criteria = FILTERS[type(input)]
     for field in dataclasses.fields(input):
         value = getattr(input, field.name)
@@ -211,19 +211,19 @@ def _read_value(field: dataclasses.Field[Any], value: Any, viewer: Viewer) -> An
     if isinstance(value, DateTimeRange):
         return {name: end for name in ENDS if (end := getattr(value, name)) is not None}
     if isinstance(value, str) and "\0" in value:
-        raise Refused("Text cannot hold a NUL character")
+        raise ClientError("Text cannot hold a NUL character")
     return value
 
 
 def read_order(input: ConversationOrder | None, filter: ConversationFilter | None) -> Order:
-    """The requested or default order. Raises `Refused` for RELEVANCE if the filter's own `search` is missing."""
+    """The requested or default order. Raises `ClientError` for RELEVANCE if the filter's own `search` is missing."""
     asked = input or ConversationOrder()
     order = filters.ORDERS[asked.field.value, asked.direction is OrderDirection.DESC]
     if asked.field is not ConversationOrderField.RELEVANCE:
         return order
     search = (filter and filter.search) or ""
     if is_blank(search):
-        raise Refused("The order RELEVANCE needs a search in the filter")
+        raise ClientError("The order RELEVANCE needs a search in the filter")
     return order.bound(search)
 
 

@@ -13,7 +13,7 @@ from graphql import get_named_type, is_abstract_type
 from db import tables as t
 from db.scope import Viewer
 from gql.context import Context
-from gql.errors import Code, Refused
+from gql.errors import ClientError, Code
 from gql.fields.cost import Cost, list_size, times, total
 from gql.fields.field import (
     Argument,
@@ -55,10 +55,10 @@ class LookupField(Field):
         return load_row(context, self.table, self.find(context.viewer, kwargs))
 
     def find(self, viewer: Viewer, values: Mapping[str, Any]) -> int:
-        """The id to look up. Raises `Refused` where not exactly one is given, and for one of another table."""
+        """The id to look up. Raises `ClientError` where not exactly one is given, and for one of another table."""
         id_, database_id = (values.get(name) for name in _IDS)
         if (id_ is None) == (database_id is None):
-            raise Refused("Give exactly one of id and databaseId")
+            raise ClientError("Give exactly one of id and databaseId")
         if id_ is not None:
             return decode_id(id_, self.table).seen_by(viewer)
         assert database_id is not None  # noqa: S101  # one of the two is given
@@ -187,7 +187,7 @@ def _plans(builder: Builder, selected: SelectedField) -> dict[type[t.Table], Any
 
 
 async def _nodes(level: Level, plans: Mapping[type[t.Table], Any], ids: Sequence[str]) -> list[Any]:
-    """An object for each id. Raises `Refused` for an id that is none, or whose type the token does not allow."""
+    """An object for each id. Raises `ClientError` for an id that is none, or whose type the token does not allow."""
     wanted = [_allowed(level.context, decode_id(id_)) for id_ in ids]
     by_table: dict[type[t.Table], list[int]] = {}
     for id_ in wanted:
@@ -214,7 +214,7 @@ def _allowed(context: Context, id_: GlobalId) -> GlobalId:
     """The id, if the token allows its type. The id names the type, so a refusal discloses nothing."""
     missing = NODE_SCOPES[id_.table] - context.viewer.scopes
     if missing:
-        raise Refused(f"This needs the scope {', '.join(sorted(missing))}", Code.FORBIDDEN)
+        raise ClientError(f"This needs the scope {', '.join(sorted(missing))}", Code.FORBIDDEN)
     return id_
 
 

@@ -19,7 +19,7 @@ from strawberry.schema_directive import Location
 from db import tables as t
 from db.engine import row_type
 from db.scope import Viewer
-from gql.errors import Refused
+from gql.errors import ClientError
 from gql.fields.computed import computed
 from gql.fields.field import Builder, Field, SelectedField
 from gql.fields.scalars import BigInt
@@ -72,7 +72,7 @@ def id_encoder(table: type[t.Table], account: int) -> Callable[[int], str]:
 
 
 def decode_id(text: str, table: type[t.Table] | None = None) -> GlobalId:
-    """The row that an id names. Raises `Refused` for a malformed id, and for one of another table than `table`.
+    """The row that an id names. Raises `ClientError` for a malformed id, and for one of another table than `table`.
 
     Raises `SchemaError` before `gql.types` is imported, which declares the types of ids.
     """
@@ -82,14 +82,14 @@ def decode_id(text: str, table: type[t.Table] | None = None) -> GlobalId:
         name, account, id_ = urlsafe_b64decode(text + "=" * (-len(text) % 4)).decode("ascii").split(":")
         found = GlobalId(NODE_TABLES[name], int(account), int(id_))
     except (ValueError, KeyError, binascii.Error):
-        raise Refused(f"{_glance(text)} is not an id") from None
+        raise ClientError(f"{_glance(text)} is not an id") from None
     tenant = issubclass(found.table, t.TenantTable)
     if encode_id(found.table, found.account, found.id) != text or not (
         0 < found.id < 1 << 63 and (0 < found.account < 1 << 63 if tenant else found.account == 0)
     ):
-        raise Refused(f"{_glance(text)} is not an id")
+        raise ClientError(f"{_glance(text)} is not an id")
     if table is not None and found.table is not table:
-        raise Refused(f"{_glance(text)} is the id of {_one(name)}, not of {_one(table.__name__)}")
+        raise ClientError(f"{_glance(text)} is the id of {_one(name)}, not of {_one(table.__name__)}")
     return found
 
 

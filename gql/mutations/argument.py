@@ -26,7 +26,7 @@ def given(value: Any) -> Any:
 
 
 def read_id(viewer: Viewer, table: type[t.Table], text: str) -> int:
-    """The number to look up in `table`. Raises `Refused` for what is no id, or one of another table."""
+    """The number to look up in `table`. Raises `ClientError` for what is no id, or one of another table."""
     return decode_id(text, table).seen_by(viewer)
 
 

@@ -121,7 +121,7 @@ class DisconnectBookingsInput:
 @mutation(Conversation)
 async def create_conversation(transaction: Transaction, viewer: Viewer, input: CreateConversationInput) -> int:
     """Creates a conversation. One that a user creates is read."""
-    draft = writes.Draft(
+    draft = writes.ConversationDraft(
         subject=input.subject,
         default_channel=input.default_channel,
         assignee_id=read_optional_id(viewer, t.Host, input.assignee_id),

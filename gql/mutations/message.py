@@ -61,7 +61,7 @@ async def create_message(transaction: Transaction, viewer: Viewer, input: Create
     A guest's message reopens a closed conversation, unless a host answered after it was sent. A host who writes has
     read the conversation.
     """
-    draft = message.Draft(
+    draft = message.MessageDraft(
         conversation_id=read_id(viewer, t.Conversation, input.conversation_id),
         content=input.content,
         visibility=input.visibility,

@@ -2,7 +2,8 @@
 
 A token is a JWT, signed with the configured secret (HS256) or with a key of the configured JWKS (RS256, ES256). Each
 key has exactly one algorithm. The token's header only selects a key: `none`, or HS256 "signed" with a public key, finds
-no key. Clients get the same answer for every reason; `Unauthenticated.reason` is for the log. Tokens are never logged.
+no key. Clients get the same answer for every reason; `UnauthenticatedError.reason` is for the log. Tokens are never
+logged.
 
 Times are seconds since the epoch. `exp` is checked exactly; `nbf` and `iat` may be LEEWAY ahead of the server's clock.
 """
@@ -57,7 +58,7 @@ _REFUSED: Mapping[type[jwt.PyJWTError], Reason] = {
 }
 
 
-class Unauthenticated(Exception):  # noqa: N818  # named like the error code, as Refused is
+class UnauthenticatedError(Exception):
     """The request has no viewer. `challenge` is the 401's WWW-Authenticate header; `reason` is only for the log."""
 
     def __init__(self, reason: Reason) -> None:
@@ -99,7 +100,7 @@ class Authenticator:
             await self._jwks.read()
 
     async def authenticate(self, authorization: str | None) -> Viewer:
-        """The viewer of an `Authorization` header. Raises Unauthenticated."""
+        """The viewer of an `Authorization` header. Raises UnauthenticatedError."""
         token = _bearer_token(authorization)
         digest = _digest(token)
         known = self._verified.pop(digest, None)
@@ -111,7 +112,7 @@ class Authenticator:
         until = min(_check_times(claims, now), now + CACHE_SECONDS)
         viewer = _viewer(claims)
         if self._exists is not None and not await self._exists(viewer):
-            raise Unauthenticated("unknown_actor")
+            raise UnauthenticatedError("unknown_actor")
         self._verified[digest] = until, viewer
         if len(self._verified) > CACHE_SIZE:
             self._verified.popitem(last=False)
@@ -121,15 +122,15 @@ class Authenticator:
         try:
             header = jwt.get_unverified_header(token)
         except jwt.PyJWTError:
-            raise Unauthenticated("malformed") from None
+            raise UnauthenticatedError("malformed") from None
         algorithm = header.get("alg")
         if algorithm == "HS256" and self._secret is not None:
             return self._secret
         if algorithm not in ("RS256", "ES256") or self._jwks is None:
-            raise Unauthenticated("wrong_algorithm")
+            raise UnauthenticatedError("wrong_algorithm")
         key = await self._jwks.find(algorithm, header.get("kid"))
         if key is None:
-            raise Unauthenticated("unknown_key")
+            raise UnauthenticatedError("unknown_key")
         return key
 
     def _decode(self, token: str, key: jwt.PyJWK) -> dict[str, Any]:
@@ -150,18 +151,18 @@ class Authenticator:
                 },
             )
         except jwt.PyJWTError as error:
-            raise Unauthenticated(_REFUSED.get(type(error), "malformed")) from None
+            raise UnauthenticatedError(_REFUSED.get(type(error), "malformed")) from None
 
 
 def _bearer_token(authorization: str | None) -> str:
     scheme, _, rest = (authorization or "").strip(" ").partition(" ")
     token = rest.lstrip(" ")
     if scheme.lower() != "bearer" or not token:
-        raise Unauthenticated("no_token")
+        raise UnauthenticatedError("no_token")
     if len(token) > MAX_TOKEN:
-        raise Unauthenticated("too_long")
+        raise UnauthenticatedError("too_long")
     if " " in token or not token.isascii():
-        raise Unauthenticated("malformed")
+        raise UnauthenticatedError("malformed")
     return token
 
 
@@ -170,13 +171,13 @@ def _digest(token: str) -> bytes:
 
 
 def _check_times(claims: Mapping[str, Any], now: float) -> float:
-    """Return when the token expires. Raises Unauthenticated if it has expired or is not valid yet."""
+    """Return when the token expires. Raises UnauthenticatedError if it has expired or is not valid yet."""
     for name in ("nbf", "iat"):
         if name in claims and _moment(claims[name]) > now + LEEWAY:
-            raise Unauthenticated("not_yet_valid")
+            raise UnauthenticatedError("not_yet_valid")
     expires = _moment(claims["exp"])
     if now >= expires:
-        raise Unauthenticated("expired")
+        raise UnauthenticatedError("expired")
     return expires
 
 
@@ -184,19 +185,19 @@ def _moment(value: object) -> float:
     """A NumericDate. Rejects infinities, which Python's JSON reader accepts: every token must expire."""
     if type(value) is int or (type(value) is float and math.isfinite(value)):
         return value
-    raise Unauthenticated("bad_claim")
+    raise UnauthenticatedError("bad_claim")
 
 
 def _viewer(claims: Mapping[str, Any]) -> Viewer:
     account, subject, scope = claims["account"], claims["sub"], claims["scope"]
     if not (is_id(account) and isinstance(subject, str) and isinstance(scope, str)):
-        raise Unauthenticated("bad_claim")
+        raise UnauthenticatedError("bad_claim")
     try:
         kind, actor_id = parse_subject(subject)
     except ValueError:
-        raise Unauthenticated("bad_claim") from None
+        raise UnauthenticatedError("bad_claim") from None
     try:
         scopes = granted(scope)
     except ValueError:
-        raise Unauthenticated("unknown_scope") from None
+        raise UnauthenticatedError("unknown_scope") from None
     return Viewer(account, ACTORS[kind], actor_id, scopes)

@@ -18,7 +18,7 @@ from db.scope import Viewer
 from gql.errors import ANSWERS, Code, RequestError
 from gql.execution.operation import Pipeline, ReadOnlyError, is_cancelled
 from gql.execution.record import Record
-from gql.security.auth import Authenticator, Unauthenticated
+from gql.security.auth import Authenticator, UnauthenticatedError
 from gql.web.etag import revalidated
 from gql.web.request import HttpRequest, RequestReader, negotiate, refuse_upgrade, wants_page
 from gql.web.response import JSON, HttpError, compressed, error_response, rate_headers, write
@@ -105,7 +105,7 @@ class GraphQLEndpoint:
             raise HttpError(400, "Send one Authorization header")
         try:
             return await self._authenticator.authenticate(headers[0] if headers else None)
-        except Unauthenticated as error:
+        except UnauthenticatedError as error:
             record.refused = error.reason
             challenge = {"WWW-Authenticate": error.challenge}
             rejected = ANSWERS[Code.UNAUTHENTICATED]

@@ -64,7 +64,7 @@ class _Phase(Enum):
     BODY = auto()
 
 
-class _RejectedError(Exception):
+class _StopParsingError(Exception):
     """Stops the parser in the middle of what it was given."""
 
 
@@ -135,11 +135,11 @@ class LimitedProtocol(HttpToolsProtocol):
         sizes = (len(name) + len(value) + _SEPARATORS for name, value in self.headers)
         if len(self.url) + sum(sizes) > self._limits.head:
             self._reject_head()
-            raise _RejectedError
+            raise _StopParsingError
         if len(self.pipeline) >= self._limits.pipelined:
             # Those that wait are answered; `on_response_complete` then closes the connection.
             self._rejected = True
-            raise _RejectedError
+            raise _StopParsingError
         super().on_headers_complete()
         self._enter(_Phase.BODY)
 

@@ -22,7 +22,7 @@ from starlette.routing import Route
 
 from db.queries.conversation.filters import ORDERS
 from gql.fields.connection import decode_cursor
-from gql.security.auth import Authenticator, Unauthenticated
+from gql.security.auth import Authenticator, UnauthenticatedError
 from gql.settings import Settings
 from gql.web.server import tune_collector
 from tests.bench import handwritten_sql as sql
@@ -51,7 +51,7 @@ def create_app() -> Starlette:
         async def endpoint(request: Request) -> Response:
             try:
                 viewer = await authenticator.authenticate(request.headers.get("authorization"))
-            except Unauthenticated as error:
+            except UnauthenticatedError as error:
                 return Response(status_code=401, headers={"WWW-Authenticate": error.challenge})
             async with request.app.state.pool.acquire() as connection:
                 data = await read(connection, viewer.account_id, request.query_params)

@@ -32,7 +32,7 @@ from db import tables as t
 from db.queries.conversation.filters import ORDERS
 from gql.fields.connection import decode_cursor
 from gql.fields.scalars import SCALARS
-from gql.security.auth import Authenticator, Unauthenticated
+from gql.security.auth import Authenticator, UnauthenticatedError
 from gql.settings import Settings
 from gql.web.server import tune_collector
 from tests.bench.identity import conversation_number
@@ -126,7 +126,7 @@ class View(GraphQL[Context, None]):
         """The request's; 401 without a valid token."""
         try:
             viewer = await self.authenticator.authenticate(request.headers.get("authorization"))
-        except Unauthenticated:
+        except UnauthenticatedError:
             raise HTTPException(401, "A valid bearer token is needed") from None
         return Context(viewer, Loaders(self.reading, viewer.account_id), self.engine, self.reading)
 

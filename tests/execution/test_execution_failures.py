@@ -206,7 +206,7 @@ async def test_nulls_and_errors_stand_in_a_list_where_they_belong(pair: Pair, br
 
     assert answer["data"] == {"nodes": [None, None, message, thread, None]}
     assert reported(answer) == [(["nodes", place], '"none" is not an id', "BAD_USER_INPUT") for place in (0, 4)]
-    assert FALLBACKS == {"Refused": 1}
+    assert FALLBACKS == {"ClientError": 1}
     await mended(pair, broken)
 
 

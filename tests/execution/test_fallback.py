@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 from db import tables as t
 from gql import types
 from gql.execution.fallback import FALLBACKS
-from gql.execution.level import Level
+from gql.execution.level import PlanLevel
 from gql.fields.lookup import LookupStep
 from gql.fields.many import ManyStep
 from gql.fields.node import NODE_TABLES, SchemaError, node
@@ -53,7 +53,7 @@ GUESTS_TEXT = "what a guest wrote"
 def break_step(patch: pytest.MonkeyPatch, step: type) -> None:
     """Let a step of plans have a defect."""
 
-    async def run(_step: Any, _level: Level) -> None:
+    async def run(_step: Any, _level: PlanLevel) -> None:
         raise KeyError(GUESTS_TEXT)
 
     patch.setattr(step, "run", run)
@@ -87,7 +87,7 @@ async def test_a_defect_in_a_mutations_plan_writes_once(
 ) -> None:
     written = MutationStep.run
 
-    async def write_then_fail(step: MutationStep, level: Level) -> None:
+    async def write_then_fail(step: MutationStep, level: PlanLevel) -> None:
         await written(step, level)
         raise KeyError
 
@@ -108,7 +108,7 @@ async def test_a_mistake_of_a_client_is_counted_and_no_warning(inbox: Client) ->
         answer = await inbox.answer("{ conversations(first: 0) { totalCount } }")
 
     assert [error["extensions"]["code"] for error in answer["errors"]] == ["BAD_USER_INPUT"]
-    assert FALLBACKS == {"Refused": 1}
+    assert FALLBACKS == {"ClientError": 1}
     assert [line["log_level"] for line in logged if line["event"] == "plan not followed"] == ["info"]
 
 

@@ -279,6 +279,37 @@ def test_the_rooms_stay_small_enough_to_walk() -> None:
     assert {room.name: count for room in rooms if (count := len([*room.glob("test_*.py")])) > 14} == {}
 
 
+def test_no_two_public_classes_have_one_name() -> None:
+    places: dict[str, list[str]] = {}
+    for path in PRODUCTION:
+        for node in ast.walk(tree(path)):
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                places.setdefault(node.name, []).append(path.relative_to(ROOT).as_posix())
+    # A record has a class for its table, its GraphQL type, and its form in an export. Each carries the record's name:
+    # the schema and global ids are made from them.
+    records = ("db/tables/", "gql/types/", "db/bookingsync/wire.py")
+    repeated = {name: paths for name, paths in places.items() if len(paths) > 1}
+    assert {
+        name: paths
+        for name, paths in repeated.items()
+        if not all(path.startswith(records) for path in paths)
+        or len({path.rpartition("/")[0] for path in paths}) < len(paths)
+    } == {}
+
+
+def test_exceptions_are_named_errors() -> None:
+    bases = {"Exception", "BaseException", "RuntimeError", "ValueError", "GraphQLError", "LookupError", "TypeError"}
+    names = {
+        node.name
+        for path in PRODUCTION
+        for node in ast.walk(tree(path))
+        if isinstance(node, ast.ClassDef)
+        and any(isinstance(base, ast.Name) and (base.id in bases or base.id.endswith("Error")) for base in node.bases)
+    }
+    assert len(names) > 20
+    assert {name for name in names if not name.endswith("Error")} == set()
+
+
 def test_modules_have_names_of_the_field() -> None:
     empty = {"utils", "util", "helpers", "helper", "common", "manager", "managers", "misc", "base_service"}
 

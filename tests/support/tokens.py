@@ -17,7 +17,7 @@ from pydantic import SecretStr
 
 from db.scope import Viewer
 from db.tables import CreatorType
-from gql.security.auth import Authenticator, Unauthenticated
+from gql.security.auth import Authenticator, UnauthenticatedError
 from gql.settings import Settings
 
 NOW = 1_700_000_000
@@ -95,8 +95,8 @@ def is_cached(authenticator: Authenticator, header: str | None) -> bool:
     return digest in authenticator._verified  # noqa: SLF001  # no answer shows it
 
 
-async def refusal(authenticator: Authenticator, header: str | None) -> Unauthenticated:
-    with pytest.raises(Unauthenticated) as caught:
+async def refusal(authenticator: Authenticator, header: str | None) -> UnauthenticatedError:
+    with pytest.raises(UnauthenticatedError) as caught:
         await authenticator.authenticate(header)
     assert not is_cached(authenticator, header)
     return caught.value

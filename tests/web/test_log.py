@@ -196,7 +196,7 @@ def test_an_operation_that_its_plan_did_not_answer_leaves_a_line(served: Served)
     lines = [each for each in served.lines if each["event"] == "plan not followed"]
 
     assert [(each["level"], each["reason"], each["operation"]) for each in lines] == [
-        ("info", "Refused", "Look"),
+        ("info", "ClientError", "Look"),
         ("warning", "LookupError", None),
     ]
 

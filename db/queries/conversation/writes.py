@@ -50,7 +50,7 @@ MAX_CONVERSATIONS = 250
 
 
 @dataclass(frozen=True, slots=True)
-class Draft:
+class ConversationDraft:
     """A conversation as it is asked for. Nothing given is None, and a list has each id once, in order."""
 
     table: ClassVar[type[t.TenantTable]] = t.Conversation
@@ -65,7 +65,7 @@ class Draft:
     external_id: str | None = None
 
 
-async def create(transaction: Transaction, viewer: Viewer, draft: Draft, key: str | None = None) -> int:
+async def create(transaction: Transaction, viewer: Viewer, draft: ConversationDraft, key: str | None = None) -> int:
     """Store the conversation that `draft` asks for, connected to its bookings. Returns its id.
 
     What the same key or external id stored before is returned. Raises `RejectedError` for what cannot be stored and for
@@ -74,7 +74,7 @@ async def create(transaction: Transaction, viewer: Viewer, draft: Draft, key: st
     return await once(transaction, viewer, draft, key, partial(_create, transaction, viewer, draft))
 
 
-async def _create(transaction: Transaction, viewer: Viewer, draft: Draft, identity: dict[str, Any]) -> int:
+async def _create(transaction: Transaction, viewer: Viewer, draft: ConversationDraft, identity: dict[str, Any]) -> int:
     reject(
         [
             *_subject_problems(draft.subject),

@@ -84,8 +84,7 @@ async def importing(  # noqa: PLR0913 - each is an option of the command
     that was interrupted, at any moment, continues when the same contents are given again; its report is the same as
     without the interruption. If the block is left by an exception, the next import yields the same report again. With
     other files, UnfinishedError is raised; with `abandon`, the rest of the unfinished import is dropped instead. With
-    `dry_run`, everything is done in one transaction and rolled back. A record of more than `max_depth` JSON arrays and
-    objects in each other is left over.
+    `dry_run`, everything is done in one transaction and rolled back. Records nested beyond `max_depth` are left over.
 
     The content of files raises nothing: it is in the report. Errors of the database are asyncpg's; what was imported
     before them stays. Files must not change during the import.

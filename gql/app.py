@@ -53,7 +53,13 @@ def create_app(settings: Settings, *, token: str | None = None) -> Starlette:
     """
     if settings.database_url is None:
         raise ValueError("database_url must be given: the command line starts the embedded server")
-    database = Database(settings.database_url, pool_size=settings.pool_size, pooled=settings.pooler is not None)
+    database = Database(
+        settings.database_url,
+        pool_size=settings.pool_size,
+        pooled=settings.pooler is not None,
+        # A character is at least a byte of the response.
+        max_text=settings.max_response,
+    )
     rates = RateLimiter(settings) if settings.rate_limit else None
     endpoint = GraphQLEndpoint(
         build_pipeline(settings, database, rates),

@@ -53,13 +53,7 @@ def create_app(settings: Settings, *, token: str | None = None) -> Starlette:
     """
     if settings.database_url is None:
         raise ValueError("database_url must be given: the command line starts the embedded server")
-    database = Database(
-        settings.database_url,
-        pool_size=settings.pool_size,
-        pooled=settings.pooler is not None,
-        # A character is at least a byte of the response.
-        max_text=settings.max_response,
-    )
+    database = Database(settings.database_url, pool_size=settings.pool_size, pooled=settings.pooler is not None)
     rates = RateLimiter(settings) if settings.rate_limit else None
     endpoint = GraphQLEndpoint(
         build_pipeline(settings, database, rates),
@@ -131,12 +125,13 @@ async def _lifespan(
 ) -> AsyncIterator[None]:
     # A worker that takes another's place while the database is away must not give up, and all others with it.
     await database.start(connect=False)
-    removing = asyncio.create_task(keep_removing(database, changes_days))
+    removing = {asyncio.create_task(keep_removing(database, changes_days))} if changes_days else set()
     try:
         yield
     finally:
-        removing.cancel()
-        await asyncio.wait([removing])
+        for task in removing:
+            task.cancel()
+            await asyncio.wait([task])
         await database.stop()
         if rates is not None:
             await rates.stop()

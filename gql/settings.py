@@ -95,7 +95,10 @@ class Settings(BaseSettings):
         default=None, description="`redis://…`, to limit several processes together; without it, each for itself"
     )
     changes_days: int = Field(
-        default=30, ge=1, le=36_500, description="Days that the change log keeps; older cursors need a resync"
+        default=30,
+        ge=0,
+        le=36_500,
+        description="Days that the change log keeps; older cursors need a resync. 0 keeps all",
     )
     max_connections: int = Field(default=800, ge=1, description="Connections of clients, per process")
     max_running: int = Field(default=64, ge=1, description="Operations at once, per process")

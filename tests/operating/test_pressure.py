@@ -75,8 +75,8 @@ async def test_clients_that_leave_free_their_connections_within_a_second(
     await prepare(dsn)
     variables = {"key": "k", "text": "k", "there": CONVERSATIONS[0]} if document is SEND else {}
     body = json.dumps({"query": document, "variables": variables})
-    # An actor reads on a quarter of the connections.
-    with serving_processes(dsn, tmp_path, INBOX_POOL_SIZE=str(4 * POOL if document is READ else POOL)) as served:
+    # An actor reads on a quarter of the connections, and writes on half of those for writing.
+    with serving_processes(dsn, tmp_path, INBOX_POOL_SIZE=str((4 if document is READ else 2) * POOL)) as served:
         address = urlsplit(served.url)
         request = (
             f"POST /graphql HTTP/1.1\r\nHost: inbox\r\nAuthorization: Bearer {served.token}\r\n"

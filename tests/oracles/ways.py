@@ -184,6 +184,9 @@ def _at(type_: Any, path: tuple[str, ...]) -> str:
     changes = (
         ["closed: true"] if "closed" in type_.fields and type_.name.endswith("Input") and path != ("closed",) else []
     )
+    # The conversations have no default channel, without which an external message of a host is rejected.
+    if type_.name == "CreateMessageInput" and path != ("channel",):
+        changes = ["channel: EMAIL"]
     return f"{{{', '.join([_arguments(type_.fields, path), *changes])}}}"
 
 

@@ -74,7 +74,12 @@ async def store_world(connection: asyncpg.Connection[Any], account: int = 1, shi
         await put("bookings", booking, reference=f"{booking} {mark}", client_id=CLIENT + shift, **links)
     await put("conversations", CONVERSATION, subject=f"Keys {mark}", source_id=SOURCE + shift, **_by_user(shift))
     await put(
-        "conversations", OTHER_CONVERSATION, subject=f"Towels {mark}", assignee_id=HOST + shift, **_by_application()
+        "conversations",
+        OTHER_CONVERSATION,
+        subject=f"Towels {mark}",
+        assignee_id=HOST + shift,
+        **_by_application(),
+        **_external(mark, shift),
     )
     await put(
         "inquiries",
@@ -123,8 +128,13 @@ async def _store_thread(connection: asyncpg.Connection[Any], account: int, shift
         )
     message = {"sender_id": CLIENT_PARTICIPANT + shift, "content": f"Where are the keys {mark}?", **_by_application()}
     note = {"sender_id": HOST_PARTICIPANT + shift, "content": f"Under the mat {mark}", **_by_user(shift)}
-    await store(connection, "messages", id=MESSAGE + shift, **message, **in_thread)
+    await store(connection, "messages", id=MESSAGE + shift, **message, **_external(mark, shift), **in_thread)
     await store(connection, "messages", id=NOTE + shift, visibility="INTERNAL", **note, **in_thread)
+
+
+def _external(mark: str, shift: int) -> dict[str, Any]:
+    """The id of the application that delivered a record: an application uses it once in an account."""
+    return {} if shift else {"external_id": f"Keys {mark}"}
 
 
 def _by_user(shift: int) -> dict[str, Any]:

@@ -39,7 +39,7 @@ SELECT applications.id, applications.name
 FROM applications
 WHERE applications.id = any(ARRAY[$1::BIGINT]);
 
-SELECT conversations.id, conversations.closed_at, conversations.deadline_response_at, conversations.last_message_at, conversations.read
+SELECT conversations.id, conversations.closed_at, conversations.last_message_at, conversations.read
 FROM conversations
 WHERE conversations.account_id = $1::BIGINT AND conversations.id = any(ARRAY[$2::BIGINT]);
 

@@ -47,6 +47,7 @@ ROOTS = {
     "Query.bookings",
     "Query.hosts",
     "Query.sources",
+    "Change.conversation",
     "Viewer.account",
     "Viewer.actor",
     "Viewer.host",

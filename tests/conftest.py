@@ -136,7 +136,8 @@ async def shared(shared_dsn: str) -> AsyncIterator[World]:
     connection = await asyncpg.connect(shared_dsn)
     try:
         with recording(statements):
-            async with serving(shared_dsn, statements) as client:
+            # All tests of the module would share one budget.
+            async with serving(shared_dsn, statements, rate_limit=0) as client:
                 yield World(client, connection)
     finally:
         await connection.close()

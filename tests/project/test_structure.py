@@ -28,6 +28,7 @@ DB_ORDER = [
     {"db.session"},
     {"db.engine"},
     {"db.compiled"},
+    {"db.pieces"},
     {"db.relations"},
     {"db.changes"},
     {"db.queries"},

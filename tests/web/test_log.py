@@ -144,7 +144,7 @@ def test_there_is_a_line_an_operation(served: Served) -> None:
     assert served.operations() == [
         line(200, type="query", operation="Look", cost=2 + 3 * 21, errors=2, codes=["BAD_USER_INPUT"]),
         line(200, type="mutation", operation="Write", cost=11),
-        line(200, type="query", cost=20, errors=1, codes=["INTERNAL_SERVER_ERROR"]),
+        line(200, type="query", cost=20 + 20, errors=1, codes=["INTERNAL_SERVER_ERROR"]),
         line(200, type="query", operation="N" * 100, cost=0),
         line(200, type="query", **bad_input),
         line(200, errors=1, codes=["GRAPHQL_PARSE_FAILED"]),

@@ -2,9 +2,8 @@
 
 From the bottom to the top: `tables` (SQLModel, columns and keys), `scope` (the viewer, and the tenant predicate),
 `page` (keyset arithmetic, pure), `criterion` (conditions, pure), `engine` (connections; `failure` has its errors, and
-`session` how connections are set up), `compiled` (statements that are kept), `pieces` (long texts, read until there are
-too many), `relations` (batched loading), `queries` (everything that is not a relation); beside them `embedded`,
-`migrations`, `seed` and `bookingsync` (the import).
+`session` how connections are set up), `compiled` (statements that are kept), `relations` (batched loading), `queries`
+(everything that is not a relation); beside them `embedded`, `migrations`, `seed` and `bookingsync` (the import).
 
 How SQL is written:
 

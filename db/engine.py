@@ -10,7 +10,6 @@ what may be done twice.
 from __future__ import annotations
 
 import asyncio
-import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager, suppress
@@ -109,12 +108,10 @@ class Snapshot:
         self,
         pool: asyncpg.Pool[Row],
         session: Session = DIRECT,
-        max_text: int = sys.maxsize,
         *,
         in_transaction: bool = True,
         share: Callable[[], asyncio.Semaphore] | None = None,
     ) -> None:
-        self.max_text = max_text  # Characters that a relation may load at a time.
         self.seconds = 0.0
         """How long statements have run, waiting for a connection not included."""
         self._pool = pool
@@ -254,12 +251,11 @@ async def _roll_back(connection: Any) -> None:
 class Database:
     """The pools of a process. Made without connecting; `start()` connects."""
 
-    def __init__(self, dsn: str, *, pool_size: int = 10, pooled: bool = False, max_text: int = sys.maxsize) -> None:
+    def __init__(self, dsn: str, *, pool_size: int = 10, pooled: bool = False) -> None:
         self._dsn = dsn
         self._reading_session = Session(_PLANNING, pooled)
         self._writing_session = Session(_WRITING, pooled)
         self._size = pool_size
-        self._max_text = max_text
         self._pool: asyncpg.Pool[Row] | None = None
         self._control: asyncpg.Pool[Row] | None = None
         self._writing: asyncpg.Pool[Row] | None = None
@@ -283,7 +279,7 @@ class Database:
     def snapshot_for(self, viewer: Viewer, *, in_transaction: bool = True) -> Snapshot:
         """A snapshot for an operation of `viewer`. Each actor has at most a quarter of the pool at a time."""
         share = partial(self._share, "read", viewer, _SHARES)
-        return Snapshot(self.pool, self._reading_session, self._max_text, in_transaction=in_transaction, share=share)
+        return Snapshot(self.pool, self._reading_session, in_transaction=in_transaction, share=share)
 
     def control_snapshot(self) -> Snapshot:
         """A snapshot for a single statement, on the connection that no operation occupies."""

@@ -7,10 +7,9 @@ Nothing here knows how rows are shown, nor keeps them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
-from itertools import chain
 from typing import Any, NamedTuple, TypeAlias
 
 from sqlalchemy import (
@@ -36,7 +35,6 @@ from db.compiled import kept
 from db.criterion import Clause, Shape, Term, conditions, contradict, values
 from db.engine import Snapshot, Statement
 from db.page import BY_ID, FIRST_PAGE, MOST_RANKED, Order, Page
-from db.pieces import load_in_pieces
 from db.scope import ACCOUNT, visible
 
 _KEYS = "keys"
@@ -80,10 +78,6 @@ class Slice(NamedTuple):
     has_previous: bool
 
 
-def _rows(slices: Iterable[Slice]) -> Iterator[Any]:
-    return chain.from_iterable(slice_.rows for slice_ in slices)
-
-
 def filter_parameters(where: Sequence[Term]) -> dict[str, Any]:
     """The values of terms, under the names that their places give them."""
     return {_place(place): value for place, value in enumerate(values(where))}
@@ -120,23 +114,7 @@ class ById:
     async def load(
         self, snapshot: Snapshot, account_id: int, ids: Sequence[int], columns: Columns = ALL
     ) -> list[Any | None]:
-        """A row for each id with at least `columns`, none where the account has no such row.
-
-        Raises `TooMuchTextError`.
-        """
-        return await load_in_pieces(
-            lambda piece: self._load(snapshot, account_id, piece, columns),
-            iter,
-            ids,
-            1,
-            self.table,
-            columns,
-            snapshot.max_text,
-        )
-
-    async def _load(
-        self, snapshot: Snapshot, account_id: int, ids: Sequence[int], columns: Columns
-    ) -> list[Any | None]:
+        """A row for each id with at least `columns`, none where the account has no such row."""
         statement = _by_id_statement(self.table, columns, single=len(ids) == 1)
         rows = await snapshot.fetch(statement, {ACCOUNT: account_id, **_key_parameters(ids)})
         found = {row["id"]: row for row in rows}
@@ -197,23 +175,7 @@ class Many:
     async def load(
         self, snapshot: Snapshot, account_id: int, parents: Sequence[int], window: Window, columns: Columns = ALL
     ) -> list[Slice]:
-        """A slice for each parent, its rows with at least `columns`. `parents` are distinct.
-
-        Raises `TooMuchTextError`.
-        """
-        return await load_in_pieces(
-            lambda piece: self._load(snapshot, account_id, piece, window, columns),
-            _rows,
-            parents,
-            window.page.size + 1,
-            self.target,
-            columns,
-            snapshot.max_text,
-        )
-
-    async def _load(
-        self, snapshot: Snapshot, account_id: int, parents: Sequence[int], window: Window, columns: Columns
-    ) -> list[Slice]:
+        """A slice for each parent, its rows with at least `columns`. `parents` are distinct."""
         page = window.page
         clauses = tuple(term.clause for term in window.where)
         # Without a filter, PostgreSQL can plan a page once for all values, if the size of the page is a constant. With

@@ -86,18 +86,6 @@ class ClientError(GraphQLError):
         super().__init__(message, extensions={"code": code, **extensions})
 
 
-class ResponseTooLargeError(ClientError):
-    """The response would be larger than the limit."""
-
-    def __init__(self, limit: int) -> None:
-        super().__init__(
-            f"The response would have over {limit} bytes: ask for fewer nodes or fields",
-            Code.OPERATION_TOO_COMPLEX,
-            limit="response",
-            maximum=limit,
-        )
-
-
 class RequestError(Exception):
     """The request was not executed: no `data` was computed. `errors` are as they go into the response."""
 

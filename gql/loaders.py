@@ -15,11 +15,9 @@ from aiodataloader import DataLoader
 
 from db import tables as t
 from db.criterion import Term
-from db.pieces import TooMuchTextError
 from db.queries.conversation import counts
 from db.relations import ALL, Columns, Expression, Many, Slice, Window, by_id
 from gql.context import Context
-from gql.errors import ResponseTooLargeError
 
 _Batch: TypeAlias = Callable[[Sequence[Any]], Awaitable[list[Any]]]
 
@@ -39,16 +37,10 @@ class LevelLoader(DataLoader[Any, Any]):
     async def batch_load_fn(self, keys: list[Any]) -> list[Any]:
         """Aiodataloader's hook: the values of distinct keys."""
         try:
-            return await self._load(keys)
+            return await self._batch(keys)
         except CancelledError as error:
             # Aiodataloader would leave the waiters waiting for ever.
             raise InterruptedLoadError from error
-
-    async def _load(self, keys: Sequence[Any]) -> list[Any]:
-        try:
-            return await self._batch(keys)
-        except TooMuchTextError as error:
-            raise ResponseTooLargeError(error.limit) from None
 
     def load(self, key: Any) -> Future[Any]:
         """One key's value, in a batch with the other keys asked for meanwhile.
@@ -76,7 +68,7 @@ class LevelLoader(DataLoader[Any, Any]):
         values = self._values
         missing = [key for key in keys if key not in values] if values else keys
         if missing:
-            values.update(zip(missing, await self._load(missing), strict=True))
+            values.update(zip(missing, await self._batch(missing), strict=True))
         return [values[key] for key in keys]
 
 

@@ -25,11 +25,11 @@ from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
 from db.engine import SnapshotClosedError
 from gql.context import Context
-from gql.errors import Code, ResponseTooLargeError
+from gql.errors import Code
 from gql.execution.fallback import count_fallback
 from gql.execution.level import complete
 from gql.execution.plan import Part, Plans, plan_operation
-from gql.execution.size import ResponseSize
+from gql.execution.size import ResponseSize, ResponseTooLargeError
 from gql.fields.field import UnplannableError
 from gql.loaders import InterruptedLoadError
 

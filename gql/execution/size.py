@@ -13,11 +13,23 @@ from typing import Any
 
 import orjson
 
-from gql.errors import ResponseTooLargeError
+from gql.errors import ClientError, Code
 from gql.execution.build import ESCAPED, ObjectPlan
 
 # Data of at most so many times the limit is written to be measured.
 _MEASURED_AT_ONCE = 4
+
+
+class ResponseTooLargeError(ClientError):
+    """The response would be larger than the limit."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(
+            f"The response would have over {limit} bytes: ask for fewer nodes or fields",
+            Code.OPERATION_TOO_COMPLEX,
+            limit="response",
+            maximum=limit,
+        )
 
 
 class ResponseSize:

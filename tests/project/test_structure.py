@@ -28,7 +28,6 @@ DB_ORDER = [
     {"db.session"},
     {"db.engine"},
     {"db.compiled"},
-    {"db.pieces"},
     {"db.relations"},
     {"db.changes"},
     {"db.queries"},

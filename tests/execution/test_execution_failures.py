@@ -127,7 +127,7 @@ async def test_a_null_on_the_way_to_the_root_leaves_nothing(pair: Pair, broken: 
     answer = await pair.answer("{ conversations { nodes { subject messages { nodes { sender { id } } } } } }")
 
     assert answer["data"] is None
-    path = ["conversations", "nodes", 1, "messages", "nodes", 1, "sender"]
+    path = ["conversations", "nodes", 0, "messages", "nodes", 1, "sender"]
     assert reported(answer) == [(path, *MASKED)]
     await mended(pair, broken)
 
@@ -260,14 +260,14 @@ async def test_a_loader_that_fails_is_told_where_it_is_asked(
 async def test_an_error_at_or_below_a_last_row_stops_at_it(pair: Pair, broken: pytest.MonkeyPatch) -> None:
     document = "{ conversations { nodes { subject lastMessage { sender { id } } } } }"
     keys, towels = {"subject": "Keys of 1", "lastMessage": None}, {"subject": "Towels of 1", "lastMessage": None}
-    path = ["conversations", "nodes", 1, "lastMessage"]
+    path = ["conversations", "nodes", 0, "lastMessage"]
 
     lose(broken, t.Participant, 41)
     below = await pair.answer(document)
     fail(broken, Many, "load", t.Message)
     at = await pair.answer(document)
 
-    assert [below["data"], at["data"]] == [{"conversations": {"nodes": [towels, keys]}}] * 2
+    assert [below["data"], at["data"]] == [{"conversations": {"nodes": [keys, towels]}}] * 2
     assert reported(below) == [([*path, "sender"], *MASKED)]
     assert reported(at) == [([*path[:2], place, "lastMessage"], *MASKED) for place in (0, 1)]
     await mended(pair, broken)
@@ -349,9 +349,9 @@ async def test_a_custom_resolver_is_called_by_graphql_core_and_counted(world: st
         good = await pair.answer("{ conversation(databaseId: 10) { greeting source { name } } }")
         await mended(pair, broken)
 
-    assert answer["data"]["conversations"]["nodes"][0] == {"greeting": None, "messages": {"nodes": []}}
+    assert answer["data"]["conversations"]["nodes"][1] == {"greeting": None, "messages": {"nodes": []}}
     assert answer["data"]["hosts"] == {"nodes": [{"firstname": "Hugo"}, {"firstname": "Hedda"}]}
-    assert reported(answer) == [(["conversations", "nodes", 0, "greeting"], *MASKED)]
+    assert reported(answer) == [(["conversations", "nodes", 1, "greeting"], *MASKED)]
     assert good == {"data": {"conversation": {"greeting": "About Keys of 1", "source": {"name": "Website of 1"}}}}
     reason = "Conversation.greeting has a resolver of its own"
     assert counted == {reason: 1}

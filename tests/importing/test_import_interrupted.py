@@ -333,7 +333,10 @@ async def test_what_is_derived_is_right_after_every_import(inbox: Inbox) -> None
 async def test_a_guest_waits_from_the_first_message_that_nobody_answered(inbox: Inbox) -> None:
     pages = thread(5)
     links = {"conversation": 5, "sender": 5}
-    pages["messages"] += [record("messages", id, sent_at=moment(id), links=links) for id in (6, 7)]  # noqa: A001
+    pages["messages"] += [
+        record("messages", id, day=id + 1, created_at=moment(id + 1), sent_at=moment(id), links=links)
+        for id in (6, 7)  # noqa: A001
+    ]
     await inbox.give(**pages)
     derived = "SELECT (waiting_since AT TIME ZONE 'UTC')::date::text || ' ' || unread_count FROM conversations"
     assert await inbox.one(derived) == "2019-05-01 3"
@@ -343,7 +346,8 @@ async def test_a_guest_waits_from_the_first_message_that_nobody_answered(inbox: 
         messages=[record("messages", 8, sent_at="2019-05-06T09:00:00Z", links={"conversation": 5, "sender": 6})],
     )
     assert await inbox.one(derived) == "2019-05-07 3"
-    await inbox.give(conversations=[record("conversations", 5, day=2, read_at=moment(6))])
+    # Everything was sent by then; what arrived after it is unread.
+    await inbox.give(conversations=[record("conversations", 5, day=2, read_at=moment(7))])
     assert await inbox.one(derived) == "2019-05-07 1"
 
 

@@ -80,7 +80,7 @@ async def test_every_answer_has_the_security_headers(
             await send(client, method="GET", path="/nope"),
             await send(client, operation, method="PUT"),
             await send(client, operation, accept="text/html"),
-            await send(client, b"x" * 300_000),
+            await send(client, b"x" * 600_000),
             await send(client, operation, content_type="text/plain"),
             await send(client, operation),
             await send(client, operation),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import itertools
 import socket
 import threading
@@ -24,6 +25,7 @@ from db.embedded import embedded
 from db.migrations.apply import migrate
 from db.seed import seed
 from gql.app import create_app
+from gql.web.server import tune_collector
 from tests.support.client import Client, Statements, make_settings
 from tests.support.postgresql import postgresql
 from tests.support.world import World
@@ -49,6 +51,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def anyio_backend() -> str:
     """What the server runs on."""
     return "asyncio"
+
+
+@pytest.fixture
+def tuned_collector() -> Iterator[None]:
+    """Garbage is looked for as in a server: never among what the process had before, which is the whole test run."""
+    thresholds = gc.get_threshold()
+    tune_collector()
+    yield
+    gc.set_threshold(*thresholds)
+    gc.unfreeze()
 
 
 @pytest.fixture(scope="session")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import threading
 import time
 import tracemalloc
@@ -153,12 +154,21 @@ async def test_the_database_time_of_a_write_that_fails_is_charged(
     assert refused.status_code == 429
 
 
+@pytest.mark.usefixtures("tuned_collector")
 async def test_who_sends_expensive_documents_waits_and_others_do_not(
     stored: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # The beginning of a minute.
     now = 1_800_000_000.0
     monkeypatch.setattr(time, "time", lambda: now)
+    spend = RateLimiter.spend
+    spent: list[int] = []
+
+    async def spend_and_note(rates: RateLimiter, viewer: Viewer, seconds: float) -> None:
+        spent.append(math.ceil(seconds * 1_000_000))
+        await spend(rates, viewer, seconds)
+
+    monkeypatch.setattr(RateLimiter, "spend", spend_and_note)
     hostile = "{ " + " ".join(f"conversations {{ nodes {{ nothing{number} }} }}" for number in range(300)) + " } #"
     async with serving(stored, Statements(), rate_seconds=1) as client:
         other = client.as_(1, APPLICATION)
@@ -168,6 +178,7 @@ async def test_who_sends_expensive_documents_waits_and_others_do_not(
             if refused.status_code == 429:
                 break
         took = time.thread_time() - started
+        charged = spent.copy()
         answered = await other.post(HOSTS)
         still = await client.post(HOSTS)
         now += 120
@@ -175,7 +186,9 @@ async def test_who_sends_expensive_documents_waits_and_others_do_not(
 
     assert (refused.status_code, refused.json()) == (429, refusal("Too much was asked for in a minute", "RATE_LIMITED"))
     assert int(refused.headers["retry-after"]) > 60
-    assert number > 1
+    # Every document before is charged, and none is refused before they have used up the second.
+    assert number == len(charged) > 0
+    assert sum(charged[:-1]) < 1_000_000 <= sum(charged)
     # A fifth of a second for the documents, and as much again for what is around them.
     assert took < 1
     assert (answered.status_code, still.status_code, later.status_code) == (200, 429, 200)

@@ -27,6 +27,7 @@ from db.seed import seed
 from gql.app import create_app
 from gql.web.server import tune_collector
 from tests.support.client import Client, Statements, make_settings
+from tests.support.factories import log_some_of_each
 from tests.support.postgresql import postgresql
 from tests.support.world import World
 
@@ -100,12 +101,14 @@ def dsn(template: str, create_database: Callable[[str], str]) -> str:
 
 @pytest.fixture(scope="session")
 def seeded_dsn(template: str, create_database: Callable[[str], str]) -> str:
-    """A database with two accounts of 120 conversations each. Tests only read it."""
+    """A database with two accounts of 120 conversations each, and a few changes in its log. Tests only read it."""
     dsn = create_database(template)
 
     async def fill() -> None:
         connection = await asyncpg.connect(dsn)
         await seed(connection, accounts=2, conversations=120, seed=7, now=NOW)
+        for account in (1, 2):
+            await log_some_of_each(connection, account)
         await connection.close()
 
     asyncio.run(fill())

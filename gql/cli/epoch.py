@@ -20,7 +20,7 @@ def epoch_command(
     *,
     new: Annotated[bool, typer.Option("--new", help="Start a new one: clients read their lists again.")] = False,
 ) -> None:
-    """Show the change log's epoch, or start a new one after the database was restored from a backup."""
+    """Show the change log's epoch, or start a new one after a restore from a backup."""
     with opened(Settings(), migrated=True) as dsn:
         typer.echo(asyncio.run(_epoch(dsn, new=new)))
 

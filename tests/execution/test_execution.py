@@ -19,6 +19,7 @@ from gql.fields.node import NODE_TABLES, encode_id
 from gql.schema import build_schema
 from tests.oracles.drawing import Known, Path, draw
 from tests.oracles.reference import DROPPED, Pair, pairing
+from tests.support.factories import log_cursors
 
 pytestmark = [pytest.mark.anyio, pytest.mark.filterwarnings(DROPPED)]
 
@@ -71,7 +72,7 @@ async def known(seeded_dsn: str, pair: Pair) -> Known:
         ids[name] = [encode_id(table, account, row["id"]) for row in rows]
         ids[name] += [encode_id(table, account, 999_999), encode_id(table, account and 2, 1)]
     await connection.close()
-    cursors: dict[str, list[str]] = {}
+    cursors: dict[str, list[str]] = {"Query.changes": await log_cursors(seeded_dsn)}
     _gather_cursors((await pair.answer(CURSORS))["data"], "Query", cursors)
     return Known(ids, cursors)
 

@@ -43,6 +43,9 @@ _PAGES = (
     *("first: $none", "first: null", "last: $none, first: $some"),
 )
 _WRONG_PAGES = ("first: 0", "first: 2, last: 2", 'after: "x"', "last: 101")
+# Of the change log, which is read in one direction.
+_LOG_PAGES = ("", "first: 1", "first: 2", "first: 3", "first: 6", "first: $some", "first: $none", "first: null")
+_WRONG_LOG_PAGES = ("first: 0", "first: 101")
 _CONDITIONS = (
     *("@include(if: $yes)", "@skip(if: $no)", "@include(if: $yes) @skip(if: $no)"),
     *("@include(if: $no)", "@skip(if: true)", "@include(if: true)"),
@@ -51,6 +54,7 @@ _REFERRED = {
     "assigneeIds": "Host",
     "bookingIds": "Booking",
     "clientIds": "Client",
+    "conversationId": "Conversation",
     "hostIds": "Host",
     "inquiryIds": "Inquiry",
     "rentalIds": "Rental",
@@ -79,7 +83,7 @@ _SAMPLES = {
 
 @dataclass(frozen=True)
 class Known:
-    """Ids by type, and cursors by the connection that gave them out, such as `Conversation.messages`."""
+    """Ids by type, and cursors by the field that gave them out, such as `Conversation.messages`."""
 
     ids: Mapping[str, Sequence[str]]
     cursors: Mapping[str, Sequence[str]]
@@ -175,7 +179,9 @@ def _selection(draft: _Draft, type_: GraphQLCompositeType, path: Path, depth: in
 def _field(draft: _Draft, type_: Any, path: Path, depth: int) -> str:
     leaves = [name for name, definition in type_.fields.items() if not _is_composite(definition)]
     inner = [name for name, definition in type_.fields.items() if _is_composite(definition)]
-    deeper = inner and depth > 0 and draft.budget > 0 and (not leaves or not draft.one_in(3))
+    # The root has a single leaf, which would else stand in for most of what leads on.
+    leaf = bool(leaves) and draft.one_in(3 if path else 20)
+    deeper = inner and depth > 0 and draft.budget > 0 and not leaf
     name = draft.choose(inner if deeper else leaves or ["__typename"])
     if name == "__typename":
         return "__typename"
@@ -248,14 +254,20 @@ def _arguments(draft: _Draft, place: str, definition: GraphQLField) -> str:
     parts = []
     if "first" in definition.args:
         wrong = draft.one_in(60 if place.startswith("Query.") else 8)
-        parts.append(draft.choose(_WRONG_PAGES if wrong else _PAGES))
-        if draft.known.cursors.get(place) and draft.one_in(6):
+        if "last" in definition.args:
+            parts.append(draft.choose(_WRONG_PAGES if wrong else _PAGES))
+        else:
+            parts.append(draft.choose(_WRONG_LOG_PAGES if wrong else _LOG_PAGES))
+        if "last" in definition.args and draft.known.cursors.get(place) and draft.one_in(6):
             side, cursor = draft.choose(("after", "before")), draft.choose(draft.known.cursors[place])
             parts.append(f'{side}: "{cursor}"')
     for name, argument in definition.args.items():
         if is_required_argument(argument) or (name not in {"first", "last", "after", "before"} and draft.one_in(4)):
             variable = "filter" if str(argument.type) == "ConversationFilter" else _VARIABLE_OF.get(name)
-            value = f"${variable}" if variable and draft.one_in(2) else _value(draft, name, argument.type, "")
+            if name == "after":
+                value = f'"{_cursor(draft, place)}"'
+            else:
+                value = f"${variable}" if variable and draft.one_in(2) else _value(draft, name, argument.type, "")
             parts.append(f"{name}: {value}")
     joined = ", ".join(part for part in parts if part)
     return f"({joined})" if joined else ""
@@ -288,6 +300,12 @@ def _id(draft: _Draft, name: str, owner: str) -> str:
     wanted = _REFERRED.get(name) or owner.removesuffix("Filter") or draft.choose(list(draft.known.ids))
     draft.asked[()].append(wanted)
     return draft.choose(draft.known.ids[wanted])
+
+
+def _cursor(draft: _Draft, place: str) -> str:
+    """A cursor for a field that must be given one; seldom none."""
+    cursors = draft.known.cursors.get(place)
+    return draft.choose(cursors) if cursors and not draft.one_in(60) else "x"
 
 
 def _is_composite(definition: GraphQLField) -> bool:

@@ -337,8 +337,8 @@ async def test_writers_of_which_many_roll_back_leave_no_gap(connection: asyncpg.
     total = sum(await asyncio.gather(*map(work, range(16))))
 
     found = await connection.fetch(
-        """SELECT count(*) AS count, max(number) AS last, c.number AS counter
-        FROM changes JOIN change_counters c USING (account_id) GROUP BY account_id, c.number"""
+        """SELECT count(*) AS count, max(l.number) AS last, c.number AS counter
+        FROM changes l JOIN change_counters c USING (account_id) GROUP BY account_id, c.number"""
     )
     assert sum(row["count"] for row in found) == total
     assert all(row["count"] == row["last"] == row["counter"] for row in found)

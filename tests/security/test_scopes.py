@@ -36,6 +36,8 @@ REQUIRED: dict[str, set[str]] = {
     "Account": {INBOX},
     "Application": set(),
     "Booking": {BOOKINGS},
+    "Change": set(),
+    "ChangePage": set(),
     "Client": {CLIENTS},
     "Conversation": {INBOX},
     "Host": {INBOX},
@@ -106,7 +108,7 @@ def fields_between_objects() -> Iterator[tuple[str, str, str]]:
 def arguments(parent: str, field: str) -> str:
     """Literals for the arguments that must be given; what they hold does not matter."""
     definition = schema().get_type(parent).fields[field]  # type: ignore[union-attr]
-    literals = {"id": '"x"', "ids": "[]", "input": "{}"}
+    literals = {"id": '"x"', "ids": "[]", "input": "{}", "after": '"x"'}
     given = [
         f"{name}: {literals[name]}" for name, argument in definition.args.items() if is_non_null_type(argument.type)
     ]

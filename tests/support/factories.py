@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from base64 import urlsafe_b64encode
 from datetime import UTC, datetime
 from typing import Any
 
 import asyncpg
+import orjson
 
+from db import tables as t
 from db.changes import write_several
 from db.queries.conversation.derived import STATEMENTS
 
@@ -81,3 +84,27 @@ async def log_changes(
         conversations,
         operation,
     )
+
+
+async def log_some_of_each(connection: asyncpg.Connection, account: int) -> None:
+    """Log a change of the first rows of each type, those of conversations last."""
+    for type_ in sorted(t.ChangeType, reverse=True):
+        table = f"{type_.lower()}s" if type_ != "INQUIRY" else "inquiries"
+        known = {"CONVERSATION": "id", "MESSAGE": "conversation_id", "PARTICIPANT": "conversation_id"}
+        conversation = known.get(type_, "NULL::bigint")
+        where = "id" if type_ == "ACCOUNT" else "account_id"
+        rows = await connection.fetch(
+            f"SELECT id, {conversation} FROM {table} WHERE {where} = $1 ORDER BY id LIMIT 4",  # noqa: S608
+            account,
+        )
+        await log_changes(connection, account, *((type_.value, *row) for row in rows))
+
+
+async def log_cursors(dsn: str) -> list[str]:
+    """Cursors of the first account's log: of its beginning, of each fifth change, and of its end."""
+    connection = await asyncpg.connect(dsn)
+    epoch = await connection.fetchval("SELECT value FROM epochs")
+    last = await connection.fetchval("SELECT number FROM change_counters WHERE account_id = 1")
+    await connection.close()
+    places = [*range(0, last, 5), last]
+    return [urlsafe_b64encode(orjson.dumps([epoch, 1, place])).decode().rstrip("=") for place in places]

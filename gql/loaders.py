@@ -59,6 +59,9 @@ class LevelLoader(DataLoader[Any, Any]):
                 own.set_result(shared.result())
             else:
                 own.set_exception(error)
+                # Whoever awaits it gets the error. If graphql-core abandoned it after another error, nobody does, and
+                # asyncio would log it as never retrieved.
+                own.exception()
 
         shared.add_done_callback(settle)
         return own

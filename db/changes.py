@@ -156,7 +156,7 @@ class ChangePosition:
 
 
 class ResyncRequiredError(Exception):
-    """The log cannot be continued from a position: it is of another epoch, or older than what the log keeps."""
+    """The log has no continuation from a position: another epoch, or before the oldest change that is kept."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,7 +33,7 @@ _LONGEST_NUMBER = 10
 class VariableSize:
     """How many nodes a field leads to, where variables say it."""
 
-    told: tuple[int | str, ...]
+    given: tuple[int | str, ...]
     """Numbers, and names of variables that hold a number or a list."""
     most: int
     otherwise: int
@@ -41,7 +41,7 @@ class VariableSize:
 
     def of(self, variables: Mapping[str, Any]) -> int:
         """The size with these variables."""
-        values = (variables.get(item) if isinstance(item, str) else item for item in self.told)
+        values = (variables.get(item) if isinstance(item, str) else item for item in self.given)
         sizes = [len(value) if isinstance(value, list) else value for value in values if value is not None]
         return _bounded(sizes, self.most, self.otherwise)
 
@@ -127,27 +127,23 @@ def _work_out(cost: Cost, variables: Mapping[str, Any], known: dict[int, int]) -
     return cost.number + known[place]
 
 
-def size_of(node: FieldNode, arguments: tuple[str, ...], most: int, otherwise: int) -> Size:
-    """The largest of these arguments, at most `most`; `otherwise` if none is given."""
-    return _told(node, arguments, most, otherwise)
-
-
 def page_size(node: FieldNode) -> Size:
     """How large a page of a connection is."""
-    return _told(node, ("first", "last"), MAX_SIZE, DEFAULT_SIZE)
+    return size_of(node, ("first", "last"), MAX_SIZE, DEFAULT_SIZE)
 
 
 def list_size(node: FieldNode, argument: str, most: int) -> Size:
     """How many items the list argument of a field has; `most` where there is no telling."""
-    return _told(node, (argument,), most, most)
+    return size_of(node, (argument,), most, most)
 
 
-def _told(node: FieldNode, names: tuple[str, ...], most: int, otherwise: int) -> Size:
+def size_of(node: FieldNode, names: tuple[str, ...], most: int, otherwise: int) -> Size:
+    """The largest of these arguments, at most `most`; `otherwise` if none is given."""
     values = [_number(argument.value, most) for argument in node.arguments or () if argument.name.value in names]
-    told = tuple(value for value in values if value is not None)
-    if any(isinstance(value, str) for value in told):
-        return VariableSize(told, most, otherwise)
-    return _bounded([value for value in told if isinstance(value, int)], most, otherwise)
+    given = tuple(value for value in values if value is not None)
+    if any(isinstance(value, str) for value in given):
+        return VariableSize(given, most, otherwise)
+    return _bounded([value for value in given if isinstance(value, int)], most, otherwise)
 
 
 def _number(value: ValueNode, most: int) -> int | str | None:

@@ -20,11 +20,11 @@ _BITS = " ".join(f"WHEN '{status}' THEN {bit}" for status, bit in STATUS_BITS.it
 # bring a `last_message_at` that is later than the messages that are here.
 COUNTERS = """
 UPDATE conversations c
-SET unanswered_since = told.unanswered_since, unread_count = told.unread_count,
-    last_message_at = told.last_message_at, wait_ended_at = told.wait_ended_at
+SET unanswered_since = fresh.unanswered_since, unread_count = fresh.unread_count,
+    last_message_at = fresh.last_message_at, wait_ended_at = fresh.wait_ended_at
 FROM (
-    SELECT c.id, ended.wait_ended_at, told.unanswered_since, told.unread_count,
-        greatest(c.last_message_at, told.last_sent_at) AS last_message_at
+    SELECT c.id, ended.wait_ended_at, fresh.unanswered_since, fresh.unread_count,
+        greatest(c.last_message_at, fresh.last_sent_at) AS last_message_at
     FROM conversations c
     CROSS JOIN LATERAL (
         SELECT greatest(c.wait_ended_at, c.closed_at, c.marked_as_spam_at) AS wait_ended_at
@@ -43,12 +43,12 @@ FROM (
             FROM messages m JOIN participants p ON (p.account_id, p.id) = (m.account_id, m.sender_id)
             WHERE m.account_id = c.account_id AND m.conversation_id = c.id
         ) message
-    ) told
+    ) fresh
     WHERE c.account_id = $1 AND c.id = ANY($2::bigint[])
-) told
-WHERE c.account_id = $1 AND c.id = told.id
+) fresh
+WHERE c.account_id = $1 AND c.id = fresh.id
     AND (c.unanswered_since, c.unread_count, c.last_message_at, c.wait_ended_at)
-        IS DISTINCT FROM (told.unanswered_since, told.unread_count, told.last_message_at, told.wait_ended_at)
+        IS DISTINCT FROM (fresh.unanswered_since, fresh.unread_count, fresh.last_message_at, fresh.wait_ended_at)
 """
 
 # The functions are the database's own (`db.tables.search`). A form feed stands between pieces, across which no phrase
@@ -95,7 +95,7 @@ WHERE conversation_texts.words <> excluded.words
 # The last moment of a stay is the later one of its dates, which an import may bring in either order.
 STAYS = f"""
 UPDATE conversations c
-SET booking_statuses = told.booking_statuses, stays_until = told.stays_until
+SET booking_statuses = fresh.booking_statuses, stays_until = fresh.stays_until
 FROM (
     SELECT c.id, coalesce(bit_or(CASE b.status {_BITS} END), 0)::smallint AS booking_statuses,
         max(greatest(b.start_at, b.end_at)) FILTER (WHERE b.status = '{BookingStatus.BOOKED}') AS stays_until
@@ -104,9 +104,9 @@ FROM (
     LEFT JOIN bookings b ON (b.account_id, b.id) = (cb.account_id, cb.booking_id)
     WHERE c.account_id = $1 AND c.id = ANY($2::bigint[])
     GROUP BY c.id
-) told
-WHERE c.account_id = $1 AND c.id = told.id
-    AND (c.booking_statuses, c.stays_until) IS DISTINCT FROM (told.booking_statuses, told.stays_until)
+) fresh
+WHERE c.account_id = $1 AND c.id = fresh.id
+    AND (c.booking_statuses, c.stays_until) IS DISTINCT FROM (fresh.booking_statuses, fresh.stays_until)
 """  # noqa: S608  # its only parts are the bits
 
 _PARAMETERS = (ACCOUNT, "ids")

@@ -13,7 +13,7 @@ WHERE bookings.account_id = $2::BIGINT AND bookings.id = any($3::BIGINT[]) ON CO
 UPDATE conversations SET updated_at=$1::TIMESTAMP WITH TIME ZONE WHERE conversations.account_id = $2::BIGINT AND conversations.id = $3::BIGINT;
 
 UPDATE conversations c
-SET booking_statuses = told.booking_statuses, stays_until = told.stays_until
+SET booking_statuses = fresh.booking_statuses, stays_until = fresh.stays_until
 FROM (
 SELECT c.id, coalesce(bit_or(CASE b.status WHEN 'BOOKED' THEN 1 WHEN 'TENTATIVE' THEN 2 WHEN 'UNAVAILABLE' THEN 4 WHEN 'LOCKED' THEN 8 WHEN 'CANCELED' THEN 16 END), 0)::smallint AS booking_statuses,
 max(greatest(b.start_at, b.end_at)) FILTER (WHERE b.status = 'BOOKED') AS stays_until
@@ -22,9 +22,9 @@ LEFT JOIN conversation_bookings cb ON (cb.account_id, cb.conversation_id) = (c.a
 LEFT JOIN bookings b ON (b.account_id, b.id) = (cb.account_id, cb.booking_id)
 WHERE c.account_id = $1 AND c.id = ANY($2::bigint[])
 GROUP BY c.id
-) told
-WHERE c.account_id = $1 AND c.id = told.id
-AND (c.booking_statuses, c.stays_until) IS DISTINCT FROM (told.booking_statuses, told.stays_until);
+) fresh
+WHERE c.account_id = $1 AND c.id = fresh.id
+AND (c.booking_statuses, c.stays_until) IS DISTINCT FROM (fresh.booking_statuses, fresh.stays_until);
 
 -- db.queries.derivation.TEXTS;
 

@@ -69,7 +69,7 @@ class Served:
     def workers(self) -> list[int]:
         """The ids of the processes that answer, where there are several."""
         children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
-        return [int(pid) for pid in children if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+        return [int(pid) for pid in children if b"spawn_main" in command_line(pid)]
 
     @asynccontextmanager
     async def client(self) -> AsyncIterator[Insistent]:
@@ -122,6 +122,14 @@ class Insistent:
         assert payload["userErrors"] == []
         message = payload["message"]
         return int(message["databaseId"]), message["content"]
+
+
+def command_line(pid: str) -> bytes:
+    """The arguments of a process; nothing where it ended after it was listed."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except (FileNotFoundError, ProcessLookupError):
+        return b""
 
 
 @contextmanager

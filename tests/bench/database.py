@@ -43,7 +43,8 @@ SELECT c.account_id, c.id, opening.sender_id, contents[1 + (c.id * 61 + earlier)
     opening.channel, opening.origin, opening.visibility, moment, moment, moment
 FROM (
     SELECT account_id, id FROM conversations WHERE account_id = $1
-    ORDER BY coalesce(last_message_at, '-infinity'::timestamptz) DESC, id DESC LIMIT $2
+    ORDER BY CASE WHEN last_message_at IS NULL THEN '-infinity'::timestamptz ELSE last_message_at END DESC, id DESC
+    LIMIT $2
 ) c
 CROSS JOIN said
 CROSS JOIN LATERAL (

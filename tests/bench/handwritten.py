@@ -84,12 +84,12 @@ async def read_list(connection: Any, account: int, query: Any) -> Any:
             "defaultChannel": channel,
             "closed": closed_at is not None,
             "markedAsSpam": spam_at is not None,
-            "read": read_at is not None and (last_at is None or last_at <= read_at),
+            "read": read,
             "lastMessageAt": _moment(last_at),
             "updatedAt": _moment(updated_at),
             "assignee": hosts.get(assignee_id),
         }
-        for id_, subject, channel, closed_at, spam_at, read_at, last_at, updated_at, assignee_id in rows
+        for id_, subject, channel, closed_at, spam_at, read, last_at, updated_at, assignee_id in rows
     ]
     return {"conversations": {"nodes": nodes}}
 

@@ -5,7 +5,8 @@ Each is prepared once per connection by asyncpg, as its text never changes. The 
 
 from __future__ import annotations
 
-_NEWEST_FIRST = "coalesce(last_message_at, '-infinity'::timestamptz)"
+# As the index has it, or each page would sort all conversations.
+_NEWEST_FIRST = "CASE WHEN last_message_at IS NULL THEN '-infinity'::timestamptz ELSE last_message_at END"
 
 _AFTER = f"AND ({_NEWEST_FIRST}, id) < (coalesce($3, '-infinity'::timestamptz), $4)"
 
@@ -19,7 +20,7 @@ def _pages(columns: str) -> tuple[str, str]:
 
 NESTED = _pages("id, subject, closed_at, last_message_at, assignee_id, source_id")
 LIST = _pages(
-    "id, subject, default_channel, closed_at, marked_as_spam_at, read_at, last_message_at, updated_at, assignee_id"
+    "id, subject, default_channel, closed_at, marked_as_spam_at, read, last_message_at, updated_at, assignee_id"
 )
 WIDE = _pages("id, subject, closed_at, last_message_at")
 ONE = "SELECT id, subject, closed_at, last_message_at FROM conversations WHERE account_id = $1 AND id = $2"

@@ -214,7 +214,7 @@ class Conversation:
             default_channel=row.default_channel,
             closed=row.closed_at is not None,
             marked_as_spam=row.marked_as_spam_at is not None,
-            read=row.read_at is not None and (row.last_message_at is None or row.last_message_at <= row.read_at),
+            read=row.read,
             last_message_at=row.last_message_at,
             updated_at=row.updated_at,
             row_id=row.id,

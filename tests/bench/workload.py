@@ -35,7 +35,8 @@ _COMPARED = 6
 
 _PLACE = """
 SELECT last_message_at, id FROM conversations WHERE account_id = $1
-ORDER BY coalesce(last_message_at, '-infinity'::timestamptz) DESC, id DESC OFFSET $2 LIMIT 1
+ORDER BY CASE WHEN last_message_at IS NULL THEN '-infinity'::timestamptz ELSE last_message_at END DESC, id DESC
+OFFSET $2 LIMIT 1
 """
 _ONES = "SELECT id FROM conversations WHERE account_id = $1 ORDER BY id * 7919 % 10007, id LIMIT $2"
 _ACTORS = """

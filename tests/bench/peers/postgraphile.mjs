@@ -50,7 +50,9 @@ function plans({ pgResources: tables }) {
 
   function conversations(_, { $first, $after }) {
     const $rows = tables.conversations.find({ account_id: account() });
-    const newest = sql`coalesce(${$rows.alias}.last_message_at, '-infinity'::timestamptz)`;
+    const last = sql`${$rows.alias}.last_message_at`;
+    // As the index has it, or each page would sort all conversations.
+    const newest = sql`(case when ${last} is null then '-infinity'::timestamptz else ${last} end)`;
     const $position = lambda($after, positionOf, true);
     const moment = $rows.placeholder(get($position, "moment"), TYPES.timestamptz);
     const id = $rows.placeholder(get($position, "id"), TYPES.bigint);
@@ -109,7 +111,7 @@ function plans({ pgResources: tables }) {
           defaultChannel: column("default_channel"),
           closed: expression(TYPES.boolean, (alias) => sql`(${alias}.closed_at is not null)`),
           markedAsSpam: expression(TYPES.boolean, (alias) => sql`(${alias}.marked_as_spam_at is not null)`),
-          read: expression(TYPES.boolean, readOf),
+          read: expression(TYPES.boolean, (alias) => sql`${alias}.read`),
           lastMessageAt: moment("last_message_at"),
           updatedAt: moment("updated_at"),
           assignee: row(tables.hosts, "assignee_id"),
@@ -158,12 +160,6 @@ function memberPlanner(tables) {
       return table.get({ account_id: account(), id: get($member, key) });
     },
   });
-}
-
-// As in the other peers, a message in the read conversation is what makes it unread.
-function readOf(alias) {
-  return sql`(${alias}.read_at is not null
-    and (${alias}.last_message_at is null or ${alias}.last_message_at <= ${alias}.read_at))`;
 }
 
 async function close(client, { account, id, closed }) {

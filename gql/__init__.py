@@ -1,7 +1,7 @@
 """The GraphQL server. Each line imports only from the lines above it; a test holds the order.
 
 settings        what can be configured, and the only reader of the environment
-log             one line for each event: colours on a terminal, JSON elsewhere
+log             one line for each event, and counters for operators
 errors          error codes with their HTTP statuses, and the mask over unexpected exceptions
 security        token -> viewer; rates and budgets of a principal
 context         the state of one operation: viewer, snapshot, loaders
@@ -12,7 +12,7 @@ mutations       the mutations, one file for each entity
 queries         the root Query
 execution       document -> result: measured, cached, charged, planned, executed a level at a time
 schema          the roots assembled into one schema
-retention       removes old changes from the change log
+live            follows the change log while the server runs
 web             transports: the GraphQL-over-HTTP endpoint, GraphiQL, the server
 app             the Starlette application
 cli             the command `inbox`

@@ -26,8 +26,8 @@ from gql.execution.admission import Admission
 from gql.execution.document import Documents
 from gql.execution.operation import Executor, Pipeline
 from gql.execution.persisted import PersistedDocuments
+from gql.live.retention import keep_removing
 from gql.log import configure_log
-from gql.retention import keep_removing
 from gql.schema import build_schema
 from gql.security.auth import Authenticator
 from gql.security.rate import RateLimiter

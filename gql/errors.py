@@ -16,7 +16,7 @@ import structlog
 from graphql import GraphQLError, ValueNode
 
 from db.failure import CollisionError, LockedError, OutcomeUnknownError, UnavailableError
-from gql.log import describe
+from gql.log import MASKED, describe
 
 _log = structlog.stdlib.get_logger("inbox")
 
@@ -148,6 +148,7 @@ def is_unavailable(error: GraphQLError) -> bool:
 def mask(error: BaseException) -> dict[str, Any]:
     """Log `error`, and return the error of the response that replaces it. Both have the same id."""
     error_id = uuid.uuid4().hex
+    MASKED[type(error).__name__] += 1
     if isinstance(error, UnavailableError):
         # One line without frames: while the database is away, every request fails in the same way.
         cause: BaseException = error

@@ -1,11 +1,14 @@
-"""The log: one line per event on standard error, coloured on a terminal and JSON elsewhere. Includes uvicorn's lines.
+"""What operators read: the log and counters.
 
+The log is one line per event on standard error, coloured on a terminal and JSON elsewhere. It includes uvicorn's lines.
 Lines must not contain tokens or anything that guests wrote. Exceptions are logged as types and frames, because their
 messages may quote either.
 
 Every line is written at once, so that none is lost when the process ends. A request's line takes 6.5 µs, of which the
 write is 1.1 (to a file) or 0.5 (to a pipe). Keeping lines for 20 ms and writing them together took 9.6: the memory that
 they occupy meanwhile costs more than the writes.
+
+Counters are for defects that no answer shows; what is counted is logged too.
 """
 
 from __future__ import annotations
@@ -13,7 +16,9 @@ from __future__ import annotations
 import logging
 import sys
 import traceback
+from collections import Counter
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import orjson
@@ -23,6 +28,38 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 _SHARED: list[Processor] = [
     structlog.processors.add_log_level,
     structlog.processors.TimeStamper(fmt="iso", utc=True),
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """Numbers of events by the value of one label."""
+
+    name: str
+    label: str
+    help: str
+    counts: Counter[str]
+
+
+# By reason: the text of an `UnplannableError`, which names fields of the schema only, or the type of what was raised.
+FALLBACKS: Counter[str] = Counter()
+# By type of the error that made a write run again.
+RETRIES: Counter[str] = Counter()
+# By type of the error that a client did not see.
+MASKED: Counter[str] = Counter()
+# By task.
+TASK_FAILURES: Counter[str] = Counter()
+
+METRICS = [
+    Metric(
+        "inbox_plan_fallbacks_total",
+        "reason",
+        "Operations, or fields of mutations, that no plan answered, by reason.",
+        FALLBACKS,
+    ),
+    Metric("inbox_write_retries_total", "error", "Writes that collided with others and were run again.", RETRIES),
+    Metric("inbox_masked_errors_total", "error", "Errors that clients saw only as an id, by type.", MASKED),
+    Metric("inbox_task_failures_total", "task", "Failures of background tasks, each tried again later.", TASK_FAILURES),
 ]
 
 

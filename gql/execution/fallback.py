@@ -5,24 +5,18 @@ An answer does not show it, as graphql-core gives the same one, only slower. So 
 
 from __future__ import annotations
 
-from collections import Counter
-
 import structlog
 from graphql import GraphQLError
 
 from db.failure import UnavailableError
 from gql.execution.plan import Plans
 from gql.fields.field import NullError, UnplannableError
-from gql.log import describe
+from gql.log import FALLBACKS, describe
 
 _log = structlog.stdlib.get_logger("inbox")
 
 # Characters of an operation's name, which a client may make as long as a document.
 _LONGEST_NAME = 100
-
-# How often graphql-core executed what a plan did not, by reason: the text of an `UnplannableError`, which names fields
-# of the schema only, or the type of what a plan raised.
-FALLBACKS: Counter[str] = Counter()
 
 # What a plan may well raise: clients' mistakes, nulls that spread, and a database that is away. graphql-core meets the
 # same and reports it. Whatever else a plan raises may be a defect of the plan.

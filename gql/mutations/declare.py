@@ -27,6 +27,7 @@ from gql.context import Context
 from gql.fields.cost import Cost, item_cost, times, total
 from gql.fields.field import Arguments, Builder, Field, Level, MeasuredField, SelectedField, required_argument
 from gql.fields.node import RequiresScopes, require
+from gql.log import RETRIES
 from gql.mutations.payload import Outcome, payload
 
 WRITE_SCOPE = "inbox_write"
@@ -129,9 +130,10 @@ async def _carry_out(write: Function, context: Context, input: Any) -> Outcome:
                 return Outcome(await write(transaction, context.viewer, input), [])
         except RejectedError as rejected:
             return Outcome(rejected.present, rejected.problems)
-        except CollisionError:
+        except CollisionError as collision:
             if attempt == ATTEMPTS:
                 raise
+            RETRIES[type(collision.__cause__ or collision).__name__] += 1
         finally:
             if transaction is not None:
                 context.seconds += transaction.seconds

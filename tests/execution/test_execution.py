@@ -14,8 +14,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis_graphql import nodes, queries
 
-from gql.execution.fallback import FALLBACKS
 from gql.fields.node import NODE_TABLES, encode_id
+from gql.log import FALLBACKS
 from gql.schema import build_schema
 from tests.oracles.drawing import Known, Path, draw
 from tests.oracles.reference import DROPPED, Pair, pairing

@@ -15,9 +15,9 @@ from graphql import DocumentNode
 
 from db import tables as t
 from gql.execution import document
-from gql.execution.fallback import FALLBACKS
 from gql.execution.plan import condition_variables
 from gql.fields.node import encode_id
+from gql.log import FALLBACKS
 from gql.schema import build_schema
 from tests.oracles.reference import Pair, fill, pairing
 from tests.support.client import make_settings

@@ -20,8 +20,8 @@ import strawberry
 from db import tables as t
 from db.queries.conversation import writes
 from db.relations import ById, Many
-from gql.execution.fallback import FALLBACKS
 from gql.fields.node import encode_id
+from gql.log import FALLBACKS
 from gql.types.conversation import Conversation
 from tests.oracles.reference import DROPPED, Pair, fill, pairing
 

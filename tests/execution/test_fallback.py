@@ -11,11 +11,11 @@ from structlog.testing import capture_logs
 
 from db import tables as t
 from gql import types
-from gql.execution.fallback import FALLBACKS
 from gql.execution.level import PlanLevel
 from gql.fields.lookup import LookupStep
 from gql.fields.many import ManyStep
 from gql.fields.node import NODE_TABLES, SchemaError, node
+from gql.log import FALLBACKS, METRICS
 from gql.mutations.declare import MutationStep
 from tests.conftest import serving
 from tests.oracles.reference import DROPPED
@@ -120,11 +120,25 @@ async def test_operators_read_the_counts(inbox: Client, monkeypatch: pytest.Monk
     response = await inbox.http.get("/metrics")
 
     assert response.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
-    assert response.text.splitlines()[1:] == [
+    assert response.text.splitlines()[:4] == [
+        "# HELP inbox_plan_fallbacks_total Operations, or fields of mutations, that no plan answered, by reason.",
         "# TYPE inbox_plan_fallbacks_total counter",
         'inbox_plan_fallbacks_total{reason="KeyError"} 1',
         'inbox_plan_fallbacks_total{reason="introspection"} 1',
     ]
+
+
+async def test_operators_read_every_counter(inbox: Client) -> None:
+    for metric in METRICS:
+        metric.counts['of "one"\n'] += 2
+
+    lines = (await inbox.http.get("/metrics")).text.splitlines()
+
+    for metric in METRICS:
+        metric.counts.clear()
+    shown = {f'{metric.name}{{{metric.label}="of \\"one\\"\\n"}} 2' for metric in METRICS}
+    assert shown <= set(lines)
+    assert len(shown) == len(METRICS)
 
 
 async def test_metrics_are_served_only_where_they_are_set(client: Client) -> None:

@@ -277,6 +277,18 @@ def test_a_path_that_is_not_there_is_one_line(capsys: pytest.CaptureFixture[str]
     assert refusal(capsys, "import", "nowhere", code=2).endswith("path 'nowhere' does not exist.")
 
 
+# epoch
+
+
+def test_the_epoch_is_shown_and_started_anew(database: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["epoch"]) == 0
+    assert run(["epoch"]) == 0
+    assert run(["epoch", "--new"]) == 0
+
+    first, second, third = capsys.readouterr().out.split()
+    assert first == second != third == scalar(database, "SELECT value FROM epochs")
+
+
 # schema
 
 

@@ -8,10 +8,14 @@ from typing import Any
 
 import asyncpg
 import pytest
+from structlog.testing import capture_logs
 
 from db import changes
 from db import tables as t
+from db.engine import Database
 from gql.fields.node import encode_id
+from gql.live import retention
+from gql.log import TASK_FAILURES
 from tests.support.client import Client
 from tests.support.factories import log_changes, store, store_account
 
@@ -300,6 +304,37 @@ async def test_one_process_at_a_time_removes_old_changes(connection: asyncpg.Con
         assert await changes.remove_old(connection, 30) == 0
     await other.close()
     assert await connection.fetchval("SELECT count(*) FROM changes") == 0
+
+
+async def test_a_removal_that_fails_is_counted_logged_and_tried_again(
+    connection: asyncpg.Connection, dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("_FIRST", "_INTERVAL", "_PAUSE"):
+        monkeypatch.setattr(retention, name, 0.001)
+    await store_account(connection)
+    await log_changes(connection, 1, ("BOOKING", 1, None))
+    await connection.execute("UPDATE changes SET at = now() - interval '31 days'")
+    await connection.execute("ALTER TABLE change_counters RENAME COLUMN removed TO lost")
+    TASK_FAILURES.clear()
+    database = Database(dsn, pool_size=1)
+    await database.start()
+
+    with capture_logs() as logged:
+        task = asyncio.create_task(retention.keep_removing(database, 30))
+        async with asyncio.timeout(10):
+            while not TASK_FAILURES:  # noqa: ASYNC110  # a counter has no event
+                await asyncio.sleep(0.001)
+            await connection.execute("ALTER TABLE change_counters RENAME COLUMN lost TO removed")
+            while await connection.fetchval("SELECT count(*) FROM changes"):  # noqa: ASYNC110  # nor has a row
+                await asyncio.sleep(0.001)
+        task.cancel()
+        await asyncio.wait([task])
+    await database.stop()
+
+    assert set(TASK_FAILURES) == {"change retention"}
+    failures = [line for line in logged if line["event"] == "old changes were not removed"]
+    assert len(failures) == TASK_FAILURES["change retention"]
+    assert "UndefinedColumnError" in failures[0]["error"]
 
 
 async def test_a_new_epoch_needs_a_resync(client: Client, connection: asyncpg.Connection) -> None:

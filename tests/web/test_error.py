@@ -10,6 +10,7 @@ import pytest
 
 from db.relations import ById, Many
 from gql.execution.measure import DocumentWalk
+from gql.log import MASKED
 from tests.conftest import serving
 from tests.support.client import Client, Statements
 
@@ -215,12 +216,14 @@ async def test_a_failure_is_masked_and_the_rest_is_answered(reader: Client, monk
 async def test_each_failure_has_an_id_of_its_own(reader: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Many, "load", fail)
     monkeypatch.setattr(ById, "load", fail)
+    MASKED.clear()
 
     answer = await reader.answer("{ viewer { actor { __typename } host { id } } }")
 
     assert answer["data"] == {"viewer": {"actor": None, "host": None}}
     assert len({error["extensions"]["id"] for error in answer["errors"]}) == 2
     assert "Ada" not in json.dumps(answer)
+    assert MASKED == {"RuntimeError": 2}
 
 
 @pytest.mark.parametrize("accept", ["application/json", "application/graphql-response+json"])

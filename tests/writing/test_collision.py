@@ -10,6 +10,7 @@ import pytest
 
 from db import tables as t
 from gql.fields.node import encode_id
+from gql.log import RETRIES
 from gql.mutations.declare import ATTEMPTS
 from tests.conftest import serving
 from tests.support import world
@@ -60,6 +61,7 @@ async def test_a_write_that_ends_a_deadlock_is_run_again(inbox: Client, connecti
     # Whoever waits for the deadlock's time first is undone: that is never this connection.
     await connection.execute("SET deadlock_timeout = '1h'")
     inbox.statements.take()
+    RETRIES.clear()
     async with asyncio.timeout(20), connection.transaction():
         await connection.execute("SELECT 1 FROM conversations WHERE id = $1 FOR UPDATE", OTHER_CONVERSATION)
         writing = asyncio.create_task(
@@ -73,6 +75,7 @@ async def test_a_write_that_ends_a_deadlock_is_run_again(inbox: Client, connecti
 
     assert payload == {"conversations": [{"closed": True}, {"closed": True}], "userErrors": []}
     assert sum("FOR NO KEY UPDATE" in sql for sql in inbox.statements.take()) == 2
+    assert RETRIES == {"DeadlockDetectedError": 1}
     rows = await connection.fetch(
         "SELECT subject, closed_at IS NOT NULL AS closed FROM conversations WHERE account_id=1"
     )

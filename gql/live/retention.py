@@ -8,6 +8,7 @@ import structlog
 
 from db import changes
 from db.engine import Database
+from gql.log import TASK_FAILURES
 
 _log = structlog.stdlib.get_logger("inbox")
 
@@ -27,6 +28,7 @@ async def keep_removing(database: Database, days: int) -> None:
             if await remove_once(database, days):
                 pause = _PAUSE
         except Exception as error:  # noqa: BLE001  # whatever it is, the next look may succeed
+            TASK_FAILURES["change retention"] += 1
             _log.warning("old changes were not removed", error=repr(error))
 
 

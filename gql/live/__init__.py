@@ -1,0 +1,1 @@
+"""What follows the change log while the server runs: `retention` removes its old part."""

@@ -4,6 +4,7 @@ From the bottom to the top: `tables` (SQLModel, columns and keys), `scope` (the 
 `page` (keyset arithmetic, pure), `criterion` (conditions, pure), `engine` (connections; `failure` has its errors, and
 `session` how connections are set up), `compiled` (statements that are kept), `relations` (batched loading), `queries`
 (everything that is not a relation); beside them `embedded`, `migrations`, `seed` and `bookingsync` (the import).
+`refusal` has the error of a command that cannot do its work.
 
 How SQL is written:
 

@@ -34,6 +34,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from db.refusal import OperatorError
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -51,8 +53,8 @@ MARK = "made-by-inbox"
 _log = logging.getLogger(__name__)
 
 
-class EmbeddedError(RuntimeError):
-    """The embedded server did not start, or did not stop. The message is one line."""
+class EmbeddedError(OperatorError):
+    """The embedded server did not start, or did not stop."""
 
 
 @contextmanager

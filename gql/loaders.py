@@ -21,9 +21,8 @@ from gql.context import Context
 
 _Batch: TypeAlias = Callable[[Sequence[Any]], Awaitable[list[Any]]]
 
-
-class InterruptedLoadError(Exception):
-    """A batch was cancelled, and whoever waits for one of its values was not."""
+# A batch was cancelled, and those that wait for its values were not.
+INTERRUPTED = "the load was interrupted"
 
 
 class LevelLoader(DataLoader[Any, Any]):
@@ -39,8 +38,8 @@ class LevelLoader(DataLoader[Any, Any]):
         try:
             return await self._batch(keys)
         except CancelledError as error:
-            # Aiodataloader would leave the waiters waiting for ever.
-            raise InterruptedLoadError from error
+            # Aiodataloader would leave those that wait for a value waiting for ever.
+            raise RuntimeError(INTERRUPTED) from error
 
     def load(self, key: Any) -> Future[Any]:
         """One key's value, in a batch with the other keys asked for meanwhile.

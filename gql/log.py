@@ -41,7 +41,7 @@ class Metric:
     counts: Counter[str]
 
 
-# By reason: the text of an `UnplannableError`, which names fields of the schema only, or the type of what was raised.
+# By reason: the text of a `FallbackError`, which names fields of the schema only, or the type of what was raised.
 FALLBACKS: Counter[str] = Counter()
 # By type of the error that made a write run again.
 RETRIES: Counter[str] = Counter()

@@ -13,6 +13,8 @@ from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_vali
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from db.refusal import OperatorError
+
 PREFIX = "INBOX_"
 # What a browser sends as Origin: scheme, host and port in lower case. The scheme can be that of a mobile app.
 _ORIGIN = re.compile(r"\*|[a-z][a-z0-9+.-]*://([a-z0-9._-]+|\[[0-9a-f:.]+\])(:[0-9]+)?")
@@ -27,8 +29,8 @@ _ONLY_LIBPQ = frozenset({
 _OF_KUBERNETES = re.compile(rf"{PREFIX}(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_\d+_(TCP|UDP)(_\w+)?)?)")
 
 
-class ConfigurationError(ValueError):
-    """The settings cannot work. The message is one line for the person who configures the server."""
+class ConfigurationError(OperatorError):
+    """The settings cannot work."""
 
 
 class Settings(BaseSettings):

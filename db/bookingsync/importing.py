@@ -25,6 +25,7 @@ from db.bookingsync.kind import KINDS
 from db.bookingsync.report import Fate, Leftover, Report
 from db.bookingsync.steps import DONE, FIRST, STEPS, Work, following
 from db.bookingsync.stream import MAX_DEPTH
+from db.refusal import OperatorError
 
 # Held by the connection, so that imports run one after the other. A killed process holds it until PostgreSQL notices.
 _LOCK = "SELECT pg_advisory_lock(hashtext('inbox import'))"
@@ -49,10 +50,6 @@ SELECT count(*), count(*) FILTER (WHERE what = ANY ($1::text[])),
 FROM inbox_import.leftovers
 """
 _FAILED = [Fate.MALFORMED, Fate.KEPT_ASIDE]
-
-
-class UnfinishedError(RuntimeError):
-    """Another import is unfinished. The message is one line, and says what to do."""
 
 
 class Phase(StrEnum):
@@ -83,7 +80,7 @@ async def importing(  # noqa: PLR0913 - each is an option of the command
     `connection` must not be in a transaction. A `second` one to the same database makes the import faster. An import
     that was interrupted, at any moment, continues when the same contents are given again; its report is the same as
     without the interruption. If the block is left by an exception, the next import yields the same report again. With
-    other files, UnfinishedError is raised; with `abandon`, the rest of the unfinished import is dropped instead. With
+    other files, OperatorError is raised; with `abandon`, the rest of the unfinished import is dropped instead. With
     `dry_run`, everything is done in one transaction and rolled back. Records nested beyond `max_depth` are left over.
 
     The content of files raises nothing: it is in the report. Errors of the database are asyncpg's; what was imported
@@ -118,7 +115,7 @@ async def _begin(connection: asyncpg.Connection, files: list[File], *, abandon: 
             return begun
         others, name = await staging.count_files(connection)
         if others and not abandon:
-            raise UnfinishedError(
+            raise OperatorError(
                 f"An import of {others:,} other files is unfinished, {name} among them: "
                 "import these again to continue it, or add --abandon to drop the rest of it"
             )

@@ -5,7 +5,7 @@ does not matter. One process at a time migrates a database.
 
 Functions that take a DSN run an event loop of their own: from async code, call them through `asyncio.to_thread`. They
 raise OSError or asyncpg.PostgresError if the database cannot be reached, asyncpg.InterfaceError if the DSN is invalid,
-and UnknownRevisionError if the database is too new.
+and OperatorError if the database is too new.
 """
 
 from __future__ import annotations

@@ -19,14 +19,12 @@ from typing import Any
 
 import asyncpg
 
+from db.refusal import OperatorError
+
 STATE = "SELECT version_num, obj_description('alembic_version'::regclass, 'pg_class') FROM alembic_version"
 _COMMENT = "Revision {revision} can be served by the code of revision {oldest} and later."
 _OLDEST = re.compile(r"Revision (?P<revision>\S+) can be served by the code of revision (?P<oldest>\S+) and later\.")
 _FILE = re.compile(r"(?P<revision>\d{4})_\w+\.py")
-
-
-class UnknownRevisionError(RuntimeError):
-    """A newer version has migrated the database, and this version cannot serve it. The message is one line."""
 
 
 class State(StrEnum):
@@ -69,7 +67,7 @@ async def is_read_only(connection: asyncpg.Connection[Any]) -> bool:
 
 
 async def pending(connection: asyncpg.Connection[Any]) -> list[str]:
-    """The revisions that are not applied, oldest first. Raises UnknownRevisionError if the database is too new."""
+    """The revisions that are not applied, oldest first. Raises OperatorError if the database is too new."""
     return missing(*await _fetch_stored(connection), revisions())
 
 
@@ -83,7 +81,7 @@ def judge(revision: str | None, oldest: str | None, known: Sequence[str]) -> Sta
 
 
 def missing(revision: str | None, oldest: str | None, known: Sequence[str]) -> list[str]:
-    """Those of the revisions `known` that a database at `revision` lacks. Raises UnknownRevisionError."""
+    """Those of the revisions `known` that a database at `revision` lacks. Raises OperatorError."""
     match judge(revision, oldest, known):
         case State.SERVABLE:
             return []
@@ -93,9 +91,9 @@ def missing(revision: str | None, oldest: str | None, known: Sequence[str]) -> l
             return list(known[known.index(revision) + 1 if revision else 0 :])
 
 
-def too_new(revision: str | None) -> UnknownRevisionError:
+def too_new(revision: str | None) -> OperatorError:
     """Return the error of a database at a `revision` that this version cannot serve."""
-    return UnknownRevisionError(
+    return OperatorError(
         f"The database is at revision {revision}, which this version does not know: a newer version has migrated it."
     )
 

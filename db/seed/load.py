@@ -12,6 +12,7 @@ import asyncpg
 
 from db import changes
 from db.queries.conversation.derived import STATEMENTS
+from db.refusal import OperatorError
 from db.seed.dice import Dice
 from db.seed.rows import COLUMNS, DAY, MINUTE, Row, Rows, milliseconds_of
 from db.seed.tenant import add_applications, add_tenant
@@ -27,7 +28,7 @@ _SPAN = 400 * DAY
 _YOUNGEST = 10 * MINUTE
 
 
-class SeedError(Exception):
+class SeedError(OperatorError):
     """The seed cannot be made with these arguments, or in this database. Nothing was changed."""
 
 

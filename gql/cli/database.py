@@ -11,7 +11,7 @@ from sqlalchemy.exc import DBAPIError
 
 from db.embedded import embedded
 from db.migrations.revision import pending
-from gql.cli.refusal import CommandError
+from db.refusal import OperatorError
 from gql.settings import Settings, variable
 
 MIN_POSTGRESQL = 14
@@ -24,10 +24,10 @@ def opened(settings: Settings, *, migrated: bool = False, through_pooler: bool =
     """Yield the DSN of a database that answers; with `migrated`, of one that this version can serve.
 
     Commands that need a session of PostgreSQL refuse a pooler, unless `through_pooler`. Without `database_url`, the
-    embedded server runs as long as the block. Raises CommandError, EmbeddedError or UnknownRevisionError.
+    embedded server runs as long as the block. Raises `OperatorError`.
     """
     if settings.pooler and not through_pooler:
-        raise CommandError(
+        raise OperatorError(
             f"This command does not work through a pooler: let {variable('database_url')} name PostgreSQL itself, "
             f"and unset {variable('pooler')}"
         )
@@ -42,21 +42,21 @@ async def _check(dsn: str, *, migrated: bool) -> None:
         # A statement that is run once needs no cache, and so works through a pooler too.
         connection = await asyncpg.connect(dsn, timeout=CONNECT_WITHIN, statement_cache_size=0)
     except TimeoutError:
-        raise CommandError(f"The database cannot be reached: no answer within {CONNECT_WITHIN} seconds") from None
+        raise OperatorError(f"The database cannot be reached: no answer within {CONNECT_WITHIN} seconds") from None
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-        raise CommandError(f"The database cannot be reached: {reason(error)}") from error
+        raise OperatorError(f"The database cannot be reached: {reason(error)}") from error
     except (ValueError, OverflowError):
         form = "postgresql://user:password@host:port/database, with the password URL-encoded"
-        raise CommandError(f"{variable('database_url')} is not understood: it has the form {form}") from None
+        raise OperatorError(f"{variable('database_url')} is not understood: it has the form {form}") from None
     try:
         major = connection.get_server_version().major
         if major < MIN_POSTGRESQL:
-            raise CommandError(f"The database is PostgreSQL {major}: {MIN_POSTGRESQL} or newer is needed")
+            raise OperatorError(f"The database is PostgreSQL {major}: {MIN_POSTGRESQL} or newer is needed")
         if migrated:
             async with connection.transaction():
                 missing = await pending(connection)
             if missing:
-                raise CommandError("The database has pending migrations: run `inbox migrate` first")
+                raise OperatorError("The database has pending migrations: run `inbox migrate` first")
     finally:
         await connection.close()
 

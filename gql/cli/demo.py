@@ -68,8 +68,7 @@ def demo_command(
 def run_demo(settings: Settings, *, host: str, port: int, reset: bool = False) -> None:
     """Serve the demo of the folder `settings.data` until a signal stops it, which can arrive at any moment.
 
-    With `reset`, the data of an earlier demo are deleted first. Raises ServerError, EmbeddedError,
-    UnknownRevisionError or ConfigurationError.
+    With `reset`, the data of an earlier demo are deleted first. Raises `OperatorError`.
     """
     data = settings.data
     with suppress(KeyboardInterrupt), ExitStack() as stack:

@@ -20,8 +20,8 @@ from rich.table import Column, Table
 from db.bookingsync.files import find_files
 from db.bookingsync.importing import Phase, Progress, importing
 from db.bookingsync.report import Report
+from db.refusal import OperatorError
 from gql.cli.database import opened
-from gql.cli.refusal import CommandError
 from gql.settings import Settings
 
 _STOPPED = {
@@ -48,14 +48,14 @@ def import_command(
     """
     if not find_files(paths):
         folders = ", ".join(map(str, paths))
-        raise CommandError(f"There is no *.json file in {folders}: name the folder or the files of an export", code=2)
+        raise OperatorError(f"There is no *.json file in {folders}: name the folder or the files of an export", code=2)
     settings = Settings()
     with opened(settings, migrated=True) as dsn:
         try:
             depth = settings.max_json_depth
             return asyncio.run(import_files(dsn, paths, dry_run=dry_run, abandon=abandon, max_depth=depth))
         except KeyboardInterrupt:
-            raise CommandError(_STOPPED[dry_run], code=130) from None
+            raise OperatorError(_STOPPED[dry_run], code=130) from None
 
 
 async def import_files(dsn: str, paths: Sequence[Path], *, dry_run: bool, abandon: bool, max_depth: int) -> int:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from gql.cli.refusal import CommandError
+from db.refusal import OperatorError
 from gql.schema import build_schema
 
 app = typer.Typer(add_completion=False)
@@ -29,4 +29,4 @@ def schema_command(
     for line in unified_diff(written.splitlines(), text.splitlines(), str(path), "the schema now", lineterm=""):
         typer.echo(line)
     if written != text:
-        raise CommandError(f"{path} is not the schema: write it with `inbox schema`")
+        raise OperatorError(f"{path} is not the schema: write it with `inbox schema`")

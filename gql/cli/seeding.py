@@ -11,9 +11,9 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from db.refusal import OperatorError
 from db.seed import seed
 from gql.cli.database import opened
-from gql.cli.refusal import CommandError
 from gql.settings import Settings
 
 app = typer.Typer(add_completion=False)
@@ -30,7 +30,7 @@ def seed_command(
         try:
             counts = fill(dsn, accounts=accounts, conversations=conversations, number=number)
         except KeyboardInterrupt:
-            raise CommandError(
+            raise OperatorError(
                 "Interrupted: nothing was written. Run `inbox seed` again to start over", code=130
             ) from None
     typer.echo(", ".join(f"{count:,} {table.replace('_', ' ')}" for table, count in counts.items()))

@@ -8,8 +8,8 @@ from typing import Annotated, TypeVar
 
 import typer
 
+from db.refusal import OperatorError
 from gql.cli.key import read_key
-from gql.cli.refusal import CommandError
 from gql.security.token import MAX_ID, SCOPES, granted, mint, parse_duration
 from gql.settings import Settings, variable
 
@@ -43,7 +43,7 @@ def _mint(settings: Settings, account: int, subject: str, scopes: frozenset[str]
     if settings.jwt_secret is None:
         key = read_key(settings.data)
         if key is None:
-            raise CommandError(
+            raise OperatorError(
                 f"There is no key to sign with: set {variable('jwt_secret')}, or start `inbox demo`, which makes one"
             )
         settings = settings.model_copy(update={"jwt_secret": key})

@@ -23,7 +23,7 @@ from graphql import (
 
 from db import tables as t
 from db.relations import Expression
-from gql.fields.field import Planner, Step, UnplannableError
+from gql.fields.field import FallbackError, Planner, Step
 
 _S = TypeVar("_S", bound=Step)
 
@@ -109,7 +109,7 @@ class ObjectBuilder:
         """Python source that serialises a value as graphql-core's leaf type would."""
         leaf, plain = get_named_type(type_), get_nullable_type(type_)
         if not is_leaf_type(leaf):
-            raise UnplannableError(f"{leaf.name} is no leaf")
+            raise FallbackError(f"{leaf.name} is no leaf")
         if is_list_type(plain):
             item = self.serialise("item", plain.of_type, nullable=not is_non_null_type(plain.of_type))
             if nullable:

@@ -10,7 +10,7 @@ from graphql import GraphQLError
 
 from db.failure import UnavailableError
 from gql.execution.plan import Plans
-from gql.fields.field import NullError, UnplannableError
+from gql.fields.field import FallbackError
 from gql.log import FALLBACKS, describe
 
 _log = structlog.stdlib.get_logger("inbox")
@@ -20,12 +20,12 @@ _LONGEST_NAME = 100
 
 # What a plan may well raise: clients' mistakes, nulls that spread, and a database that is away. graphql-core meets the
 # same and reports it. Whatever else a plan raises may be a defect of the plan.
-_EXPECTED = (UnplannableError, GraphQLError, NullError, UnavailableError)
+_EXPECTED = (FallbackError, GraphQLError, UnavailableError)
 
 
 def count_fallback(error: Exception, plans: Plans, operation: str | None) -> None:
     """Count that a plan ended with `error`, and log it where the document has not had that reason before."""
-    reason = str(error) if isinstance(error, UnplannableError) else type(error).__name__
+    reason = str(error) if isinstance(error, FallbackError) else type(error).__name__
     FALLBACKS[reason] += 1
     if reason in plans.reported:
         return

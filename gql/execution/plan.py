@@ -38,7 +38,7 @@ from strawberry.utils.str_converters import to_camel_case
 
 from db import tables as t
 from gql.execution.build import ObjectBuilder, ObjectPlan
-from gql.fields.field import Arguments, Details, Field, SelectedField, UnplannableError
+from gql.fields.field import Arguments, Details, FallbackError, Field, SelectedField
 from gql.fields.node import NODE_TABLES
 
 _TYPENAME = "__typename"
@@ -58,7 +58,7 @@ class Part:
 
     key: str | None
     operation: OperationDefinitionNode
-    plan: ObjectPlan | UnplannableError
+    plan: ObjectPlan | FallbackError
 
 
 Parts: TypeAlias = tuple[Part, ...]
@@ -110,7 +110,7 @@ def plan_operation(
     try:
         selected = planner.collect_root()
     except GraphQLError:
-        return (Part(None, operation, UnplannableError(_NO_CONDITION)),)
+        return (Part(None, operation, FallbackError(_NO_CONDITION)),)
     if operation.operation is OperationType.QUERY:
         return (Part(None, operation, planner.try_root(selected)),)
     return tuple(
@@ -162,14 +162,14 @@ class OperationPlanner:
             self._schema, self._fragments, self._variables, self._root, self._operation
         ).grouped_field_set
 
-    def try_root(self, selected: dict[str, Details]) -> ObjectPlan | UnplannableError:
+    def try_root(self, selected: dict[str, Details]) -> ObjectPlan | FallbackError:
         """The plan of root fields, or why there is none."""
         try:
             return self._plan_fields(self._root, None, selected)
-        except UnplannableError as error:
+        except FallbackError as error:
             return error
         except GraphQLError:
-            return UnplannableError(_NO_CONDITION)
+            return FallbackError(_NO_CONDITION)
 
     def plan(self, type_: GraphQLNamedType, details: Details) -> ObjectPlan:
         """The plan of what `details` select on an object type."""
@@ -178,7 +178,7 @@ class OperationPlanner:
     def collect(self, type_: GraphQLNamedType, details: Details) -> dict[str, Details]:
         """The fields that `details` select on an object type, by response key."""
         if not isinstance(type_, GraphQLObjectType):
-            raise UnplannableError(f"{type_.name} is no object type")
+            raise FallbackError(f"{type_.name} is no object type")
         return collect_subfields(
             self._schema, self._fragments, self._variables, self._operation, type_, details
         ).grouped_field_set
@@ -194,11 +194,11 @@ class OperationPlanner:
                 builder.show(key, repr(type_.name))
                 continue
             if name.startswith("__"):
-                raise UnplannableError(_INTROSPECTION)
+                raise FallbackError(_INTROSPECTION)
             definition = type_.fields.get(name)
             kind = definition and definition.extensions.get(GraphQLCoreConverter.DEFINITION_BACKREF)
             if definition is None or not isinstance(kind, Field) or kind.base_resolver is not None:
-                raise UnplannableError(f"{type_.name}.{name} has a resolver of its own")
+                raise FallbackError(f"{type_.name}.{name} has a resolver of its own")
             kind.plan(builder, SelectedField(key, type_, definition, details))
         return builder.make()
 

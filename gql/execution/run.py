@@ -30,8 +30,8 @@ from gql.execution.fallback import count_fallback
 from gql.execution.level import complete
 from gql.execution.plan import Part, Plans, plan_operation
 from gql.execution.size import ResponseSize, ResponseTooLargeError
-from gql.fields.field import UnplannableError
-from gql.loaders import InterruptedLoadError
+from gql.fields.field import FallbackError
+from gql.loaders import INTERRUPTED
 
 # The source of root fields, which none of them reads.
 _ROOT = None
@@ -108,7 +108,7 @@ class Execution:
 
     async def _answer(self, part: Part, context: Context, size: ResponseSize) -> ExecutionResult:
         name = self.operation.name.value if self.operation.name else None
-        if isinstance(part.plan, UnplannableError):
+        if isinstance(part.plan, FallbackError):
             count_fallback(part.plan, self.plans, name)
             size.lose()
             return await self.run_alone(context, part.operation)
@@ -144,7 +144,7 @@ class Execution:
         except asyncio.CancelledError as error:
             task = asyncio.current_task()
             if task is not None and not task.cancelling():
-                raise InterruptedLoadError from error
+                raise RuntimeError(INTERRUPTED) from error
             raise
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from graphql import is_non_null_type
 
-from gql.fields.field import Builder, Field, SelectedField, UnplannableError
+from gql.fields.field import Builder, FallbackError, Field, SelectedField
 
 
 class ColumnField(Field):
@@ -26,10 +26,10 @@ class ColumnField(Field):
             return
         column = getattr(builder.table, name, None)
         if column is None:
-            raise UnplannableError(f"{builder.table.__name__} has no column {name}")
+            raise FallbackError(f"{builder.table.__name__} has no column {name}")
         nullable = column.expression.nullable
         if nullable and is_non_null_type(type_):
-            raise UnplannableError(f"{builder.table.__name__}.{name} may be null where none may be")
+            raise FallbackError(f"{builder.table.__name__}.{name} may be null where none may be")
         shown = builder.serialise(builder.read(name), type_, nullable=nullable, verbatim=True)
         builder.show(selected.key, shown)
 

@@ -23,7 +23,7 @@ from gql.context import Context
 from gql.errors import ClientError
 from gql.fields.column import column
 from gql.fields.cost import Cost, total
-from gql.fields.field import Details, Field, Level, MeasuredField, Planner, UnplannableError
+from gql.fields.field import Details, FallbackError, Field, Level, MeasuredField, Planner
 from gql.loaders import load_count, load_counts, load_slice, load_slices
 
 T = TypeVar("T")
@@ -283,7 +283,7 @@ def plan_connection(planner: Planner, type_: GraphQLNamedType, details: Details)
         elif name == "pageInfo":
             page_infos.append((key, planner.plan(_field_type(type_, name), fields)))
         elif name != "__typename":
-            raise UnplannableError(f"{type_.name}.{name} is no part of a connection")
+            raise FallbackError(f"{type_.name}.{name} is no part of a connection")
     return ConnectionPlan(tuple(keys), tuple(totals), tuple(page_infos), tuple(edges), tuple(nodes), columns)
 
 
@@ -292,7 +292,7 @@ def _plan_edges(planner: Planner, type_: GraphQLNamedType, details: Details) -> 
     for key, fields in planner.collect(type_, details).items():
         name = fields[0].node.name.value
         if name not in {"node", "cursor", "__typename"}:
-            raise UnplannableError(f"{type_.name}.{name} is no part of an edge")
+            raise FallbackError(f"{type_.name}.{name} is no part of an edge")
         keys.append((key, name))
         if name == "node":
             nodes.append((key, planner.plan(_field_type(type_, name), fields)))

@@ -11,7 +11,7 @@ from db import tables as t
 from db.page import BY_ID, Order, Page
 from db.relations import Many, Window
 from gql.fields.cost import Cost, total
-from gql.fields.field import Builder, Field, Level, MeasuredField, SelectedField, UnplannableError
+from gql.fields.field import Builder, FallbackError, Field, Level, MeasuredField, SelectedField
 from gql.loaders import load_slice, load_slices
 
 
@@ -47,7 +47,7 @@ class EndField(Field):
         """Read the rows of all parents together."""
         type_ = selected.definition.type
         if is_non_null_type(type_):
-            raise UnplannableError(f"{self.python_name} may be null where none may be")
+            raise FallbackError(f"{self.python_name} may be null where none may be")
         builder.read(self.key)
         target = builder.planner.plan(get_named_type(type_), selected.details)
         builder.add_step(selected.key, EndStep(selected.key, self, target))

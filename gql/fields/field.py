@@ -32,12 +32,8 @@ Arguments: TypeAlias = Callable[[VariableValues], dict[str, Any]]
 _S = TypeVar("_S", bound="Step")
 
 
-class UnplannableError(Exception):
-    """There is no plan for a selection, so graphql-core executes it. The message says why."""
-
-
-class NullError(Exception):
-    """There is no row where there must be one. graphql-core then decides how far the null spreads."""
+class FallbackError(Exception):
+    """A plan cannot answer the selection, so graphql-core executes it. The message says why, in names of the schema."""
 
 
 class MeasuredField(NamedTuple):
@@ -187,7 +183,7 @@ class Field(StrawberryField):
         return 0
 
     def plan(self, builder: Builder, selected: SelectedField) -> None:
-        """Add the field to the plan of a selection. Raises `UnplannableError`."""
+        """Add the field to the plan of a selection. Raises `FallbackError`."""
         raise NotImplementedError
 
 

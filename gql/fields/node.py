@@ -36,10 +36,6 @@ NODE_SCOPES: dict[type[t.Table], frozenset[str]] = {}
 _T = TypeVar("_T")
 
 
-class SchemaError(Exception):
-    """The schema cannot be built. The message says what is missing, and where."""
-
-
 @dataclass(frozen=True, slots=True)
 class GlobalId:
     """A decoded id. `account` is 0 for what belongs to no account."""
@@ -74,10 +70,10 @@ def id_encoder(table: type[t.Table], account: int) -> Callable[[int], str]:
 def decode_id(text: str, table: type[t.Table] | None = None) -> GlobalId:
     """The row that an id names. Raises `ClientError` for a malformed id, and for one of another table than `table`.
 
-    Raises `SchemaError` before `gql.types` is imported, which declares the types of ids.
+    Raises `RuntimeError` before `gql.types` is imported, which declares the types of ids.
     """
     if not NODE_TABLES:
-        raise SchemaError("No type is declared that an id could name: import gql.types first")
+        raise RuntimeError("No type is declared that an id could name: import gql.types first")
     try:
         name, account, id_ = urlsafe_b64decode(text + "=" * (-len(text) % 4)).decode("ascii").split(":")
         found = GlobalId(NODE_TABLES[name], int(account), int(id_))
@@ -153,13 +149,13 @@ class Node:
 def node(table: type[t.Table], *, scopes: Sequence[str] = ()) -> Callable[[type[_T]], type[_T]]:
     """Declare the class to be the node of `table`'s rows, described by its docstring, and selected only with `scopes`.
 
-    `databaseId` comes with it. The class's name is the table's. Raises `SchemaError` where it is not.
+    `databaseId` comes with it. The class's name is the table's. Raises `TypeError` where it is not.
     """
     row = row_type(table)
 
     def declare(cls: type[_T]) -> type[_T]:
         if cls.__name__ != table.__name__:
-            raise SchemaError(f"The type {cls.__name__} has the table {table.__name__}: give both one name")
+            raise TypeError(f"The type {cls.__name__} has the table {table.__name__}: give both one name")
         NODE_TABLES[cls.__name__] = table
         NODE_SCOPES[table] = frozenset(scopes)
         cls.__annotations__ = {"database_id": BigInt, **cls.__annotations__}

@@ -11,7 +11,7 @@ from graphql import is_non_null_type
 from db import tables as t
 from db.relations import Expression, One
 from gql.fields.cost import Cost, total
-from gql.fields.field import Builder, Field, Level, MeasuredField, NullError, Plan, SelectedField
+from gql.fields.field import Builder, FallbackError, Field, Level, MeasuredField, Plan, SelectedField
 from gql.loaders import load_row, load_rows
 
 
@@ -102,7 +102,7 @@ class OneStep:
             shown = dict(zip(known, objects, strict=True))
             targets = [earlier if id_ is None else shown.get(id_) for id_, earlier in zip(ids, targets, strict=True)]
         if self.required and None in targets:
-            raise NullError(self.key)
+            raise FallbackError("a row is missing that must exist")
         for parent, target in zip(level.objects, targets, strict=True):
             parent[self.key] = target
 

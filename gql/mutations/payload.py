@@ -17,7 +17,7 @@ from db.relations import One
 from gql.fields.column import column
 from gql.fields.cost import Cost, times, total
 from gql.fields.enums import expose
-from gql.fields.field import Builder, Field, Level, MeasuredField, NullError, SelectedField
+from gql.fields.field import Builder, FallbackError, Field, Level, MeasuredField, SelectedField
 from gql.fields.node import NODE_TABLES
 from gql.fields.one import OneField
 from gql.loaders import load_row, load_rows
@@ -92,7 +92,7 @@ class WrittenStep:
             ids = source.written or []
             rows = await load_rows(level.context, self.table, ids, self.plan.columns) if ids else []
             if None in rows:
-                raise NullError(self.key)
+                raise FallbackError("a row is missing that must exist")
             target[self.key] = await level.below(self.plan, rows)
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from db import tables as t
 from gql.fields.field import Field
-from gql.fields.node import NODE_TABLES, NODE_TYPES, SchemaError
+from gql.fields.node import NODE_TABLES, NODE_TYPES
 from gql.types import account, actor, booking, change, conversation, message, person, rental, source
 
 MODULES = (account, actor, booking, change, conversation, message, person, rental, source)
@@ -19,12 +19,12 @@ UNIONS = {"Creator": actor.Creator, "Member": message.Member}
 def link() -> None:
     """Put every type into every type's module. Idempotent.
 
-    Raises `SchemaError` where a relation leads to a table that no type was declared for.
+    Raises `TypeError` where a relation leads to a table that no type was declared for.
     """
     for place, table in _referred():
         if table.__name__ not in NODE_TABLES:
             name = table.__name__
-            raise SchemaError(
+            raise TypeError(
                 f"{name} has a table and no type, and {place} leads to it: declare a class {name} with @node in "
                 "gql/types, and import its module in gql/types/__init__.py"
             )

@@ -23,6 +23,7 @@ from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
 from uvicorn.supervisors.multiprocess import Process
 
+from db.refusal import OperatorError
 from gql.settings import Settings
 from gql.web.protocol import ConnectionLimits, LimitedProtocol
 
@@ -42,10 +43,6 @@ COLLECT_AFTER = 50_000
 _log = structlog.stdlib.get_logger("inbox")
 
 
-class ServerError(RuntimeError):
-    """The server cannot serve. The message is one line."""
-
-
 @contextmanager
 def starting() -> Iterator[None]:
     """End the process with the code that makes the supervisor stop, if the block raises.
@@ -60,15 +57,15 @@ def starting() -> Iterator[None]:
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """Open a listening socket; the system chooses the port if it is 0. Raises ServerError."""
+    """Open a listening socket; the system chooses the port if it is 0. Raises OperatorError."""
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         return socket.create_server((str(address[0]), port), family=family)
     except (OSError, UnicodeError) as error:
         if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
-            raise ServerError(f"Port {port} of {host} is in use: choose another one with --port") from error
+            raise OperatorError(f"Port {port} of {host} is in use: choose another one with --port") from error
         reason = error.strerror if isinstance(error, OSError) else "is not the name of a host"
-        raise ServerError(f"Cannot listen on port {port} of {host}: {reason}") from error
+        raise OperatorError(f"Cannot listen on port {port} of {host}: {reason}") from error
 
 
 def tune_collector() -> None:
@@ -155,7 +152,7 @@ class _Supervisor(Multiprocess):
 def serve(application: ASGIApp | str, listener: socket.socket, settings: Settings, *, workers: int = 1) -> None:
     """Serve until SIGINT or SIGTERM, then answer the requests in flight.
 
-    With several workers, `application` is `module:factory`, because each worker makes its own. Raises ServerError if
+    With several workers, `application` is `module:factory`, because each worker makes its own. Raises OperatorError if
     it does not start; the log has the reason.
     """
     config = uvicorn.Config(
@@ -183,4 +180,4 @@ def serve(application: ASGIApp | str, listener: socket.socket, settings: Setting
         except SystemExit:
             failed = True
     if failed:
-        raise ServerError("The server did not start")
+        raise OperatorError("The server did not start")

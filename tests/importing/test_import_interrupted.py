@@ -22,8 +22,9 @@ import pytest
 
 from db.bookingsync import files as import_files
 from db.bookingsync import steps
-from db.bookingsync.importing import Phase, UnfinishedError, importing
+from db.bookingsync.importing import Phase, importing
 from db.queries.conversation.derived import STATEMENTS
+from db.refusal import OperatorError
 from gql.cli import run
 from tests.oracles.company import ACCOUNTS, write_company
 from tests.support.command import forget_settings, refusal, scalar, spawn, stops
@@ -199,7 +200,7 @@ async def test_other_files_are_refused_while_an_import_is_unfinished(inbox: Inbo
     others = {"more": [first, second, inbox.page(**thread(7))], "fewer": [first], "edited": [first, second]}[change]
     if change == "edited":
         second.write_text(second.read_text().replace("Hei", "Hoi"))
-    with pytest.raises(UnfinishedError) as refusal:
+    with pytest.raises(OperatorError) as refusal:
         await import_pages(inbox.connection, others)
     assert str(refusal.value) == (
         f"An import of 2 other files is unfinished, {first} among them: "

@@ -16,7 +16,8 @@ import httpx
 import pytest
 
 from db.migrations.apply import downgrade, migrate, oldest_code, pending
-from db.migrations.revision import State, UnknownRevisionError, head, revisions, state
+from db.migrations.revision import State, head, revisions, state
+from db.refusal import OperatorError
 from tests.conftest import serving
 from tests.operations.data import store_inbox
 from tests.operations.documents import DOCUMENTS, as_written, writes
@@ -117,7 +118,7 @@ def test_older_code_serves_expanded_tables_and_changes_none(dsn: str, tmp_path: 
     assert fetch_state(dsn) is State.SERVABLE
     assert pending(dsn) == []
     assert migrate(dsn) == []
-    with pytest.raises(UnknownRevisionError, match="9999"):
+    with pytest.raises(OperatorError, match="9999"):
         downgrade(dsn, "base")
 
 
@@ -125,7 +126,7 @@ def test_older_code_refuses_contracted_tables(dsn: str, tmp_path: Path) -> None:
     next_version(dsn, tmp_path, oldest="9999")
     assert fetch_state(dsn) is State.TOO_NEW
     for operation in (pending, migrate):
-        with pytest.raises(UnknownRevisionError, match="9999"):
+        with pytest.raises(OperatorError, match="9999"):
             operation(dsn)
 
 

@@ -11,10 +11,11 @@ import pytest
 from asyncpg.types import ServerVersion
 from starlette.types import Receive, Scope, Send
 
+from db.refusal import OperatorError
 from gql.cli import run
 from gql.schema import build_schema
 from gql.settings import Settings
-from gql.web.server import ServerError, listen, serve
+from gql.web.server import listen, serve
 from tests.support.client import SECRET
 from tests.support.command import forget_settings, refusal, scalar, spawn
 
@@ -135,7 +136,7 @@ def test_an_application_that_does_not_start_is_an_error() -> None:
     async def fail(_scope: Scope, _receive: Receive, _send: Send) -> None:
         raise OSError("no database")
 
-    with listen("127.0.0.1", 0) as listener, pytest.raises(ServerError, match="The server did not start"):
+    with listen("127.0.0.1", 0) as listener, pytest.raises(OperatorError, match="The server did not start"):
         serve(fail, listener, Settings())
 
 

@@ -1,20 +1,20 @@
 """The data of the inbox: tables, tenancy, pages, relations and statements. Nothing here imports GraphQL.
 
 From the bottom to the top: `tables` (SQLModel, columns and keys), `scope` (the viewer, and the tenant predicate),
-`page` (keyset arithmetic, pure), `criterion` (conditions, pure), `engine` (connections; `failure` has its errors, and
+`page` (keyset paging, pure), `criterion` (conditions, pure), `engine` (connections; `failure` has its errors, and
 `session` how connections are set up), `compiled` (statements that are kept), `relations` (batched loading), `queries`
 (everything that is not a relation); beside them `embedded`, `migrations`, `seed` and `bookingsync` (the import).
 `refusal` has the error of a command that cannot do its work.
 
 How SQL is written:
 
-SQLAlchemy Core    what the server reads and writes: built from the tables, beginning in `scope`, compiled once into an
+SQLAlchemy Core    what the server reads and writes: built from the tables, started by `scope`, compiled once into an
                    `engine.Statement`, and run by asyncpg
-plain SQL          what is derived of many conversations at once (`queries.conversation.derived`), which mutations, the
+plain SQL          values derived for many conversations at once (`queries.conversation.derived`), which mutations, the
                    import, the seed and migrations share; and the steps of the import, as templates over the kinds of
                    records (`bookingsync.staging.fill`)
 COPY               rows in bulk: the seed, and the import's staging tables
 Alembic            migrations, the only place where a SQLAlchemy engine connects
 
-There is no ORM session: a row is read-only, and every change is a statement that somebody wrote.
+There is no ORM session: rows are read-only, and every change is an explicit statement.
 """

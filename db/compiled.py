@@ -1,6 +1,6 @@
-"""Compiled statements, kept under the arguments that their text depends on, and bounded by the memory they take.
+"""A cache of compiled statements, by the arguments that their text depends on, bounded by memory.
 
-Clients choose filters, and with them the texts: a number alone would be no bound.
+A maximal number would not bound it: clients choose the filters, and so the length of the texts.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from cachetools import LRUCache, cached
 
 from db.engine import Statement
 
-# Bytes that the statements of one function may take together. A quarter of a megabyte holds those of the usual screens.
+# The most bytes for the statements of one function. A quarter of a megabyte holds those of the usual screens.
 MAX_BYTES = 8 * 1024 * 1024
 # Bytes that a statement and its arguments take besides its text, and for each character of it. Measured with filters.
 _FIXED = 3_000

@@ -1,7 +1,7 @@
-"""Conditions on rows: fixed clauses, and the values that they are given. Pure.
+"""Conditions on rows: clauses, and their values as parameters. Pure.
 
 The clauses of a filter are the shape of its statement, and the values its parameters, so that a statement is compiled
-once per shape. A condition never evaluates to null: `NOT` of it is always its opposite.
+once per shape. A condition never evaluates to null, so that `NOT` is always its opposite.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from sqlalchemy.types import TypeEngine
 class Clause:
     """A condition's SQL, made from the parameter that holds its value. Without `type` it takes no value.
 
-    It is `selective` where few rows meet it, whatever the value, and an index leads to them; `indirect` where they are
-    found through rows of other tables; and `bunched` where the rows that meet it lie close together in an order by a
-    moment, such as the open or waiting ones, or those of a period.
+    `selective`: few rows meet it, whatever the value, and an index finds them. `indirect`: its rows are found through
+    rows of other tables. `bunched`: its rows are close together in an order by time, such as open conversations, or
+    those of a period.
 
-    It `excludes` clauses that no row meets beside it.
+    `excludes`: clauses that no row meets together with this one.
 
-    `counted` makes a SELECT on another table that has one row for each row that meets the condition.
+    `counted` makes a SELECT on another table, with one row for each row that meets the condition.
     """
 
     build: Callable[[Any], ColumnElement[bool]]
@@ -50,7 +50,7 @@ class Denied:
 
 @dataclass(frozen=True, slots=True)
 class Joined:
-    """Several shapes made one. Equal to another that joins the same in the same way."""
+    """Several shapes joined by `AND` or `OR`. Equal if the parts and the operator are."""
 
     join: Join
     parts: tuple[Shape, ...]
@@ -58,7 +58,7 @@ class Joined:
 
     @property
     def indirect(self) -> bool:
-        """Whether one of them is."""
+        """Whether any part is."""
         return any(part.indirect for part in self.parts)
 
 
@@ -68,7 +68,10 @@ Shape: TypeAlias = Clause | Denied | Joined
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """A clause with its value, or joined ones with a tuple of theirs. Hashable: equal filters share a loader."""
+    """A clause with its value, or joined clauses with a tuple of their values.
+
+    Hashable: equal filters share a loader.
+    """
 
     clause: Shape
     value: Any = None
@@ -76,7 +79,7 @@ class Term:
 
 Criterion: TypeAlias = Callable[[Any], Term]
 
-# The ends of a range, by the names that the API gives them.
+# The operators of a range, by their names in the API.
 ENDS: Mapping[str, Callable[[Any, Any], Any]] = {
     "gte": operator.ge,
     "gt": operator.gt,
@@ -86,14 +89,14 @@ ENDS: Mapping[str, Callable[[Any, Any], Any]] = {
 
 
 def flag(condition: ColumnElement[bool], *, selective: bool = False, excludes: Iterable[Term] = ()) -> Criterion:
-    """True asks for `condition`, which may be a selective one or exclude other terms; false for its opposite."""
+    """True matches the rows that meet `condition`, false the others. The condition may exclude other terms."""
     excluded = frozenset(term.clause for term in excludes)
     clause = Clause(lambda _: condition, selective=selective, bunched=True, excludes=excluded)
     return lambda value: Term(clause if value else Denied(clause))
 
 
 def any_of(column: Any) -> Criterion:
-    """The column is one of the values; of none where the list is empty. A null is none of them."""
+    """The column has one of the values. An empty list and a null match nothing."""
     known = [column.is_not(None)] if column.expression.nullable else []
     return any_where(column.type, lambda values: and_(*known, column == values), selective=column.primary_key)
 
@@ -105,9 +108,9 @@ def any_where(
     selective: bool = False,
     counted: Callable[[Any], Select[Any]] | None = None,
 ) -> Criterion:
-    """`build` is given `ANY(values)`, to compare a column of `type_` with: one statement for lists of every length.
+    """`build` gets `ANY(values)` to compare a column of `type_` with: one statement for lists of any length.
 
-    With `counted`, which is given the same, the rows are found through another table.
+    `counted` gets the same, and finds the rows through another table.
     """
     clause = Clause(
         lambda bound: build(func.any(bound)),
@@ -126,10 +129,10 @@ def compared(column: Any, compare: Callable[[Any, Any], ColumnElement[bool]]) ->
 
 
 def between(column: Any, *sorted_by: Any) -> Criterion:
-    """The moment in `column` lies within all given `ENDS`, anywhere where none is given. A null lies nowhere.
+    """The time in `column` meets all given `ENDS`. Without any, every row matches; a null never does.
 
-    `sorted_by` are expressions that have the column's value wherever it has one, and an index each: a page in the order
-    of one of them begins where the period does.
+    `sorted_by` are expressions equal to the column where it is not null, each with an index: a page in the order of one
+    of them starts reading where the period does.
     """
     known = [column.is_not(None)] if column.expression.nullable else []
 
@@ -145,15 +148,15 @@ def between(column: Any, *sorted_by: Any) -> Criterion:
 
 
 def every(terms: Iterable[Term]) -> Term:
-    """All of the terms hold, as they do where there is none."""
+    """All terms match; without terms, every row does."""
     parts = tuple(terms)
     return _joined(_all, parts, selective=any(term.clause.selective for term in parts))
 
 
 def some(terms: Iterable[Term], unite: Join | None = None) -> Term:
-    """One of the terms holds, as none does where there is none.
+    """At least one term matches; without terms, no row does.
 
-    `unite` joins them where all are selective and one is indirect: an index serves a plain OR of direct ones.
+    If all terms are selective and one is indirect, `unite` joins them. For direct ones a plain OR can use indexes.
     """
     parts = tuple(terms)
     selective = bool(parts) and all(term.clause.selective for term in parts)
@@ -162,7 +165,7 @@ def some(terms: Iterable[Term], unite: Join | None = None) -> Term:
 
 
 def opposite(term: Term) -> Term:
-    """The term does not hold. Only single clauses are denied, so that an index may serve each."""
+    """The term does not match. Only single clauses are negated, so that each can use an index."""
     shape = term.clause
     if isinstance(shape, Joined):
         return (some if shape.join is _all else every)(map(opposite, _parts(shape, term.value)))
@@ -175,7 +178,7 @@ def _joined(join: Join, parts: tuple[Term, ...], *, selective: bool) -> Term:
 
 
 def _parts(shape: Joined, value: Any) -> Iterator[Term]:
-    """The terms that were joined."""
+    """The joined terms."""
     return map(Term, shape.parts, value)
 
 
@@ -190,9 +193,9 @@ def _any(*conditions: ColumnElement[bool]) -> ColumnElement[bool]:
 def conditions(
     clauses: Sequence[Shape], bind: Callable[[int, TypeEngine[Any]], Any], *, ordered: bool = False
 ) -> list[ColumnElement[bool]]:
-    """The SQL of `clauses`, for rows that are `ordered` by a moment or not.
+    """The SQL of `clauses`, for rows that are `ordered` by a time or not.
 
-    `bind` makes the parameter for the place of a value among `values`.
+    `bind` makes the parameter of a value from its index in `values`.
     """
     places = count()
 
@@ -212,7 +215,7 @@ def conditions(
 
 
 def contradict(clauses: Iterable[Shape]) -> bool:
-    """Whether no row meets all of `clauses`, as one excludes another: PostgreSQL would go through all rows to see."""
+    """Whether a clause excludes another, so that no row matches: PostgreSQL would read all rows to find that out."""
     given = frozenset(clauses)
     return any(isinstance(clause, Clause) and clause.excludes & given for clause in given)
 
@@ -224,12 +227,12 @@ def _is_bunched(shape: Shape) -> bool:
 
 
 def size(shape: Shape) -> int:
-    """How many conditions a shape is made of. One that joins nothing is one, too."""
+    """The number of conditions in a shape. An empty join counts as one."""
     return max(1, sum(map(size, shape.parts))) if isinstance(shape, Joined) else 1
 
 
 def values(terms: Iterable[Term]) -> Iterator[Any]:
-    """What the terms' clauses are given, in the order in which `conditions` binds it."""
+    """The values of the terms, in the order in which `conditions` binds them."""
     for term in terms:
         shape = term.clause
         if isinstance(shape, Joined):

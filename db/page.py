@@ -1,9 +1,9 @@
-"""Keyset pages: which rows come next, given the last row seen. Pure: nothing here talks to a database.
+"""Keyset pages: the rows that follow a given row. Pure: nothing here uses a database.
 
-An order is one expression that is never null, then the id, both in one direction. A position in it is therefore a
-pair, and "what comes after" is one row comparison, which PostgreSQL answers with one range of an index, however deep
-the page. Null sorts last in either direction, by way of an infinite stand-in that the indexes share
-(`db.tables.conversation`). Only an order by what a value makes of a row, such as how well it matches a search, has no
+An order is one expression that is never null, then the id, both in one direction. A position in it is therefore a pair,
+and the rows after it are those of one row comparison, for which PostgreSQL reads one range of an index, however deep
+the page. Null sorts last in either direction: it is replaced by infinity, in the indexes too
+(`db.tables.conversation`). Only an order by an expression with a parameter, such as the relevance for a search, has no
 index: all its rows are sorted for each page.
 """
 
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 MAX_SIZE = 100
 DEFAULT_SIZE = 20
 
-# So many rows are ordered by an expression.
+# The most rows that are ordered by an expression.
 MOST_RANKED = 2_000
 
-# The parameter that holds the value which an order is bound to.
+# The parameter for the value that an order is bound to.
 VALUE = "order_value"
 
 
@@ -40,9 +40,9 @@ class Position:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """What part of an order is asked for: at most `size` rows from its start, or from its end where `backward`.
+    """The requested part of an order: at most `size` rows from its start, or from its end if `backward`.
 
-    `after` and `before` narrow the order to what lies strictly between them.
+    `after` and `before` restrict it to the rows strictly between them.
     """
 
     size: int = DEFAULT_SIZE
@@ -52,7 +52,7 @@ class Page:
 
     @property
     def shape(self) -> tuple[bool, bool, bool]:
-        """What of the page changes its statement, and not only its parameters."""
+        """The part of the page that the statement depends on, and not only its parameters."""
         return self.backward, self.after is not None, self.before is not None
 
     def parameters(self) -> dict[str, Any]:
@@ -72,12 +72,12 @@ FIRST_PAGE = Page()
 class Order:
     """A total order over a table's rows, by `column` and then by id. Without a column, by id alone.
 
-    `name` distinguishes it from the other orders of the same connection, and cursors carry it. Only timestamps have
-    stand-ins for null, so a nullable column of another type cannot be an order.
+    `name` distinguishes it from the other orders of the same connection, and cursors carry it. Null is replaced in
+    timestamps only, so a nullable column of another type cannot be an order.
 
-    In place of a column there may be a labelled expression that is never null, made of the parameter `VALUE`. Such an
-    order is `bound()` to a value before it is used. No index has it, so that it is an order of few rows only: of the
-    first `MOST_RANKED` in the order `within`, and of no others.
+    Instead of a column there may be a labelled expression over the parameter `VALUE` that is never null. Such an order
+    is `bound()` to a value before it is used. It has no index, and therefore contains only the first `MOST_RANKED` rows
+    of the order `within`.
     """
 
     name: str
@@ -87,17 +87,18 @@ class Order:
     within: Order | None = None
 
     def bound(self, value: str) -> Order:
-        """The order that `value` makes of it. Equal to another of the same value."""
+        """The order with `value` in its expression. Equal for equal values."""
         return replace(self, value=value)
 
     @property
     def shape(self) -> Order:
-        """What of the order changes a statement, and not only its parameters."""
+        """The part of the order that a statement depends on, and not only its parameters."""
         return self if self.value is None else replace(self, value=None)
 
     @property
     def full_name(self) -> str:
-        """The name with a digest of the value, as a place among the matches of one search is none among another's."""
+        """The name with a digest of the value: a position in the matches of one search is not valid in those of
+        another."""
         return (
             self.name
             if self.value is None
@@ -106,19 +107,19 @@ class Order:
 
     @property
     def expressions(self) -> tuple[Any, ...]:
-        """Expressions of the order that are no columns of the table, to be selected beside them."""
+        """Expressions of the order to select beside the columns of the table."""
         return (self.column,) if isinstance(self.column, Label) else ()
 
     def parameters(self) -> dict[str, Any]:
-        """The value bound by an expression."""
+        """The value of the expression's parameter."""
         return {} if self.value is None else {VALUE: self.value}
 
     def keys(self, id_column: Any) -> list[ColumnElement[Any]]:
-        """The expressions to compare and sort by, of which none is null."""
+        """The expressions to compare and sort by, none of which is null."""
         return [id_column] if self.column is None else [self._never_null(self.column), id_column]
 
     def sort(self, id_column: Any, *, backward: bool) -> list[ColumnElement[Any]]:
-        """The ORDER BY, reversed where the page is read from its end."""
+        """The ORDER BY, reversed if the page is read from its end."""
         down = self.descending != backward
         return [key.desc() if down else key.asc() for key in self.keys(id_column)]
 
@@ -131,15 +132,15 @@ class Order:
         return rows <= position if upward else rows >= position
 
     def at(self, side: str, id_column: Any) -> ColumnElement[bool]:
-        """The row of the cursor `side`, where it still stands there."""
+        """The row of the cursor `side`, if it is still at that position."""
         return and_(*map(operator.eq, self.keys(id_column), self._bound(side)))
 
     def position(self, row: Any) -> Position:
-        """Where `row` stands."""
+        """The position of `row`."""
         return Position(None if self.column is None else getattr(row, self.column.key), row.id)
 
     def holds(self, position: Position) -> bool:
-        """Whether a row could stand at `position`: its value is of the column's type, or null where that can be."""
+        """Whether a row could be at `position`: the value has the column's type, or is null in a nullable column."""
         if self.column is None:
             return position.value is None
         if position.value is None:
@@ -147,7 +148,7 @@ class Order:
         return isinstance(position.value, self.column.type.python_type)
 
     def _bound(self, side: str) -> list[ColumnElement[Any]]:
-        """The values of the cursor `side`, as the keys are."""
+        """The values of the cursor `side`, to compare with the keys."""
         bound: list[ColumnElement[Any]] = [bindparam(f"{side}_id", type_=BigInteger)]
         if self.column is not None:
             bound.insert(0, self._never_null(bindparam(f"{side}_value", type_=self.column.type)))
@@ -160,7 +161,7 @@ class Order:
     def _never_null(self, expression: Any) -> ColumnElement[Any]:
         if not self._nullable:
             return expression  # type: ignore[no-any-return]
-        # In the words of the indexes (`db.tables.conversation`).
+        # Written exactly as in the indexes (`db.tables.conversation`).
         infinity: Any = literal_column(f"'{'-' if self.descending else ''}infinity'::timestamptz")
         return case((expression.is_(None), infinity), else_=expression)
 

@@ -1,4 +1,4 @@
-"""What is wrong with the input of a write, as data: the write is rolled back, and its payload lists the problems."""
+"""Problems with the input of a write, as data: the write is rolled back, and its payload lists them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class ProblemCode(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing wrong. `path` leads to the value, by the API's names, from the mutation's arguments."""
+    """A problem with one value. `path` leads to the value from the mutation's arguments, in the API's names."""
 
     code: ProblemCode
     message: str
@@ -30,7 +30,7 @@ class Problem:
 
 
 class RejectedError(Exception):
-    """The write breaks rules. Raised inside its transaction, which it thereby rolls back."""
+    """The input breaks rules. Raised in the transaction of the write, and thereby rolls it back."""
 
     def __init__(self, problems: Sequence[Problem], present: Any = None) -> None:
         super().__init__("; ".join(problem.message for problem in problems))

@@ -1,8 +1,8 @@
-"""Who sees what: the viewer of a request, and the one door to rows.
+"""Tenancy: the viewer of a request, and the only functions that start statements on tables.
 
-Every statement on a table starts with `visible()`. It refuses nothing and decides nothing else: it adds the tenant
-predicate, so that a row of another account is indistinguishable from one that does not exist. A test holds that no
-other module starts a SELECT, UPDATE or DELETE of its own.
+Every statement on a table starts with `visible()`. It only adds the tenant predicate, so that a row of another account
+is indistinguishable from one that does not exist. A test ensures that no other module starts a SELECT, UPDATE or
+DELETE.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ ACCOUNT = "account_id"
 
 @dataclass(frozen=True, slots=True)
 class Viewer:
-    """The authenticated caller: one account, one actor of it, and what the token allows.
+    """The authenticated caller: an account, an actor in it, and the scopes of the token.
 
-    `actor_id` is a user's id of that account, or an application's.
+    `actor_id` is the id of a user of that account, or of an application.
     """
 
     account_id: int
@@ -34,7 +34,7 @@ class Viewer:
 
 
 def tenant(table: type[t.Table]) -> ColumnElement[bool] | None:
-    """The predicate that keeps `table` to the account bound as `:account_id`. Applications are shared and have none."""
+    """The predicate that restricts `table` to the account `:account_id`. Applications are shared and have none."""
     if table is t.Application:
         return None
     column: Any = t.Account.id if table is t.Account else table.account_id  # type: ignore[attr-defined]
@@ -43,7 +43,7 @@ def tenant(table: type[t.Table]) -> ColumnElement[bool] | None:
 
 
 def visible(table: type[t.Table], *columns: Any) -> Select[Any]:
-    """A SELECT of `columns` (all of them where none is given) over the rows of `table` in the account `:account_id`."""
+    """A SELECT of `columns`, or of all, from the rows of `table` in the account `:account_id`."""
     chosen: Sequence[Any] = columns or tuple(table.__table__.columns)  # type: ignore[attr-defined]
     statement = select(*chosen).select_from(table)
     predicate = tenant(table)
@@ -51,14 +51,14 @@ def visible(table: type[t.Table], *columns: Any) -> Select[Any]:
 
 
 def visible_for_change(table: type[t.TenantTable]) -> Update:
-    """An UPDATE over the rows of `table` in the account `:account_id`."""
+    """An UPDATE of the rows of `table` in the account `:account_id`."""
     predicate = tenant(table)
     assert predicate is not None  # noqa: S101  # tenant tables have one, by their type
     return update(table).where(predicate)
 
 
 def visible_for_removal(table: type[t.TenantTable]) -> Delete:
-    """A DELETE over the rows of `table` in the account `:account_id`."""
+    """A DELETE of the rows of `table` in the account `:account_id`."""
     predicate = tenant(table)
     assert predicate is not None  # noqa: S101  # tenant tables have one, by their type
     return delete(table).where(predicate)

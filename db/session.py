@@ -1,8 +1,8 @@
 """How the connections of a pool are set up: directly to PostgreSQL, or through a pooler in transaction mode.
 
-A pooler such as PgBouncer gives a client another server connection for each transaction. So nothing may outlive a
-transaction: no prepared statement, and no setting. Settings are then made in each transaction, statements are prepared
-each time they run, and a single statement needs a transaction too, because it takes two round trips.
+A pooler such as PgBouncer gives a client another server connection for each transaction. So prepared statements and
+settings must not outlive a transaction. Through a pooler, settings are therefore made in each transaction, statements
+are prepared each time they run, and a single statement needs a transaction too, because it takes two round trips.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _LONGEST_KEPT = 3_000
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """What the connections of a pool have in common: PostgreSQL's `settings`, and whether there is a pooler between."""
+    """The PostgreSQL `settings` of a pool's connections, and whether they lead through a pooler."""
 
     settings: Mapping[str, str]
     pooled: bool = False

@@ -1,11 +1,11 @@
-"""Deterministic demo data, sized: the same seed and moment give the same rows, byte for byte.
+"""Sample data of any size. The same seed number and moment give the same rows, byte for byte.
 
 load      checks the database, copies rows, counts them
 tenant    an account with its users, hosts, sources and rentals
 guest     clients with their bookings and inquiries
 thread    conversations: participants, messages, state
-dialogue  what is said in a conversation
-rows      rows that wait to be copied, and ids
+dialogue  the texts of a conversation
+rows      collects rows until they are copied; assigns ids
 dice      random draws that depend on the seed alone
 words     names, places and subjects
 speech    questions and answers in eight languages

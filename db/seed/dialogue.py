@@ -1,6 +1,6 @@
-"""What is said in a conversation: who speaks, which words, and whether the guest can read them.
+"""The texts of a conversation: who writes each message, its words, and whether the guest can read it.
 
-It draws from `speech` and `words`; it knows no times, ids or tables.
+The texts come from `speech` and `words`. Times, ids and tables are not known here.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ _ENGLISH = LANGUAGES["en"]
 
 
 class Line(NamedTuple):
-    """One message: the speaker's place in the cast, the text, and whether it is a note among hosts."""
+    """One message: the index of its speaker in the cast, its text, and whether it is a note among hosts."""
 
     speaker: int
     text: str
@@ -23,7 +23,7 @@ class Line(NamedTuple):
 
 
 class Cast(NamedTuple):
-    """The places of those who speak in a conversation, and what hosts sign with, by place. There is a guest."""
+    """The speakers of a conversation by their indexes, at least one guest, and the names that hosts sign with."""
 
     guests: tuple[int, ...]
     hosts: tuple[int, ...]
@@ -31,7 +31,7 @@ class Cast(NamedTuple):
 
 
 class Plot(NamedTuple):
-    """What a conversation of `length` messages is about; `facts` fill the fields of the texts, except {host}."""
+    """The topic of a conversation of `length` messages; `facts` fill the fields of the texts, except {host}."""
 
     length: int
     spam: bool
@@ -51,10 +51,10 @@ def subject(dice: Dice, plot: Plot) -> str | None:
 
 
 def lines(dice: Dice, plot: Plot, cast: Cast) -> list[Line]:
-    """Write the messages in order. Guest and host take turns; notes come between them where there are two hosts."""
+    """Return the messages in order. Guest and host take turns; with two hosts, notes come in between."""
     if plot.spam:
         return [Line(cast.guests[0], dice.pick(SPAM))]
-    # A long talk needs more topics than some languages have; the guest then writes in English.
+    # A long conversation needs more topics than some languages have; the guest then writes in English.
     turns = (plot.length + 1) // 2
     language = plot.language if turns <= len(plot.language.topics) else _ENGLISH
     exchanges = _exchanges(dice, plot, language, turns)
@@ -81,15 +81,15 @@ def lines(dice: Dice, plot: Plot, cast: Cast) -> list[Line]:
 
 
 def guest_is_waiting(written: list[Line], cast: Cast) -> bool:
-    """Whether the guest had the last word of those that the guest can read."""
+    """Whether the guest wrote the last message that the guest can read."""
     spoken = [line.speaker for line in written if not line.internal]
     return bool(spoken) and spoken[-1] in cast.guests
 
 
 def _exchanges(dice: Dice, plot: Plot, language: Language, count: int) -> list[tuple[str, str]]:
-    """Draw that many questions with their answers, in the order in which a stay brings them up."""
+    """Draw that many questions with their answers, in the order in which they come up during a stay."""
     known = language.topics
-    # What is asked before a booking comes first where there is none yet, and the rest only in a long talk.
+    # Without a booking, questions that precede one come first; the others follow only if more are needed.
     among = len(known) if plot.booked else min(max(count, BEFORE_BOOKING), len(known))
     topics = [known[place] for place in sorted(dice.sample(range(among), count))]
     if plot.canceled and topics:

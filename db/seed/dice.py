@@ -1,4 +1,4 @@
-"""Random draws that depend on a seed alone, all made from `random()`.
+"""Random draws that depend only on a seed, all made from `random()`.
 
 Python keeps the sequence of `random()` for a seed across versions and platforms; it promises less for its other draws.
 """
@@ -23,19 +23,19 @@ class Dice:
         self._random = Random(seed).random  # noqa: S311 - invented people need no cryptographic randomness
 
     def chance(self, probability: float) -> bool:
-        """Whether something happens whose probability is between 0 and 1."""
+        """True with this probability, which is between 0 and 1."""
         return self._random() < probability
 
     def below(self, limit: int) -> int:
-        """Draw a whole number from 0 up to and without `limit`, which is 1 or more; 0 for 0."""
+        """Draw a whole number from 0 to `limit` - 1; 0 if `limit` is 0."""
         return int(self._random() * limit)
 
     def pick(self, values: Sequence[T]) -> T:
-        """Draw one of `values`, of which there is one at least."""
+        """Draw one of `values`, which must not be empty."""
         return values[int(self._random() * len(values))]
 
     def sample(self, values: Sequence[T], count: int) -> list[T]:
-        """Draw `count` different places of `values`, in the order drawn; there are that many."""
+        """Draw `count` items of `values`, each at most once, in random order. `values` has at least `count` items."""
         left = list(values)
         for place in range(count):
             other = place + int(self._random() * (len(left) - place))
@@ -44,7 +44,7 @@ class Dice:
 
 
 class Shares:
-    """A draw among whole numbers with shares, given as number: weight."""
+    """A weighted draw of whole numbers, given as {number: weight}."""
 
     __slots__ = ("_bounds", "_numbers")
 

@@ -1,4 +1,4 @@
-"""Guests with their bookings and inquiries. It does not know what they write, nor when they are answered."""
+"""Guests with their bookings and inquiries. Messages are not made here."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from db.seed.speech import Language
 from db.seed.tenant import ROUTES, RentalRow, Tenant
 from db.tables import BookingStatus
 
-# Letters and digits of booking references, without those that look alike in print: 32 of them.
+# The 32 letters and digits of booking references: none of them looks like another.
 _ALPHABET = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
 _REFERENCES = 32**6
-# Odd, so that multiplying by it modulo a power of two sends different ids to different references.
+# Odd, so that multiplying by it modulo a power of two gives different ids different references.
 _SCRAMBLE = 0x2545F491
 
 _STATUSES = (
@@ -33,7 +33,7 @@ _NOTES = (None, None, None, None, "Late arrival", "Baby cot requested", "Invoice
 
 
 class Stay(NamedTuple):
-    """When, and with how many; times in milliseconds."""
+    """The dates and the number of guests of a stay; times in milliseconds."""
 
     start: int
     end: int
@@ -43,7 +43,7 @@ class Stay(NamedTuple):
 
 @dataclass(slots=True)
 class SeedBooking:
-    """A booking as conversations need it; `created` in milliseconds."""
+    """The values of a booking that conversations use; `created` in milliseconds."""
 
     id: int
     reference: str
@@ -66,7 +66,7 @@ class Question(NamedTuple):
 
 @dataclass(slots=True)
 class Guest:
-    """A client as conversations need it, with the bookings made so far."""
+    """The values of a client that conversations use, with the bookings made so far."""
 
     id: int
     given: str
@@ -78,7 +78,7 @@ class Guest:
 
 
 def reference_of(booking_id: int) -> str:
-    """Write an id as six letters and digits that look drawn; ids below 2^30 never share them."""
+    """Return six letters and digits that look random; ids below 2^30 get different ones."""
     rest = booking_id * _SCRAMBLE % _REFERENCES
     letters = []
     for _ in range(6):
@@ -98,11 +98,11 @@ class GuestBook:
         self._recent: list[Guest] = []
 
     def forget(self) -> None:
-        """Let nobody seen so far come back, so that memory does not grow with the number of guests."""
+        """Forget all guests so far, so that memory does not grow with their number. None of them returns."""
         self._recent.clear()
 
     def welcome(self, created: int) -> Guest:
-        """Return a guest for a conversation of that time: mostly a new one, now and then one who comes back."""
+        """Return a guest for a conversation of that time: mostly a new one, sometimes a returning one."""
         dice = self._dice
         if self._recent and dice.chance(0.1):
             return dice.pick(self._recent)
@@ -157,7 +157,7 @@ class GuestBook:
         return booking
 
     def ask(self, guest: Guest, question: Question) -> None:
-        """Add an inquiry. It is about the rental and the dates of the booking that it became, if it became one."""
+        """Add an inquiry. If it became a booking, it has the rental and the dates of that booking."""
         dice, tenant, booking = self._dice, self._tenant, question.booking
         stay = booking.stay if booking else self._stay(question.created)
         dated = booking is not None or dice.chance(0.8)

@@ -1,6 +1,6 @@
-"""Copies a seed into the database: all of it, or nothing if anything fails.
+"""Writes a seed to the database, in one transaction.
 
-Ids start at 1 in every table, so it refuses a database that has an account or an application; it deletes nothing.
+Ids start at 1 in every table, so a database that has an account or an application is rejected. Nothing is deleted.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from db.seed.rows import COLUMNS, DAY, MINUTE, Row, Rows, milliseconds_of
 from db.seed.tenant import add_applications, add_tenant
 from db.seed.thread import Desk
 
-# The moment of a seed that names none is fixed, so that the same command gives the same rows on any day.
+# The default moment is fixed, so that the same command gives the same rows on any day.
 MOMENT = datetime(2026, 11, 1, 12, tzinfo=UTC)
 
-# Conversations that are made and copied at a time: memory stays the same however many there are in all.
+# Conversations per batch. It bounds the memory, however many conversations there are in all.
 BATCH = 1_000
-# Conversations lie this far back at most, and this far at least, so that each has had the time to begin.
+# The greatest and the least age of a conversation. In 10 minutes each has at least its first message.
 _SPAN = 400 * DAY
 _YOUNGEST = 10 * MINUTE
 
@@ -44,7 +44,7 @@ async def seed(  # noqa: PLR0913 - each is an option of the command
     """Fill a migrated database without accounts, in one transaction; return the number of rows by table.
 
     Each of the accounts 1 to `accounts` gets that many `conversations`, the newest a few minutes before `now`. The rows
-    depend on the numbers, `seed` and `now` alone. `progress` is called with the conversations copied so far and in all.
+    depend only on the numbers, `seed` and `now`. `progress` is called with the conversations copied so far and in all.
     Raises SeedError where `accounts` is below 1, `conversations` below 0, `now` without a time zone, or the database
     has an account or an application already.
     """
@@ -65,7 +65,7 @@ async def seed(  # noqa: PLR0913 - each is an option of the command
                 await _analyze(connection)
             if progress:
                 progress(done, accounts * conversations)
-        # Clients can have followed what the database held before.
+        # Clients may still have cursors of the data that the database held before.
         await changes.start_epoch(connection)
         await _move_sequence_past(connection, max(rows.last_id.values()))
         await _analyze(connection)
@@ -73,7 +73,7 @@ async def seed(  # noqa: PLR0913 - each is an option of the command
 
 
 async def _copy(connection: asyncpg.Connection, batch: Mapping[str, Sequence[Row]], counts: dict[str, int]) -> None:
-    """Copy a batch, add its rows to `counts`, and derive what its conversations, all of one account, say."""
+    """Copy a batch, add its rows to `counts`, and derive the values of its conversations, all of one account."""
     for table, records in batch.items():
         if records:
             await connection.copy_records_to_table(table, records=records, columns=COLUMNS[table])
@@ -85,16 +85,16 @@ async def _copy(connection: asyncpg.Connection, batch: Mapping[str, Sequence[Row
 
 
 def _batches(rows: Rows, accounts: int, conversations: int, seed: int, now: int) -> Iterator[int]:
-    """Fill `rows` batch after batch, for the caller to take; yield the number of conversations made so far."""
+    """Add one batch after the other to `rows`, from which the caller takes it; yield the conversations so far."""
     add_applications(rows)
     for account in range(accounts):
-        # An account's own dice keep its rows the same however many accounts come after it.
+        # Each account has its own dice, so that its rows do not depend on how many accounts there are.
         dice = Dice(f"{seed}/{account}")
         desk = Desk(rows, dice, add_tenant(rows, dice, now - _SPAN, conversations), now)
         for start in range(0, conversations, BATCH):
             end = min(start + BATCH, conversations)
             for place in range(start, end):
-                # The square puts more of them into the last days than into the first: an inbox looks busy.
+                # The square puts more conversations into the last days than into the first, as in a busy inbox.
                 back = 1 - (place + dice.below(1_000) / 1_000) / conversations
                 desk.converse(now - _YOUNGEST - int(back * back * (_SPAN - _YOUNGEST)))
             desk.forget()
@@ -104,7 +104,7 @@ def _batches(rows: Rows, accounts: int, conversations: int, seed: int, now: int)
 
 
 async def _refuse_data(connection: asyncpg.Connection) -> None:
-    # The lock keeps others, such as a second seed, from adding an account before this one is committed.
+    # The lock keeps other transactions, such as a second seed, from adding an account before this one commits.
     await connection.execute("LOCK TABLE accounts, applications IN SHARE ROW EXCLUSIVE MODE")
     if await connection.fetchval("SELECT EXISTS (SELECT FROM accounts) OR EXISTS (SELECT FROM applications)"):
         raise SeedError("The database has accounts or applications already; a seed needs an empty one.")

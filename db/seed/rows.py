@@ -1,7 +1,7 @@
 """Collects rows to be copied, assigns ids, and converts times to column values.
 
 Times are whole milliseconds since 1970 until a row is made: plain integers are cheap to add and to compare, and the
-columns hold no more than milliseconds. It knows the columns that a seed fills and refuses no row; the database does.
+columns hold no more than milliseconds. It knows the columns that a seed fills. Rows are checked by the database only.
 """
 
 from __future__ import annotations
@@ -70,29 +70,29 @@ def milliseconds_of(when: datetime) -> int:
 
 
 class Rows:
-    """What was made since the last `take`, by table, and the last id of each table since the beginning."""
+    """The rows since the last `take`, by table, and the last id of each table."""
 
     def __init__(self) -> None:
         self.last_id = dict.fromkeys(COLUMNS, 0)
         self._waiting: dict[str, list[Row]] = {table: [] for table in COLUMNS}
 
     def new_id(self, table: str) -> int:
-        """Give out the next id of `table`, for a row whose children are made before it."""
+        """Return the next id of `table`, for a row whose children are made before it."""
         self.last_id[table] += 1
         return self.last_id[table]
 
     def put(self, table: str, *values: Any) -> None:
-        """Keep a whole row; `values` are in the order of `COLUMNS`."""
+        """Add a row; `values` are in the order of `COLUMNS`."""
         self._waiting[table].append(values)
 
     def add(self, table: str, account_id: int, *values: Any) -> int:
-        """Keep a row of an account under the next id, which is returned; `values` are the columns after these two."""
+        """Add a row of an account with the next id, which is returned; `values` are the columns after these two."""
         row_id = self.new_id(table)
         self._waiting[table].append((account_id, row_id, *values))
         return row_id
 
     def take(self) -> dict[str, list[Row]]:
-        """Hand over all rows that wait, by table and parents first, and wait for new ones."""
+        """Return and forget all rows, by table, parents first."""
         taken = self._waiting
         self._waiting = {table: [] for table in COLUMNS}
         return taken

@@ -1,10 +1,10 @@
-"""How guests and hosts write to each other, in eight languages.
+"""The texts of guests and hosts in eight languages.
 
-Words only: nothing here draws, counts or knows a table. A text may name the fields {guest}, {host}, {rental}, {city},
+Only texts are here; others draw from them. A text may name the fields {guest}, {host}, {rental}, {city},
 {reference}, {time}, {day} and {code}.
 """
 
-# Greek and full-width letters that look like Latin ones are meant.
+# Greek and full-width letters that look like Latin ones are intended.
 # ruff: noqa: RUF001
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from typing import NamedTuple
 
 
 class Topic(NamedTuple):
-    """One matter that comes up in a stay: ways for a guest to ask and, in the same places, what a host answers."""
+    """One topic of a stay: questions of a guest and, at the same indexes, the answers of a host."""
 
     questions: tuple[str, ...]
     answers: tuple[str, ...]
 
 
 class Language(NamedTuple):
-    """How guests of one place are called and write. `topics` are in the order in which a stay brings them up."""
+    """Names and texts of guests of one language. `topics` are in the order in which they come up during a stay."""
 
     locale: str
     dial: str
@@ -34,7 +34,7 @@ class Language(NamedTuple):
     cancellation: Topic
 
     def fullname(self, given: str, family: str) -> str:
-        """Write a name as it is written there: in Japan the family comes first."""
+        """The full name in the order of the language: in Japanese the family name comes first."""
         return f"{family} {given}" if self.locale == "ja" else f"{given} {family}"
 
 
@@ -383,5 +383,5 @@ LANGUAGES = {
     language.locale: language
     for language in (_ENGLISH, _FRENCH, _GERMAN, _SPANISH, _ITALIAN, _PORTUGUESE, _GREEK, _JAPANESE)
 }
-# How many of the English topics come up before anything is booked.
+# How many of the first English topics precede a booking.
 BEFORE_BOOKING = 5

@@ -1,7 +1,7 @@
 """What an account has before its first conversation: users, hosts, sources and rentals.
 
 It also names the applications, which all accounts share, and the routes by which guests reach an account. It makes no
-conversation and draws nothing but the rentals.
+conversation, and only the rentals are random.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ APPLICATIONS = (
     *("Airbnb Connector", "Booking.com Connector", "Vrbo Connector", "HomeAway Connector", "Expedia Connector"),
     *("Website Forms", "Inbox"),
 )
-# The application ids that routes and hosts act through: places in the tuple above, from 1.
+# The ids of the applications of routes and hosts: their positions in the tuple above, from 1.
 AIRBNB_APP, BOOKING_COM_APP, VRBO_APP, HOMEAWAY_APP, EXPEDIA_APP, WEBSITE_APP, INBOX_APP = range(
     1, len(APPLICATIONS) + 1
 )
@@ -28,7 +28,7 @@ AIRBNB_APP, BOOKING_COM_APP, VRBO_APP, HOMEAWAY_APP, EXPEDIA_APP, WEBSITE_APP, I
 class Route(NamedTuple):
     """How a guest reaches the account: the source of the business, its channel, and where messages are written.
 
-    `weight` is its share of conversations; an origin that is named twice is drawn twice as often.
+    `weight` is its share of conversations. An origin that is listed twice is drawn twice as often.
     """
 
     source: str
@@ -54,7 +54,7 @@ MOST_RENTALS = 300
 
 
 class HostRow(NamedTuple):
-    """A host as conversations need it."""
+    """The values of a host that conversations use."""
 
     id: int
     firstname: str
@@ -62,7 +62,7 @@ class HostRow(NamedTuple):
 
 
 class RentalRow(NamedTuple):
-    """A rental as conversations need it."""
+    """The values of a rental that conversations use."""
 
     id: int
     name: str
@@ -82,7 +82,7 @@ class Tenant:
 
 
 def add_applications(rows: Rows) -> None:
-    """Add the applications, whose ids are their places in `APPLICATIONS` from 1."""
+    """Add the applications; their ids are their positions in `APPLICATIONS`, from 1."""
     for name in APPLICATIONS:
         rows.put("applications", rows.new_id("applications"), name)
 

@@ -1,7 +1,6 @@
-"""Conversations: who takes part, when each message was sent, and the state that this leaves.
+"""Conversations: their participants, the time of each message, and the resulting state.
 
-Every moment lies between the conversation's creation and `now`, except deadlines and stays, which may be ahead. It adds
-rows and copies none.
+Every time is between the conversation's creation and `now`; only deadlines and stays may be later.
 """
 
 from __future__ import annotations
@@ -17,9 +16,9 @@ from db.seed.tenant import INBOX_APP, ROUTES, HostRow, RentalRow, Tenant
 from db.seed.words import ARRIVALS
 from db.tables import CreatorType, MemberType, MessageOrigin, MessageVisibility
 
-# How many messages: 8.7 on average.
+# Messages of a conversation: 8.7 on average.
 _LENGTHS = Shares({0: 2, 1: 6, 2: 8, 3: 8, 4: 8, 5: 8, 6: 8, 8: 10, 10: 12, 12: 10, 15: 8, 18: 5, 22: 4, 28: 2, 30: 1})
-# How many take part where there are two messages or more; one does in the others. Together 2.6 on average.
+# Participants of conversations with two messages or more; the others have one. 2.6 on average over all.
 _SIZES = Shares({2: 42, 3: 35, 4: 12, 5: 3})
 _BOOKINGS = Shares({0: 24, 1: 59, 2: 13, 3: 4})
 _INQUIRIES = Shares({0: 86, 1: 13, 2: 1})
@@ -34,14 +33,14 @@ _NOBODY: Creator = (None, None, None, None)
 
 
 class SeedMember(NamedTuple):
-    """A participant's row id, and the host it is, or else the conversation's guest."""
+    """A participant's row id, and its host; without one it is the conversation's guest."""
 
     id: int
     host: HostRow | None
 
 
 class Opening(NamedTuple):
-    """How a conversation begins; `created` in milliseconds, `route` a place in `ROUTES`."""
+    """How a conversation begins; `created` in milliseconds, `route` an index of `ROUTES`."""
 
     id: int
     created: int
@@ -53,7 +52,7 @@ class Opening(NamedTuple):
 
 
 class ThreadState(NamedTuple):
-    """What became of a conversation, in milliseconds."""
+    """The state of a conversation; times in milliseconds."""
 
     last_message: int | None
     deadline: int | None
@@ -73,13 +72,13 @@ class Desk:
         self._guests = GuestBook(rows, dice, tenant, now)
 
     def forget(self) -> None:
-        """Let later conversations have other guests than those so far."""
+        """Forget all guests so far: later conversations have others."""
         self._guests.forget()
 
     def converse(self, created: int) -> None:
-        """Add a conversation opened at `created` with everything in it and about it."""
+        """Add a conversation opened at `created`, with its participants, messages, bookings and inquiries."""
         dice = self._dice
-        # A talk that has just begun cannot be long.
+        # A conversation that has just begun cannot be long.
         length = min(_LENGTHS.draw(dice), 1 + (self._now - created) // _PACE)
         spam = length == 1 and dice.chance(0.3)
         opening = self._open(created, length, spam)
@@ -110,7 +109,7 @@ class Desk:
     def _book(self, guest: Guest, route: int, created: int) -> list[SeedBooking]:
         dice = self._dice
         count = _BOOKINGS.draw(dice)
-        # Who comes back often writes about a booking that another conversation is about already.
+        # A returning guest often writes about a booking that already has a conversation.
         bookings = guest.bookings[-1:] if count and dice.chance(0.5) else []
         while len(bookings) < count:
             later = dice.below(min(30 * DAY, self._now - created)) if bookings else 0
@@ -134,10 +133,10 @@ class Desk:
         return Plot(length, spam, bool(bookings), canceled, guest.language, facts)
 
     def _times(self, created: int, length: int) -> list[int]:
-        """When each message was sent, in order and no two at once; the first opens the conversation."""
+        """The time of each message, ascending and without repeats; the first opens the conversation."""
         dice = self._dice
         gaps = [dice.pick(_GAP_MINUTES) * MINUTE + dice.below(MINUTE) for _ in range(length - 1)]
-        # What a young conversation has no time for is pressed into the time that it had.
+        # In a young conversation the messages are moved closer together, so that all are before now.
         pressed = min(1.0, 0.9 * (self._now - created) / max(sum(gaps), 1))
         sent = [created] if length else []
         for gap in gaps:
@@ -163,11 +162,11 @@ class Desk:
         return ThreadState(sent[-1] if sent else None, deadline, read, marked, closed)
 
     def _after(self, then: int) -> int:
-        """A moment within a week after `then`, and not after now."""
+        """A time within a week after `then`, at the latest now."""
         return then + self._dice.below(min(7 * DAY, self._now - then) + 1)
 
     def _inquire(self, opening: Opening, written: list[Line]) -> int:
-        """Add the inquiries that led to the conversation, and now and then one that has none; return how many led."""
+        """Add the conversation's inquiries and sometimes one of no conversation; return the number of the former."""
         dice = self._dice
         text = written[0].text if written else ""
         count = _INQUIRIES.draw(dice)
@@ -210,7 +209,7 @@ class Desk:
             self._rows.put("conversation_bookings", tenant.account_id, opening.id, booking.id)
 
     def _creator(self, application_id: int) -> Creator:
-        """Who opened a conversation: mostly the channel's application, at times a user, for a few nobody knows."""
+        """The creator of a conversation: mostly the channel's application, sometimes a user, rarely unknown."""
         dice = self._dice
         if dice.chance(0.8):
             return _by_application(application_id)
@@ -222,7 +221,7 @@ class Desk:
         for place, member in enumerate(opening.members):
             host = member.host
             last = last_sent.get(place)
-            # The first host reads for the account; a guest reads what was last there, or leaves no trace of it.
+            # The first host read when the account did. Half of the others read after the last message, the rest never.
             read = state.read if place == 1 else self._after(sent[-1]) if sent and self._dice.chance(0.5) else None
             updated = max(time for time in (opening.created, last, read) if time is not None)
             self._rows.put(
@@ -272,7 +271,7 @@ class Desk:
 
 
 def _cast(members: tuple[SeedMember, ...], tenant: Tenant) -> Cast:
-    """Name the speakers. Where no host takes part, guests write to the account's first host, whose place is -1."""
+    """The speakers. If no host is a participant, guests write to the account's first host, with the index -1."""
     names = {place: member.host.firstname for place, member in enumerate(members) if member.host}
     names[-1] = tenant.hosts[0].firstname
     guests = tuple(place for place, member in enumerate(members) if member.host is None)

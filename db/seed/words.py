@@ -1,7 +1,7 @@
-"""Invented companies with their people and places, and the words that are no dialogue: subjects, notes, spam.
+"""Invented companies with their people and places, and texts beside the dialogue: subjects, notes, spam.
 
-Words only: nothing here draws, counts or knows a table. Mail domains end in `.example`, which is reserved. A text may
-name the same fields as those of `db.seed.speech`.
+Only texts are here; others draw from them. Mail domains end in `.example`, which is reserved. Texts have the same
+fields as those of `db.seed.speech`.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """What the tables share: tenant keys, timestamps, and foreign keys that cannot cross an account.
 
 A tenant table's primary key is `(account_id, id)`, and each of its foreign keys carries `account_id` too, so that a
-link to another account's record cannot be stored, not even by a bug. Relationships are not declared here
-(`db.relations` is where rows meet): a lazy load cannot be written by accident.
+link to another account's record cannot be stored, not even by a bug. Relationships are declared in `db.relations`
+instead, so that a lazy load cannot be written by accident.
 """
 
 from __future__ import annotations
@@ -24,7 +24,10 @@ NAMES = {
 
 
 class Timestamp(TIMESTAMP):
-    """A time in milliseconds, the precision of the DateTime scalar, so that comparisons see what the API shows."""
+    """A time in milliseconds.
+
+    The DateTime scalar has the same precision, so comparisons use the values that the API shows.
+    """
 
     cache_ok = True
 
@@ -39,20 +42,20 @@ class Table(SQLModel):
 
 
 class TenantTable(Table):
-    """A table whose rows each belong to one account."""
+    """A table in which each row belongs to one account."""
 
     account_id: int = Field(primary_key=True, sa_type=BigInteger, foreign_key="accounts.id")
 
 
 class Stamped(SQLModel):
-    """When a row was made and when it last changed. `updated_at` never moves backwards."""
+    """The times of a row's creation and last change. `updated_at` never moves backwards."""
 
     created_at: datetime = Field(sa_type=Timestamp)
     updated_at: datetime = Field(sa_type=Timestamp)
 
 
 # One sequence for the ids of all tables, so that an import raises one sequence above the ids that it wrote. SQLAlchemy
-# would put an identity column first in the primary key, where the account belongs.
+# would put an identity column first in the primary key, before the account.
 ROW_IDS = Sequence("row_ids", metadata=Table.metadata, data_type=BigInteger)
 
 
@@ -72,7 +75,7 @@ def enum_type(values: type[StrEnum]) -> Any:
 
 
 def reference(column: str, table: str) -> ForeignKeyConstraint:
-    """A foreign key to a row of the same account. If `column` is null, nothing is checked."""
+    """A foreign key to a row of the same account, or null."""
     return ForeignKeyConstraint(["account_id", column], [f"{table}.account_id", f"{table}.id"])
 
 

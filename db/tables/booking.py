@@ -25,7 +25,7 @@ class Booking(TenantTable, Stamped, table=True):
         lookup("rental_id", "id"),
         lookup("client_id", "id"),
         lookup("start_at", "id"),
-        # With the start, stays that are going on are found without those to come.
+        # The start is in the index too, so that current stays are found without reading future ones.
         lookup("end_at", "start_at", "id"),
     )
 

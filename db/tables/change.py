@@ -1,4 +1,4 @@
-"""The change log: what clients can see changed, in the order in which it was committed."""
+"""The change log: the nodes that changed, in the order of the commits."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ from db.tables.enums import ChangeOperation, ChangeType
 
 
 class ChangeCounter(TenantTable, table=True):
-    """The number of an account's newest change. Its row lock makes numbers gapless and in the order of commits."""
+    """The number of an account's newest change.
+
+    Its row lock makes the numbers follow the order of commits, without gaps.
+    """
 
     __tablename__ = "change_counters"
 

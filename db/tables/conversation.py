@@ -1,4 +1,4 @@
-"""The threads of the inbox, and which bookings they are about."""
+"""The conversations of the inbox, and the bookings connected to them."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from db.tables.enums import Channel
 
 
 def _never_null(column: str, infinity: str) -> str:
-    """What a nullable order sorts by: an infinite stand-in keeps null last (`db.page`).
+    """The sort key of a nullable column: infinity in place of null, so that null is last (`db.page`).
 
-    CASE rather than coalesce, because under row-level security coalesce is no condition of an index. The line breaks
-    are those that SQLAlchemy reads back: Alembic compares the text.
+    CASE, because under row-level security coalesce cannot be an index condition. The line breaks are those that
+    SQLAlchemy reads from the database: Alembic compares the text.
     """
     return f"(\nCASE\n    WHEN {column} IS NULL THEN '{infinity}'::timestamp with time zone\n    ELSE {column}\nEND)"
 
 
 def _nulls_last(column: str) -> tuple[Index, Index]:
-    """The two indexes of a nullable order, one for each direction.
+    """The two indexes of a nullable column's order, one for each direction.
 
-    A row comparison on an expression that is never null is one range of the index, however deep the page.
+    A row comparison on an expression that is never null reads one range of the index, however deep the page.
     """
     return tuple(
         Index(f"ix_conversations_{column}_{direction}", "account_id", text(_never_null(column, infinity)), "id")
@@ -33,9 +33,9 @@ def _nulls_last(column: str) -> tuple[Index, Index]:
 
 
 def _few(name: str, condition: str, column: str = "last_message_at", infinity: str = "-infinity") -> Index:
-    """An index of the conversations that meet `condition`, which few do, in an order that inboxes show them in.
+    """A partial index of the conversations that meet `condition`, which few do, in an order that inboxes use.
 
-    Such conversations are found at once in any order, and no others cost anything to write.
+    It finds them quickly in any order, and writing other conversations costs nothing.
     """
     return Index(
         f"ix_conversations_{name}",
@@ -47,7 +47,7 @@ def _few(name: str, condition: str, column: str = "last_message_at", infinity: s
 
 
 class Conversation(TenantTable, Stamped, Created, Delivered, table=True):
-    """A thread. Its state is two timestamps, `closed_at` and `marked_as_spam_at`; it is never deleted."""
+    """A thread. Its state is in two timestamps, `closed_at` and `marked_as_spam_at`; it is never deleted."""
 
     __tablename__ = "conversations"
     __table_args__ = (
@@ -62,7 +62,7 @@ class Conversation(TenantTable, Stamped, Created, Delivered, table=True):
         *_nulls_last("last_message_at"),
         *_nulls_last("deadline_response_at"),
         *_nulls_last("waiting_since"),
-        # Without the id, equal values share their place in the index.
+        # Without the id, the index stores equal values once.
         lookup("default_channel"),
         lookup("booking_statuses"),
         lookup("stays_until"),
@@ -72,7 +72,7 @@ class Conversation(TenantTable, Stamped, Created, Delivered, table=True):
         _few("waiting", "waiting_since IS NOT NULL"),
         _few("waiting_longest", "waiting_since IS NOT NULL", "waiting_since", "infinity"),
         _few("waiting_by_deadline", "waiting_since IS NOT NULL", "deadline_response_at", "infinity"),
-        # All that the state of a conversation is made of, so that counting by state reads this index alone.
+        # All columns of the state, so that counting by state reads only this index.
         Index(
             "ix_conversations_state",
             *("account_id", "closed_at", "marked_as_spam_at", "assignee_id", "read"),
@@ -93,22 +93,22 @@ class Conversation(TenantTable, Stamped, Created, Delivered, table=True):
     last_message_at: datetime | None = Field(default=None, sa_type=Timestamp)
     marked_as_spam_at: datetime | None = Field(default=None, sa_type=Timestamp)
     read_at: datetime | None = Field(default=None, sa_type=Timestamp)
-    # What its bookings say, kept up to date by `db.queries.conversation.derived`: a bit for each of their statuses
-    # (`STATUS_BITS`), and the last moment of its booked stays. Today's stage follows from these for all stays that
-    # are over; the stage itself changes at midnight, when nobody writes, and is never stored.
+    # Derived from its bookings by `db.queries.conversation.derived`: a bit for each of their statuses (`STATUS_BITS`),
+    # and the end of its last booked stay. If all stays are over, the stage follows from these two. The stage itself is
+    # not stored, because it changes at midnight without a write.
     booking_statuses: int = Field(default=0, sa_type=SmallInteger, sa_column_kwargs={"server_default": "0"})
     stays_until: datetime | None = Field(default=None, sa_type=Timestamp)
-    # What its messages say, kept up to date likewise: when the first guest message was sent of a wait that goes on, or
-    # would if the conversation were neither closed nor spam; and how many guest messages arrived since it was read.
+    # Derived from its messages in the same way: when the first guest message without an answer was sent, even if the
+    # conversation is closed or spam; and how many guest messages arrived since it was read.
     unanswered_since: datetime | None = Field(default=None, sa_type=Timestamp)
     unread_count: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
-    # When closing or marking as spam last ended a wait: guest messages that arrived before it are no longer waited for.
+    # When closing or marking as spam last ended a wait: guest messages that arrived before that need no answer.
     wait_ended_at: datetime | None = Field(default=None, sa_type=Timestamp)
-    # The rule "read". Filters, counts, their index and the API all use this column.
+    # The only definition of "read": filters, counts, their index and the API use this column.
     read: bool = Field(
         default=None, sa_column_args=[Computed("read_at IS NOT NULL AND unread_count = 0", persisted=True)]
     )
-    # Nobody waits for an answer in a conversation that is closed or spam, whatever its messages say.
+    # Nobody waits for an answer in a conversation that is closed or spam, whatever its messages are.
     waiting_since: datetime | None = Field(
         default=None,
         sa_type=Timestamp,
@@ -123,7 +123,7 @@ class Conversation(TenantTable, Stamped, Created, Delivered, table=True):
 
 
 class ConversationBooking(TenantTable, table=True):
-    """A conversation is about a booking. Both are of the row's account; the pair is the key."""
+    """Connects a conversation to a booking. Both belong to the row's account; the pair is the key."""
 
     __tablename__ = "conversation_bookings"
     __table_args__ = (

@@ -1,7 +1,7 @@
 """Who created a record, a user or an application, and under which id the creator knows it.
 
-The type and the id are what the record came with. The two foreign keys say whether that actor is known here; an
-imported record may name one that is not, and then keeps the name without the link.
+The type and the id are those of the record. The foreign key for the type is set if that actor is stored here. An
+imported record may name an actor that is not, and then has the type and the id without a link.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class Delivered(SQLModel):
     external_digest: bytes | None = Field(default=None, sa_type=LargeBinary)
 
 
-# The filter by external ids asks for those of any creator.
+# The filter by external ids selects those of any creator.
 EXTERNAL_KEY = ("account_id", "external_id", "created_by_type", "created_by_id")
 
 

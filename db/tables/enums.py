@@ -6,14 +6,14 @@ from enum import StrEnum
 
 
 class CreatorType(StrEnum):
-    """Whether a user or an application created a record."""
+    """Who created a record: a user or an application."""
 
     USER = "USER"
     APPLICATION = "APPLICATION"
 
 
 class MemberType(StrEnum):
-    """Whether a participant is a client or a host."""
+    """Who a participant is: a client or a host."""
 
     CLIENT = "CLIENT"
     HOST = "HOST"

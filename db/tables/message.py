@@ -24,8 +24,8 @@ class Participant(TenantTable, Stamped, table=True):
         reference("conversation_id", "conversations"),
         reference("client_id", "clients"),
         reference("host_id", "hosts"),
-        # What a message's sender refers to, a participant of that very conversation; and the index of a conversation's
-        # participants.
+        # The target of a message's foreign key, which ensures that the sender is a participant of the same
+        # conversation. Also the index of a conversation's participants.
         UniqueConstraint("account_id", "conversation_id", "id", name="uq_participants_conversation"),
         lookup("client_id", "conversation_id"),
         lookup("host_id", "conversation_id"),
@@ -68,5 +68,5 @@ class Message(TenantTable, Stamped, Created, Delivered, table=True):
     origin: MessageOrigin = Field(sa_type=enum_type(MessageOrigin))
     visibility: MessageVisibility = Field(sa_type=enum_type(MessageVisibility))
     sent_at: datetime = Field(sa_type=Timestamp)
-    # Written by a program's rule: it neither begins nor ends a wait.
+    # Sent by a rule of a program: it neither begins nor ends a wait.
     automatic: bool = Field(default=False, sa_column_kwargs={"server_default": false()})

@@ -1,7 +1,7 @@
-"""The words that conversations are found by, and the database's functions that make and ask them.
+"""The words by which a search finds conversations, and the functions of the database that derive and match them.
 
-What is stored must be taken apart as what is asked is; therefore both go through functions of the database. Whoever
-changes one derives all documents anew (`db.queries.conversation.derived`).
+Stored texts and searches must be split into words in the same way; therefore both use these functions. If one of them
+changes, a migration has to derive all documents anew (`db.queries.conversation.derived`).
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from db.tables.base import Table, TenantTable, reference
 
 
 class ConversationText(TenantTable, table=True):
-    """The words that a conversation is found by, kept up to date by `db.queries.conversation.derived`.
+    """The words by which a search finds a conversation, derived by `db.queries.conversation.derived`.
 
-    It is not a column of the conversation, whose every change would make the index of words be written anew.
+    A table of its own, because otherwise each change of a conversation would write the index of the words again.
     """
 
     __tablename__ = "conversation_texts"
@@ -29,8 +29,8 @@ class ConversationText(TenantTable, table=True):
     words: str = Field(sa_type=TSVECTOR)
 
 
-# Combining marks of Unicode 14: what NFKD takes off letters, and the signs that scripts write above and below them.
-# Characters that are not assigned belong to the marks around them.
+# Combining marks of Unicode 14: those that NFKD separates from letters, and signs above and below letters. Unassigned
+# characters within these ranges count as marks.
 _MARKS = (
     r"\u0300-\u036f\u0483-\u0489\u0591-\u05bd\u05bf\u05c1-\u05c2\u05c4-\u05c5\u05c7\u0610-\u061a\u064b-\u065f\u0670"
     r"\u06d6-\u06dc\u06df-\u06e4\u06e7-\u06e8\u06ea-\u06ed\u0711\u0730-\u074a\u07a6-\u07b0\u07eb-\u07f3\u07fd"
@@ -66,7 +66,7 @@ _MARKS = (
     r"\U0001da75\U0001da84\U0001da9b-\U0001daaf\U0001e000-\U0001e02a\U0001e130-\U0001e136\U0001e2ae"
     r"\U0001e2ec-\U0001e2ef\U0001e8d0-\U0001e8d6\U0001e944-\U0001e94a\U000e0100-\U000e01ef"
 )
-# Soft hyphens, spaces and joiners without width, and the Arabic tatweel, which only stretches a word.
+# Soft hyphens, spaces and joiners without width, and the Arabic tatweel, which only lengthens a word.
 _UNSEEN = r"\u00ad\u0640\u200b-\u200f\u2060\ufeff"
 # The letters of scripts without spaces between words: Thai, Lao, Khmer, Chinese and Japanese.
 _UNSPACED = (
@@ -75,11 +75,10 @@ _UNSPACED = (
     r"\U00020000-\U0003ffff"
 )
 
-# Small letters without marks, also where Unicode does not take a letter apart but readers do. Punctuation becomes
-# apostrophes, which a search reads as the inside of a phrase (wi-fi, a@b.example); not so the operators, which are
-# quotes, and a minus before a word. Letters of an unspaced script become pairs of neighbours, joined in the same way,
-# so that a run is found from its middle. Words are cut at 100 characters, as PostgreSQL has none of more than 2,046
-# bytes.
+# Lower-case letters without marks, including letters that Unicode does not decompose (ø, ł, ß). Punctuation becomes
+# apostrophes, which join the parts of a compound (wi-fi, a@b.example); only the operators of a search stay: quotes, and
+# a minus before a word. Letters of an unspaced script become pairs of neighbours, joined in the same way, so that a
+# search can match the middle of a run. Words are cut at 100 characters, because PostgreSQL's have at most 2,046 bytes.
 _PLAIN = rf"""
 CREATE FUNCTION search_plain(content text) RETURNS text LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE AS $$
 DECLARE
@@ -101,8 +100,8 @@ END
 $$
 """  # noqa: RUF001  # letters of other scripts
 
-# What a document holds beside the words of its plain text: compounds as one word (wi-fi: wifi), and the last letter of
-# each unspaced run, with which no pair begins.
+# Words of a document in addition to those of its plain text: compounds as one word (wi-fi: wifi), and the last letter
+# of each unspaced run, with which no pair begins.
 _JOINED = rf"""
 CREATE FUNCTION search_joined(plain text) RETURNS text LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
 RETURN (
@@ -115,7 +114,7 @@ RETURN (
 )
 """  # noqa: S608  # its only parts are letters
 
-# The ends of a reference or a number, from `shortest` to `longest` letters and digits, each of them a word.
+# The endings of a reference or a number, from `shortest` to `longest` letters and digits, each as a word.
 _ENDS = r"""
 CREATE FUNCTION search_ends(content text, shortest integer, longest integer) RETURNS text
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
@@ -126,8 +125,8 @@ RETURN (
 )
 """
 
-# What a person is found by beside the name: the local part of the e-mail address, all of it as one word, and the last
-# four to nine digits of the phone.
+# Words of a person in addition to the name: the local part of the e-mail address, the whole address as one word, and
+# the last four to nine digits of the phone number.
 _CONTACT = r"""
 CREATE FUNCTION search_contact(email text, phone text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN nullif(concat_ws(E'\f',
@@ -137,24 +136,24 @@ RETURN nullif(concat_ws(E'\f',
 ), '')
 """
 
-# The text of a tsvector or tsquery with the account put before each lexeme. So the index holds the words of each
-# account by themselves, and a search walks through no other's, not even for all words that begin with a letter. No word
-# that is written can hold the space in between.
+# The text of a tsvector or tsquery with the account before each lexeme. So the words of each account are together in
+# the index, and a search reads no other account's, not even a search for a prefix. The separating space cannot occur in
+# a word.
 _OWNED = r"""
 CREATE FUNCTION search_owned(account bigint, lexemes text) RETURNS text LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
 RETURN regexp_replace(lexemes, '''([^'']+)''', '''' || account::text || ' \1''', 'g')
 """
 
-# A form feed stands between two pieces of text. "0.0" in its place is no word of plain text, and keeps a phrase from
-# going across.
+# A form feed separates two texts. It becomes "0.0", which is no word of any plain text, so that no phrase matches
+# across the two.
 _WORDS = r"""
 CREATE FUNCTION search_words(plain text) RETURNS tsvector LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
 RETURN to_tsvector('simple'::regconfig,
     replace(plain, E'\f', ' 0.0 ') || ' 0.0 ' || coalesce(search_joined(plain), ''))
 """
 
-# A tsvector has at most 1 MB, and what that holds depends on the words. A text with too many loses its second half,
-# until the rest fits. The head has so little that it fits always.
+# A tsvector has at most 1 MB; how much text fits depends on the words. A text that is too long loses its second half
+# until the rest fits. The head is short and always fits.
 _DOCUMENT = r"""
 CREATE FUNCTION search_document(account bigint, head text, body text) RETURNS tsvector
 LANGUAGE plpgsql IMMUTABLE STRICT AS $$
@@ -175,9 +174,9 @@ END
 $$
 """
 
-# What a compound or a number is asked as, in the text of a tsquery: its parts, or all of it as one word; a number of
-# four digits or more also as the last nine digits of a phone, with or without zeros before them. In the unfinished last
-# word of a search, what has two letters may be the beginning of a word.
+# The alternatives for a compound or a number, in the text of a tsquery: its parts, or all of it as one word. For a
+# number of four digits or more also the last nine digits of a phone number, with or without leading zeros. In the
+# unfinished last word of a search, two letters or more also match as a prefix.
 _CHOICE = r"""
 CREATE FUNCTION search_choice(written text, unfinished boolean) RETURNS text
 LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE AS $$
@@ -201,11 +200,11 @@ END
 $$
 """
 
-# The last word may be the beginning of one where it has two letters, unless there is a minus before it, or it is
-# quoted; a single letter of an unspaced script may begin a pair anywhere. Compounds and numbers give way to marks,
-# which become their choices once the rest is read. 1,000 characters count, as many more words would be too deep a
-# tree. Computed when a statement is planned, this costs nothing; the cost that it is given keeps PostgreSQL from plans
-# for any search, which would compute it for each row.
+# The last word also matches as a prefix if it has two letters or more and is neither quoted nor excluded by a minus. A
+# single letter of an unspaced script matches as the beginning of a pair anywhere. Compounds and numbers are replaced by
+# marks first, and the marks by their alternatives once the rest is parsed. Only the first 1,000 characters are used,
+# because many more words would make the tree too deep. The high COST keeps PostgreSQL from generic plans, which would
+# call the function for each row instead of once when the statement is planned.
 _QUERY = rf"""
 CREATE FUNCTION search_query(account bigint, search text) RETURNS tsquery
 LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE COST 1000000000 AS $$

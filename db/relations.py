@@ -1,8 +1,8 @@
-"""Relations: how rows lead to rows. Each is loaded for many parents at once, in one statement.
+"""Relations between rows. Each is loaded for many parents at once, in one statement.
 
-A relation is declared from columns, where it is exposed; tables and keys follow from the foreign keys. Pages are
+A relation is declared by columns, where the API exposes it; tables and keys follow from the foreign keys. Pages are
 limited per parent in SQL (`LATERAL … LIMIT`), so that a parent with a million children costs no more than its page.
-Nothing here knows how rows are shown, nor keeps them.
+Rows are neither serialised nor cached here.
 """
 
 from __future__ import annotations
@@ -49,14 +49,14 @@ class Expression:
     value: ColumnElement[Any]
 
 
-# The columns, by name, and the expressions that a statement selects of its rows; None selects all columns.
+# The columns, by name, and the expressions that a statement selects; None selects all columns.
 Columns: TypeAlias = frozenset[str | Expression] | None
 ALL: Columns = None
 
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """Which children of each parent: a page of an order, of the rows that meet all terms. Hashable."""
+    """The requested children of each parent: a page of an order, of the rows that meet all terms. Hashable."""
 
     page: Page = FIRST_PAGE
     order: Order = BY_ID
@@ -68,7 +68,7 @@ class Window:
 
 
 class Slice(NamedTuple):
-    """A page of one parent's children, in the order asked for, and whether there are rows on either side of it.
+    """A page of one parent's children, in the requested order, and whether there are rows before and after it.
 
     A request may make hundreds: a tuple takes a third of the time of a frozen dataclass (0.2 instead of 0.6 µs).
     """
@@ -79,7 +79,7 @@ class Slice(NamedTuple):
 
 
 def filter_parameters(where: Sequence[Term]) -> dict[str, Any]:
-    """The values of terms, under the names that their places give them."""
+    """The values of terms, by the names of their parameters."""
     return {_place(place): value for place, value in enumerate(values(where))}
 
 
@@ -88,15 +88,15 @@ def _place(place: int) -> str:
 
 
 def filter_parameter(place: int, type_: TypeEngine[Any]) -> Any:
-    """The parameter for the value of that place among them."""
+    """The parameter for the value with that index."""
     return bindparam(_place(place), type_=type_)
 
 
 def _keys(*, single: bool) -> Any:
     """The keys as an array: of unknown length, or with a single element.
 
-    PostgreSQL plans a statement on an array of unknown length anew each time, because a plan for any length seems to
-    cost more. One that is known to be single is planned once: 22 instead of 87 µs of PostgreSQL's CPU for a row.
+    PostgreSQL plans a statement on an array of unknown length each time, because it estimates that a generic plan costs
+    more. With a single element it uses a generic plan: 22 instead of 87 µs of PostgreSQL's CPU for a row.
     """
     return array([bindparam(_KEY, type_=BigInteger)]) if single else bindparam(_KEYS, type_=ARRAY(BigInteger))
 
@@ -107,14 +107,14 @@ def _key_parameters(keys: Sequence[int]) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ById:
-    """The rows of a table by their ids, within the account. Made by `by_id()`, one a table."""
+    """The rows of a table by their ids, within the account. `by_id()` makes one for each table."""
 
     table: type[t.Table]
 
     async def load(
         self, snapshot: Snapshot, account_id: int, ids: Sequence[int], columns: Columns = ALL
     ) -> list[Any | None]:
-        """A row for each id with at least `columns`, none where the account has no such row."""
+        """A row with at least `columns` for each id, None if the account has no such row."""
         statement = _by_id_statement(self.table, columns, single=len(ids) == 1)
         rows = await snapshot.fetch(statement, {ACCOUNT: account_id, **_key_parameters(ids)})
         found = {row["id"]: row for row in rows}
@@ -123,7 +123,10 @@ class ById:
 
 @cache
 def by_id(table: type[t.Table]) -> ById:
-    """The relation from ids to the rows of `table`: shared by all that refer to it, so that a row is read once."""
+    """The relation from ids to the rows of `table`.
+
+    All references to the table share it, so that a row is read once.
+    """
     return ById(table)
 
 
@@ -135,7 +138,7 @@ def _by_id_statement(table: type[t.Table], columns: Columns, *, single: bool) ->
 
 @dataclass(frozen=True, slots=True, eq=False)
 class One:
-    """A row leads to at most one other: its column `key` holds the other's id."""
+    """A row has at most one related row: its column `key` holds that row's id."""
 
     key: str
     target: type[t.Table]
@@ -148,7 +151,7 @@ class One:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Many:
-    """A row leads to the rows of `target` whose `parent` column holds its id, or which a link table joins to it.
+    """A row has related rows of `target`: their `parent` column holds its id, or a link table joins them.
 
     With a link table, `parent` and `child` are its two columns; without, `child` is the target's id.
     """
@@ -159,7 +162,7 @@ class Many:
 
     @classmethod
     def along(cls, column: Any) -> Many:
-        """The foreign key `column`, from its other end."""
+        """The reverse of the foreign key `column`."""
         return cls(column.class_, column, column.class_.id)
 
     @classmethod
@@ -169,7 +172,7 @@ class Many:
 
     @property
     def linked(self) -> bool:
-        """Whether a link table is in between."""
+        """Whether it uses a link table."""
         return self.child.class_ is not self.target
 
     async def load(
@@ -189,7 +192,7 @@ class Many:
     async def count(
         self, snapshot: Snapshot, account_id: int, parents: Sequence[int], where: tuple[Term, ...]
     ) -> list[int]:
-        """How many children each parent has that meet all of `where`."""
+        """For each parent, the number of children that meet all of `where`."""
         statement = _count_statement(self, tuple(term.clause for term in where), single=len(parents) == 1 and not where)
         rows = await snapshot.fetch(
             statement, {ACCOUNT: account_id, **_key_parameters(parents), **filter_parameters(where)}
@@ -198,7 +201,7 @@ class Many:
         return [counts.get(parent, 0) for parent in parents]
 
     def select(self, clauses: Sequence[Shape], *columns: Any, ordered: bool = False) -> Select[Any]:
-        """The children in the account that meet `clauses`, of every parent. They may be about to be `ordered`."""
+        """The children in the account that meet `clauses`, of every parent. `ordered` if the caller sorts them."""
         statement = visible(self.target, *columns)
         if self.linked:
             link = self.child.class_
@@ -221,7 +224,7 @@ def _page_statement(  # noqa: PLR0913, PLR0917  # all that the text depends on
     *,
     single: bool,
 ) -> Statement:
-    """The rows of all parents' pages: the parent's position, the child's columns, and what lies beyond the cursors.
+    """The rows of all parents' pages: the parent's index, the child's columns, and whether rows are beyond the cursors.
 
     The order of a parent's rows is that of the LATERAL subquery: with its LIMIT it can only be joined by a nested loop,
     which keeps it. Sorting once more would cost as much again.
@@ -246,7 +249,7 @@ def _page_statement(  # noqa: PLR0913, PLR0917  # all that the text depends on
     most: Any = bindparam("limit") if limit is None else literal_column(str(limit))
     row = page.order_by(*order.sort(many.child, backward=backward)).limit(most).lateral("row")
     if not sides:
-        # Nothing lies beyond, and a parent without children needs no row to say so.
+        # No rows are beyond, and a parent without children needs no row that says so.
         return Statement.of(select(parent.c.position, *row.c).select_from(parent.join(row, true())), many.target)
     ends = _ends(many, order, children, sides, most if clauses else None)
     source = parent.join(ends, true()).join(row, true(), isouter=True)
@@ -254,9 +257,9 @@ def _page_statement(  # noqa: PLR0913, PLR0917  # all that the text depends on
 
 
 def _ranked(many: Many, order: Order, clauses: Sequence[Shape]) -> CTE:
-    """The ids of the rows that are ordered by an expression, with its value: computed once for all of a statement.
+    """The ids of the rows that are ordered by an expression, with its value: computed once per statement.
 
-    They are of the account and not of a parent, and so must be the connection.
+    They are selected per account and not per parent, so the connection must be one of the account.
     """
     if order.within is None or many.parent.key != ACCOUNT:
         raise ValueError(f"{order.name} is no order of {many.parent}")
@@ -271,21 +274,21 @@ def _ends(many: Many, order: Order, children: Select[Any], sides: Sequence[str],
     """Whether a parent has rows at or beyond each cursor: a column `beyond_…` for each side."""
 
     def found(side: str) -> ColumnElement[bool]:
-        # The nearest row out there, found like a page of one: with EXISTS the planner might look for any row, anywhere.
+        # The nearest row beyond, found like a page of one: for EXISTS the planner might scan for any row.
         rows = children.with_only_columns(many.child).where(order.beyond(side, many.child, inside=False))
         if order.expressions:
-            # No index has this order, so that any row is as near.
+            # No index has this order, so any row will do.
             return rows.limit(literal_column("1")).scalar_subquery().is_not(None)
         rows = rows.order_by(*order.sort(many.child, backward=side == "after"))
         if most is None:
             return rows.limit(literal_column("1")).scalar_subquery().is_not(None)
-        # With conditions the nearest may be far away, unless it is the cursor's own row, which is nearly always there
-        # still. Otherwise as many as the page's are found in the way that suits the page.
+        # With conditions, the nearest row may be far away, unless it is the cursor's own row, which nearly always still
+        # exists. Otherwise as many rows as the page's are found with the plan that suits the page.
         own = children.with_only_columns(many.child).where(order.at(side, many.child))
         others = func.cardinality(func.array(rows.limit(most).scalar_subquery())) > literal_column("0")
         return case((own.scalar_subquery().is_not(None), true()), else_=others)
 
-    # The OFFSET keeps this from being merged into the rest, where it would be done for every row.
+    # OFFSET keeps the planner from merging this into the outer query, where it would run for every row.
     beyond = select(*(found(side).label(f"beyond_{side}") for side in sides))
     return beyond.offset(literal_column("0")).lateral("ends")
 
@@ -300,17 +303,17 @@ def _count_statement(many: Many, clauses: tuple[Shape, ...], *, single: bool) ->
             # The account is the one parent, and counting rows of another table gives the number.
             number = clause.counted(clause.type and filter_parameter(0, clause.type))
             return Statement.of(number.add_columns(bindparam(ACCOUNT, type_=BigInteger).label("parent")), many.target)
-    # Without conditions on the target the link table alone knows the number.
+    # Without conditions on the target, the link table is enough.
     rows = many.select(clauses, parent, total) if clauses else visible(many.parent.class_, parent, total)
     return Statement.of(rows.where(many.parent == func.any(_keys(single=single))).group_by(many.parent), many.target)
 
 
 def _slices(rows: Sequence[Any], parents: int, page: Page) -> Iterator[Slice]:
-    """Cut the rows of `_page_statement` into a slice for each of so many parents."""
+    """Split the rows of `_page_statement` into one slice for each parent."""
     grouped: list[list[Any]] = [[] for _ in range(parents)]
     beyond_after, beyond_before = [False] * parents, [False] * parents
     if page.after is None and page.before is None:
-        # Each row is a child then. These are most pages, and a test of each row would double the time of this loop.
+        # Then each row is a child. Most pages are such, and a test of each row would double the time of this loop.
         for row in rows:
             grouped[row["position"] - 1].append(row)
         rows = ()
@@ -320,7 +323,7 @@ def _slices(rows: Sequence[Any], parents: int, page: Page) -> Iterator[Slice]:
             beyond_after[place] = row["beyond_after"]
         if page.before is not None:
             beyond_before[place] = row["beyond_before"]
-        # A parent without children has a row only for whether pages lie beyond.
+        # A parent without children has one row, which only says whether rows are beyond the cursors.
         if row["id"] is not None:
             grouped[place].append(row)
     for group, earlier, later in zip(grouped, beyond_after, beyond_before, strict=True):
@@ -336,7 +339,7 @@ def _slices(rows: Sequence[Any], parents: int, page: Page) -> Iterator[Slice]:
 
 
 def _chosen(table: type[t.Table], columns: Columns) -> list[Any]:
-    """What to select: what is asked for and the id, in the table's order, expressions last."""
+    """The columns to select: those requested and the id, in the table's order, expressions last."""
     every: Any = table.__table__.columns  # type: ignore[attr-defined]
     if columns is None:
         return list(every)
@@ -352,7 +355,7 @@ def _classes() -> dict[Any, type[t.Table]]:
 
 
 def _referred(column: Any) -> type[t.Table]:
-    """The table that the foreign key `column` refers to. Raises ValueError where it is none."""
+    """The table that the foreign key `column` refers to. Raises ValueError for any other column."""
     for key in column.expression.foreign_keys:
         # A composite key begins with what narrows it, the account first, and ends with the column that refers.
         if key.constraint.column_keys[-1] == column.key:

@@ -1,7 +1,7 @@
 """How far an import has come, stored in the database.
 
-Each batch saves the checkpoint in its own transaction, so an import that continues from a checkpoint repeats nothing
-and leaves nothing out.
+Each batch saves the checkpoint in its own transaction, so an import that continues from a checkpoint neither repeats
+nor skips anything.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ _LOAD = "SELECT * FROM inbox_import.checkpoint"
 class Checkpoint:
     """The current step of an import, and how far that step has come.
 
-    The step that reads is in the file number `file`, at its beginning or at `start`. Every other step has done
-    everything up to and including the number `after`. `read` and `joined` count records.
+    The reading step is in the file number `file`, at its beginning or at `start`. Every other step is done up to and
+    including the number `after`. `read` and `joined` count records.
     """
 
     step: str

@@ -1,8 +1,8 @@
-"""Deletes what an export names as deleted: the ids under `meta.deleted_ids` of a page with one kind of records.
+"""Deletes the records that an export lists as deleted: `meta.deleted_ids` of a page with one kind of records.
 
-Bookings and inquiries are deleted with their links. Records of other kinds have a history in the inbox: they stay and
-are listed. The page does not name an account, so the accounts that the import's records name are searched, or all
-accounts if none is named. An id that is in several of them is listed, not guessed.
+Bookings and inquiries are deleted with their links. Records of other kinds are part of the inbox's history: they are
+kept and listed. The page does not name an account, so the accounts that the import's records name are searched, or all
+accounts if none is named. An id that is in several of them is only listed.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ SELECT 'file', NULL, '$fate', file, NULL, 'meta.deleted_ids: the page does not h
 FROM (SELECT DISTINCT file FROM inbox_import.deleted) d
 WHERE (SELECT count(DISTINCT kind) FROM inbox_import.sections s WHERE s.file = d.file) <> 1
 """
-# The ids that were deleted of one kind, with the first file that says so.
+# The deleted ids of one kind, each with the first file that lists it.
 _DELETED = """
 SELECT d.id, min(d.file) AS file
 FROM inbox_import.deleted d JOIN inbox_import.sections s USING (file)
@@ -45,7 +45,7 @@ SELECT '$kind', min(account_id), id FROM ($stored) stored GROUP BY id HAVING cou
 """
 _STATEMENTS = {
     "bookings": (
-        # Locks them, so that nobody links to them from here on.
+        # Locks them, so that no other transaction can link to them.
         """
         SELECT FROM bookings t JOIN inbox_import.gone g
         ON g.kind = 'bookings' AND g.account_id = t.account_id AND g.id = t.id
@@ -84,7 +84,7 @@ _NAMED = "SELECT DISTINCT account_id FROM inbox_import.staged_$kind WHERE accoun
 
 
 async def delete(connection: asyncpg.Connection) -> int:
-    """Delete stored bookings and inquiries, list the rest; return how many given records are left out by that."""
+    """Delete stored bookings and inquiries, and list the rest; return how many given records are skipped for that."""
     await connection.execute(fill(_AMBIGUOUS, fate=Fate.NOT_DELETED))
     named = " UNION ".join(fill(_NAMED, kind=kind.name) for kind in KINDS if "account_id" in kind.fields)
     accounts = [account_id for (account_id,) in await connection.fetch(named)] or None

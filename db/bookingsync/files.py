@@ -1,8 +1,8 @@
 """Reads files of the REST API into records.
 
 A page is a JSON object with an array under the plural of each kind, as in `{"hosts": [{"id": 1, …}], "meta": {…}}`.
-Whatever cannot be read becomes a leftover with its position, and reading continues: a malformed record costs that
-record, and invalid JSON costs the rest of its file.
+Everything that cannot be read becomes a leftover with its position, and reading continues: a malformed record is
+skipped, and after invalid JSON the rest of its file.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from db.bookingsync.stream import (
 )
 from db.bookingsync.wire import WireRecord
 
-# The members of a page that are not arrays of records: link templates and paging.
+# Members of a page without records: link templates and paging.
 _NO_KINDS = frozenset({"links", "meta"})
 _KINDS = {kind.name: kind for kind in KINDS}
 _SUFFIXES = (".json", ".json.gz")
@@ -60,7 +60,7 @@ Item = Given | Section | Deleted | Leftover
 
 
 class Entry(NamedTuple):
-    """Something in a page; `item` is None if there is nothing to keep of it. Reading can continue from `stop`.
+    """A part of a page; `item` is None if nothing of it is kept. Reading can continue from `stop`.
 
     An entry without `stop` is read again by a reader that continues from the `stop` before it.
     """
@@ -73,7 +73,7 @@ class Entry(NamedTuple):
 class File:
     """A file when an import began: its size in bytes, and the hash of its content, both after decompression.
 
-    All bytes are hashed, because a correction between two attempts may be anywhere in the file. Hashing takes 1 % of
+    All bytes are hashed, because between two attempts any part of the file may be corrected. Hashing takes 1 % of
     the time of importing. The digest is empty if the file cannot be read.
     """
 
@@ -83,7 +83,7 @@ class File:
 
 
 def find_files(paths: Sequence[Path]) -> list[Path]:
-    """The files to read, each once: those of `paths`, and in folders all `*.json` and `*.json.gz` by name."""
+    """The files to read, each once: those in `paths`, and all `*.json` and `*.json.gz` in folders, sorted by name."""
     return _unique(
         file
         for path in paths
@@ -100,7 +100,7 @@ def find_others(paths: Sequence[Path]) -> list[Path]:
 
 
 def identify(path: Path) -> File:
-    """The file at `path`, which need not exist."""
+    """The file at `path`, which may be missing."""
     try:
         with open_file(path) as source:
             digest = hashlib.file_digest(source, "blake2b").digest()
@@ -110,7 +110,7 @@ def identify(path: Path) -> File:
 
 
 def read_page(file: Path, start: Start | None = None, max_depth: int = MAX_DEPTH) -> Iterator[Entry]:
-    """The records of a file, and what could not be read of it. Raises nothing because of the file's content."""
+    """The records of a file, and the parts that could not be read. No content of a file raises an error."""
     kinds = 0 if start is None else 1
     try:
         for part in read_arrays(file, start, max_depth):
@@ -144,7 +144,7 @@ def _visible_files(folder: Path) -> Iterator[Path]:
 
 
 def _unique(files: Iterator[Path]) -> list[Path]:
-    """Each file once, under the first of its names."""
+    """Each file once, with the first of its paths."""
     by_place: dict[Path, Path] = {}
     for file in files:
         by_place.setdefault(file.resolve(), file)
@@ -152,7 +152,7 @@ def _unique(files: Iterator[Path]) -> list[Path]:
 
 
 def _read_member(file: Path, member: Array | NoArray) -> Section | Deleted | Leftover | None:
-    """What to keep of a member of a page, except the elements of its array."""
+    """The item of a member of a page, without the elements of its array."""
     name = member.name
     if isinstance(member, NoArray) and isinstance(member.value, Broken):
         return Leftover("file", None, Fate.MALFORMED, file, None, member.value.text)
@@ -165,7 +165,7 @@ def _read_member(file: Path, member: Array | NoArray) -> Section | Deleted | Lef
     if name in _NO_KINDS:
         return None
     text = f"{name!r} is not a kind of record that the inbox has"
-    # A name may contain any character. Its escaped form can be stored and printed.
+    # A name may contain any character. The escaped form can be stored and printed.
     return Leftover(repr(name)[1:-1], None, Fate.SKIPPED, file, None, text)
 
 
@@ -178,7 +178,7 @@ def _read_deleted(file: Path, ids: object) -> Deleted | Leftover | None:
 
 
 def _read_record(file: Path, kind: Kind, place: int, entry: object) -> list[Item]:
-    """The record, or why it is malformed; before the record, a leftover for each value that was replaced."""
+    """The record, or a leftover if it is malformed; before the record, a leftover for each value that was replaced."""
     if isinstance(entry, Broken):
         return [Leftover(kind.name, None, Fate.MALFORMED, file, place, entry.text)]
     replaced: list[str] = []
@@ -207,7 +207,7 @@ def _mistake(loc: tuple[int | str, ...], message: str) -> str:
     return ": ".join(part for part in (path, message.removeprefix("Value error, ")) if part)
 
 
-# A batch ends with the record that reaches one of these.
+# A batch ends with the record that reaches one of these limits.
 RECORDS = 5_000
 BYTES = 1 << 22
 
@@ -223,17 +223,17 @@ class Batch:
 
     @property
     def records(self) -> int:
-        """How many records it has."""
+        """The number of records."""
         return sum(isinstance(item, Given) for _, item in self.items)
 
     @property
     def full(self) -> bool:
-        """Whether it ends as soon as reading can continue from there."""
+        """Whether it ends at the next position from which reading can continue."""
         return len(self.items) >= RECORDS or self.size >= BYTES
 
 
 def read_batches(files: Sequence[File], file: int, start: Start | None, max_depth: int = MAX_DEPTH) -> Iterator[Batch]:
-    """Read files from the number `file` on, that one from `start`. The `file` of the last batch is `len(files)`."""
+    """Read the files from the number `file` on, the first from `start`. The last batch's `file` is `len(files)`."""
     batch = Batch()
     for number in range(file, len(files)):
         offset = 0 if start is None else start.offset

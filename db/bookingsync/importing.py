@@ -1,11 +1,11 @@
 """Imports pages of the REST API into the database, one transaction per batch. An interrupted import can be continued.
 
 Records are copied to staging tables as they are read, and joined from there by statements over whole batches (`steps`),
-so there is no round trip per record. This is the only package that works on several accounts at once. It does not use
-`db.scope`, which is for the one account of a request: its joins carry `account_id` instead.
+so there is no round trip per record. Only this package works on several accounts at once. It does not use `db.scope`,
+which is for the one account of a request; instead, its joins compare `account_id`.
 
-An import deletes only what the export names as deleted, never replaces a newer record, and never guesses: what could
-not be joined is listed. Readers see the import progress.
+An import deletes only records that the export lists as deleted, and never replaces a newer record. References that
+cannot be resolved are listed. The records of finished batches are visible during the import.
 """
 
 from __future__ import annotations
@@ -53,14 +53,14 @@ _FAILED = [Fate.MALFORMED, Fate.KEPT_ASIDE]
 
 
 class Phase(StrEnum):
-    """What an import is doing: it reads bytes, joins records, and then links and derives in steps."""
+    """The phase of an import: it reads bytes, joins records, and then links and derives in steps."""
 
     READING = "Reading"
     JOINING = "Joining"
     FINISHING = "Finishing"
 
 
-# Called with the phase, how much of it is done, and how much there is.
+# Called with the phase, the amount done and the total.
 Progress = Callable[[Phase, int, int], None]
 
 
@@ -77,14 +77,14 @@ async def importing(  # noqa: PLR0913 - each is an option of the command
 ) -> AsyncIterator[Report]:
     """Import files and folders, in any order; yield the report, and drop the import's tables when the block ends.
 
-    `connection` must not be in a transaction. A `second` one to the same database makes the import faster. An import
-    that was interrupted, at any moment, continues when the same contents are given again; its report is the same as
-    without the interruption. If the block is left by an exception, the next import yields the same report again. With
-    other files, OperatorError is raised; with `abandon`, the rest of the unfinished import is dropped instead. With
-    `dry_run`, everything is done in one transaction and rolled back. Records nested beyond `max_depth` are left over.
+    `connection` must not be in a transaction. A `second` one to the same database makes the import faster. An
+    interrupted import continues if the same contents are given again; its report is the same as without the
+    interruption. If the block raises, the next import yields the same report again. With other files,
+    OperatorError is raised; with `abandon`, the rest of the unfinished import is dropped instead. With `dry_run`,
+    everything is done in one transaction and rolled back. Records nested beyond `max_depth` are left over.
 
-    The content of files raises nothing: it is in the report. Errors of the database are asyncpg's; what was imported
-    before them stays. Files must not change during the import.
+    The content of files raises no errors: problems are in the report. Errors of the database are asyncpg's; what was
+    imported before them stays. Files must not change during the import.
     """
     files = [identify(path) for path in find_files(paths)]
     await connection.execute(_LOCK)
@@ -102,7 +102,7 @@ async def importing(  # noqa: PLR0913 - each is an option of the command
             if transaction:
                 await transaction.rollback()
     finally:
-        # A lost connection does not hold the lock any more.
+        # A lost connection no longer holds the lock.
         with suppress(OSError, asyncpg.InterfaceError, asyncpg.PostgresConnectionError):
             await connection.execute(_UNLOCK)
 
@@ -127,7 +127,7 @@ async def _begin(connection: asyncpg.Connection, files: list[File], *, abandon: 
 
 
 async def _abandon(connection: asyncpg.Connection) -> None:
-    """End an import where it is, but link and derive what it has written: no later import would."""
+    """End an import early, but link and derive the rows that it has written: no later import would."""
     async with connection.transaction():
         # Without files, it cannot be continued, only abandoned again.
         await staging.forget_files(connection)
@@ -141,7 +141,7 @@ async def _abandon(connection: asyncpg.Connection) -> None:
 
 
 async def _run(work: Work, progress: Progress | None) -> None:
-    """Do the rest of an import, each batch in a transaction that also saves the checkpoint after it."""
+    """Run the rest of an import, each batch in a transaction that also saves the checkpoint after it."""
     at = work.checkpoint
     sizes = [0, *accumulate(file.size for file in work.files)]
     await staging.open_batches(work.connection)
@@ -157,13 +157,13 @@ async def _run(work: Work, progress: Progress | None) -> None:
         try:
             await _advance(work)
         except OSError as error:
-            # Files raise none: their errors are leftovers.
+            # Errors of files are leftovers, so this one is the connection's.
             raise asyncpg.ConnectionDoesNotExistError("the connection to the database was lost") from error
     await staging.close_batches(work.connection)
 
 
 async def _advance(work: Work) -> None:
-    """Do a batch; after the last one of a step, move to the next step."""
+    """Run a batch; after the last one of a step, move to the next step."""
     at = work.checkpoint
     async with work.connection.transaction():
         await work.connection.execute(_PLANNING)
@@ -189,7 +189,7 @@ async def _report(connection: asyncpg.Connection, files: Sequence[File], others:
 async def _leftovers(
     connection: asyncpg.Connection, files: Sequence[File], others: Sequence[Path]
 ) -> AsyncIterator[Leftover]:
-    """All leftovers, in the order of kinds and ids, whatever order the files were in; skipped files come first."""
+    """All leftovers, sorted by kind and id, independent of the order of the files; skipped files come first."""
     for path in others:
         yield Leftover("file", None, Fate.SKIPPED, path, None, "is not a *.json or *.json.gz file")
     async with connection.transaction():

@@ -1,8 +1,8 @@
 """Turns a batch of given records into rows, each statement over all records of the batch.
 
-A kind is joined after the kinds that it refers to, so one look at a table shows whether a record exists: as a given one
-or as one of an earlier import. All given records with one id are in one batch. Every join is within an account. What
-could not be joined is written to `leftovers`; a record is kept aside only if it cannot be stored without the missing
+A kind is joined after the kinds that it refers to, so that a lookup in one table finds an existing record, whether it
+is given or was imported earlier. All given records with one id are in one batch. Every join is within an account.
+Unresolved references are written to `leftovers`; a record is kept aside only if it cannot be stored without the missing
 one.
 """
 
@@ -29,7 +29,7 @@ _ORPHANS = """
 SELECT array_agg(DISTINCT g.$column) FROM given_$kind g
 WHERE g.account_id IS NULL AND NOT EXISTS (SELECT FROM inbox_import.staged_$owners o WHERE o.id = g.$column)
 """
-# Joined through the accounts, as every index starts with the account.
+# Joined with the accounts, because every index starts with the account.
 _ADOPT_BY_STORED = """
 UPDATE given_$kind g SET account_id = o.account_id
 FROM (
@@ -59,7 +59,7 @@ WHERE a.ctid <> b.ctid AND $same AND ($rank_a) < ($rank_b)
 _RANK = "{0}.updated_at, to_jsonb({0}) - '{{file,place}}'::text[], {0}.file, {0}.place"
 _RANK_UNSTAMPED = "{0}.file, {0}.place"
 
-# Locks the stored rows of a batch, so that nobody changes them after the ages were compared.
+# Locks the stored rows of a batch, so that they cannot change after their ages were compared.
 _HOLD = "SELECT $columns FROM $kind t JOIN given_$kind g ON $same ORDER BY $key FOR NO KEY UPDATE OF t"
 _STALE = """
 WITH held AS ($hold), stale AS (
@@ -135,7 +135,7 @@ INSERT INTO inbox_import.outcomes
 SELECT '$kind', g.$account, g.id, true, w.id IS NOT NULL
 FROM given_$kind g LEFT JOIN written w ON w.account_id = g.$account AND w.id = g.id
 """
-# For a record that is stored already: what it refers to may have been imported since.
+# For a record that is stored already: the records that it refers to may have been imported since.
 _COMPLETE = """
 WITH completed AS (
     UPDATE $kind t SET $values FROM given_$kind g
@@ -147,7 +147,7 @@ $note
 
 
 async def join(connection: asyncpg.Connection, kind: Kind) -> None:
-    """Write the given batch of a kind, note what became of each record, and list missing references.
+    """Write the given batch of a kind, note the outcome of each record, and list missing references.
 
     Afterwards the given table holds one record per key, without those that are older than the stored row.
     """
@@ -179,7 +179,7 @@ async def drop_older(connection: asyncpg.Connection, kind: Kind) -> None:
 
 
 def _same_record(kind: Kind, one: str, other: str) -> str:
-    """The predicate that two aliases are of one record."""
+    """The predicate that two aliases refer to the same record."""
     return " AND ".join(f"{one}.{column} = {other}.{column}" for column in kind.key)
 
 
@@ -222,7 +222,7 @@ async def _link(connection: asyncpg.Connection, kind: Kind, polymorph: Polymorph
 
 
 async def _write(connection: asyncpg.Connection, kind: Kind) -> None:
-    """Insert new rows, replace older ones, and fill in references that were missing in equal ones."""
+    """Insert new rows, replace older ones, and add references that equal ones lacked."""
     values = [column for column in kind.columns if column not in kind.key]
     excluded = ", ".join(f"excluded.{column}" for column in values)
     stored = ", ".join(f"t.{column}" for column in values)

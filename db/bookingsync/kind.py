@@ -2,7 +2,7 @@
 
 A kind's name is the plural of the wire format, and the name of its table. The order of `KINDS` is the order of writing:
 a record is written after those that it refers to. (A booking and an inquiry may name each other. That link is stored
-with the inquiry, and is made when both are written.)
+with the inquiry, and written when both are.)
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from db.bookingsync import wire
 class Polymorph:
     """A reference to one of several tables: a type, an id, and for each type the linking column and its table.
 
-    Type and id are stored as recorded. The link is set if the record is stored, or else when a later import brings it.
+    Type and id are stored as recorded. The link is set once the record is stored, if necessary by a later import.
     """
 
     type_column: str
@@ -30,7 +30,7 @@ class Polymorph:
 class Kind:
     """One kind of record.
 
-    `owner` is the column and the table of the record whose account is taken, if the wire does not name the account.
+    If the wire does not name the account, `owner` is the column and the table of the record that determines it.
     `optional` maps each nullable reference to its table. `elsewhere` maps the ids that are not stored in this kind's
     table to their SQL type.
     """

@@ -1,9 +1,9 @@
-"""Links between rows that are all written, and the values that are derived from changed rows.
+"""Links between written rows, and the values that are derived from changed rows.
 
-Conversations are linked with bookings and inquiries, and inquiries with bookings. A newer conversation gets exactly the
-bookings and inquiries that its record names; one that is stored already gains those that were imported since. Links do
-not change `updated_at`, which stays as recorded. Batches are in the order of ids, so the first conversation of a batch
-that names an inquiry is the first of all.
+Conversations are linked with bookings and inquiries, and inquiries with bookings. A new or newer conversation gets
+exactly the bookings and inquiries that its record names; a stored one gets additional links to those that were imported
+since. Links do not change `updated_at`, which stays as recorded. Batches are in the order of ids, so the first
+conversation in a batch that names an inquiry is the first of all.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ SELECT 'bookings', g.id, '$fate', g.file, g.place, CASE
 FROM given_bookings g LEFT JOIN inquiries i ON i.account_id = g.account_id AND i.id = g.inquiry_id
 WHERE g.inquiry_id IS NOT NULL AND i.booking_id IS DISTINCT FROM g.id
 """
-# No index leads from a member or creator to its rows, so the whole table is read, but only if such a record is new.
+# No index finds the rows of a member or creator, so the whole table is read, but only if such a record is new.
 _ANY = "SELECT EXISTS (SELECT FROM inbox_import.outcomes WHERE kind = '$target' AND changed)"
 _FIND = """
 INSERT INTO inbox_import.unlinked
@@ -135,7 +135,7 @@ async def book(connection: asyncpg.Connection) -> None:
 
 
 async def find_unlinked(connection: asyncpg.Connection) -> None:
-    """Find rows of earlier imports that have the id of a member or creator which is stored only now."""
+    """Find rows of earlier imports whose member or creator was stored by this import."""
     await connection.execute("TRUNCATE inbox_import.unlinked")
     for kind, names in _polymorphs():
         if await connection.fetchval(fill(_ANY, target=names["target"])):
@@ -159,7 +159,7 @@ def _polymorphs() -> Iterator[tuple[str, dict[str, str]]]:
 
 
 # A conversation's derived values depend on its own row, messages, people and bookings. A change of any column counts:
-# one conversation too many costs time, one too few would stay wrong.
+# deriving a conversation needlessly costs time, missing one leaves it wrong.
 _FIND_TOUCHED = """
 WITH changed AS (SELECT kind, account_id, id FROM inbox_import.outcomes WHERE changed)
 INSERT INTO inbox_import.touched
@@ -198,7 +198,7 @@ WHERE number > $1 AND number <= $2 GROUP BY account_id ORDER BY account_id
 _HOLD = """
 SELECT FROM conversations WHERE account_id = $1 AND id = ANY ($2::bigint[]) ORDER BY id FOR NO KEY UPDATE
 """
-# Messages may come without the newer records of their conversation and sender.
+# Messages may be imported without newer records of their conversation and sender.
 _NEWEST = (
     """
     UPDATE conversations c SET last_message_at = newest.sent_at

@@ -1,6 +1,6 @@
 """Logs what an import changed, for clients that follow the change log (`db.changes`).
 
-This comes after all other steps, so each record is logged once. A client that reads a record before that sees it as it
+This comes after all other steps, so each record is logged once. A client that reads a record before that gets it as it
 is stored, and finds it in the log later. An import that was interrupted logs its changes when it is continued or
 abandoned.
 """
@@ -16,8 +16,8 @@ from db import tables as t
 from db.bookingsync.kind import KINDS
 from db.bookingsync.staging import fill
 
-# A message is a change of its sender and of its conversation too. Conversations whose values were derived anew count as
-# changed: one too many costs a client a read, one too few would stay wrong.
+# A message also changes its sender and its conversation. Conversations whose values were derived again count as
+# changed: one too many costs a client a read, a missing one would stay outdated.
 _CHANGED = """
 SELECT kind, account_id, id FROM inbox_import.outcomes WHERE changed
 UNION

@@ -1,4 +1,4 @@
-"""What an import did: counts per kind of record, and everything that was not stored as it was recorded."""
+"""The report of an import: counts per kind of record, and everything that was not stored as it was recorded."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Leftover:
 
     @property
     def where(self) -> str:
-        """The file, and the record's position in it: `page.json: messages[3]`."""
+        """The file and the position in it: `page.json: messages[3]`."""
         return str(self.file) if self.place is None else f"{self.file}: {self.kind}[{self.place}]"
 
 

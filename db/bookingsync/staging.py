@@ -1,4 +1,4 @@
-"""The tables of an import: what was read, what became of it, and what is left over.
+"""The tables of an import: records, their outcomes, and leftovers.
 
 They are in a schema of their own, `inbox_import`, from the beginning of an import to its end. As long as that schema
 exists, an import is unfinished and can be continued. The tables are logged: after a crash of PostgreSQL, unlogged ones
@@ -26,18 +26,18 @@ from db.bookingsync.report import Leftover
 from db.migrations.revision import head
 
 _LIKE = "SELECT 0 AS file, 0 AS place, $elsewhere t.* FROM $kind t WITH NO DATA"
-# Rows are never updated there, and the steps analyze the tables themselves.
+# Their rows are never updated, and the steps analyze the tables themselves.
 _STAGED = f"CREATE TABLE inbox_import.staged_$kind WITH (autovacuum_enabled = false) AS {_LIKE}"
 _GIVEN = f"CREATE TEMP TABLE given_$kind AS {_LIKE}"
 _TABLES = (
     "CREATE TABLE inbox_import.files (number int, digest bytea, path text, version text)",
-    # What became of a record: whether it was given, and whether its row changed. A row that has no account is stored
-    # here with its own id as the account.
+    # The outcome of a record: whether it was given, and whether its row changed. A row without an account is noted with
+    # its own id as the account.
     """CREATE TABLE inbox_import.outcomes (
         kind text, account_id bigint, id bigint, given bool, changed bool, PRIMARY KEY (kind, account_id, id)
     )""",
     "CREATE TABLE inbox_import.leftovers (kind text, id bigint, what text, file int, place int, text text)",
-    # What is found after joining, and is then processed in the order of the numbers.
+    # Rows that are found after joining, and then processed in the order of the numbers.
     """CREATE TABLE inbox_import.unlinked (
         number bigint PRIMARY KEY, link text, kind text, account_id bigint, id bigint
     )""",
@@ -45,12 +45,12 @@ _TABLES = (
     # The arrays of known kinds that each file has, and the ids that it names as deleted.
     "CREATE TABLE inbox_import.sections (file int, kind text)",
     "CREATE TABLE inbox_import.deleted (file int, id bigint)",
-    # The rows that the import deletes, and the conversations that lose a booking by that.
+    # The rows that the import deletes, and the conversations that lose a booking with them.
     "CREATE TABLE inbox_import.gone (kind text, account_id bigint, id bigint, PRIMARY KEY (kind, account_id, id))",
     "CREATE TABLE inbox_import.detached (account_id bigint, conversation_id bigint)",
-    # Rows that the import changes beside `outcomes`, because the report does not count them.
+    # Changed rows that are not in `outcomes`, because the report does not count them.
     "CREATE TABLE inbox_import.aside (kind text, account_id bigint, id bigint)",
-    # What the change log gets, in the order of the numbers.
+    # The entries for the change log, in the order of the numbers.
     """CREATE TABLE inbox_import.changes (
         number bigint PRIMARY KEY, account_id bigint, type text, node_id bigint, conversation_id bigint, operation text
     )""",
@@ -69,7 +69,7 @@ _COPIED = {
     "sections": ("file", "kind"),
     "deleted": ("file", "id"),
 }
-# Raised when the tables of an import change without a migration.
+# Incremented when the tables of an import change without a migration.
 _FORMAT = 3
 
 
@@ -79,7 +79,7 @@ def fill(text: str, **names: str) -> str:
 
 
 def note(kind: str, source: str) -> str:
-    """The end of a statement: it notes that the rows of a kind in `source`, a table or a subquery, were changed."""
+    """The end of a statement that notes changed rows of a kind: those in `source`, a table or a subquery."""
     return fill(_NOTE, kind=kind, source=source)
 
 
@@ -97,7 +97,7 @@ async def create(connection: asyncpg.Connection, files: Sequence[File]) -> None:
     for table in (*_TABLES, checkpoint.TABLE):
         await connection.execute(table)
     rows = [
-        # The path is only shown. It may have bytes that are not valid text.
+        # The path is only displayed. It may contain bytes that are not valid text.
         (number, file.digest, str(file.path).encode(errors="replace").decode(), _version())
         for number, file in enumerate(files)
     ]
@@ -105,10 +105,10 @@ async def create(connection: asyncpg.Connection, files: Sequence[File]) -> None:
 
 
 async def arrange(connection: asyncpg.Connection, files: Sequence[File]) -> list[File] | None:
-    """The files in the order that they had when the import began; None if that was another set of files.
+    """The files in the order that they had when the import began; None if it began with other files.
 
-    Files are identified by their content, not by their path. An import that another version began is another one: its
-    tables may have other columns.
+    Files are identified by their content, not by their path. An import that another version of this program began does
+    not match: its tables may have other columns.
     """
     by_digest: defaultdict[bytes, list[File]] = defaultdict(list)
     for file in reversed(files):
@@ -131,7 +131,7 @@ async def count_files(connection: asyncpg.Connection) -> tuple[int, str | None]:
 
 
 async def forget_files(connection: asyncpg.Connection) -> None:
-    """Mark the import as abandoned: no files are the ones that it began with.
+    """Mark the import as abandoned: from now on it matches no files.
 
     An earlier version may have begun it: tables that the remaining steps need are added.
     """
@@ -141,7 +141,7 @@ async def forget_files(connection: asyncpg.Connection) -> None:
 
 
 async def open_batches(connection: asyncpg.Connection) -> None:
-    """Create the tables of a batch, which belong to this connection."""
+    """Create the temporary tables of a batch, which belong to this connection."""
     for kind in KINDS:
         await connection.execute(fill("DROP TABLE IF EXISTS pg_temp.given_$kind", kind=kind.name))
         await connection.execute(_of(kind, _GIVEN))
@@ -153,7 +153,7 @@ async def close_batches(connection: asyncpg.Connection) -> None:
 
 
 async def drop(connection: asyncpg.Connection) -> None:
-    """Drop the tables of the import, which ends it."""
+    """End the import: drop its tables."""
     await connection.execute("DROP SCHEMA inbox_import CASCADE")
 
 
@@ -182,7 +182,7 @@ async def load(connection: asyncpg.Connection, items: Sequence[tuple[int, Item]]
 
 
 async def index(connection: asyncpg.Connection) -> None:
-    """Index what was read by id."""
+    """Index the records by id."""
     for kind in KINDS:
         await connection.execute(fill(_INDEX, kind=kind.name))
         await connection.execute(f"ANALYZE inbox_import.staged_{kind.name}")
@@ -238,5 +238,5 @@ def _of(kind: Kind, statement: str) -> str:
 
 
 def _version() -> str:
-    """What has to be the same to continue an import."""
+    """The version that must be the same to continue an import."""
     return f"{head()}.{_FORMAT}"

@@ -1,7 +1,7 @@
-"""The steps of an import, in their order. Each call of a step does one batch, and moves the checkpoint behind it.
+"""The steps of an import, in their order. Each call of a step processes one batch, and moves the checkpoint past it.
 
 The caller runs a step in a transaction that also saves the checkpoint. So a step can be repeated from any saved
-checkpoint, and it may do nothing outside the transaction except raise the sequence of ids, which can be done twice.
+checkpoint, and its only effect outside the transaction is to raise the sequence of ids, which may happen twice.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from db.bookingsync.stream import MAX_DEPTH
 RECORDS = 20_000
 CONVERSATIONS = 2_000
 
-# Raised above all ids of this import before its first record is written, so that no new record gets an id that is still
-# to be imported. Ids that are stored already came from the sequence, or from an import that raised it.
+# The sequence is raised above all ids of this import before its first record is written, so that no new record gets an
+# id that is still to be imported. The ids stored so far are below it already.
 _MOVE_SEQUENCE = "SELECT setval('row_ids', $1) FROM row_ids WHERE last_value < $1"
-# Older than any record, so that the account's own record replaces it.
+# The time of a placeholder: before any record, so that the account's own record replaces it.
 _PLACEHOLDERS = """
 WITH added AS (
     INSERT INTO accounts (id, business_name, time_zone, created_at, updated_at)
@@ -40,7 +40,7 @@ _BOOKINGS = next(kind for kind in KINDS if kind.name == "bookings")
 
 @dataclass(slots=True)
 class Work:
-    """A running import. `second` is another connection, for work that need not be in the transaction of a batch."""
+    """A running import. `second` is another connection, for work outside of the transaction of a batch."""
 
     connection: asyncpg.Connection
     second: asyncpg.Connection | None
@@ -49,7 +49,7 @@ class Work:
     dry_run: bool = False
     max_depth: int = MAX_DEPTH
     batches: Iterator[Batch] | None = None
-    # How many batches of the current step this process has done.
+    # Batches of the current step that this process has finished.
     done: int = 0
 
 
@@ -75,7 +75,7 @@ async def prepare(work: Work) -> bool:
 
 
 async def delete(work: Work) -> bool:
-    """Delete what the files name as deleted, and leave out given records of it."""
+    """Delete the records that the files list as deleted, and skip them if they are given."""
     work.checkpoint.read -= await deleting.delete(work.connection)
     return False
 
@@ -118,7 +118,7 @@ async def book(work: Work) -> bool:
 
 
 async def find_unlinked(work: Work) -> bool:
-    """Find rows of earlier imports whose member or creator is stored only now."""
+    """Find rows of earlier imports whose member or creator was stored by this import."""
     await linking.find_unlinked(work.connection)
     return False
 
@@ -140,9 +140,9 @@ async def derive(work: Work) -> bool:
 
 
 async def _derive(second: asyncpg.Connection | None, connection: asyncpg.Connection, after: int, last: int) -> None:
-    """Derive on two connections at once, each busy on a core of its own: it takes as long as joining does.
+    """Derive on two connections at once, so that PostgreSQL uses two cores: it takes as long as joining does.
 
-    What the second connection commits may be repeated after an interruption, which changes nothing.
+    After an interruption the second connection's work may be repeated, which changes nothing.
     """
     if second is None:
         await linking.derive(connection, after, last)
@@ -154,7 +154,7 @@ async def _derive(second: asyncpg.Connection | None, connection: asyncpg.Connect
 
 
 async def find_changes(work: Work) -> bool:
-    """Find what the change log gets: after everything else, so that each record is in it once."""
+    """Find the entries for the change log, after all other steps, so that each record is in it once."""
     await recording.find_changes(work.connection)
     return False
 
@@ -177,7 +177,7 @@ async def _process(
 
 Step = Callable[[Work], Awaitable[bool]]
 
-# A step returns whether there is more to do.
+# A step returns whether it has more batches.
 STEPS: dict[str, Step] = {
     "read": read,
     "prepare": prepare,

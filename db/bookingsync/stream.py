@@ -1,12 +1,12 @@
 """Reads a JSON file of any size, one array element at a time.
 
 The file must hold an object whose values are arrays, as in `{"hosts": [{"id": 1}, …], "meta": {…}}`. It may be
-compressed with gzip. Nothing here depends on what the elements are.
+compressed with gzip. The elements can be any JSON values.
 
 Memory holds one piece of the file; a value may have at most `LONGEST` characters and `max_depth` levels. Values are
 decoded by the standard library, whose decoder returns where a value ends, so reading can stop after any element and
-continue there later. Invalid JSON between balanced brackets costs the element that contains it. Any other invalid JSON
-costs the rest of the file.
+continue there later. For invalid JSON between balanced brackets, only the element that contains it is skipped; for any
+other invalid JSON, the rest of the file.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from db.nesting import is_nested_deeper
 # The least number of bytes to read at a time, and the greatest number of characters of one value.
 PIECE = 1 << 18
 LONGEST = 1 << 22
-# Levels of one value, unless the caller gives another number.
+# The default limit on the levels of one value.
 MAX_DEPTH = 100
 
 _SPACE = re.compile(r"[ \t\n\r]*")
@@ -46,7 +46,7 @@ class UnreadableError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Broken:
-    """Stands for a value that is not JSON. `text` says what is wrong, and where."""
+    """Replaces a value that is not JSON. `text` says what is wrong, and where."""
 
     text: str
 
@@ -218,7 +218,7 @@ class _Text:
             try:
                 value, end = self._decode(self._piece, self._at)
             except (ValueError, RecursionError) as error:
-                # If no end is in sight, the value may only be cut off by the end of the piece.
+                # Without an end, the value may only be cut off by the end of the piece.
                 if (balanced := self._end()) is not None:
                     broken = Broken(self._reason(error))
                     self._at = balanced
@@ -276,7 +276,7 @@ class _Text:
         return f"a value has more than {self._max_depth} levels"
 
     def _more(self) -> bool:
-        """Drop what has been read, and read as much again as is left; False at the end, and beyond `LONGEST`."""
+        """Drop the part that was used, and read at least as much as is left; False at the end, and beyond `LONGEST`."""
         if self._ended or len(self._piece) - self._at > LONGEST:
             return False
         self.offset()
@@ -297,7 +297,7 @@ class _Text:
     def _reason(self, error: Exception) -> str:
         if len(self._piece) - self._at > LONGEST:
             return self._describe(self._at, f"a value is longer than {LONGEST:,} characters")
-        # Newer interpreters decode more levels, and then report what is missing at the end of them.
+        # Newer interpreters decode more levels, and then report a missing end instead.
         if isinstance(error, RecursionError) or (isinstance(error, json.JSONDecodeError) and self._is_deep(error.pos)):
             return self._describe(self._at, self._too_deep())
         if not isinstance(error, json.JSONDecodeError):

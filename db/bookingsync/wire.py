@@ -1,13 +1,13 @@
 """The wire format: the fields of a record of the REST API, under the names of our columns.
 
-A model's fields are columns of the kind's table, and the few ids that are stored elsewhere, such as a conversation's
-bookings. An alias says where the wire has them. Ids of other records are not checked here. Other keys are ignored.
+A model's fields are columns of the kind's table, and a few ids that are stored elsewhere, such as a conversation's
+bookings. An alias is the path in the wire format. Ids of other records are not checked here. Other keys are ignored.
 
-Text is kept exactly as recorded: HTML entities, white space and the empty string included. A client's email and phone
-are chosen from lists, where an empty entry means none. What the database would reject is rejected here, with the
-position of the mistake: NUL characters and lone surrogates, ids beyond 64 bits, overlong text, times without a zone. A
-value that is not in its closed set is rejected if it is required. If it is optional, it becomes null, and a sentence
-about it is added to the validation context, a list.
+Text is stored exactly as recorded, including HTML entities, white space and the empty string. A client's email and
+phone are chosen from lists, where an empty entry means none. Values that the database would reject are rejected here,
+with the position of the mistake: NUL characters and lone surrogates, ids beyond 64 bits, overlong text, times without a
+zone. An unknown enum value is rejected if it is required. If it is optional, it becomes null, and a sentence about it
+is added to the validation context, a list.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def _storable(text: str) -> str:
 
 
 def _in_milliseconds(moment: datetime) -> datetime:
-    """Cut a time to milliseconds, as the columns do, so that comparisons see what is stored."""
+    """Cut a time to milliseconds, as the columns do, so that comparisons use the stored value."""
     # Most times are whole seconds.
     if not moment.microsecond and MINYEAR < moment.year < MAXYEAR:
         return moment
@@ -56,14 +56,14 @@ def _in_milliseconds(moment: datetime) -> datetime:
 
 
 def _written_out(value: object) -> object:
-    """Reject times as numbers: they could be seconds or milliseconds, and the wire has none."""
+    """Reject numbers as times: they could be seconds or milliseconds, and the wire format has none."""
     if not isinstance(value, str) or "T" not in value:
         raise ValueError("is not a time such as 2018-03-20T13:45:55Z")
     return value
 
 
 def _member_of(values: type[StrEnum], renamed: dict[str, str], *, optional: bool = False) -> BeforeValidator:
-    """Read a value of a closed set in the wire's spelling: any case, hyphens, and the names in `renamed`.
+    """Read an enum value in the wire's spelling: any case, hyphens, and the names in `renamed`.
 
     If it is `optional`, an unknown value becomes null, and a sentence about it is added to the validation context.
     """

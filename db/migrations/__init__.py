@@ -1,1 +1,1 @@
-"""The history of the tables: `apply` migrates, `revision` says whether this version can serve a database."""
+"""Migrations: `apply` runs them; `revision` checks whether this version can serve a database."""

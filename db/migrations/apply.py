@@ -1,4 +1,4 @@
-"""Migrates a database to the newest revision of this version. `db.migrations.revision` says which ones there are.
+"""Migrates a database to the newest revision of this version. `db.migrations.revision` lists the revisions.
 
 The revisions are Alembic's, in `db/migrations/versions`. They are found through the package, so the working directory
 does not matter. One process at a time migrates a database.
@@ -77,7 +77,7 @@ def drift(dsn: str) -> list[Any]:
 
 
 def oldest_code(revision: str) -> str:
-    """The oldest revision whose code can serve a database at `revision`, as its file says."""
+    """The oldest revision whose code can serve a database at `revision`, from the file of that revision."""
     script = _history().get_revision(revision)
     assert script is not None  # noqa: S101  # it is None for "base" only
     oldest: str = script.module.oldest_code
@@ -93,7 +93,7 @@ def connected(dsn: str, work: Callable[[Connection], _T]) -> _T:
     """Call `work` with a new connection, and close it. What `work` does not commit is rolled back."""
 
     async def run() -> _T:
-        # asyncpg parses the DSN here as everywhere else, so that it and its errors mean the same.
+        # asyncpg parses the DSN, as everywhere else, so that its meaning and its errors are the same.
         made = await asyncpg.connect(dsn)
 
         async def take() -> asyncpg.Connection[Any]:
@@ -133,7 +133,7 @@ def _stored(connection: Connection) -> tuple[str | None, str | None]:
 
 
 def _lock(connection: Connection) -> None:
-    """Keep others from migrating this database as long as `connection` is open.
+    """Keep other processes from migrating this database as long as `connection` is open.
 
     It polls: a waiting statement would keep a transaction open, and a CREATE INDEX CONCURRENTLY in the process that
     holds the lock would wait for that transaction to end.

@@ -1,4 +1,4 @@
-"""Alembic's entry point: which database a command works on, and which tables it compares with.
+"""Alembic's entry point: selects the database of a command, and the tables to compare it with.
 
 `db.migrations.apply` passes its own connection. On the command line, `-x dsn=postgresql://…` selects the database;
 without it, it is the embedded one in `.data`, which `inbox migrate` uses too if `DATABASE_URL` is not set.

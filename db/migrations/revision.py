@@ -1,11 +1,11 @@
-"""Whether this version can serve a database: the revisions that it has, and what a database says of its own.
+"""Whether this version can serve a database: compares the known revisions with the one that the database stores.
 
 Versions can run side by side on one database, as in a rolling deployment. Each revision names in `oldest_code` the
-oldest revision whose code can serve the tables that it leaves behind. A migration stores this in the database (as the
+oldest revision whose code can serve the tables after it. A migration stores this in the database (as the
 comment of `alembic_version`), because older code does not have the newer file. A database that is too new is refused
 and never changed. `.github/decisions/0014-rolling-deployment.md` has the rules for writing a migration.
 
-A process that serves asks only this, so Alembic, which takes 0.1 s of CPU to import, is not needed here.
+The server needs only this module, and so does not import Alembic, which takes 0.1 s of CPU.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ async def pending(connection: asyncpg.Connection[Any]) -> list[str]:
 
 
 def judge(revision: str | None, oldest: str | None, known: Sequence[str]) -> State:
-    """Whether code with the revisions `known` can serve a database at `revision`, which code from `oldest` on can."""
+    """Whether code with the revisions `known` can serve a database at `revision`. Code from `oldest` on can."""
     if revision == known[-1]:
         return State.SERVABLE
     if revision is None or revision in known:
@@ -99,7 +99,7 @@ def too_new(revision: str | None) -> OperatorError:
 
 
 def comment(revision: str, oldest: str) -> str:
-    """What a database at `revision` stores, for `read_stored` of any version to read."""
+    """The comment that a database at `revision` stores, for `read_stored` of any version."""
     return _COMMENT.format(revision=revision, oldest=oldest)
 
 
@@ -109,7 +109,7 @@ def read_stored(row: Any) -> tuple[str | None, str | None]:
         return None, None
     revision, content = row
     stored = _OLDEST.fullmatch(content or "")
-    # A comment of another revision says nothing of this one.
+    # A comment of another revision does not apply to this one.
     return revision, stored["oldest"] if stored and stored["revision"] == revision else None
 
 

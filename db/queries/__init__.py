@@ -1,1 +1,1 @@
-"""Every statement that is not a relation, one module an entity: orders, filters, locks and writes."""
+"""All statements except relations, one module per entity: orders, filters, locks and writes."""

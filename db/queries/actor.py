@@ -1,4 +1,4 @@
-"""Whether the account and actor that a token names are there."""
+"""Checks that the account and the actor of a token exist."""
 
 from __future__ import annotations
 
@@ -29,7 +29,10 @@ _FIRST_APPLICATION = Statement.of(
 
 
 async def exists(database: Database, viewer: Viewer) -> bool:
-    """Whether `viewer`'s account exists and has its actor. Does not wait for operations: it has its own connection."""
+    """Whether `viewer`'s account exists and has its actor.
+
+    Uses a connection of its own, so it does not wait for operations.
+    """
     snapshot = database.control_snapshot()
     try:
         rows = await snapshot.fetch(_STATEMENTS[viewer.actor_type], {ACCOUNT: viewer.account_id, "id": viewer.actor_id})
@@ -39,7 +42,7 @@ async def exists(database: Database, viewer: Viewer) -> bool:
 
 
 async def first_application(database: Database) -> int | None:
-    """The lowest id of an application; None where there is none."""
+    """The lowest id of an application; None without applications."""
     async with database.snapshot() as snapshot:
         (row,) = await snapshot.fetch(_FIRST_APPLICATION, {})
     id: int | None = row.id  # noqa: A001  # the field's own name

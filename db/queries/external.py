@@ -1,7 +1,7 @@
-"""External ids: what an application delivers twice under its own id is stored once, for ever.
+"""External ids: a record that an application delivers again under the same id is stored once, without a time limit.
 
-An id belongs to one creator and one kind of record in one account. The unique index on the records holds this. Of two
-requests that arrive at once the second finds the index taken, is run again as a collision, and then finds the record.
+An id belongs to one creator and one kind of record in one account. A unique index on the records ensures this. Of two
+simultaneous requests, the second one violates the index, is run again as a collision, and then finds the record.
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ async def find(
 ) -> int | None:
     """The id of the record that the viewer delivered under this external id.
 
-    Raises `RejectedError` for what is no external id, and for one that came with other content, which `digest` shows.
+    Raises `RejectedError` for an invalid external id, and for one that came with other content, which has another
+    `digest`.
     """
     reject(_problems(external_id))
     parameters = {ACCOUNT: viewer.account_id, "external_id": external_id, **_creator(viewer)}

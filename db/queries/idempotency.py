@@ -1,8 +1,8 @@
 """Idempotency keys: a request that arrives again under its key returns the first result and writes nothing.
 
-A key is claimed before anything else in the transaction that writes. Of two requests that arrive at once the second
-waits for the first, and a write that is rejected leaves no key behind. The claim takes the id of the record to come
-from the sequence, so that the key's row is written once.
+The key is claimed first in the transaction that writes. Of two simultaneous requests the second waits for the first,
+and a rejected write stores no key. The claim reserves the id of the new record from the sequence, so that the key's row
+is written only once.
 """
 
 from __future__ import annotations
@@ -26,9 +26,10 @@ from db.scope import ACCOUNT, Viewer, visible, visible_for_removal
 from db.tables.base import ROW_IDS
 
 MAX_KEY = 255
-# Phones are offline for longer than a day.
+# Longer than a day, because a phone may be offline that long.
 KEPT_FOR = timedelta(days=7)
-# One claim in so many removes so many keys that are no longer kept: faster than they come, and never many at once.
+# One claim in `SWEEP_EVERY` removes up to `SWEPT_AT_ONCE` expired keys: faster than new ones are added, and few at a
+# time.
 SWEEP_EVERY = 16
 SWEPT_AT_ONCE = 100
 
@@ -37,14 +38,14 @@ _K: Any = t.IdempotencyKey
 
 
 class Draft(Protocol):
-    """A record of `table` as it is asked for: a dataclass, equal for inputs of the same effect."""
+    """The requested record of `table`: a dataclass, equal for inputs with the same effect."""
 
     __dataclass_fields__: ClassVar[dict[str, Any]]
     table: ClassVar[type[t.TenantTable]]
 
     @property
     def external_id(self) -> str | None:
-        """The creator's own id of it."""
+        """The creator's own id of the record."""
 
 
 async def once(
@@ -54,10 +55,10 @@ async def once(
     key: str | None,
     write: Callable[[dict[str, Any]], Awaitable[int]],
 ) -> int:
-    """The id of the record that `draft` becomes: that of the first request with its external id or key.
+    """Store `draft` once, and return the record's id: that of the first request with its external id or key.
 
-    `write` stores the record with the columns that it is given. Raises `RejectedError` for what is no key or external
-    id, and for one that came with another draft.
+    `write` stores the record with the given columns. Raises `RejectedError` for an invalid key or external id, and for
+    one that was used with another draft.
     """
     if key is None and draft.external_id is None:
         return await write({})
@@ -77,21 +78,21 @@ async def once(
 
 
 def _digest(draft: Draft) -> bytes:
-    """Equal for drafts of the same effect: the order and repeats of a list have none."""
+    """Equal for drafts with the same effect: the order and repeats in a list do not matter."""
     values = {name: sorted(set(value)) if isinstance(value, tuple) else value for name, value in asdict(draft).items()}
     return sha256(json.dumps([draft.table.__name__, values], sort_keys=True, default=str).encode()).digest()
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """The id of what is to be written under a key, or of what was."""
+    """The id of the record to write under a key, or of the one that was written."""
 
     id: int
     done: bool
 
 
 async def _claim(transaction: Transaction, viewer: Viewer, key: str, digest: bytes) -> Claim:
-    """Take the key for a request, which `digest` identifies, or find what was done under it within `KEPT_FOR`."""
+    """Take the key for a request, identified by `digest`, or find the record written under it within `KEPT_FOR`."""
     reject(_key_problems(key))
     now = writing.now()
     parameters = {
@@ -120,7 +121,7 @@ def _expired() -> Any:
 
 
 def _take() -> Statement:
-    """Store the key, or renew it where it is no longer kept; no row where it is taken."""
+    """Store the key, or renew an expired one; returns no row if it is taken."""
     insertion = insert(_K.__table__).values(
         account_id=bindparam(ACCOUNT),
         actor_type=bindparam("actor_type"),
@@ -142,11 +143,11 @@ def _find() -> Statement:
 
 
 def _sweep() -> Statement:
-    """Remove some of the account's keys that are no longer kept, and wait for none that another transaction has."""
+    """Remove some expired keys of the account, without waiting for those that another transaction has locked."""
     key = (_K.actor_type, _K.actor_id, _K.key)
     most: Any = literal_column(str(SWEPT_AT_ONCE))
     old = visible(t.IdempotencyKey, *key).where(_expired()).order_by(_K.created_at).limit(most)
-    # As a plain subquery it might run once for each key, and then be no limit at all.
+    # As a plain subquery it might run once for each key, which would make the limit ineffective.
     chosen = old.with_for_update(skip_locked=True).cte("old").prefix_with("MATERIALIZED")
     removal = visible_for_removal(t.IdempotencyKey).where(*(column == chosen.c[column.key] for column in key))
     return Statement.of(removal, t.IdempotencyKey)

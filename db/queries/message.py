@@ -1,6 +1,6 @@
-"""Writing messages, and what a message changes of its sender and its conversation.
+"""Writes of messages, and their effects on the sender and the conversation.
 
-Messages are written and never changed. Writes lock and report as those of `db.queries.conversation.writes` do.
+Messages are never changed. Locks and problems are as in `db.queries.conversation.writes`.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ from db.queries.idempotency import once
 from db.scope import ACCOUNT, Viewer, visible
 
 MAX_CONTENT = 65_536
-# How far the clock of who delivers messages may be ahead.
+# How far the clock of the application that delivers messages may be ahead.
 MAX_AHEAD = timedelta(minutes=5)
 
-# A participant; or the viewer's host, who may not take part yet.
+# A participant, or the viewer's host, who may not be a participant yet.
 Sender: TypeAlias = Row | participant.Member
 
 _M: Any = t.Message
@@ -36,7 +36,7 @@ _P: Any = t.Participant
 
 @dataclass(frozen=True, slots=True)
 class MessageDraft:
-    """A message as it is asked for. Without a sender it is the viewer's host's; without a moment it is sent now."""
+    """The requested message. Without a sender it is from the viewer's host; without a time it is sent now."""
 
     table: ClassVar[type[t.TenantTable]] = t.Message
 
@@ -52,10 +52,11 @@ class MessageDraft:
 
 
 async def create(transaction: Transaction, viewer: Viewer, draft: MessageDraft, key: str | None = None) -> int:
-    """Store the message that `draft` asks for, and what it changes of its sender and its conversation. Returns its id.
+    """Store the message of `draft`, and its effects on the sender and the conversation. Returns its id.
 
-    What the same key or external id stored before is returned. Raises `RejectedError` for what cannot be stored, for a
-    conversation or sender that does not exist, and for a sender that may not write so.
+    If its idempotency key or external id was used before, the id of the first record is returned. Raises
+    `RejectedError` for invalid values, for a conversation or sender that does not exist, and for a sender that may not
+    write this.
     """
     return await once(transaction, viewer, draft, key, partial(_create, transaction, viewer, draft))
 
@@ -79,7 +80,7 @@ async def _create(transaction: Transaction, viewer: Viewer, draft: MessageDraft,
     assert conversation is not None  # noqa: S101  # else it was rejected
     assert not isinstance(sender, list)  # noqa: S101  # else it was rejected
     moment = writing.moment(conversation)
-    # The clock of who delivers it may be ahead.
+    # The clock of the application that delivers it may be ahead.
     sent_at = moment if draft.sent_at is None else min(draft.sent_at, moment)
     sender_id = await _send(transaction, conversation, sender, sent_at, moment)
     values = _composed(conversation, draft) | {"channel": channel, "sender_id": sender_id, "sent_at": sent_at}
@@ -87,7 +88,7 @@ async def _create(transaction: Transaction, viewer: Viewer, draft: MessageDraft,
     message_id = await writing.insert_row(transaction, t.Message, values | stamps | identity)
     values = {"updated_at": moment}
     if viewer.actor_type is t.CreatorType.USER:
-        # Who writes has read what is there. An application that writes in a host's name has not.
+        # A host who writes has read the conversation. An application that writes in a host's name has not.
         values["read_at"] = moment
     if _is_answer(draft, sender):
         values["deadline_response_at"] = None
@@ -99,7 +100,7 @@ async def _create(transaction: Transaction, viewer: Viewer, draft: MessageDraft,
 
 
 def _composed(conversation: Row, draft: MessageDraft) -> dict[str, Any]:
-    """The columns that a draft gives its message."""
+    """The columns of the draft's message."""
     return {
         "account_id": conversation.account_id,
         "conversation_id": conversation.id,
@@ -113,7 +114,7 @@ def _composed(conversation: Row, draft: MessageDraft) -> dict[str, Any]:
 async def _send(
     transaction: Transaction, conversation: Row, sender: Sender, sent_at: datetime, moment: datetime
 ) -> int:
-    """What a message changes of its sender, who takes part from now on; the participant's id."""
+    """Update the sender, or add it as a participant; return the participant's id."""
     if isinstance(sender, participant.Member):
         if sender.participant is None:
             return await participant.join(transaction, conversation, sender, moment, last_message_sent_at=sent_at)
@@ -130,15 +131,15 @@ def _is_answer(draft: MessageDraft, sender: Sender) -> bool:
 async def _asked(
     transaction: Transaction, conversation: Row, sent_at: datetime, message_id: int, moment: datetime
 ) -> dict[str, Any]:
-    """What a guest's message changes of its conversation that waits for an answer: it is opened, and has a deadline.
+    """The changes that a guest's message makes to its conversation: it is opened, and has a deadline.
 
-    Nobody waits in spam. A message that was delivered after an answer to it waits for nothing.
+    None in a spam conversation, and none if an answer to the message was sent before it was delivered.
     """
     if conversation.marked_as_spam_at is not None:
         return {}
     if await _is_answered(transaction, conversation, sent_at, message_id):
         return {}
-    # Closing has cleared the deadline, also where an import brought one.
+    # Closing clears the deadline, so one that an import stored with a closed conversation is ignored.
     due = conversation.deadline_response_at if conversation.closed_at is None else None
     return {
         "closed_at": None,
@@ -163,7 +164,7 @@ _ANSWERED = Statement.of(
 
 
 async def _is_answered(transaction: Transaction, conversation: Row, sent_at: datetime, message_id: int) -> bool:
-    """Whether an answer comes after the message that was sent then, in the order of messages."""
+    """Whether an answer comes after the message of that time, in the order of messages."""
     if conversation.last_message_at is None or sent_at > conversation.last_message_at:
         return False
     parameters = {"conversation": conversation.id, "sent_at": sent_at, "id": message_id}
@@ -171,7 +172,10 @@ async def _is_answered(transaction: Transaction, conversation: Row, sent_at: dat
 
 
 def _usual_channel(conversation: Row, sender: Sender, visibility: t.MessageVisibility) -> t.Channel | None:
-    """The channel of a message that names none. Only who delivers a guest's message knows how it came."""
+    """The channel of a message without one.
+
+    For a guest's message, only the application that delivers it knows the channel.
+    """
     relayed = _is_host(sender) and visibility is t.MessageVisibility.EXTERNAL
     return conversation.default_channel if relayed else None
 
@@ -183,7 +187,7 @@ def _is_host(sender: Sender) -> bool:
 async def _find_sender(
     transaction: Transaction, viewer: Viewer, conversation_id: int, sender_id: int | None
 ) -> Sender | list[Problem]:
-    """Who writes: the participant that is named, or the viewer's host; else why there is none."""
+    """The sender: the given participant, or the viewer's host; otherwise a problem."""
     sender: Sender | None = None
     if sender_id is not None:
         sender = await participant.find(transaction, viewer, conversation_id, sender_id)
@@ -226,7 +230,7 @@ _GUEST = Statement.of(
 async def _relay_problems(
     transaction: Transaction, conversation: Row, draft: MessageDraft, sender: Sender, channel: t.Channel | None
 ) -> list[Problem]:
-    """A host's message to a guest needs a channel, or it would go nowhere."""
+    """A host's message to a guest needs a channel that relays it."""
     if channel is not None or not _is_host(sender) or draft.visibility is t.MessageVisibility.INTERNAL:
         return []
     parameters = {ACCOUNT: conversation.account_id, "conversation": conversation.id}

@@ -1,7 +1,7 @@
-"""Who takes part in a conversation: looking participants up, and adding members.
+"""Participants of a conversation: lookups, and adding members.
 
-A member that takes part already is not added again. Imported conversations may hold a member several times: then the
-first participant is used. Writes lock and report as those of `db.queries.conversation.writes` do.
+A member that is a participant already is not added again. In imported conversations a member may be several
+participants: then the first is used. Locks and problems are as in `db.queries.conversation.writes`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from db.scope import ACCOUNT, Viewer, visible
 
 _P: Any = t.Participant
 
-# Who can take part, with the type and the key that a participant of theirs has.
+# The tables of members, with the type and the foreign key of their participants.
 MEMBERS: dict[type[t.TenantTable], tuple[t.MemberType, Any]] = {
     t.Client: (t.MemberType.CLIENT, _P.client_id),
     t.Host: (t.MemberType.HOST, _P.host_id),
@@ -31,7 +31,7 @@ MEMBERS: dict[type[t.TenantTable], tuple[t.MemberType, Any]] = {
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A member, and the participant that it is in a conversation; None where it does not take part."""
+    """A member, and its participant in a conversation; None if it is not one."""
 
     table: type[t.TenantTable]
     id: int
@@ -41,7 +41,7 @@ class Member:
 async def add(
     transaction: Transaction, viewer: Viewer, conversation_id: int, table: type[t.TenantTable], member_id: int
 ) -> int:
-    """Let the member with that id in `table` take part, unless it does. Returns the participant's id.
+    """Add the member with that id in `table`, unless it is a participant. Returns the participant's id.
 
     Raises `RejectedError` for a conversation or a member that does not exist.
     """
@@ -61,7 +61,7 @@ async def add(
 
 
 async def join(transaction: Transaction, conversation: Row, member: Member, now: datetime, **values: Any) -> int:
-    """Let a member take part that does not; the participant's id. `values` are further columns."""
+    """Add a member that is not a participant; return the participant's id. `values` are further columns."""
     type_, key = MEMBERS[member.table]
     return await writing.insert_row(
         transaction,
@@ -97,15 +97,15 @@ async def find(transaction: Transaction, viewer: Viewer, conversation_id: int, p
 async def find_member(
     transaction: Transaction, viewer: Viewer, conversation_id: int, table: type[t.TenantTable], member_id: int
 ) -> Member | None:
-    """The member with that id in `table`, and how it first took part in the conversation; None for no member.
+    """The member with that id in `table`, with its first participant in the conversation; None if it does not exist.
 
-    The conversation must be held: two writers could otherwise add one member twice.
+    The conversation must be locked: otherwise two writers could add one member twice.
     """
     return await _member(transaction, viewer, conversation_id, table, "id", member_id)
 
 
 async def find_host(transaction: Transaction, viewer: Viewer, conversation_id: int) -> Member | None:
-    """The same for the first host of the user who is the viewer."""
+    """The same for the first host of the viewer, a user."""
     return await _member(transaction, viewer, conversation_id, t.Host, "user_id", viewer.actor_id)
 
 
@@ -127,7 +127,7 @@ async def _member(  # noqa: PLR0913, PLR0917  # what to look for, and where
 
 @cache
 def _members(table: type[t.TenantTable], column: str) -> Statement:
-    """The first row of `table` with that value in `column`, beside the first participant that it is."""
+    """The first row of `table` with that value in `column`, joined with its first participant."""
     member: Any = table
     _, key = MEMBERS[table]
     here = and_(

@@ -1,1 +1,1 @@
-"""Every statement about conversations: their stage, filters, search, counts, what is derived, and what is written."""
+"""Statements about conversations: stage, filters, search, counts, derived values and writes."""

@@ -1,7 +1,6 @@
-"""How many conversations there are of each kind that an inbox shows a number for, all in one statement.
+"""The numbers of conversations that an inbox displays, such as open or unread ones, all in one statement.
 
-A number counts what a filter finds with one condition more, and the condition is the one that the filter has for it.
-Only the numbers that are asked for are counted.
+Each number adds a condition of the filter to the given ones. Only requested numbers are counted.
 """
 
 from __future__ import annotations
@@ -33,18 +32,18 @@ _HOSTS_OF_USER = Clause(
 
 
 def _mine(viewer: Viewer) -> Term:
-    """One of the viewer's hosts is responsible for it. An application has none."""
+    """Its assignee is one of the user's hosts. An application has no hosts, so nothing matches."""
     return Term(_HOSTS_OF_USER, viewer.actor_id) if viewer.actor_type is CreatorType.USER else some([])
 
 
-def _found(viewer: Viewer, **filter_: Any) -> Term:  # noqa: ARG001  # who asks does not matter here
-    """The filter finds it."""
+def _found(viewer: Viewer, **filter_: Any) -> Term:  # noqa: ARG001  # these numbers do not depend on the viewer
+    """It matches the filter."""
     return every(FILTERS[name](value) for name, value in filter_.items())
 
 
 _STAGES = {stage.lower(): stage for stage in JourneyStage}
 
-# What is counted, by the names that the API gives it.
+# The conditions of the numbers, by their names in the API.
 COUNTS: Mapping[str, Callable[[Viewer], Term]] = {
     "open": partial(_found, closed=False, marked_as_spam=False),
     "closed": partial(_found, closed=True),
@@ -59,7 +58,7 @@ COUNTS: Mapping[str, Callable[[Viewer], Term]] = {
 
 
 async def load(snapshot: Snapshot, viewer: Viewer, names: Sequence[str], where: Sequence[Term]) -> list[int]:
-    """How many of the account's conversations that meet all of `where` are of each kind in `names`, of `COUNTS`."""
+    """For each of `names`, keys of `COUNTS`: the number of the account's conversations that meet all of `where`."""
     counted = {name: COUNTS[name](viewer) for name in sorted(names)}
     shapes = tuple((name, term.clause) for name, term in counted.items())
     statement = _statement(shapes, tuple(term.clause for term in where))

@@ -1,7 +1,7 @@
-"""What follows for a conversation from other rows: derived anew from them, never counted up, so that it cannot drift.
+"""Values of a conversation that follow from other rows. Always derived from all of them, so that they cannot drift.
 
-Whoever writes messages, participants, clients, bookings or subjects calls this in the same transaction, with the
-conversations held against other writers. A bulk writer executes `STATEMENTS` itself.
+Code that writes messages, participants, clients, bookings or subjects calls `derive` in the same transaction, with the
+conversations locked. Bulk writers execute `STATEMENTS` themselves.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from db.tables import STATUS_BITS, BookingStatus
 
 _BITS = " ".join(f"WHEN '{status}' THEN {bit}" for status, bit in STATUS_BITS.items())
 
-# An answer is an external, not automatic message of a host. Going from the newest message to the oldest, a guest's is
-# unanswered until the first answer. What arrived before a wait was ended is not waited for: a conversation that an
-# import brings as closed or spam has ended a wait at that moment, and that stays when it is opened again. An import may
-# bring a `last_message_at` that is later than the messages that are here.
+# An answer is an external, not automatic message of a host. Guest messages after the last answer are unanswered, except
+# those that arrived before a wait was ended. If an import has a conversation that is closed or spam, the wait ended at
+# that time, and stays ended when the conversation is opened again. An imported `last_message_at` may be later than all
+# stored messages.
 COUNTERS = """
 UPDATE conversations c
 SET unanswered_since = fresh.unanswered_since, unread_count = fresh.unread_count,
@@ -51,9 +51,9 @@ WHERE c.account_id = $1 AND c.id = fresh.id
         IS DISTINCT FROM (fresh.unanswered_since, fresh.unread_count, fresh.last_message_at, fresh.wait_ended_at)
 """
 
-# The functions are the database's own (`db.tables.search`). A form feed stands between pieces, across which no phrase
-# goes. People and bookings are found by the ends of their numbers, too. Of a thread of millions of characters, the
-# newest two million are split into words: more would make writing in it slow.
+# The functions are in the database (`db.tables.search`). A form feed separates texts, so that no phrase matches across
+# two of them. People and bookings are also found by the endings of their numbers. Only the newest two million
+# characters of a thread are split into words: more would make writing to it slow.
 TEXTS = r"""
 INSERT INTO conversation_texts (account_id, conversation_id, words)
 SELECT c.account_id, c.id,
@@ -92,7 +92,7 @@ ON CONFLICT (account_id, conversation_id) DO UPDATE SET words = excluded.words
 WHERE conversation_texts.words <> excluded.words
 """
 
-# The last moment of a stay is the later one of its dates, which an import may bring in either order.
+# The end of a stay is the later one of its dates, because imported ones may be in either order.
 STAYS = f"""
 UPDATE conversations c
 SET booking_statuses = fresh.booking_statuses, stays_until = fresh.stays_until
@@ -112,7 +112,7 @@ WHERE c.account_id = $1 AND c.id = fresh.id
 _PARAMETERS = (ACCOUNT, "ids")
 
 STATEMENTS = (COUNTERS, STAYS, TEXTS)
-# What messages and people change, and what bookings do.
+# The values that depend on messages and people, and those that depend on bookings.
 OF_MESSAGES = (COUNTERS, TEXTS)
 OF_BOOKINGS = (STAYS, TEXTS)
 
@@ -120,9 +120,9 @@ OF_BOOKINGS = (STAYS, TEXTS)
 async def derive(
     transaction: Transaction, account_id: int, ids: Sequence[int], statements: Sequence[str] = OF_MESSAGES
 ) -> None:
-    """Derive anew for the conversations `ids` of the account, from the rows that the transaction sees.
+    """Derive the values of the conversations `ids` of the account, from the rows that the transaction sees.
 
-    `statements` are those whose outcome can have changed.
+    `statements` are those of `STATEMENTS` whose result can have changed.
     """
     for sql in statements:
         await transaction.fetch(Statement(sql, _PARAMETERS, Row), {ACCOUNT: account_id, "ids": list(ids)})

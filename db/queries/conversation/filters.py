@@ -1,7 +1,7 @@
-"""Finding conversations: the orders and the conditions that the API names, each served by an index.
+"""Orders and filters of conversations. Each uses an index.
 
-Conditions on other rows are EXISTS, which PostgreSQL may begin at either end: at the few rows that meet it, or at the
-conversations in their order where many do. Nothing here knows how conditions are put together.
+Conditions on other rows are EXISTS, which PostgreSQL can evaluate from either side: from the few rows that meet it, or
+from the conversations in their order if many do. `db.criterion` combines conditions.
 """
 
 from __future__ import annotations
@@ -34,24 +34,24 @@ ORDERS: dict[tuple[str, bool], Order] = {
 
 
 def _sorted(column: Any, *, descending: bool) -> ColumnElement[Any]:
-    """What the column is sorted by, and indexed."""
+    """The expression that the column is sorted and indexed by."""
     return ORDERS[column.key, descending].keys(_C.id)[0]
 
 
 def _period(column: Any) -> Criterion:
-    """A period of an order's column. One that can be null is sorted by something else in each direction."""
+    """A period in a column of an order. A nullable one has another sort expression in each direction."""
     directions = (False, True) if column.expression.nullable else (False,)
     return between(column, *(_sorted(column, descending=descending) for descending in directions))
 
 
 def _led_by(key: Any, parent: Any) -> Criterion:
-    """A row whose `key` is one of the values has the conversation's id in its column `parent`."""
+    """The conversation is the `parent` of a row whose `key` is one of the values."""
     rows = visible(parent.class_, parent)
     return _elsewhere(key, rows, parent)
 
 
 def _about(column: Any) -> Criterion:
-    """The conversation is about a booking whose `column` is one of the values."""
+    """The conversation is connected to a booking whose `column` is one of the values."""
     links = visible(t.ConversationBooking, _LINK.conversation_id)
     bookings = links.join(t.Booking, and_(_B.account_id == _LINK.account_id, _B.id == _LINK.booking_id))
     return _elsewhere(column, bookings, _LINK.conversation_id)
@@ -60,7 +60,7 @@ def _about(column: Any) -> Criterion:
 def _elsewhere(key: Any, rows: Select[Any], parent: Any) -> Criterion:
     """One of `rows` has one of the values in `key`, and the conversation's id in `parent`, which refers to it."""
     found = rows.where(parent == _C.id)
-    # Whatever refers to a conversation can be counted in its place.
+    # Instead of conversations, the distinct parents of these rows can be counted.
     number = rows.with_only_columns(func.count(func.distinct(parent)).label("total"))
     return any_where(
         key.type,
@@ -74,22 +74,22 @@ _SETS = any_of(_C.booking_statuses)
 
 
 def _has_booking(statuses: Collection[BookingStatus]) -> Term:
-    """The conversation has a booking of one of the statuses: its set of statuses is one of those that hold one."""
+    """The conversation has a booking with one of the statuses: one of them is in its stored set of statuses."""
     wanted = sum({STATUS_BITS[status] for status in statuses})
     return _SETS([bits for bits in range(2 * max(STATUS_BITS.values())) if bits & wanted])
 
 
 def one_of(terms: Iterable[Term]) -> Term:
-    """One of the terms holds, as none does where there is none.
+    """At least one term matches; without terms, no row does.
 
-    PostgreSQL finds the rows of each EXISTS by itself, but not of several with OR between: it would look through the
-    account. What few conversations meet is therefore found one after the other.
+    For one EXISTS, PostgreSQL starts from its rows; for several with OR it would scan the account. Selective terms are
+    therefore evaluated as one subquery each, and united.
     """
     return some(terms, unite=_found)
 
 
 def _found(*conditions: ColumnElement[bool]) -> ColumnElement[bool]:
-    # The conversations looked for are not those that the statement around is about.
+    # An alias, because the outer statement selects conversations too.
     found = (visible(t.Conversation, _C.id).where(condition).correlate(None) for condition in conditions)
     return _C.id.in_(union_all(*found))  # type: ignore[no-any-return]
 
@@ -98,7 +98,7 @@ _UPDATED = _period(_C.updated_at)
 _WAITING = _C.waiting_since.is_not(None)
 _CLOSED = flag(_C.closed_at.is_not(None))
 _SPAM = flag(_C.marked_as_spam_at.is_not(None), selective=True)
-# Nobody waits in what is closed or spam.
+# Nobody waits in a closed or spam conversation.
 _IDLE = [criterion(True) for criterion in (_CLOSED, _SPAM)]  # noqa: FBT003  # the value of a flag
 
 FILTERS: dict[str, Criterion] = {
@@ -124,7 +124,7 @@ FILTERS: dict[str, Criterion] = {
     "updated_since": lambda moment: _UPDATED({"gte": moment}),
     "needs_reply": flag(_WAITING, selective=True, excludes=_IDLE),
     "search": search.search_criterion,
-    # The deadlines of those that nobody waits in stay where they were, and pass.
+    # Conversations in which nobody waits keep their deadlines, so those are not overdue.
     "overdue": flag(
         and_(_WAITING, _sorted(_C.deadline_response_at, descending=False) < func.now()), selective=True, excludes=_IDLE
     ),

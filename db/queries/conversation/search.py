@@ -1,8 +1,7 @@
-"""Full text: which conversations a search finds, and how well each matches.
+"""Full-text search of conversations, and their relevance.
 
-What is searched is one document a conversation, written by `derived`; what is asked is in the syntax of
-`websearch_to_tsquery`, read by the database's own `search_query()` (`db.tables.search`). Any text may be asked: nothing
-here refuses one.
+A conversation has one document, written by `derived`. A search has the syntax of `websearch_to_tsquery`, and is parsed
+by the database function `search_query()` (`db.tables.search`), which accepts any text.
 """
 
 from __future__ import annotations
@@ -32,12 +31,12 @@ def _matches(search: ColumnElement[str]) -> ColumnElement[bool]:
 
 
 def _counted(search: ColumnElement[str]) -> Select[Any]:
-    """As many as match: there is one document a conversation."""
+    """The number of matching documents, because each conversation has one."""
     return visible(t.ConversationText, func.count().label("total")).where(_TEXT.words.bool_op("@@")(_asked(search)))
 
 
 def _relevance() -> Label[float]:
-    # A subquery on its own is evaluated once, and not for each row, also where PostgreSQL plans without the search.
+    # An uncorrelated subquery is evaluated once and not for each row, in generic plans too.
     asked = _asked(bindparam(VALUE, type_=Text)).select().scalar_subquery()
     document = visible(t.ConversationText, cast(func.ts_rank(_TEXT.words, asked), DOUBLE_PRECISION))
     return document.where(_TEXT.conversation_id == _C.id).correlate(_C).scalar_subquery().label("relevance")
@@ -48,7 +47,7 @@ _CLAUSE = Clause(_matches, Text(), counted=_counted)
 
 _NEWEST_FIRST = Order("last_message_at:desc", _C.last_message_at, descending=True)
 
-# Each is for the conversations of one search, to which it must be bound.
+# Orders for the matches of one search; `bound()` to its text before use.
 ORDERS: dict[tuple[str, bool], Order] = {
     (_RELEVANCE.name, descending): Order(
         f"relevance:{'desc' if descending else 'asc'}", _RELEVANCE, descending, within=_NEWEST_FIRST
@@ -58,10 +57,10 @@ ORDERS: dict[tuple[str, bool], Order] = {
 
 
 def search_criterion(search: str) -> Term:
-    """The conversations that `search` finds: all of them where it is blank, and none where it holds no word."""
+    """The conversations that `search` finds: all of them if it is blank, none if it has no word."""
     return every([]) if is_blank(search) else Term(_CLAUSE, search)
 
 
 def is_blank(search: str) -> bool:
-    """Whether nothing is asked."""
+    """Whether there is no search."""
     return not search.strip()

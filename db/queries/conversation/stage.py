@@ -1,12 +1,12 @@
-"""Where guests stand in their journey, as SQL: the stage of a conversation on the day that it is in the account.
+"""The stage of a conversation as SQL: the stage of the guest's journey on today's date in the account's time zone.
 
-Stages are listed in the order of urgency, each with what it requires of a booking; a conversation is at the first one
-that any of its bookings meets. This one list makes the stage to select and the conditions to filter by.
+Stages are listed in the order of urgency, each with a condition on a booking; a conversation is at the first one whose
+condition any of its bookings meets. The stage to select and the filters are both made from this list.
 
-A stage changes at midnight in the account's time zone, when nobody writes, so that it is never stored. What is stored
-beside a conversation (`db.queries.conversation.derived`) is the last moment of its booked stays and the statuses of its
-bookings. They decide every stage but those of stays that are not over: only for these are bookings read, of which there
-are few. Pure: nothing here talks to a database.
+The stage is not stored, because it changes at midnight in the account's time zone without a write. Stored are the end
+of a conversation's last booked stay and the statuses of its bookings (`db.queries.conversation.derived`). They
+determine all stages except those of stays that are not over: only for these, which are few, bookings are read. Pure:
+nothing here uses a database.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _LINK: Any = t.ConversationBooking
 
 
 def _today() -> CTE:
-    """The day that it is in the account, from `begins` to `ends`. One row, computed once a statement."""
+    """Today in the account's time zone, from `begins` to `ends`. One row, computed once per statement."""
     midnight = func.date_trunc(_word("day"), func.timezone(_A.time_zone, func.now()))
     clock = visible(t.Account, _A.time_zone, midnight.label("midnight")).subquery("clock")
     begins = _first_moment(clock.c.time_zone, clock.c.midnight).label("begins")
@@ -39,13 +39,13 @@ def _today() -> CTE:
 
 
 def _first_moment(time_zone: Any, midnight: Any) -> ColumnElement[Any]:
-    """When clocks first show `midnight`. Of two times, where they are set back to it, PostgreSQL takes the second."""
+    """When clocks first show `midnight`. If they are set back to it, PostgreSQL would return the second time."""
     hour: Any = literal_column("interval '1 hour'")
     return func.least(func.timezone(time_zone, midnight), func.timezone(time_zone, midnight - hour) + hour)
 
 
 def _word(text: str) -> ColumnElement[str]:
-    # A literal rather than a parameter: it comes from this module, and PostgreSQL estimates by it.
+    # A literal, so that PostgreSQL can use it for estimates. It never comes from a client.
     return literal_column(f"'{text}'")
 
 
@@ -54,7 +54,7 @@ def _is_today(moment: Any) -> ColumnElement[bool]:
 
 
 def words(stages: Collection[JourneyStage]) -> list[ColumnElement[str]]:
-    """The stages as literals, in the order of their declaration, so that each set makes one statement."""
+    """The stages as literals, in the order of their declaration, so that equal sets give equal statements."""
     return [_word(stage) for stage in JourneyStage if stage in stages]
 
 
@@ -63,9 +63,9 @@ _TODAY = _today()
 _BEGINS, _ENDS = _TODAY.c.begins, _TODAY.c.ends
 _BOOKED: ColumnElement[bool] = _B.status == _word(BookingStatus.BOOKED)
 
-# What a stage requires of a booking of a conversation with a stay that is not over, in the order of urgency. The
-# comparisons with now() follow from the others, because no day lasts two. They are there for PostgreSQL, which knows
-# now() when it plans, and so how few bookings are left.
+# The condition of each stage on a booking of a conversation with a stay that is not over, in the order of urgency. The
+# comparisons with now() follow from the others. They help PostgreSQL, which knows now() when it plans, to estimate how
+# few bookings match.
 _MET: dict[JourneyStage, ColumnElement[bool]] = {
     JourneyStage.CHECK_IN_TODAY: and_(_BOOKED, _is_today(_B.start_at)),
     JourneyStage.CHECK_OUT_TODAY: and_(_BOOKED, _is_today(_B.end_at)),
@@ -77,7 +77,7 @@ _AHEAD = (*_TODAYS, JourneyStage.RESERVED)
 
 _begins = _TODAY.select().with_only_columns(_BEGINS).scalar_subquery()
 _IS_AHEAD = and_(_C.stays_until.is_not(None), _C.stays_until >= _begins, _C.stays_until > func.now() - _AROUND)
-# LOCKED bookings are held by another user or application: they are no certain stay and do not count.
+# LOCKED bookings are held by another user or application: the stay is not certain, so they do not count.
 _CANCELED, _LOCKED = STATUS_BITS[BookingStatus.CANCELED], STATUS_BITS[BookingStatus.LOCKED]
 _ONLY_CANCELED: ColumnElement[bool] = _C.booking_statuses.in_(
     [literal_column(str(_CANCELED)), literal_column(str(_CANCELED | _LOCKED))]
@@ -91,14 +91,14 @@ _BEHIND: dict[JourneyStage, ColumnElement[bool]] = {
 
 
 def _bookings(*columns: Any) -> Select[Any]:
-    """`columns` of links to bookings, beside today."""
+    """A SELECT of `columns` of links to bookings, joined with today."""
     links = visible(t.ConversationBooking, *columns)
     bookings = links.join(t.Booking, and_(_B.account_id == _LINK.account_id, _B.id == _LINK.booking_id))
     return bookings.join(_TODAY, true())
 
 
 def _first_met(stages: Iterable[JourneyStage]) -> ColumnElement[str]:
-    """The first of today's `stages` that any of several bookings meets, else RESERVED."""
+    """The first of today's `stages` whose condition one of the bookings meets, else RESERVED."""
     met = ((func.bool_or(_MET[stage]), _word(stage)) for stage in stages)
     return case(*met, else_=_word(JourneyStage.RESERVED))
 
@@ -108,7 +108,7 @@ _STAGE: ColumnElement[str] = case(
     *((condition, _word(stage)) for stage, condition in _BEHIND.items()), else_=_STAGE_AHEAD
 )
 
-# The stage of the conversation that a statement selects.
+# The stage of the conversation that the outer statement selects.
 STAGE = Expression("stage", _STAGE)
 
 
@@ -116,7 +116,7 @@ STAGE = Expression("stage", _STAGE)
 def _todays(number: int) -> CTE:
     """The conversations at one of the first `number` of `_TODAYS`, each with its stage, found by the dates of bookings.
 
-    All conditions of a statement share it.
+    All conditions in a statement share this CTE.
     """
     met = _first_met(_TODAYS[:number]).label("stage")
     bookings = _bookings(_LINK.conversation_id.label("id"), met).where(or_(*(_MET[s] for s in _TODAYS[:number])))
@@ -125,26 +125,26 @@ def _todays(number: int) -> CTE:
 
 
 def _is_today_at(stages: Collection[JourneyStage]) -> ColumnElement[bool]:
-    """The conversation is at one of `stages`, which are of `_TODAYS`.
+    """The conversation is at one of `stages`, a subset of `_TODAYS`.
 
-    PostgreSQL is not to know how many there are: they lie close together in the orders of conversations, and it would
-    walk through such an order as if they were spread evenly.
+    PostgreSQL must not estimate how many match: they are close together in the orders of conversations, and it would
+    scan such an order as if they were spread evenly.
     """
     todays = _todays(1 + max(map(_TODAYS.index, stages)))
     found = todays.select().with_only_columns(todays.c.id).where(todays.c.stage.in_(words(stages)))
     ids = func.unnest(func.array(found.scalar_subquery())).table_valued("id").render_derived(name="found")
-    # Their stays are not over either, which rules out most conversations before any is looked up among these.
+    # Their stays are not over either, which excludes most conversations before the lookup.
     return and_(_C.stays_until.is_not(None), _C.stays_until >= _begins, _C.id.in_(ids.select()))
 
 
 def stages_criterion(stages: Collection[JourneyStage]) -> Term:
-    """The conversation is at one of `stages`; at none where there are none."""
+    """The conversation is at one of `stages`; an empty list matches nothing."""
     return Term(_clause(frozenset(stages)))
 
 
 @cache
 def _clause(stages: frozenset[JourneyStage]) -> Clause:
-    """One a set, of which there are few: how its conversations are found is part of a statement's shape."""
+    """One clause for each set of stages, of which there are few, because the SQL depends on the set."""
     ahead = _ahead_condition(stages & frozenset(_AHEAD))
     behind = [condition for stage, condition in _BEHIND.items() if stage in stages]
     condition = or_(false(), *ahead, *behind)
@@ -152,7 +152,7 @@ def _clause(stages: frozenset[JourneyStage]) -> Clause:
 
 
 def _ahead_condition(stages: frozenset[JourneyStage]) -> list[ColumnElement[bool]]:
-    """The condition for `stages`, which are of `_AHEAD`; nothing where there are none."""
+    """The condition for `stages`, a subset of `_AHEAD`; empty if there are none."""
     if JourneyStage.RESERVED not in stages:
         return [_is_today_at(stages)] if stages else []
     others = set(_TODAYS) - stages

@@ -1,7 +1,7 @@
-"""Writes of conversations that the domain's rules allow.
+"""Writes of conversations, with the rules of the domain.
 
-A write runs in an open transaction and leaves committing to its owner. It holds what it changes, and collects what is
-wrong with the input before it rejects it, so that a client learns of all problems at once.
+A write runs in an open transaction, which the caller commits. It locks the rows that it changes, and collects all
+problems of the input before it rejects it, so that a client gets them at once.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ MAX_CONVERSATIONS = 250
 
 @dataclass(frozen=True, slots=True)
 class ConversationDraft:
-    """A conversation as it is asked for. Nothing given is None, and a list has each id once, in order."""
+    """The requested conversation. Absent values are None; a list has each id once, in order."""
 
     table: ClassVar[type[t.TenantTable]] = t.Conversation
 
@@ -66,10 +66,10 @@ class ConversationDraft:
 
 
 async def create(transaction: Transaction, viewer: Viewer, draft: ConversationDraft, key: str | None = None) -> int:
-    """Store the conversation that `draft` asks for, connected to its bookings. Returns its id.
+    """Store the conversation of `draft`, connected to its bookings. Returns its id.
 
-    What the same key or external id stored before is returned. Raises `RejectedError` for what cannot be stored and for
-    links that lead nowhere or must not be made.
+    If its idempotency key or external id was used before, the id of the first record is returned. Raises
+    `RejectedError` for invalid values, and for links to rows that do not exist or are read-only.
     """
     return await once(transaction, viewer, draft, key, partial(_create, transaction, viewer, draft))
 
@@ -95,7 +95,7 @@ async def _create(transaction: Transaction, viewer: Viewer, draft: ConversationD
         "deadline_response_at": draft.deadline_response_at,
         "closed_at": closed_at,
         "wait_ended_at": closed_at,
-        # A host has read what they create.
+        # A host has read a conversation that they create.
         "read_at": now if viewer.actor_type is t.CreatorType.USER else None,
         "created_at": now,
         "updated_at": now,
@@ -104,7 +104,7 @@ async def _create(transaction: Transaction, viewer: Viewer, draft: ConversationD
     }
     conversation_id = await writing.insert_row(transaction, t.Conversation, values)
     await _connect(transaction, viewer, conversation_id, draft.booking_ids)
-    # It has no messages yet, nor participants.
+    # It has neither messages nor participants yet.
     follows = derived.OF_BOOKINGS if draft.booking_ids else [derived.TEXTS]
     await derived.derive(transaction, viewer.account_id, [conversation_id], follows)
     return conversation_id
@@ -113,10 +113,10 @@ async def _create(transaction: Transaction, viewer: Viewer, draft: ConversationD
 async def update(
     transaction: Transaction, viewer: Viewer, id_: int, changes: Mapping[str, Any], unchanged_since: datetime | None
 ) -> int:
-    """Apply `changes`: `assignee_id`, `closed`, `default_channel`, `marked_as_spam`, each only where given.
+    """Apply `changes`, any of `assignee_id`, `closed`, `default_channel` and `marked_as_spam`.
 
-    What is already so changes nothing, and then `updated_at` stays too. Raises `RejectedError` for a conversation or an
-    assignee that does not exist, for a null where there must be a value, and for a conversation that has changed since.
+    Values that are stored already change nothing, not even `updated_at`. Raises `RejectedError` for a conversation or
+    an assignee that does not exist, for null in a required value, and for a conversation that has changed since.
     """
     conversation, problems = await hold_one(transaction, viewer, id_)
     reject([*problems, *await _change_problems(transaction, viewer, changes)])
@@ -155,7 +155,7 @@ async def update_all(
 async def _apply(
     transaction: Transaction, viewer: Viewer, conversations: Sequence[Row], changes: Mapping[str, Any]
 ) -> None:
-    """Change conversations that are held. All of them write the same columns, and so share one statement."""
+    """Change locked conversations. All of them write the same columns, and so share one statement."""
     found = [(row, values) for row in conversations if (values := _changed(row, changes))]
     columns = list(dict.fromkeys(name for _, values in found for name in values))
     complete = [(row, {name: values.get(name, row[name]) for name in columns}) for row, values in found]
@@ -166,12 +166,12 @@ async def _apply(
 
 
 def _changed(conversation: Row, changes: Mapping[str, Any]) -> dict[str, Any]:
-    """The columns that `changes`, which are allowed, give other values."""
+    """The columns to which `changes`, already checked, give other values."""
     moment = writing.moment(conversation)
     values = {name: changes[name] for name in ("assignee_id", "default_channel") if name in changes}
     states: dict[str, datetime | None] = {}
     for name, column in (("closed", "closed_at"), ("marked_as_spam", "marked_as_spam_at")):
-        # The first time stays: closing what is closed is no change.
+        # Closing a closed conversation changes nothing: the first time stays.
         if name in changes and changes[name] is not (conversation[column] is not None):
             states[column] = moment if changes[name] else None
     found = differing(conversation, values) | states | _wait(conversation, states, moment)
@@ -179,7 +179,7 @@ def _changed(conversation: Row, changes: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _wait(conversation: Row, states: Mapping[str, datetime | None], moment: datetime) -> dict[str, Any]:
-    """What other states mean for who waits: the end of a wait, or the deadline of one that goes on."""
+    """The effects of a new state on the wait: its end, or the deadline of one that continues."""
     if any(states.values()):
         return {"wait_ended_at": moment, "deadline_response_at": None}
     if not states or conversation.unanswered_since is None:
@@ -199,10 +199,10 @@ def _changed_problem(*path: str) -> Problem:
 async def mark_read(
     transaction: Transaction, viewer: Viewer, id_: int, *, read: bool, message_id: int | None = None
 ) -> int:
-    """Mark a conversation as read up to now, or to the arrival of a message of it; or as not read.
+    """Mark a conversation as read up to now or up to the arrival of one of its messages, or as unread.
 
-    What is already so changes nothing. Raises `RejectedError` for a conversation or message that does not exist, and
-    for a message where it was not read.
+    Without a difference, nothing is changed. Raises `RejectedError` for a conversation or message that does not exist,
+    and for a message together with `read: false`.
     """
     conversation, problems = await hold_one(transaction, viewer, id_)
     arrival = None
@@ -224,7 +224,7 @@ async def mark_read(
 
 
 def _read_at(conversation: Row, arrival: datetime | None) -> datetime:
-    """Up to when it is read: never less far than before."""
+    """The new `read_at`: never earlier than before."""
     if arrival is not None:
         return max(arrival, conversation.read_at or arrival)
     return conversation.read_at if conversation.read else writing.moment(conversation)
@@ -236,14 +236,14 @@ _ARRIVAL = Statement.of(
 
 
 async def _arrival(transaction: Transaction, viewer: Viewer, conversation_id: int, message_id: int) -> datetime | None:
-    """When a message of the conversation arrived."""
+    """The arrival of a message of the conversation."""
     parameters = {ACCOUNT: viewer.account_id, "conversation": conversation_id, "id": message_id}
     rows = await transaction.fetch(_ARRIVAL, parameters)
     return rows[0].created_at if rows else None
 
 
 async def connect(transaction: Transaction, viewer: Viewer, id_: int, booking_ids: Sequence[int]) -> int:
-    """Connect the conversation to all of the bookings, or to none. Those connected already are no error.
+    """Connect the conversation to all of the bookings, or to none. Existing connections are no error.
 
     Raises `RejectedError` for a conversation or bookings that do not exist, and for no or too many bookings.
     """
@@ -254,7 +254,7 @@ async def connect(transaction: Transaction, viewer: Viewer, id_: int, booking_id
 
 
 async def disconnect(transaction: Transaction, viewer: Viewer, id_: int, booking_ids: Sequence[int]) -> int:
-    """Disconnect the conversation from all of the bookings, or from none. Those not connected are no error.
+    """Disconnect the conversation from all of the bookings, or from none. Missing connections are no error.
 
     Raises `RejectedError` as `connect` does.
     """
@@ -271,7 +271,7 @@ _DISCONNECT = Statement.of(
     .returning(_LINK.booking_id),
     t.ConversationBooking,
 )
-# One statement for any number of bookings, and only of the account's own.
+# One statement for any number of bookings of the account.
 _CONNECT = Statement.of(
     insert(_LINK.__table__)
     .from_select(
@@ -285,7 +285,7 @@ _CONNECT = Statement.of(
 
 
 async def _connect(transaction: Transaction, viewer: Viewer, id_: int, booking_ids: Sequence[int]) -> bool:
-    """Add the links that are not there yet. Returns whether there was any."""
+    """Add the missing links. Returns whether there were any."""
     if not booking_ids:
         return False
     parameters = {ACCOUNT: viewer.account_id, "id": id_, "ids": unique(booking_ids)}
@@ -293,7 +293,7 @@ async def _connect(transaction: Transaction, viewer: Viewer, id_: int, booking_i
 
 
 async def _change_links(transaction: Transaction, conversation: Row) -> None:
-    """What follows from other links: the conversation was changed, its stage and its words follow."""
+    """Update everything that depends on the links: `updated_at`, the stage and the searched words."""
     await change(transaction, t.Conversation, conversation, {})
     await derived.derive(transaction, conversation.account_id, [conversation.id], derived.OF_BOOKINGS)
 

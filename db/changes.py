@@ -195,6 +195,36 @@ async def head(snapshot: Snapshot, viewer: Viewer) -> ChangePosition:
     return ChangePosition(row.epoch, row.number)
 
 
+# All accounts that are asked for, in one statement; the epoch stands in each row, and in one if there is no account.
+_HEADS = Statement(
+    """
+    SELECT epochs.value AS epoch, given.id AS account_id, coalesce(c.number, 0) AS number
+    FROM epochs LEFT JOIN unnest($1::bigint[]) AS given(id) ON true
+    LEFT JOIN change_counters c ON c.account_id = given.id
+    """,
+    ("accounts",),
+    Row,
+)
+
+
+async def heads(snapshot: Snapshot, accounts: Sequence[int]) -> dict[int, ChangePosition]:
+    """Where the logs of accounts end, in one statement."""
+    rows = await snapshot.fetch(_HEADS, {"accounts": list(accounts)})
+    return {row.account_id: ChangePosition(row.epoch, row.number) for row in rows}
+
+
+async def check_head(snapshot: Snapshot, viewer: Viewer, begin: ChangePosition | None) -> ChangePosition:
+    """Where the account's log ends. Raises `ResyncRequiredError` if it has no continuation from `begin`."""
+    (log,) = await snapshot.fetch(_HEAD, {ACCOUNT: viewer.account_id})
+    if begin is not None and not _is_continued(log, begin):
+        raise ResyncRequiredError
+    return ChangePosition(log.epoch, log.number)
+
+
+def _is_continued(log: Any, after: ChangePosition) -> bool:
+    return bool(after.epoch == log.epoch and log.removed <= after.number <= log.number)
+
+
 async def read(  # noqa: PLR0913  # what to read, and which part of it
     snapshot: Snapshot,
     viewer: Viewer,
@@ -203,27 +233,46 @@ async def read(  # noqa: PLR0913  # what to read, and which part of it
     *,
     types: Collection[t.ChangeType],
     conversation_id: int | None,
+    until: int | None = None,
 ) -> ChangeBatch:
-    """The changes after a position, of these types. Raises `ResyncRequiredError`.
+    """The changes after a position, of these types, up to the number `until`. Raises `ResyncRequiredError`.
 
     `end` moves past changes of other types too, and a page can be empty although `has_more` is set.
     """
-    (log,) = await snapshot.fetch(_HEAD, {ACCOUNT: viewer.account_id})
-    if after.epoch != log.epoch or not log.removed <= after.number <= log.number:
-        raise ResyncRequiredError
     most = min(size * _EXAMINED_PER_CHANGE, MOST_EXAMINED)
+    found = await read_rows(snapshot, viewer, after, most, conversation_id=conversation_id)
+    rows, end, has_more = found.changes, found.end.number, found.has_more
+    if until is not None and end > until:
+        rows, end, has_more = [row for row in rows if row.number <= until], until, False
+    return pick(rows, ChangePosition(found.end.epoch, end), size, types=types, has_more=has_more)
+
+
+async def read_rows(
+    snapshot: Snapshot, viewer: Viewer, after: ChangePosition, most: int, *, conversation_id: int | None = None
+) -> ChangeBatch:
+    """At most so many rows of the log after a position, as they are. Raises `ResyncRequiredError`."""
+    (log,) = await snapshot.fetch(_HEAD, {ACCOUNT: viewer.account_id})
+    if not _is_continued(log, after):
+        raise ResyncRequiredError
     parameters = {ACCOUNT: viewer.account_id, "after": after.number, "most": most, "conversation": conversation_id}
     rows = await snapshot.fetch(_READ[conversation_id is not None], parameters)
+    has_more = len(rows) == most
+    return ChangeBatch(rows, ChangePosition(log.epoch, rows[-1].number if has_more else log.number), has_more=has_more)
+
+
+def pick(
+    rows: Sequence[Any], end: ChangePosition, size: int, *, types: Collection[t.ChangeType], has_more: bool
+) -> ChangeBatch:
+    """A page of at most `size` changes from rows of the log that end at `end`, each node at most once."""
     found: dict[tuple[t.ChangeType, int], Any] = {}
     for place, row in enumerate(rows):
         node = (row.type, row.node_id)
         if row.type not in types:
             continue
         if node not in found and len(found) == size:
-            return ChangeBatch(list(found.values()), ChangePosition(log.epoch, rows[place - 1].number), has_more=True)
+            stop = ChangePosition(end.epoch, rows[place - 1].number)
+            return ChangeBatch(list(found.values()), stop, has_more=True)
         # A node stands at its latest change, in its present state.
         found.pop(node, None)
         found[node] = row
-    has_more = len(rows) == most
-    end = rows[-1].number if has_more else log.number
-    return ChangeBatch(list(found.values()), ChangePosition(log.epoch, end), has_more=has_more)
+    return ChangeBatch(list(found.values()), end, has_more=has_more)

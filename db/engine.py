@@ -261,6 +261,8 @@ class Database:
         self._writing: asyncpg.Pool[Row] | None = None
         # Snapshots and writes hold their actor's share: one that nobody holds is dropped.
         self._shares: WeakValueDictionary[Any, asyncio.Semaphore] = WeakValueDictionary()
+        self.committed: Callable[[int], None] = lambda _account_id: None
+        """Called after each commit that changed something that clients of an account can see."""
 
     @property
     def pool(self) -> asyncpg.Pool[Row]:

@@ -10,9 +10,10 @@ fields          how a type is declared: relations, nodes, connections, filters, 
 types           the entities, one file each
 mutations       the mutations, one file for each entity
 queries         the root Query
+subscriptions   the root Subscription
 execution       document -> result: measured, cached, charged, planned, executed a level at a time
 schema          the roots assembled into one schema
-live            follows the change log while the server runs
+live            changes as they are committed: each document executed once for all that subscribe with it
 web             transports: the GraphQL-over-HTTP endpoint, GraphiQL, the server
 app             the Starlette application
 cli             the command `inbox`

@@ -26,6 +26,7 @@ from gql.execution.admission import Admission
 from gql.execution.document import Documents
 from gql.execution.operation import Executor, Pipeline
 from gql.execution.persisted import PersistedDocuments
+from gql.live.hub import Hub
 from gql.live.retention import keep_removing
 from gql.log import configure_log
 from gql.schema import build_schema
@@ -55,8 +56,10 @@ def create_app(settings: Settings, *, token: str | None = None) -> Starlette:
         raise ValueError("database_url must be given: the command line starts the embedded server")
     database = Database(settings.database_url, pool_size=settings.pool_size, pooled=settings.pooler is not None)
     rates = RateLimiter(settings) if settings.rate_limit else None
+    hub = Hub(database, rates, _listen_dsn(settings))
+    pipeline = build_pipeline(settings, database, rates)
     endpoint = GraphQLEndpoint(
-        build_pipeline(settings, database, rates),
+        pipeline,
         Authenticator(settings, exists=partial(_is_there, database, settings.operation_timeout)),
         RequestReader(settings.max_body, settings.max_json_depth),
         (lambda: graphiql_page(token, introspection=settings.introspection)) if settings.graphiql else None,
@@ -73,7 +76,7 @@ def create_app(settings: Settings, *, token: str | None = None) -> Starlette:
         routes=routes,
         middleware=_middleware(settings, endpoint, demo=token is not None),
         exception_handlers={HTTPException: _show_http_exception, Exception: _show_failure},
-        lifespan=partial(_lifespan, database, rates, settings.changes_days),
+        lifespan=partial(_lifespan, database, rates, hub, settings.changes_days),
     )
     # A redirect would repeat the Host header, which anybody can choose, and drop the body of a POST.
     app.router.redirect_slashes = False
@@ -110,6 +113,11 @@ def build_pipeline(settings: Settings, database: Database, rates: RateLimiter | 
     )
 
 
+def _listen_dsn(settings: Settings) -> str | None:
+    """What to listen for changes on: a pooler in transaction mode passes no notifications on."""
+    return settings.listen_url or (None if settings.pooler else settings.database_url)
+
+
 async def _is_there(database: Database, within: float, viewer: Viewer) -> bool:
     """Whether the token's actor exists. Raises `UnavailableError` where that is not known within so many seconds."""
     try:
@@ -121,14 +129,16 @@ async def _is_there(database: Database, within: float, viewer: Viewer) -> bool:
 
 @asynccontextmanager
 async def _lifespan(
-    database: Database, rates: RateLimiter | None, changes_days: int, _app: Starlette
+    database: Database, rates: RateLimiter | None, hub: Hub, changes_days: int, _app: Starlette
 ) -> AsyncIterator[None]:
     # A worker that takes another's place while the database is away must not give up, and all others with it.
     await database.start(connect=False)
     removing = {asyncio.create_task(keep_removing(database, changes_days))} if changes_days else set()
+    hub.start()
     try:
         yield
     finally:
+        await hub.stop()
         for task in removing:
             task.cancel()
             await asyncio.wait([task])

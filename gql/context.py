@@ -19,12 +19,16 @@ class Context:
     cost: int = 0
     """How many nodes the operation could return."""
     rates: RateLimiter | None = None
+    is_charged: bool = True
+    """Whether closing charges the viewer. What is executed for several is charged by whoever executes it."""
     reads_once: bool = False
     loaders: dict[Any, Any] = field(default_factory=dict)
     seconds: float = 0.0
     """Database time of the snapshots that were closed, and of whatever else the operation did there."""
     returned: int | None = None
     """How many nodes a finished operation returned, at most; None if that is not known."""
+    event: Any = None
+    """What the root field of a subscription is resolved from."""
     outcomes: dict[str, Any] = field(default_factory=dict)
     """What the fields of a mutation came to so far, by response key: outcomes, or the exceptions that they raised."""
     snapshot: Snapshot = field(init=False)
@@ -46,5 +50,6 @@ class Context:
         try:
             await self.snapshot.close()
         finally:
-            if self.rates is not None:
-                await self.rates.spend(self.viewer, self.seconds + self.snapshot.seconds)
+            self.seconds += self.snapshot.seconds
+            if self.rates is not None and self.is_charged:
+                await self.rates.spend(self.viewer, self.seconds)

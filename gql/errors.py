@@ -66,6 +66,7 @@ ANSWERS: Final[Mapping[Code, Answer]] = {
     Code.SERVICE_UNAVAILABLE: Answer(503, 200, "The data cannot be reached now: try again", retry_after=1),
     # The message is part of the protocol: Apollo's clients compare it, and then send the text.
     Code.PERSISTED_QUERY_NOT_FOUND: Answer(400, 200, "PersistedQueryNotFound"),
+    Code.RESYNC_REQUIRED: Answer(400, 200),
     Code.TIMEOUT: Answer(504, 504),
     Code.INTERNAL_SERVER_ERROR: Answer(500, 500, "Internal server error"),
 }

@@ -8,6 +8,7 @@ from strawberry.schema.config import StrawberryConfig
 from gql.fields.scalars import SCALARS
 from gql.mutations import Mutation
 from gql.queries import Query
+from gql.subscriptions import Subscription
 from gql.types import NODES, link
 
 DESCRIPTION = """\
@@ -25,7 +26,7 @@ class Schema(strawberry.Schema):
 
 
 def _definition() -> str:
-    return f'"""\n{DESCRIPTION}\n"""\nschema {{\n  query: Query\n  mutation: Mutation\n}}'
+    return f'"""\n{DESCRIPTION}\n"""\nschema {{\n  query: Query\n  mutation: Mutation\n  subscription: Subscription\n}}'
 
 
 def build_schema() -> Schema:
@@ -34,6 +35,7 @@ def build_schema() -> Schema:
     schema = Schema(
         query=Query,
         mutation=Mutation,
+        subscription=Subscription,
         types=NODES,
         config=StrawberryConfig(scalar_map=SCALARS),
     )

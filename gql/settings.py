@@ -50,6 +50,12 @@ class Settings(BaseSettings):
         description="PostgreSQL 14 or newer, `postgresql://…`; without it, the embedded server",
         repr=False,
     )
+    listen_url: str | None = Field(
+        default=None,
+        description="PostgreSQL itself, where `DATABASE_URL` is a pooler: for the connection that listens for changes; "
+        "without it, they are looked for each second",
+        repr=False,
+    )
     data: Path = Field(default=Path(".data"), description="Folder of the embedded server and the demo's key")
     pool_size: int = Field(
         default=10, ge=1, description="Connections for reading, as many for writing, and one more, per process"
@@ -103,6 +109,11 @@ class Settings(BaseSettings):
         description="Days that the change log keeps; older cursors need a resync. 0 keeps all",
     )
     max_connections: int = Field(default=800, ge=1, description="Connections of clients, per process")
+    max_sockets: int = Field(default=5_000, ge=0, description="WebSockets and event streams, per process")
+    max_actor_sockets: int = Field(
+        default=100, ge=0, description="WebSockets and event streams of each user or application, per process"
+    )
+    max_socket_operations: int = Field(default=50, ge=1, description="Operations at once on a WebSocket")
     max_running: int = Field(default=64, ge=1, description="Operations at once, per process")
     max_waiting: int = Field(default=256, ge=0, description="Operations that wait for their turn, per process")
     operation_timeout: float = Field(
@@ -140,7 +151,7 @@ class Settings(BaseSettings):
             raise ValueError("\n".join(lines))
         return values
 
-    @field_validator("database_url")
+    @field_validator("database_url", "listen_url")
     @classmethod
     def _names_postgresql(cls, value: str | None) -> str | None:
         if value is not None and not value.startswith(("postgresql://", "postgres://")):

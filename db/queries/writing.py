@@ -48,6 +48,8 @@ async def open_transaction(database: Database, viewer: Viewer) -> AsyncIterator[
         yield transaction
         # The lock of the account's counter comes last, so that it is held for the time of one statement and the COMMIT.
         await log.write(transaction, viewer.account_id)
+    if transaction.changes:
+        database.committed(viewer.account_id)
 
 
 def now() -> datetime:

@@ -66,7 +66,7 @@ class Operation:
 
     @property
     def type(self) -> OperationType:
-        """Query or mutation."""
+        """Query, mutation or subscription."""
         return self.node.operation
 
 

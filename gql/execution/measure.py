@@ -72,6 +72,8 @@ class Measure:
     objects: Cost = NOTHING
     """Input objects, for each variable as many as it has."""
     scopes: frozenset[str] = _NONE
+    is_personal: bool = False
+    """Whether the answer depends on the actor, and not only on the account and the scopes."""
     selected: frozenset[str] = _NONE
     """The names of the selected fields, without those below them."""
 
@@ -188,6 +190,7 @@ class DocumentWalk:
             cost=total(measure.cost for measure in measures),
             objects=total(measure.objects for measure in measures),
             scopes=scopes.union(*(measure.scopes for measure in measures)),
+            is_personal=any(measure.is_personal for measure in measures),
             selected=frozenset(node.name.value for fields in collected.fields.values() for _, node in fields),
         )
 
@@ -208,6 +211,7 @@ class DocumentWalk:
             depth=1 if nodes[0].name.value in _INTROSPECTION else 1 + below.depth,
             list_items=max(below.list_items, *literals, 0),
             statements=below.statements + _statements(measured),
+            is_personal=below.is_personal or _is_personal(definition),
             cost=self._cost(measured, below.cost),
             # Fields of one key have equal arguments, and are resolved once.
             objects=total([below.objects, *(count_literal(argument.value) for argument in nodes[0].arguments or ())]),
@@ -308,6 +312,12 @@ def _statements(measured: MeasuredField | None) -> int:
     if measured is None or kind is None:
         return 0
     return kind.statements(measured) if isinstance(kind, Field) else _MANY
+
+
+def _is_personal(definition: GraphQLField | None) -> bool:
+    """Whether a field itself depends on the actor. A resolver of its own may."""
+    kind = declared(definition)
+    return kind is not None and (kind.is_personal if isinstance(kind, Field) else True)
 
 
 def longest_list(value: Any) -> int:

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import orjson
 import strawberry
-from graphql import ExecutionResult, OperationType
+from graphql import ExecutionResult, GraphQLError, OperationType
 from graphql.execution.values import VariableValues, get_variable_values
 
 from db.engine import Database
@@ -28,6 +29,7 @@ from gql.execution.document import MAX_VALIDATION_ERRORS, Operation
 from gql.execution.input import check_input
 from gql.execution.measure import Limits, longest_list, too_complex
 from gql.execution.persisted import PersistedDocuments, Reference
+from gql.execution.plan import root_arguments
 from gql.execution.record import Record
 from gql.execution.run import Execution
 from gql.security.rate import Budget, RateLimiter
@@ -44,6 +46,13 @@ _REJECTION = 0.000_2
 # Introspection answers that are kept, and their bytes together. One takes about 200 kB.
 _MAX_KEPT = 64
 _MAX_KEPT_BYTES = 8_388_608
+
+
+# Where a subscription is asked for in a way that gives one result.
+_STREAMS_ONLY = (
+    "A subscription has many results: send it over a WebSocket with the subprotocol graphql-transport-ws, or with the "
+    "header Accept: text/event-stream"
+)
 
 
 class ReadOnlyError(RequestError):
@@ -71,6 +80,16 @@ class Result:
     def payload(self) -> dict[str, Any]:
         """The response, errors first, as the specification recommends."""
         return {"errors": self.errors, "data": self.data} if self.errors else {"data": self.data}
+
+
+@dataclass(frozen=True, slots=True)
+class EventResult:
+    """What came of a subscription's operation for one event, and what that took."""
+
+    result: Result
+    nodes: int
+    seconds: float
+    """Time in the database."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +133,7 @@ class Executor:
             raise RequestError.of(Code.BAD_USER_INPUT, *values)
         # A mutation reports a list that is too long as a user error of its field, so that an app can show it.
         items = max(operation.measure.list_items, longest_list(values.coerced))
-        if items > self.limits.list_items and operation.type is OperationType.QUERY:
+        if items > self.limits.list_items and operation.type is not OperationType.MUTATION:
             message = f"A list has at most {self.limits.list_items} items, not {items}"
             raise RequestError.of(Code.BAD_USER_INPUT, ClientError(message))
         cost = operation.measure.cost.of(values.coerced)
@@ -148,6 +167,14 @@ class Executor:
             text = orjson.dumps(result.data)
             self._introspected.keep(key, orjson.Fragment(text), len(text) + 2 * len(key[0]))
         return result
+
+    def root_arguments(self, call: Call) -> dict[str, Any]:
+        """The arguments of a subscription's root field, by the names of its resolver. Raises `RequestError`."""
+        operation = call.operation
+        try:
+            return root_arguments(self._schema, operation.document, operation.node, call.variables)
+        except GraphQLError as error:
+            raise RequestError.of(Code.BAD_USER_INPUT, error) from None
 
     def execution(self, call: Call) -> Execution:
         """What `execute` runs."""
@@ -184,42 +211,75 @@ class Pipeline:
         self.limits = executor.limits
 
     async def answer(self, parameters: Parameters, viewer: Viewer, record: Record) -> Result:
-        """The result of an operation; what is known of it, whatever comes of it, is put into `record`.
+        """The result of a query or mutation; what is known of it, whatever comes of it, is put into `record`.
 
         Raises RequestError, and nothing else, if it was not executed. Cancelling ends the operation, in PostgreSQL too.
         """
+        with _recording(record):
+            call = await self._prepare(parameters, viewer, record, streams=False)
+            return await self._run(call, viewer, record)
+
+    async def prepare(self, parameters: Parameters, viewer: Viewer, record: Record) -> Call:
+        """An operation of any type, checked and charged, to be run by `run`, or event by event. Raises RequestError."""
+        with _recording(record):
+            return await self._prepare(parameters, viewer, record, streams=True)
+
+    async def run(self, call: Call, viewer: Viewer, record: Record) -> Result:
+        """The result of a query or mutation that `prepare` returned. Raises RequestError."""
+        with _recording(record):
+            return await self._run(call, viewer, record)
+
+    async def run_event(self, call: Call, viewer: Viewer, event: Any) -> EventResult:
+        """The result of a subscription's operation for `event`. Charges nobody. Raises RequestError.
+
+        Where the database could not be asked, that is a RequestError with the code `SERVICE_UNAVAILABLE`: the event can
+        be executed again.
+        """
+        context = Context(viewer, self._database, call.cost, self._rates, is_charged=False, event=event)
         try:
-            return await self._answer(parameters, viewer, record)
-        except RequestError as error:
-            record.cost = record.cost if error.cost is None else error.cost
-            record.count(error.errors)
+            result = await self._executor.execute(call, context)
+            _reject_incomplete(result)
+        except RequestError:
             raise
         except (Exception, asyncio.CancelledError) as error:
             if is_cancelled(error):
                 raise
-            failure = RequestError.masking(error)
-            record.count(failure.errors)
-            raise failure from error
+            raise RequestError.masking(error) from error
+        errors = [show(error) for error in result.errors or ()]
+        nodes = call.cost if context.returned is None else context.returned
+        return EventResult(Result(result.data, errors), max(1, nodes), context.seconds)
+
+    def root_arguments(self, call: Call) -> dict[str, Any]:
+        """The arguments of a subscription's root field, by the names of its resolver. Raises RequestError."""
+        return self._executor.root_arguments(call)
 
     async def budget(self, viewer: Viewer) -> Budget | None:
         """What the viewer may still use of the rate limit; None without a limit."""
         return await self._rates.budget(viewer) if self._rates else None
 
-    async def _answer(self, parameters: Parameters, viewer: Viewer, record: Record) -> Result:
+    async def _prepare(self, parameters: Parameters, viewer: Viewer, record: Record, *, streams: bool) -> Call:
         if self._rates and (seconds := await self._rates.seconds_to_wait(viewer)):
             raise RequestError.of(Code.RATE_LIMITED, retry_after=seconds)
         call = await self._call(parameters, viewer, record)
-        operation = call.operation
+        if call.operation.type is OperationType.SUBSCRIPTION and not streams:
+            raise RequestError.of(Code.BAD_USER_INPUT, _STREAMS_ONLY)
         record.cost = call.cost
         if self._rates and (budget := await self._rates.charge(viewer, call.cost)):
             wait = budget.retry_after(self._rates.bounded(call.cost))
             raise RequestError.of(Code.RATE_LIMITED, retry_after=wait)
+        if call.operation.type is OperationType.SUBSCRIPTION:
+            # Each event is charged when it is executed.
+            await self._refund(call, viewer, 1)
+        return call
+
+    async def _run(self, call: Call, viewer: Viewer, record: Record) -> Result:
+        operation = call.operation
         context = Context(viewer, self._database, call.cost, self._rates, reads_once=operation.reads_once)
         async with self._admission:
             result = await self._executor.execute(call, context)
         if operation.type is OperationType.QUERY:
             _reject_incomplete(result)
-            await self._refund(call, context)
+            await self._refund(call, viewer, context.returned)
         errors = [show(error) for error in result.errors or ()]
         record.count(errors)
         return Result(result.data, errors)
@@ -233,7 +293,7 @@ class Pipeline:
         try:
             operation = self._documents.operation(parameters.document, parameters.operation_name)
             record.operation = operation
-            if parameters.read_only and operation.type is not OperationType.QUERY:
+            if parameters.read_only and operation.type is OperationType.MUTATION:
                 raise ReadOnlyError.of(Code.BAD_USER_INPUT, "Only queries can be executed here, not mutations")
             call = self._executor.call(operation, parameters.variables, viewer)
         except RequestError:
@@ -243,14 +303,31 @@ class Pipeline:
             await self._charge_cpu(viewer, seconds)
         return call
 
-    async def _refund(self, call: Call, context: Context) -> None:
+    async def _refund(self, call: Call, viewer: Viewer, returned: int | None) -> None:
         """Give back the nodes that were charged and not returned: short pages, mostly. One stays charged."""
-        if self._rates and context.returned is not None:
-            await self._rates.refund(context.viewer, self._rates.bounded(call.cost) - max(1, context.returned))
+        if self._rates and returned is not None:
+            await self._rates.refund(viewer, self._rates.bounded(call.cost) - max(1, returned))
 
     async def _charge_cpu(self, viewer: Viewer, seconds: float) -> None:
         if self._rates:
             await self._rates.spend(viewer, _CPU_WEIGHT * seconds)
+
+
+@contextmanager
+def _recording(record: Record) -> Iterator[None]:
+    """Raise RequestError for whatever the block raises, but for its cancellation, and put its errors into `record`."""
+    try:
+        yield
+    except RequestError as error:
+        record.cost = record.cost if error.cost is None else error.cost
+        record.count(error.errors)
+        raise
+    except (Exception, asyncio.CancelledError) as error:
+        if is_cancelled(error):
+            raise
+        failure = RequestError.masking(error)
+        record.count(failure.errors)
+        raise failure from error
 
 
 def is_cancelled(error: BaseException) -> bool:

@@ -111,7 +111,7 @@ def plan_operation(
         selected = planner.collect_root()
     except GraphQLError:
         return (Part(None, operation, FallbackError(_NO_CONDITION)),)
-    if operation.operation is OperationType.QUERY:
+    if operation.operation is not OperationType.MUTATION:
         return (Part(None, operation, planner.try_root(selected)),)
     return tuple(
         Part(key, _narrow(operation, details), planner.try_root({key: details})) for key, details in selected.items()
@@ -129,6 +129,19 @@ def _narrow(operation: OperationDefinitionNode, details: Details) -> OperationDe
         selection_set=SelectionSetNode(selections=nodes),
         loc=operation.loc,
     )
+
+
+def root_arguments(
+    schema: GraphQLSchema, document: DocumentNode, operation: OperationDefinitionNode, variables: VariableValues
+) -> dict[str, Any]:
+    """The arguments of a subscription's one root field, by the names of its resolver. Raises `GraphQLError`."""
+    planner = OperationPlanner(schema, document, operation, variables)
+    ((key, details),) = planner.collect_root().items()
+    root = schema.get_root_type(operation.operation)
+    assert root is not None  # noqa: S101  # validated
+    definition = root.fields[details[0].node.name.value]
+    field = definition.extensions[GraphQLCoreConverter.DEFINITION_BACKREF]
+    return planner.read_arguments(field, SelectedField(key, root, definition, details))(variables)
 
 
 class OperationPlanner:

@@ -38,7 +38,7 @@ from gql.fields.field import (
 from gql.fields.node import NODE_SCOPES, NODE_TABLES, decode_id, encode_id
 from gql.loaders import load_row, load_rows
 
-_PAGE_SIZE = 100
+PAGE_SIZE = 100
 # The counter and the log.
 _STATEMENTS = 2
 
@@ -58,11 +58,19 @@ class FoundChange:
 
 @dataclass(frozen=True, slots=True)
 class FoundChanges:
-    """What the type `ChangePage` is resolved from."""
+    """What the types `ChangePage` and `ChangesEvent` are resolved from."""
 
     changes: list[FoundChange]
     end_cursor: str
     has_more: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which changes are asked for: of these types, and of one conversation where that is not None."""
+
+    types: frozenset[ChangeType]
+    conversation_id: int | None
 
 
 class ChangesCursorField(Field):
@@ -103,7 +111,7 @@ class ChangesField(Field):
 
     def cost(self, measured: MeasuredField, below: Cost) -> Cost:
         """One node for each change, and what is selected on it."""
-        return times(size_of(measured.nodes[0], ("first",), MAX_SIZE, _PAGE_SIZE), total([below], 1))
+        return times(size_of(measured.nodes[0], ("first",), MAX_SIZE, PAGE_SIZE), total([below], 1))
 
     def statements(self, measured: MeasuredField) -> int:  # noqa: ARG002
         """Two, whatever the size of the page."""
@@ -191,23 +199,43 @@ async def find_end(context: Context) -> str:
 async def find_changes(context: Context, values: Mapping[str, Any]) -> FoundChanges:
     """The page that a field's arguments ask for. Raises `ClientError`."""
     viewer = context.viewer
-    size, conversation = values.get("first"), values.get("conversation_id")
+    size = values.get("first")
     if size is None:
-        size = _PAGE_SIZE
+        size = PAGE_SIZE
     if not 1 <= size <= MAX_SIZE:
         raise ClientError(f"first must be from 1 to {MAX_SIZE}, not {size}")
+    after, selection = read_cursor(viewer, values["after"]), read_selection(viewer, values)
     try:
         page = await changes.read(
             context.snapshot,
             viewer,
-            read_cursor(viewer, values["after"]),
+            after,
             size,
-            types=_allowed_types(viewer, values.get("types")),
-            conversation_id=None if conversation is None else decode_id(conversation, t.Conversation).seen_by(viewer),
+            types=selection.types,
+            conversation_id=selection.conversation_id,
         )
     except changes.ResyncRequiredError:
-        message = "The change log cannot be continued from this cursor: read the lists again, with changesCursor"
-        raise ClientError(message, Code.RESYNC_REQUIRED) from None
+        raise resync_required() from None
+    return show_page(viewer, page)
+
+
+def read_selection(viewer: Viewer, values: Mapping[str, Any]) -> Selection:
+    """What the arguments `types` and `conversation_id` select. Raises `ClientError`."""
+    conversation = values.get("conversation_id")
+    return Selection(
+        _allowed_types(viewer, values.get("types")),
+        None if conversation is None else decode_id(conversation, t.Conversation).seen_by(viewer),
+    )
+
+
+def resync_required() -> ClientError:
+    """The log has no continuation from a cursor."""
+    message = "The change log cannot be continued from this cursor: read the lists again, with changesCursor"
+    return ClientError(message, Code.RESYNC_REQUIRED)
+
+
+def show_page(viewer: Viewer, page: changes.ChangeBatch) -> FoundChanges:
+    """The page as its type is resolved from it."""
     found = [_show(viewer, row, page.end.epoch) for row in page.changes]
     return FoundChanges(found, write_cursor(viewer, page.end), page.has_more)
 
@@ -267,22 +295,24 @@ def changes_cursor(description: str) -> Any:
 def change_page(description: str) -> Any:
     """From the root to a page of the log."""
     field = ChangesField(python_name=None, description=description)
+    first = Argument(int | None, "Returns at most n changes, 1 to 100; 100 if it is not given.")
     field.arguments = [
         required_argument("after", str, "Returns changes after this cursor."),
-        *optional_arguments(
-            {
-                "first": Argument(int | None, "Returns at most n changes, 1 to 100; 100 if it is not given."),
-                "types": Argument(
-                    list[ChangeType] | None,
-                    "Returns only changes of these types. If it is not given, all types that the token's scopes allow.",
-                ),
-                "conversation_id": Argument(
-                    strawberry.ID | None, "Returns only changes of this conversation, its messages and participants."
-                ),
-            }
-        ),
+        *optional_arguments({"first": first, **SELECTING}),
     ]
     return field
+
+
+# The arguments that `read_selection` reads.
+SELECTING = {
+    "types": Argument(
+        list[ChangeType] | None,
+        "Returns only changes of these types. If it is not given, all types that the token's scopes allow.",
+    ),
+    "conversation_id": Argument(
+        strawberry.ID | None, "Returns only changes of this conversation, its messages and participants."
+    ),
+}
 
 
 def changed_node(description: str) -> Any:

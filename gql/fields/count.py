@@ -38,6 +38,13 @@ class PendingCounts:
 class CountField(Field):
     """The number of the field's name in `db.queries.conversation.counts`."""
 
+    of_actor: bool = False
+
+    @property
+    def is_personal(self) -> bool:
+        """Whether it counts what belongs to the actor."""
+        return self.of_actor
+
     def get_result(self, source: PendingCounts, info: Any, args: list[Any], kwargs: dict[str, Any]) -> Awaitable[int]:  # noqa: ARG002
         """The number, counted together with the others that are selected."""
         return load_kind_count(info.context, source.where, self.python_name)
@@ -115,9 +122,14 @@ def _cost(node: FieldNode) -> Cost:
     return total([input_cost(node, "filter", _WEIGHTS)], _COUNTING)
 
 
-def count(description: str) -> Any:
-    """A number, of the field's name in `db.queries.conversation.counts.COUNTS`."""
-    return CountField(python_name=None, description=description)
+def count(description: str, *, of_actor: bool = False) -> Any:
+    """A number, of the field's name in `db.queries.conversation.counts.COUNTS`.
+
+    `of_actor` says that it counts what belongs to the actor of the token.
+    """
+    field = CountField(python_name=None, description=description)
+    field.of_actor = of_actor
+    return field
 
 
 def counts(description: str) -> Any:

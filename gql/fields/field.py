@@ -174,6 +174,11 @@ class Field(StrawberryField):
         """The tables whose rows the field leads to."""
         return ()
 
+    @property
+    def is_personal(self) -> bool:
+        """Whether the value depends on the actor: a subscription that selects it is not executed for several actors."""
+        return False
+
     def cost(self, measured: MeasuredField, below: Cost) -> Cost:  # noqa: ARG002  # other kinds need it
         """What the field costs for each parent, where what is selected on it costs `below`."""
         return below

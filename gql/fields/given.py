@@ -17,6 +17,11 @@ class GivenField(Field):
 
     give: Callable[[Context], Awaitable[Any]]
 
+    @property
+    def is_personal(self) -> bool:
+        """True: the context carries the actor."""
+        return True
+
     async def get_result(self, source: Any, info: Any, args: list[Any], kwargs: dict[str, Any]) -> Any:  # noqa: ARG002
         """The object."""
         return await self.give(info.context)

@@ -15,7 +15,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping
 from hashlib import sha256
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import jwt
 
@@ -58,6 +58,13 @@ _REFUSED: Mapping[type[jwt.PyJWTError], Reason] = {
 }
 
 
+class Admitted(NamedTuple):
+    """What a valid token says: who asks, and until when, in seconds since the epoch."""
+
+    viewer: Viewer
+    expires: float
+
+
 class UnauthenticatedError(Exception):
     """The request has no viewer. `challenge` is the 401's WWW-Authenticate header; `reason` is only for the log."""
 
@@ -91,8 +98,8 @@ class Authenticator:
             raise ConfigurationError("No key to verify tokens with: set INBOX_JWT_SECRET or INBOX_JWKS")
         self._exists = exists
         self._clock = clock
-        # The values are (end of the entry, viewer); the token that was used last comes last.
-        self._verified: OrderedDict[bytes, tuple[float, Viewer]] = OrderedDict()
+        # The values are (end of the entry, what the token says); the token that was used last comes last.
+        self._verified: OrderedDict[bytes, tuple[float, Admitted]] = OrderedDict()
 
     async def start(self) -> None:
         """Read the JWKS now instead of with the first token. Raises ConfigurationError if it has no usable key."""
@@ -101,6 +108,10 @@ class Authenticator:
 
     async def authenticate(self, authorization: str | None) -> Viewer:
         """The viewer of an `Authorization` header. Raises UnauthenticatedError."""
+        return (await self.admit(authorization)).viewer
+
+    async def admit(self, authorization: str | None) -> Admitted:
+        """The viewer of an `Authorization` header, and when its token expires. Raises UnauthenticatedError."""
         token = _bearer_token(authorization)
         digest = _digest(token)
         known = self._verified.pop(digest, None)
@@ -109,14 +120,15 @@ class Authenticator:
             return known[1]
         claims = self._decode(token, await self._key_of(token))
         now = self._clock()
-        until = min(_check_times(claims, now), now + CACHE_SECONDS)
+        expires = _check_times(claims, now)
         viewer = _viewer(claims)
         if self._exists is not None and not await self._exists(viewer):
             raise UnauthenticatedError("unknown_actor")
-        self._verified[digest] = until, viewer
+        admitted = Admitted(viewer, expires)
+        self._verified[digest] = min(expires, now + CACHE_SECONDS), admitted
         if len(self._verified) > CACHE_SIZE:
             self._verified.popitem(last=False)
-        return viewer
+        return admitted
 
     async def _key_of(self, token: str) -> jwt.PyJWK:
         try:

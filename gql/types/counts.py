@@ -21,7 +21,7 @@ class InboxCounts:
     spam: int = count("Marked as spam.")
     unread: int = count("With unread guest messages, or never read.")
     unassigned: int = count("Without assignee.")
-    mine: int = count("Assigned to a host of the viewer; 0 for an application.")
+    mine: int = count("Assigned to a host of the viewer; 0 for an application.", of_actor=True)
     needs_reply: int = count("A guest waits for an answer.")
     overdue: int = count("A guest waits for an answer, and `deadlineResponseAt` has passed.")
     inquiry: int = count("With the stage `INQUIRY`.")

@@ -30,6 +30,7 @@ def row(field: str) -> str:
 def test_each_setting_is_read_from_its_variable(monkeypatch: pytest.MonkeyPatch) -> None:
     given = {
         "DATABASE_URL": "postgresql://inbox@db.example/inbox",
+        "INBOX_LISTEN_URL": "postgresql://inbox@direct.example/inbox",
         "INBOX_DATA": "/srv/inbox",
         "INBOX_POOL_SIZE": "3",
         "INBOX_POOLER": "transaction",
@@ -54,6 +55,9 @@ def test_each_setting_is_read_from_its_variable(monkeypatch: pytest.MonkeyPatch)
         "INBOX_RATE_LIMIT_URL": "redis://:password@redis.example/0",
         "INBOX_CHANGES_DAYS": "7",
         "INBOX_MAX_CONNECTIONS": "13",
+        "INBOX_MAX_SOCKETS": "14",
+        "INBOX_MAX_ACTOR_SOCKETS": "15",
+        "INBOX_MAX_SOCKET_OPERATIONS": "16",
         "INBOX_MAX_RUNNING": "11",
         "INBOX_MAX_WAITING": "12",
         "INBOX_DOCUMENT_CACHE": "9",
@@ -74,6 +78,7 @@ def test_each_setting_is_read_from_its_variable(monkeypatch: pytest.MonkeyPatch)
     assert {variable(field) for field in Settings.model_fields} == given.keys()
     assert Settings().model_dump() == {
         "database_url": "postgresql://inbox@db.example/inbox",
+        "listen_url": "postgresql://inbox@direct.example/inbox",
         "data": Path("/srv/inbox"),
         "pool_size": 3,
         "pooler": "transaction",
@@ -97,6 +102,9 @@ def test_each_setting_is_read_from_its_variable(monkeypatch: pytest.MonkeyPatch)
         "rate_limit_url": SecretStr("redis://:password@redis.example/0"),
         "changes_days": 7,
         "max_connections": 13,
+        "max_sockets": 14,
+        "max_actor_sockets": 15,
+        "max_socket_operations": 16,
         "max_running": 11,
         "max_waiting": 12,
         "operation_timeout": 2.5,

@@ -30,7 +30,7 @@ DB_ORDER = [
     {"db.engine"},
     {"db.compiled"},
     {"db.relations"},
-    {"db.changes"},
+    {"db.changes", "db.listen"},
     {"db.queries"},
     {"db.migrations", "db.embedded", "db.seed", "db.bookingsync"},
 ]

@@ -52,6 +52,8 @@ REQUIRED: dict[str, set[str]] = {
     "RateLimit": set(),
     "Query": set(),
     "Mutation": set(),
+    "Subscription": set(),
+    "ChangesEvent": set(),
     "UserError": set(),
     "Viewer": set(),
 }

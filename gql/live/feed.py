@@ -1,0 +1,144 @@
+"""The newest changes of one account, read once for all that follow it.
+
+`head` is the number up to which the log was read. The rows of the last changes are kept, so that groups and new
+subscribers find them here; whoever is further behind reads the log.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from bisect import bisect_right
+from collections.abc import Callable
+from operator import attrgetter
+from typing import Any
+
+import structlog
+
+from db import changes
+from db.changes import ChangeBatch, ChangePosition
+from db.engine import Database
+from db.failure import UnavailableError
+from db.scope import Viewer
+from db.tables import CreatorType
+from gql.fields.change import PAGE_SIZE, Selection
+from gql.live.counters import COUNTERS
+
+# Rows that a feed keeps, and rows that one statement reads.
+_KEPT = 1_000
+_READ_AT_ONCE = 2_000
+# Seconds between two attempts while the database is away.
+FIRST_PAUSE = 0.1
+LONGEST_PAUSE = 2.0
+
+_log = structlog.stdlib.get_logger("inbox")
+_number = attrgetter("number")
+
+
+def anonymous(account_id: int, scopes: frozenset[str] = frozenset()) -> Viewer:
+    """A viewer of the account that is nobody: what is executed for several actors cannot show what belongs to one."""
+    return Viewer(account_id, CreatorType.USER, 0, scopes)
+
+
+class Feed:
+    """The log of an account from `position` on. `advanced` is called when `head` has moved, `lost` when it cannot."""
+
+    def __init__(
+        self,
+        database: Database,
+        account_id: int,
+        position: ChangePosition,
+        advanced: Callable[[], None],
+        lost: Callable[[], None],
+    ) -> None:
+        self.epoch = position.epoch
+        self.head = position.number
+        self._database = database
+        self._viewer = anonymous(account_id)
+        self._advanced = advanced
+        self._lost = lost
+        # The rows after `_base`, up to `head`.
+        self._base = position.number
+        self._rows: list[Any] = []
+        self._woken = asyncio.Event()
+
+    def wake(self) -> None:
+        """Have the log read: there may be new changes."""
+        self._woken.set()
+
+    def compare(self, position: ChangePosition) -> None:
+        """Have the log read if it does not end where it was read to."""
+        if position != ChangePosition(self.epoch, self.head):
+            self.wake()
+
+    async def run(self) -> None:
+        """Read the log whenever the feed is woken, until cancelled or until the log has no continuation."""
+        pause = FIRST_PAUSE
+        while True:
+            await self._woken.wait()
+            self._woken.clear()
+            try:
+                await self._read()
+                pause = FIRST_PAUSE
+            except changes.ResyncRequiredError:
+                self._lost()
+                return
+            except Exception as error:  # noqa: BLE001  # whatever it is, the log stays, and so does the place in it
+                COUNTERS.retries["read"] += 1
+                if not isinstance(error, UnavailableError):
+                    _log.error("changes were not read", error=type(error).__name__)
+                await asyncio.sleep(pause)
+                pause = min(2 * pause, LONGEST_PAUSE)
+                self._woken.set()
+
+    async def page(self, after: int, selection: Selection, until: int | None = None) -> ChangeBatch:
+        """The changes of a selection after a number, up to another. Raises `ResyncRequiredError`."""
+        if after < self._base:
+            return await self._read_page(after, selection, until)
+        end = max(after, self.head if until is None else until)
+        rows = self._rows[bisect_right(self._rows, after, key=_number) :]
+        if until is not None:
+            rows = rows[: bisect_right(rows, until, key=_number)]
+        if selection.conversation_id is not None:
+            rows = [row for row in rows if row.conversation_id == selection.conversation_id]
+        position = ChangePosition(self.epoch, end)
+        return changes.pick(rows, position, PAGE_SIZE, types=selection.types, has_more=False)
+
+    async def _read_page(self, after: int, selection: Selection, until: int | None) -> ChangeBatch:
+        snapshot = self._database.snapshot_for(self._viewer)
+        try:
+            return await changes.read(
+                snapshot,
+                self._viewer,
+                ChangePosition(self.epoch, after),
+                PAGE_SIZE,
+                types=selection.types,
+                conversation_id=selection.conversation_id,
+                until=until,
+            )
+        finally:
+            await snapshot.close()
+
+    async def _read(self) -> None:
+        has_more = True
+        while has_more:
+            COUNTERS.reads += 1
+            snapshot = self._database.snapshot_for(self._viewer)
+            try:
+                position = ChangePosition(self.epoch, self.head)
+                batch = await changes.read_rows(snapshot, self._viewer, position, _READ_AT_ONCE)
+            finally:
+                await snapshot.close()
+            has_more = batch.has_more
+            self._keep(batch)
+
+    def _keep(self, batch: ChangeBatch) -> None:
+        """Move the head. The rows that nobody is likely to need any more are forgotten."""
+        if batch.end.number == self.head:
+            return
+        self._rows += batch.changes
+        self.head = batch.end.number
+        surplus = len(self._rows) - _KEPT
+        if surplus > 0:
+            self._base = self._rows[surplus - 1].number
+            del self._rows[:surplus]
+        self._advanced()

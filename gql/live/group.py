@@ -1,0 +1,186 @@
+"""The subscribers that see the same: one document with the same variables, account and scopes, executed once for all.
+
+A group publishes round after round. A round takes the changes from `position` to `target`, executes the document for
+them, and gives the same bytes to all members. A subscriber that begins further back gets what it missed by itself, up
+to the `target` of the group at the moment in which it joined; what the group publishes meanwhile is held back for it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+import orjson
+
+from db.changes import ChangeBatch, ResyncRequiredError
+from db.failure import UnavailableError
+from db.scope import Viewer
+from gql.errors import Code, RequestError
+from gql.execution.operation import Call, EventResult
+from gql.fields.change import FoundChanges, Selection, resync_required, show_page
+from gql.live.charges import Charges
+from gql.live.counters import COUNTERS
+from gql.live.feed import FIRST_PAUSE, LONGEST_PAUSE, Feed
+from gql.live.stream import Event, Stream
+
+# After so many queues the loop gets to do something else.
+_CHUNK = 100
+
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """What a group executes: an operation with its variables, as whom, and for which changes."""
+
+    call: Call
+    viewer: Viewer
+    selection: Selection
+    execute: Callable[[Call, Viewer, FoundChanges], Awaitable[EventResult]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Round:
+    event: Event
+    result: EventResult
+
+    @property
+    def is_failure(self) -> bool:
+        """Whether the operation has no data, so that its subscribers lack the changes."""
+        return self.result.result.data is None
+
+
+class Group:
+    """The subscribers of one document in one account, of which `streams` are all and `_members` those up to date."""
+
+    def __init__(self, feed: Feed, document: Document, charges: Charges) -> None:
+        self.streams: set[Stream] = set()
+        self._feed = feed
+        self._document = document
+        self._charges = charges
+        self._members: dict[Stream, None] = {}
+        self._target = feed.head
+        self._woken = asyncio.Event()
+        self._moved = asyncio.Event()
+
+    def wake(self) -> None:
+        """Begin a round: the feed's head has moved."""
+        self._woken.set()
+
+    def leave(self, stream: Stream) -> None:
+        """Publish nothing more to a subscriber."""
+        self.streams.discard(stream)
+        self._members.pop(stream, None)
+
+    def end(self, error: RequestError) -> None:
+        """End all subscriptions with an error."""
+        for stream in list(self.streams):
+            stream.fail("resync" if error.code is Code.RESYNC_REQUIRED else "failed", error)
+
+    async def run(self) -> None:
+        """Publish the changes of the feed as they come, until cancelled."""
+        position = self._target
+        while True:
+            await self._woken.wait()
+            self._woken.clear()
+            while position < self._feed.head and self.streams:
+                try:
+                    page = await self._page(position)
+                    # Until the next `await` nobody joins: these members get the round, others begin after it.
+                    members = list(self._members)
+                    self._move(page.end.number)
+                    if page.changes and members:
+                        await self._publish(members, await self._execute(page))
+                except ResyncRequiredError:
+                    self.end(RequestError.of(Code.RESYNC_REQUIRED, resync_required()))
+                except RequestError as error:
+                    self.end(error)
+                except Exception as error:  # noqa: BLE001  # whatever it is, subscribers must not wait for ever
+                    self.end(RequestError.masking(error))
+                position = self._target
+
+    async def follow(self, stream: Stream, position: int) -> None:
+        """Publish what a subscriber missed since `position`, then make it a member."""
+        try:
+            has_more = True
+            while has_more:
+                position, has_more = await self._publish_missed(stream, position, None)
+            until = await self._join(stream, position)
+            while position < until:
+                position, _ = await self._publish_missed(stream, position, until)
+            stream.release()
+        except ResyncRequiredError:
+            stream.fail("resync", RequestError.of(Code.RESYNC_REQUIRED, resync_required()))
+        except RequestError as error:
+            stream.fail("failed", error)
+        except Exception as error:  # noqa: BLE001  # the same
+            stream.fail("failed", RequestError.masking(error))
+
+    async def _join(self, stream: Stream, position: int) -> int:
+        """Make a subscriber a member from the next round on; return where that begins, which is not before `position`.
+
+        One that has read past the group waits for it, as it would get changes twice.
+        """
+        while self._target < position:
+            self._feed.wake()
+            self._moved.clear()
+            await self._moved.wait()
+        self._members[stream] = None
+        return self._target
+
+    async def _page(self, after: int, until: int | None = None) -> ChangeBatch:
+        return await self._retrying(lambda: self._feed.page(after, self._document.selection, until))
+
+    def _move(self, target: int) -> None:
+        self._target = target
+        self._moved.set()
+
+    async def _publish_missed(self, stream: Stream, position: int, until: int | None) -> tuple[int, bool]:
+        """Publish one page; return where it ended, and whether there is more."""
+        page = await self._page(position, until)
+        if page.changes:
+            round_ = await self._execute(page)
+            await stream.put_missed(round_.event)
+            self._settle([stream], round_)
+        return page.end.number, page.has_more
+
+    async def _publish(self, members: list[Stream], round_: _Round) -> None:
+        for place, stream in enumerate(members, 1):
+            stream.put(round_.event)
+            if place % _CHUNK == 0:
+                await asyncio.sleep(0)
+        self._settle(members, round_)
+
+    def _settle(self, streams: list[Stream], round_: _Round) -> None:
+        """Charge an event; end the subscriptions that got no data."""
+        COUNTERS.published += len(streams)
+        self._charges.add(streams, round_.result)
+        if round_.is_failure:
+            for stream in streams:
+                stream.end("failed")
+
+    async def _execute(self, page: ChangeBatch) -> _Round:
+        """Execute the document for a page; again and again while the database is away. Raises RequestError."""
+        document = self._document
+        found = show_page(document.viewer, page)
+        result = await self._retrying(lambda: document.execute(document.call, document.viewer, found))
+        COUNTERS.executions += 1
+        cursor = None if result.result.data is None else found.end_cursor
+        return _Round(Event(orjson.dumps(result.result.payload), cursor), result)
+
+    async def _retrying(self, attempt: Callable[[], Awaitable[_T]]) -> _T:
+        """What `attempt` returns once the database can be asked."""
+        pause = FIRST_PAUSE
+        while True:
+            try:
+                return await attempt()
+            except UnavailableError:
+                pass
+            except RequestError as error:
+                if error.code is not Code.SERVICE_UNAVAILABLE:
+                    raise
+            COUNTERS.retries["execute"] += 1
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, LONGEST_PAUSE)

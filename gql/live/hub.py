@@ -1,0 +1,182 @@
+"""The hub of a process: the accounts that are followed here, and how it learns that they have changed.
+
+Three things wake an account's feed: a commit of this process, a notification from another one, and a look at the
+counters each second. The look alone would be enough; the others only make it faster. What wakes a feed may be wrong
+or come twice, as the feed then reads the log.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Hashable
+from dataclasses import dataclass, field
+
+import structlog
+
+from db import changes
+from db.changes import ChangePosition
+from db.engine import Database
+from db.failure import UnavailableError
+from db.listen import Signals
+from gql.errors import ANSWERS, Code, RequestError
+from gql.fields.change import resync_required
+from gql.live.charges import Charges
+from gql.live.counters import COUNTERS
+from gql.live.feed import Feed
+from gql.live.group import Document, Group
+from gql.live.places import actor_of
+from gql.live.stream import Stream
+from gql.security.rate import RateLimiter
+
+# Seconds between two looks at the counters, and between two charges.
+_INTERVAL = 1.0
+# Streams that end at a time when the server stops, and seconds between two times.
+_BATCH = 100
+_BETWEEN_BATCHES = 0.05
+
+_log = structlog.stdlib.get_logger("inbox")
+
+
+@dataclass(slots=True)
+class _Account:
+    """What is followed of an account. Tasks are kept here, as the loop does not keep them."""
+
+    feed: Feed
+    reading: asyncio.Task[None]
+    groups: dict[Hashable, tuple[Group, asyncio.Task[None]]] = field(default_factory=dict)
+
+
+class Hub:
+    """One per process and event loop: `start()` it before the first subscription, and `stop()` it at the end."""
+
+    def __init__(self, database: Database, rates: RateLimiter | None, listen_dsn: str | None) -> None:
+        """Without `listen_dsn`, other processes are not heard, and their changes are seen within a second."""
+        self._database = database
+        self._charges = Charges(rates)
+        self._signals = Signals(listen_dsn, self.wake, self._count_failure)
+        self._accounts: dict[int, _Account] = {}
+        self._streams: dict[Stream, asyncio.Task[None]] = {}
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def start(self) -> None:
+        """Follow commits of this process, and look at the counters while anything is followed."""
+        self._database.committed = self._signals.mark
+        self._tasks = [asyncio.create_task(self._look()), asyncio.create_task(self._signals.run())]
+
+    async def stop(self) -> None:
+        """End all subscriptions, some at a time, and everything else."""
+        for place, stream in enumerate(list(self._streams), 1):
+            stream.stop()
+            if place % _BATCH == 0:
+                await asyncio.sleep(_BETWEEN_BATCHES)
+        for task in self._tasks:
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+
+    def wake(self, account_id: int) -> None:
+        """Have an account's log read, if it is followed here."""
+        if account := self._accounts.get(account_id):
+            account.feed.wake()
+
+    def subscribe(self, stream: Stream, key: Hashable, document: Document, head: ChangePosition, after: int) -> None:
+        """Publish what the document shows of changes after a number to `stream`, until that ends.
+
+        `head` is where the log ends, or ended a moment ago. Subscribers of one account and `key` share executions.
+        """
+        account_id = stream.viewer.account_id
+        account = self._accounts.get(account_id)
+        if account is not None and account.feed.epoch != head.epoch:
+            self._lose(account_id)
+            account = None
+        if account is None:
+            account = self._accounts[account_id] = self._open(account_id, head)
+        if key not in account.groups:
+            group = Group(account.feed, document, self._charges)
+            account.groups[key] = group, asyncio.create_task(group.run())
+        group, _ = account.groups[key]
+        group.streams.add(stream)
+        COUNTERS.streams += 1
+        COUNTERS.started += 1
+        self._signals.need()
+        self._streams[stream] = asyncio.create_task(group.follow(stream, after))
+
+    def leave(self, stream: Stream, key: Hashable) -> None:
+        """Forget a subscriber, and what only it has used."""
+        if (following := self._streams.pop(stream, None)) is None:
+            return
+        COUNTERS.streams -= 1
+        if following is not asyncio.current_task():
+            following.cancel()
+        account = self._accounts.get(stream.viewer.account_id)
+        if account is None or key not in account.groups:
+            return
+        group, publishing = account.groups[key]
+        group.leave(stream)
+        if group.streams:
+            return
+        del account.groups[key]
+        _cancel(publishing)
+        if not account.groups:
+            del self._accounts[stream.viewer.account_id]
+            _cancel(account.reading)
+
+    def _open(self, account_id: int, head: ChangePosition) -> _Account:
+        feed = Feed(
+            self._database,
+            account_id,
+            head,
+            advanced=lambda: self._wake_groups(account_id),
+            lost=lambda: self._lose(account_id),
+        )
+        return _Account(feed, asyncio.create_task(feed.run()))
+
+    def _wake_groups(self, account_id: int) -> None:
+        if account := self._accounts.get(account_id):
+            for group, _ in account.groups.values():
+                group.wake()
+
+    def _lose(self, account_id: int) -> None:
+        """End the subscriptions of an account whose log has no continuation."""
+        if account := self._accounts.get(account_id):
+            for group, _ in list(account.groups.values()):
+                group.end(RequestError.of(Code.RESYNC_REQUIRED, resync_required()))
+
+    async def _look(self) -> None:
+        """Compare the counters of all accounts that are followed with what was read of them, and charge events."""
+        while True:
+            await asyncio.sleep(_INTERVAL)
+            try:
+                await self._compare()
+                self._end_broke(await self._charges.collect())
+            except Exception as error:  # noqa: BLE001  # whatever it is, the next look may succeed
+                COUNTERS.retries["poll"] += 1
+                if not isinstance(error, UnavailableError):
+                    _log.error("counters of changes were not read", error=type(error).__name__)
+
+    async def _compare(self) -> None:
+        if not self._accounts:
+            return
+        snapshot = self._database.control_snapshot()
+        try:
+            heads = await changes.heads(snapshot, list(self._accounts))
+        finally:
+            await snapshot.close()
+        for account_id, position in heads.items():
+            if account := self._accounts.get(account_id):
+                account.feed.compare(position)
+
+    def _end_broke(self, broke: dict[Hashable, int]) -> None:
+        for stream in [stream for stream in self._streams if broke and actor_of(stream.viewer) in broke]:
+            extensions = {"code": Code.RATE_LIMITED, "retryAfter": broke[actor_of(stream.viewer)]}
+            stream.fail("rate", {"message": ANSWERS[Code.RATE_LIMITED].message, "extensions": extensions})
+
+    def _count_failure(self, error: Exception) -> None:
+        COUNTERS.retries["listen"] += 1
+        _log.warning("changes are not listened to", error=type(error).__name__)
+
+
+def _cancel(task: asyncio.Task[None]) -> None:
+    """End a task, unless it is the one that runs, which ends by itself."""
+    if task is not asyncio.current_task():
+        task.cancel()

@@ -1,0 +1,131 @@
+"""The entrance for transports that stay open: a subscription becomes a stream, any other operation its result."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Hashable
+
+import orjson
+from graphql import FieldNode, Node, OperationType, VariableDefinitionNode, VariableNode, Visitor, visit
+
+from db import changes
+from db.changes import ChangePosition
+from db.engine import Database
+from db.scope import Viewer
+from gql.errors import ClientError, Code, RequestError
+from gql.execution.operation import Call, Parameters, Pipeline, Result
+from gql.execution.record import Record
+from gql.fields.change import read_cursor, read_selection, resync_required, write_cursor
+from gql.live.feed import anonymous
+from gql.live.group import Document
+from gql.live.hub import Hub
+from gql.live.stream import Stream
+
+_AFTER = "after"
+
+
+class Subscriptions:
+    """Opens operations for transports that can send several results."""
+
+    def __init__(self, pipeline: Pipeline, database: Database, hub: Hub) -> None:
+        self._pipeline = pipeline
+        self._database = database
+        self._hub = hub
+
+    async def open(
+        self,
+        parameters: Parameters,
+        viewer: Viewer,
+        record: Record,
+        *,
+        resume: str | None = None,
+        expires: float | None = None,
+    ) -> Result | Stream:
+        """The result of a query or mutation, or the stream of a subscription, which the caller must close.
+
+        Everything that `Pipeline.answer` checks is checked here, before the first event, and raises RequestError; so do
+        arguments of the subscription and a cursor that cannot be continued. Nothing else is raised. `record` is filled,
+        and is to be written when this returns: a stream logs its end itself.
+
+        `resume` is the cursor of the last event that the client got in an earlier stream; it takes the place of the
+        document's `after`. `expires` is the end of the token, in seconds since the epoch: the stream ends then.
+        """
+        call = await self._pipeline.prepare(parameters, viewer, record)
+        if call.operation.type is not OperationType.SUBSCRIPTION:
+            return await self._pipeline.run(call, viewer, record)
+        try:
+            return await self._subscribe(call, viewer, resume, expires)
+        except RequestError as error:
+            record.count(error.errors)
+            raise
+        except ClientError as error:
+            refusal = RequestError.of(Code((error.extensions or {})["code"]), error)
+            record.count(refusal.errors)
+            raise refusal from None
+        except Exception as error:
+            failure = RequestError.masking(error)
+            record.count(failure.errors)
+            raise failure from error
+
+    async def _subscribe(self, call: Call, viewer: Viewer, resume: str | None, expires: float | None) -> Stream:
+        arguments = self._pipeline.root_arguments(call)
+        selection = read_selection(viewer, arguments)
+        after = resume if resume is not None else arguments.get(_AFTER)
+        begin = None if after is None else read_cursor(viewer, after)
+        head = await self._head(viewer, begin)
+        position = head if begin is None else begin
+        is_personal = call.operation.measure.is_personal
+        executed_as = viewer if is_personal else anonymous(viewer.account_id, viewer.scopes)
+        key = _key(call, executed_as)
+        stream = Stream(viewer, write_cursor(viewer, position), lambda stream: self._hub.leave(stream, key))
+        if expires is not None:
+            stream.expire_at(expires)
+        self._hub.subscribe(
+            stream, key, Document(call, executed_as, selection, self._pipeline.run_event), head, position.number
+        )
+        return stream
+
+    async def _head(self, viewer: Viewer, begin: ChangePosition | None) -> ChangePosition:
+        """Where the log ends. Raises `ClientError` if it has no continuation from `begin`."""
+        snapshot = self._database.snapshot_for(viewer, in_transaction=False)
+        try:
+            return await changes.check_head(snapshot, viewer, begin)
+        except changes.ResyncRequiredError:
+            raise resync_required() from None
+        finally:
+            await snapshot.close()
+
+
+def _key(call: Call, executed_as: Viewer) -> Hashable:
+    """What two subscriptions have in common that see the same.
+
+    A variable that is used for `after` alone does not matter: it says where a subscription begins, and no more. So
+    clients that connect again share executions with the others.
+    """
+    operation = call.operation
+    beginning = _beginning(call)
+    given = {name: value for name, value in call.given.items() if name != beginning}
+    variables = orjson.dumps(given, option=orjson.OPT_SORT_KEYS)
+    location = operation.document.loc
+    assert location is not None  # noqa: S101  # documents are parsed with locations
+    return location.source.body, operation.name, variables, executed_as
+
+
+def _beginning(call: Call) -> str | None:
+    """The variable that is used for `after` of the root field, and nowhere else."""
+    field = call.operation.node.selection_set.selections[0]
+    if not isinstance(field, FieldNode):
+        return None
+    value = next((argument.value for argument in field.arguments or () if argument.name.value == _AFTER), None)
+    if not isinstance(value, VariableNode):
+        return None
+    uses: Counter[str] = Counter()
+
+    class Uses(Visitor):
+        def enter_variable(self, node: VariableNode, _key: object, parent: Node, *_: object) -> None:
+            if not isinstance(parent, VariableDefinitionNode):
+                uses[node.name.value] += 1
+
+    visit(call.operation.document, Uses())
+    name = value.name.value
+    return name if uses[name] == 1 else None

@@ -1,12 +1,12 @@
 """The GraphQL server. Each line imports only from the lines above it; a test holds the order.
 
-settings        what can be configured, and the only reader of the environment
+settings        the configuration; only this module reads the environment
 log             one line for each event, and counters for operators
-errors          error codes with their HTTP statuses, and the mask over unexpected exceptions
+errors          error codes with their HTTP statuses; masks unexpected exceptions
 security        token -> viewer; rates and budgets of a principal
 context         the state of one operation: viewer, snapshot, loaders
 loaders         one DataLoader for each relation and its arguments
-fields          how a type is declared: relations, nodes, connections, filters, enums, scalars
+fields          the kinds of fields: relations, nodes, connections, filters, enums, scalars
 types           the entities, one file each
 mutations       the mutations, one file for each entity
 queries         the root Query

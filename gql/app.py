@@ -48,9 +48,9 @@ _READY_WITHIN = 2.0
 def create_app(settings: Settings, *, token: str | None = None) -> Starlette:
     """The ASGI application. `settings.database_url` must be given.
 
-    A `token` is put into GraphiQL's headers; as whoever gets the page has it then, only this machine's addresses are
-    answered. Raises `ConfigurationError` where no key to verify tokens is configured, or where the manifest of
-    trusted documents is not as it should be. Connects when something is asked for.
+    A `token` is put into GraphiQL's headers. Everyone who loads the page then gets it, so only requests for this
+    machine's addresses are answered. Raises `ConfigurationError` without a key to verify tokens, and for an invalid
+    manifest of trusted documents. The database is connected with the first request.
     """
     if settings.database_url is None:
         raise ValueError("database_url must be given: the command line starts the embedded server")
@@ -78,7 +78,7 @@ def create_app(settings: Settings, *, token: str | None = None) -> Starlette:
         exception_handlers={HTTPException: _show_http_exception, Exception: _show_failure},
         lifespan=partial(_lifespan, database, rates, hub, settings.changes_days),
     )
-    # A redirect would repeat the Host header, which anybody can choose, and drop the body of a POST.
+    # A redirect would repeat the Host header, which the client chooses, and drop the body of a POST.
     app.router.redirect_slashes = False
     return app
 
@@ -93,7 +93,7 @@ def _optional_routes(settings: Settings) -> list[BaseRoute]:
 
 
 def create_configured_app() -> Starlette:
-    """The application of the environment's settings: what `uvicorn --factory` and its workers call."""
+    """The application, configured by the environment: for `uvicorn --factory` and its workers."""
     configure_log()
     with starting():
         app = create_app(Settings())
@@ -102,7 +102,7 @@ def create_configured_app() -> Starlette:
 
 
 def build_pipeline(settings: Settings, database: Database, rates: RateLimiter | None) -> Pipeline:
-    """What every transport has its operations answered by."""
+    """The pipeline that answers the operations of every transport."""
     schema = build_schema()
     return Pipeline(
         PersistedDocuments(Documents(schema, settings), settings),
@@ -119,7 +119,7 @@ def _listen_dsn(settings: Settings) -> str | None:
 
 
 async def _is_there(database: Database, within: float, viewer: Viewer) -> bool:
-    """Whether the token's actor exists. Raises `UnavailableError` where that is not known within so many seconds."""
+    """Whether the token's actor exists. Raises `UnavailableError` without an answer within the time limit."""
     try:
         async with asyncio.timeout(within):
             return await exists(database, viewer)
@@ -131,7 +131,8 @@ async def _is_there(database: Database, within: float, viewer: Viewer) -> bool:
 async def _lifespan(
     database: Database, rates: RateLimiter | None, hub: Hub, changes_days: int, _app: Starlette
 ) -> AsyncIterator[None]:
-    # A worker that takes another's place while the database is away must not give up, and all others with it.
+    # A worker that replaces another one while the database is unavailable must start: if it failed, the supervisor
+    # would stop all workers.
     await database.start(connect=False)
     removing = {asyncio.create_task(keep_removing(database, changes_days))} if changes_days else set()
     hub.start()
@@ -148,7 +149,7 @@ async def _lifespan(
 
 
 def _middleware(settings: Settings, endpoint: ASGIApp, *, demo: bool) -> list[Middleware]:
-    """From the outside to the inside."""
+    """The middleware, outermost first."""
     middleware = [Middleware(Security)]
     if demo:
         middleware.append(Middleware(ThisMachine))
@@ -169,7 +170,7 @@ def _middleware(settings: Settings, endpoint: ASGIApp, *, demo: bool) -> list[Mi
 
 
 async def _show_http_exception(_request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)  # noqa: S101  # Starlette calls this for no other
+    assert isinstance(error, HTTPException)  # noqa: S101  # Starlette calls this for HTTPException only
     return error_response(HttpError(error.status_code, error.detail, headers=error.headers))
 
 
@@ -188,7 +189,7 @@ async def _to_graphiql(_request: Request) -> Response:
 
 
 async def _readiness(database: Database, _request: Request) -> Response:
-    """Whether the database answers and has tables that this version can serve. Says no more than that."""
+    """Whether the database answers and has tables that this version can serve. The answer has no details."""
     try:
         async with (
             asyncio.timeout(_READY_WITHIN),
@@ -199,7 +200,7 @@ async def _readiness(database: Database, _request: Request) -> Response:
             read_only = await is_read_only(connection)
             # The last statement: in a database without a migration, it fails and ends the transaction.
             schema = await state(connection)
-    except Exception:  # noqa: BLE001  # a database can fail in every way, and all of them mean the same here
+    except Exception:  # noqa: BLE001  # any failure of the database means not ready
         return JSONResponse({"status": "unavailable", "database": "unreachable"}, 503)
     if schema is not State.SERVABLE:
         return JSONResponse({"status": "unavailable", "database": schema}, 503)

@@ -12,25 +12,25 @@ from gql.security.rate import RateLimiter
 
 @dataclass(slots=True)
 class Context:
-    """Made for each operation, without any work: the snapshot connects when it is first read."""
+    """Made for each operation. Making it costs nothing: the snapshot connects when it is first read."""
 
     viewer: Viewer
     database: Database
     cost: int = 0
-    """How many nodes the operation could return."""
+    """The most nodes that the operation can return."""
     rates: RateLimiter | None = None
     is_charged: bool = True
     """Whether closing charges the viewer. What is executed for several is charged by whoever executes it."""
     reads_once: bool = False
     loaders: dict[Any, Any] = field(default_factory=dict)
     seconds: float = 0.0
-    """Database time of the snapshots that were closed, and of whatever else the operation did there."""
+    """Database time of the closed snapshots and of writes."""
     returned: int | None = None
-    """How many nodes a finished operation returned, at most; None if that is not known."""
+    """The most nodes that the finished operation can have returned; None if unknown."""
     event: Any = None
     """What the root field of a subscription is resolved from."""
     outcomes: dict[str, Any] = field(default_factory=dict)
-    """What the fields of a mutation came to so far, by response key: outcomes, or the exceptions that they raised."""
+    """The results of a mutation's fields so far, by response key: outcomes, or the exceptions that they raised."""
     snapshot: Snapshot = field(init=False)
 
     def __post_init__(self) -> None:
@@ -45,7 +45,7 @@ class Context:
 
     async def close(self) -> None:
         """Release the connection and charge the database time. Loaders that ask later get an error."""
-        # Loaders refer to this context: without this, all rows would stay until Python looks for cycles.
+        # Loaders refer to this context: otherwise all rows would stay in memory until the garbage collector runs.
         self.loaders.clear()
         try:
             await self.snapshot.close()

@@ -1,8 +1,8 @@
-"""Errors as clients see them: their codes, what each code means over HTTP, and the mask over everything unexpected.
+"""Errors for clients: their codes, the HTTP status of each code, and the masking of unexpected exceptions.
 
-Only errors that were raised for clients keep their message. Any other exception is logged and replaced: by
-`SERVICE_UNAVAILABLE` if the same request may succeed later, otherwise by `INTERNAL_SERVER_ERROR`. The response has an
-id that the log line has too.
+Only errors raised for clients keep their message. Any other exception is logged and replaced: by `SERVICE_UNAVAILABLE`
+if the same request may succeed later, otherwise by `INTERNAL_SERVER_ERROR`. The response and the log line have the same
+id.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from gql.log import MASKED, describe
 
 _log = structlog.stdlib.get_logger("inbox")
 
-# Characters of the message, and places in the document, that an error of a request shows.
+# The most characters of the message and locations in the document in the error of a request.
 _MAX_MESSAGE = 500
 _MAX_LOCATIONS = 10
 
@@ -43,14 +43,14 @@ class Code(StrEnum):
 
 
 class Answer(NamedTuple):
-    """How a request that was not executed is answered."""
+    """The answer to a request that was not executed."""
 
     status: int
     """For clients that accept `application/graphql-response+json`."""
     legacy: int
-    """For clients that accept `application/json` only: most of them read no body but that of a 200."""
+    """For clients that accept only `application/json`: most of them read the body of a 200 only."""
     message: str = ""
-    """If the error has none of its own."""
+    """The default message."""
     retry_after: int | None = None
     """Seconds."""
 
@@ -64,13 +64,13 @@ ANSWERS: Final[Mapping[Code, Answer]] = {
     Code.OPERATION_TOO_COMPLEX: Answer(400, 200),
     Code.RATE_LIMITED: Answer(429, 429, "Too much was asked for in a minute"),
     Code.SERVICE_UNAVAILABLE: Answer(503, 200, "The data cannot be reached now: try again", retry_after=1),
-    # The message is part of the protocol: Apollo's clients compare it, and then send the text.
+    # The message is part of the protocol: Apollo's clients compare it, and then send the whole document.
     Code.PERSISTED_QUERY_NOT_FOUND: Answer(400, 200, "PersistedQueryNotFound"),
     Code.RESYNC_REQUIRED: Answer(400, 200),
     Code.TIMEOUT: Answer(504, 504),
     Code.INTERNAL_SERVER_ERROR: Answer(500, 500, "Internal server error"),
 }
-# Exceptions of the database that are SERVICE_UNAVAILABLE, with their messages; subclasses have their own.
+# The messages of SERVICE_UNAVAILABLE, by the exception of the database.
 _UNAVAILABLE: Final[Mapping[type[UnavailableError], str]] = {
     UnavailableError: ANSWERS[Code.SERVICE_UNAVAILABLE].message,
     CollisionError: "Others are changing the same, and nothing was changed: try again",
@@ -98,7 +98,7 @@ class RequestError(Exception):
         retry_after: int | None = None,
         strict: bool = False,
     ) -> None:
-        """Set `strict` if legacy clients get an error status too, as for what is no GraphQL request."""
+        """Set `strict` if legacy clients get an error status too, as for a request that is not a GraphQL request."""
         super().__init__(errors[0]["message"])
         self.errors = list(errors)
         self.cost = cost
@@ -108,12 +108,12 @@ class RequestError(Exception):
 
     @classmethod
     def of(cls, code: Code, *errors: GraphQLError | str, **rest: Any) -> RequestError:
-        """For errors that have `code` unless they have another one; without errors, the code's own message."""
+        """Make it from errors, which get `code` unless they have one; without errors, from the code's message."""
         return cls([_of_request(error, code) for error in errors or (ANSWERS[code].message,)], **rest)
 
     @classmethod
     def masking(cls, error: BaseException, *, strict: bool = False) -> RequestError:
-        """For an exception that is not meant for clients. Logs it."""
+        """Make it from an exception that is not meant for clients, which is logged."""
         return cls([mask(error)], strict=strict)
 
     def status(self, *, legacy: bool) -> int:
@@ -123,7 +123,7 @@ class RequestError(Exception):
 
 
 def show(error: GraphQLError) -> dict[str, Any]:
-    """`error` of a field as it goes into the response. An error that is not meant for clients is logged and masked."""
+    """The `error` of a field for the response. An error that is not meant for clients is logged and masked."""
     if "code" in (error.extensions or {}):
         return dict(error.formatted)
     cause = error.original_error or error
@@ -134,15 +134,15 @@ def show(error: GraphQLError) -> dict[str, Any]:
 
 
 def _is_clients(error: Exception) -> bool:
-    """Whether graphql-core rejected a value in the document while executing: a variable was left out or null.
+    """Whether graphql-core rejected a value in the document during execution: a missing or null variable.
 
-    Its errors about what a resolver returned have fields as their nodes, and quote what was returned.
+    Its errors about returned values are not meant for clients: their nodes are fields, and they quote the value.
     """
     return isinstance(error, GraphQLError) and any(isinstance(node, ValueNode) for node in error.nodes or ())
 
 
 def is_unavailable(error: GraphQLError) -> bool:
-    """Whether a field failed only because the database was away."""
+    """Whether a field failed because the database was unavailable."""
     return isinstance(error.original_error, UnavailableError)
 
 
@@ -151,7 +151,7 @@ def mask(error: BaseException) -> dict[str, Any]:
     error_id = uuid.uuid4().hex
     MASKED[type(error).__name__] += 1
     if isinstance(error, UnavailableError):
-        # One line without frames: while the database is away, every request fails in the same way.
+        # One line without frames: while the database is unavailable, every request fails in the same way.
         cause: BaseException = error
         while cause.__cause__ is not None:
             cause = cause.__cause__
@@ -164,7 +164,7 @@ def mask(error: BaseException) -> dict[str, Any]:
 
 
 def _of_request(error: GraphQLError | str, code: Code) -> dict[str, Any]:
-    """An error as it goes into a response, cut: messages quote what a client wrote, which can be a whole document."""
+    """An error for the response, shortened: messages quote the client's text, which can be a whole document."""
     if isinstance(error, str):
         return {"message": error, "extensions": {"code": code}}
     shown: dict[str, Any] = {**error.formatted, "message": _shorten(error.message)}

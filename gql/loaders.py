@@ -1,8 +1,8 @@
 """One DataLoader per relation, arguments and columns, made when first used and kept for the request.
 
-What a loader needs is the relation's own batch function, so there is no loader class for each relation. A resolver of
-graphql-core asks for one key and awaits a future. A plan asks for all keys of a level at once and needs no futures; its
-steps run one after the other, so no two of them ask at the same time.
+A loader calls the relation's own batch function, so there is no loader class per relation. A resolver of graphql-core
+loads one key and awaits a future. A plan loads all keys of a level at once and needs no futures; its steps run one
+after the other, so that no two of them load at the same time.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ INTERRUPTED = "the load was interrupted"
 
 
 class LevelLoader(DataLoader[Any, Any]):
-    """A DataLoader that also loads many keys as one, remembering values instead of futures."""
+    """A DataLoader that can also load many keys at once, and caches values instead of futures."""
 
     def __init__(self, batch: _Batch) -> None:
         super().__init__()
@@ -34,7 +34,7 @@ class LevelLoader(DataLoader[Any, Any]):
         self._values: dict[Any, Any] = {}
 
     async def batch_load_fn(self, keys: list[Any]) -> list[Any]:
-        """Aiodataloader's hook: the values of distinct keys."""
+        """The values of distinct keys, for aiodataloader."""
         try:
             return await self._batch(keys)
         except CancelledError as error:
@@ -42,10 +42,10 @@ class LevelLoader(DataLoader[Any, Any]):
             raise RuntimeError(INTERRUPTED) from error
 
     def load(self, key: Any) -> Future[Any]:
-        """One key's value, in a batch with the other keys asked for meanwhile.
+        """The value of one key, in a batch with the other keys that are loaded meanwhile.
 
-        Each caller gets a future of its own: graphql-core cancels what it waits for when a sibling fails, and that must
-        not cancel what others wait for.
+        Each caller gets its own future: graphql-core cancels a future when a sibling field fails, and that must not
+        cancel the loads of others.
         """
         shared = super().load(key)
         own = self.loop.create_future()
@@ -58,15 +58,15 @@ class LevelLoader(DataLoader[Any, Any]):
                 own.set_result(shared.result())
             else:
                 own.set_exception(error)
-                # Whoever awaits it gets the error. If graphql-core abandoned it after another error, nobody does, and
-                # asyncio would log it as never retrieved.
+                # If graphql-core abandoned the future after another error, nobody awaits it, and asyncio would log the
+                # exception as never retrieved.
                 own.exception()
 
         shared.add_done_callback(settle)
         return own
 
     async def load_level(self, keys: Sequence[Any]) -> list[Any]:
-        """The values of distinct keys, in one batch of those that are not known yet."""
+        """The values of distinct keys; those that are not cached are loaded in one batch."""
         values = self._values
         missing = [key for key in keys if key not in values] if values else keys
         if missing:
@@ -75,12 +75,12 @@ class LevelLoader(DataLoader[Any, Any]):
 
 
 def load_row(context: Context, table: type[t.Table], id_: int) -> Awaitable[Any | None]:
-    """The row of `table` with that id, or none in the viewer's account."""
+    """The row of `table` with that id; None if the viewer's account has no such row."""
     return _row_loader(context, table, ALL).load(id_)
 
 
 def load_part(context: Context, table: type[t.Table], expression: Expression, id_: int) -> Awaitable[Any]:
-    """The same with no more than its id and `expression`."""
+    """The same row with only its id and `expression`."""
     return _row_loader(context, table, frozenset({expression})).load(id_)
 
 
@@ -102,7 +102,7 @@ def load_slices(
 
 
 def load_count(context: Context, many: Many, where: tuple[Term, ...], parent: int) -> Awaitable[int]:
-    """How many children `parent` has that meet all of `where`."""
+    """The number of `parent`'s children that meet all of `where`."""
     return _count_loader(context, many, where).load(parent)
 
 
@@ -112,7 +112,7 @@ def load_counts(context: Context, many: Many, where: tuple[Term, ...], parents: 
 
 
 def load_kind_count(context: Context, where: tuple[Term, ...], kind: str) -> Awaitable[int]:
-    """How many conversations of a kind of `counts` meet all of `where`: one statement for all kinds."""
+    """The number of conversations of a kind in `counts` that meet all of `where`: one statement for all kinds."""
     return _kind_loader(context, where).load(kind)
 
 

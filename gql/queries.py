@@ -1,4 +1,4 @@
-"""The root of reading."""
+"""The root type `Query`."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from gql.types.source import Source
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who asks, as the type `Viewer` shows it: `actor_id` is a user's or an application's, never both."""
+    """The source of the type `Viewer`. `actor_id` is the id of a user or of an application."""
 
     account_id: int
     scopes: list[str]
@@ -44,7 +44,7 @@ class Caller:
 
     @classmethod
     def of(cls, viewer: scope.Viewer) -> Caller:
-        """What the token says. It needs no statement."""
+        """The caller of a token. It needs no statement."""
         is_user = viewer.actor_type is CreatorType.USER
         user, application = (viewer.actor_id, None) if is_user else (None, viewer.actor_id)
         return cls(viewer.account_id, sorted(viewer.scopes), user, application)
@@ -72,7 +72,7 @@ class ViewerType:
 
 @dataclass(frozen=True, slots=True)
 class Allowance:
-    """What the type `RateLimit` shows."""
+    """The source of the type `RateLimit`."""
 
     limit: int
     remaining: int
@@ -81,7 +81,7 @@ class Allowance:
 
 
 async def _budget(context: Context) -> Allowance | None:
-    """The viewer's budget, this operation taken off; None where there is no limit."""
+    """The viewer's budget after this operation; None without a limit."""
     if context.rates is None:
         return None
     budget = await context.rates.budget(context.viewer)
@@ -102,7 +102,7 @@ class RateLimit:
 
 @strawberry.type(description="Reads the records of the token's account. Records of other accounts do not exist here.")
 class Query:
-    """Every field answers for the account of the token only."""
+    """Every field reads only the account of the token."""
 
     conversations: Connection[Conversation] = many(
         t.Conversation.account_id,
@@ -126,10 +126,8 @@ class Query:
     )
 
     inbox_counts: InboxCounts = counts("Numbers of conversations for the tabs of an inbox.")
-    viewer: ViewerType = given(_caller, "Who sends the request.")
-    rate_limit: RateLimit | None = given(
-        _budget, "What is left of the budget per minute; null if the server has no limit."
-    )
+    viewer: ViewerType = given(_caller, "The caller: the account, actor and scopes of the token.")
+    rate_limit: RateLimit | None = given(_budget, "The rest of the budget per minute; null if the server has no limit.")
     node: Node | None = any_node("Any node by its id; null if it does not exist.")
     nodes: list[Node | None] = any_nodes(
         "Nodes by their ids, in the order of `ids`; null for each that does not exist."

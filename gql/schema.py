@@ -1,4 +1,4 @@
-"""The roots assembled into one schema, and its text."""
+"""Builds the schema from the root types, and prints it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ connections with cursors, every object has a global `id`, and times are in UTC."
 
 
 class Schema(strawberry.Schema):
-    """Strawberry's schema with a description, which Strawberry itself neither takes nor prints."""
+    """Strawberry's schema with a description of the schema itself, which Strawberry does not support."""
 
     def as_str(self) -> str:
         """The schema in SDL, its description first."""
@@ -30,7 +30,7 @@ def _definition() -> str:
 
 
 def build_schema() -> Schema:
-    """The schema. Takes some tens of milliseconds; build it once per process."""
+    """Build the schema. It takes tens of milliseconds: do it once per process."""
     link()
     schema = Schema(
         query=Query,

@@ -1,4 +1,4 @@
-"""The settings, read from the environment. No other module reads it; everything else gets this object."""
+"""The settings, read from the environment. No other module reads it: others are given this object."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from db.refusal import OperatorError
 
 PREFIX = "INBOX_"
-# What a browser sends as Origin: scheme, host and port in lower case. The scheme can be that of a mobile app.
+# An Origin header of a browser: scheme, host and port in lower case. The scheme can be that of a mobile app.
 _ORIGIN = re.compile(r"\*|[a-z][a-z0-9+.-]*://([a-z0-9._-]+|\[[0-9a-f:.]+\])(:[0-9]+)?")
 _UNPREFIXED = {"database_url": "DATABASE_URL"}
-# Options of libpq that asyncpg does not have. It would send them to the server, which rejects the connection.
+# Options of libpq that asyncpg does not support. It would send them to the server, which would reject the connection.
 _ONLY_LIBPQ = frozenset({
     *("channel_binding", "connect_timeout", "fallback_application_name", "gssencmode", "hostaddr", "keepalives"),
     *("keepalives_count", "keepalives_idle", "keepalives_interval", "load_balance_hosts", "replication"),
     *("require_auth", "requirepeer", "sslcertmode", "sslcompression", "sslsni", "tcp_user_timeout"),
 })  # fmt: skip
-# Kubernetes gives every container such variables for a service with the name `inbox`. They are not settings.
+# Kubernetes sets such variables in every container for a service with the name `inbox`. They are not settings.
 _OF_KUBERNETES = re.compile(rf"{PREFIX}(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_\d+_(TCP|UDP)(_\w+)?)?)")
 
 
@@ -34,7 +34,7 @@ class ConfigurationError(OperatorError):
 
 
 class Settings(BaseSettings):
-    """Read from `INBOX_…` and `DATABASE_URL`, then frozen. `.github/docs/configuration.md` lists each field.
+    """Read from `INBOX_…` and `DATABASE_URL`, and immutable. `.github/docs/configuration.md` lists each field.
 
     An empty variable counts as not set. Error messages never contain a value, because it may be a secret.
     """
@@ -69,14 +69,16 @@ class Settings(BaseSettings):
     jwt_issuer: str | None = Field(default=None, description="Value that a token's `iss` must have; without it, any")
     graphiql: bool = Field(default=False, description="Serve GraphiQL on `/graphql` to browsers; `inbox demo` does")
     metrics: bool = Field(
-        default=False, description="Serve counters on `/metrics` in Prometheus' text format, without a token"
+        default=False,
+        description="Serve counters on `/metrics` in Prometheus' text format, without a token: plan fallbacks, masked "
+        "errors, write retries, failures of background tasks",
     )
     max_body: int = Field(default=524_288, ge=1, description="Bytes of a request's body")
     max_json_depth: int = Field(
         default=100,
         ge=10,
         le=500,
-        description="JSON arrays and objects in each other, of a request and of an imported record",
+        description="Levels of nested JSON in a request and in an imported record",
     )
     max_tokens: int = Field(default=5_000, ge=1, description="Tokens of a document")
     max_depth: int = Field(default=12, ge=1, description="Levels of nested fields of an operation")
@@ -90,23 +92,25 @@ class Settings(BaseSettings):
         default=100_000,
         ge=0,
         le=2_147_483_647,
-        description="Nodes a minute of each user or application; 0 for no limit, of seconds neither",
+        description="Nodes per minute of each user or application; 0 disables this limit and that on seconds",
     )
     rate_seconds: float = Field(
         default=20.0,
         ge=0,
         le=1_000_000,
         allow_inf_nan=False,
-        description="Seconds a minute of each user or application, in the database and on documents; 0 for no limit",
+        description="Seconds per minute of each user or application, for statements and for reading documents; 0 "
+        "disables the limit",
     )
     rate_limit_url: SecretStr | None = Field(
-        default=None, description="`redis://…`, to limit several processes together; without it, each for itself"
+        default=None,
+        description="`redis://…`, to limit several processes together; without it, each process has its own limits",
     )
     changes_days: int = Field(
         default=30,
         ge=0,
         le=36_500,
-        description="Days that the change log keeps; older cursors need a resync. 0 keeps all",
+        description="Days for which the change log keeps changes; older cursors need a resync. 0 keeps all",
     )
     max_connections: int = Field(default=800, ge=1, description="Connections of clients, per process")
     max_sockets: int = Field(default=5_000, ge=0, description="WebSockets and event streams, per process")
@@ -119,7 +123,9 @@ class Settings(BaseSettings):
     operation_timeout: float = Field(
         default=10.0, gt=0, allow_inf_nan=False, description="Seconds that an operation may take"
     )
-    document_cache: int = Field(default=1_000, ge=1, description="Parsed and validated documents kept, per process")
+    document_cache: int = Field(
+        default=1_000, ge=1, description="Parsed and validated documents in the cache, per process"
+    )
     document_bytes: int = Field(default=67_108_864, ge=1, description="Bytes of memory that they occupy together")
     documents: Path | None = Field(
         default=None, description="Manifest of trusted documents, as Relay, Apollo or GraphQL Code Generator write it"
@@ -127,7 +133,7 @@ class Settings(BaseSettings):
     documents_mode: Literal["allow", "only"] = Field(
         default="allow", description="`only` executes no document but those of the manifest"
     )
-    apq_cache: int = Field(default=1_000, ge=1, description="Automatic persisted queries kept, per process")
+    apq_cache: int = Field(default=1_000, ge=1, description="Automatic persisted queries in the cache, per process")
     apq_bytes: int = Field(default=4_194_304, ge=1, description="Bytes of memory that they occupy together")
     introspection: bool = Field(
         default=False, description="Answer introspection, and suggest names in errors; `inbox demo` does"
@@ -143,7 +149,7 @@ class Settings(BaseSettings):
     @model_validator(mode="before")
     @classmethod
     def _knows_every_variable(cls, values: object) -> object:
-        """Refuse variables with our prefix that are no settings: a misspelt limit would silently not apply."""
+        """Reject unknown variables with our prefix: otherwise a misspelt limit would silently not apply."""
         known = {variable(field) for field in cls.model_fields}
         given = {name.upper() for name, value in os.environ.items() if value}
         unknown = [name for name in sorted(given - known) if name.startswith(PREFIX)]
@@ -195,12 +201,12 @@ def explain(error: ValidationError) -> list[str]:
 
 def _lines(wrong: ErrorDetails) -> list[str]:
     message = wrong["msg"].removeprefix("Value error, ")
-    # What is wrong with the settings as a whole names its variables itself.
+    # A message about the settings as a whole already names its variables.
     return [f"{variable(str(wrong['loc'][0]).lower())}: {message}"] if wrong["loc"] else message.splitlines()
 
 
 def _suggest(name: str, known: set[str]) -> str:
-    # Without the prefix, which makes any two of them look alike.
+    # Compared without the prefix, which would make any two names similar.
     names = {each.removeprefix(PREFIX): each for each in known}
     nearest = get_close_matches(name.removeprefix(PREFIX), names, n=1)
     return f"{name}: there is no such setting" + (f"; did you mean {names[nearest[0]]}?" if nearest else "")

@@ -1,8 +1,8 @@
-"""The command `inbox`. Each command stands in a module of its own, which is imported when the command is called.
+"""The command `inbox`. Each subcommand has its own module, which is imported when it is called.
 
-An expected failure is one line on standard error. The exit code is 2 for a command that cannot be understood, 1 for one
-that cannot be carried out and 130 for one that was interrupted. A traceback is a defect. Without `DATABASE_URL`, the
-embedded database is used. Only `migrate`, and `demo` in its own database, apply migrations.
+An expected failure is one line on standard error. The exit code is 2 for wrong usage, 1 for a failure and 130 for an
+interruption. A traceback is a defect. Without `DATABASE_URL`, the embedded database is used. Only `migrate`, and `demo`
+in its own database, apply migrations.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ COMMANDS = {
 class Commands(TyperGroup):
     """The commands, listed from `COMMANDS` and loaded by name.
 
-    Importing all of them takes 2.5 s of CPU, of which `inbox --help` and the shell's completion need nothing.
+    Importing all of them takes 2.5 s of CPU, and `inbox --help` and the shell's completion do not need them.
     """
 
     def __init__(self, **attributes: Any) -> None:
@@ -65,7 +65,7 @@ def load(name: str) -> Any:
     command = get_command(import_module(module).app)
     command.name = name
     if not gc.isenabled():
-        # What was imported stays. The collector never has to look at it again.
+        # Imported modules stay in memory, so the collector never has to examine them again.
         gc.freeze()
         gc.enable()
     return command
@@ -74,7 +74,7 @@ def load(name: str) -> Any:
 def main() -> None:
     """Run the command line and exit with its code. SIGTERM has the effect of Ctrl-C, so that both clean up."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    # Looking for garbage among 220,000 new objects takes 0.2 s of the 1.2 s that importing the server takes.
+    # Collecting garbage among 220,000 new objects takes 0.2 s of the 1.2 s for importing the server.
     gc.disable()
     sys.exit(run(sys.argv[1:]))
 
@@ -88,7 +88,7 @@ def run(arguments: Sequence[str]) -> int:
     except OperatorError as error:
         return _fail(str(error), code=error.code)
     except Exception as error:
-        # The module imports the drivers of the database, which take CPU time that a command that works does not need.
+        # The module imports the drivers of the database, which take CPU time that other commands do not need.
         lines = import_module("gql.cli.failure").describe(error)
         if not lines:
             raise

@@ -1,4 +1,4 @@
-"""The database that a command works on: reachable, recent enough, and migrated where that is required."""
+"""Opens the database of a command, and checks that it is reachable, recent enough and, if required, migrated."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ CONNECT_WITHIN = 10
 def opened(settings: Settings, *, migrated: bool = False, through_pooler: bool = False) -> Iterator[str]:
     """Yield the DSN of a database that answers; with `migrated`, of one that this version can serve.
 
-    Commands that need a session of PostgreSQL refuse a pooler, unless `through_pooler`. Without `database_url`, the
-    embedded server runs as long as the block. Raises `OperatorError`.
+    Commands that need a session of PostgreSQL reject a pooler; others pass `through_pooler`. Without `database_url`,
+    the embedded server runs during the block. Raises `OperatorError`.
     """
     if settings.pooler and not through_pooler:
         raise OperatorError(
@@ -37,9 +37,9 @@ def opened(settings: Settings, *, migrated: bool = False, through_pooler: bool =
 
 
 async def _check(dsn: str, *, migrated: bool) -> None:
-    """Refuse a database that cannot be used. Never repeats the DSN, which has a password."""
+    """Reject a database that cannot be used. Messages never contain the DSN, which has a password."""
     try:
-        # A statement that is run once needs no cache, and so works through a pooler too.
+        # Without a statement cache, this works through a pooler too.
         connection = await asyncpg.connect(dsn, timeout=CONNECT_WITHIN, statement_cache_size=0)
     except TimeoutError:
         raise OperatorError(f"The database cannot be reached: no answer within {CONNECT_WITHIN} seconds") from None
@@ -62,9 +62,9 @@ async def _check(dsn: str, *, migrated: bool) -> None:
 
 
 def reason(error: BaseException) -> str:
-    """Return the cause in one line: PostgreSQL's further lines can quote rows, and SQLAlchemy quotes statements."""
+    """Return the cause in one line. PostgreSQL's further lines can quote rows, and SQLAlchemy quotes statements."""
     if isinstance(error, asyncpg.InterfaceError) and isinstance(error.__context__, asyncpg.PostgresError | OSError):
-        # What ended a connection says more than what then could not be done without it.
+        # The error that ended the connection says more than the failure that followed from it.
         error = error.__context__
     if isinstance(error, DBAPIError) and error.orig is not None:
         error = error.orig.__cause__ or error.orig

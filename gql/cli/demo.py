@@ -1,7 +1,7 @@
-"""`inbox demo`: a database of its own in a folder, filled when it is empty, served with GraphiQL.
+"""`inbox demo`: serves sample data with GraphiQL, from its own database in a folder.
 
-It uses neither the database of `DATABASE_URL` nor INBOX_JWT_SECRET: whoever reaches the demo gets its token, which
-must be valid nowhere else. Its own key is created once and kept in the folder, so that tokens survive a restart.
+It uses neither `DATABASE_URL` nor `INBOX_JWT_SECRET`: everyone who can reach the demo gets its token, which must not be
+valid elsewhere. The demo's own key is created once and kept in the folder, so that tokens survive a restart.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def demo_command(
 
 
 def run_demo(settings: Settings, *, host: str, port: int, reset: bool = False) -> None:
-    """Serve the demo of the folder `settings.data` until a signal stops it, which can arrive at any moment.
+    """Serve the demo of the folder `settings.data` until a signal stops it.
 
     With `reset`, the data of an earlier demo are deleted first. Raises `OperatorError`.
     """
@@ -79,7 +79,7 @@ def run_demo(settings: Settings, *, host: str, port: int, reset: bool = False) -
         with Console(stderr=True).status(f"Starting PostgreSQL in {data}"):
             dsn = stack.enter_context(embedded(data))
             migrate(dsn)
-        # A folder that has data already, for instance from an import, is served with those.
+        # If the folder already has data, for instance from an import, those are served.
         with suppress(SeedError):
             fill(dsn, accounts=ACCOUNTS, conversations=CONVERSATIONS, now=datetime.now(UTC))
         served = settings.model_copy(
@@ -92,12 +92,12 @@ def run_demo(settings: Settings, *, host: str, port: int, reset: bool = False) -
         tune_collector()
         _announce(f"{url_of(listener)}/graphql", token)
         serve(application, listener, served)
-    # Below the `^C` that a terminal shows.
+    # On a new line, below the `^C` that a terminal shows.
     typer.echo("\nStopped", err=True)
 
 
 async def _subject(dsn: str) -> str:
-    """Return who acts in the demo: the first user of the seed or, with other data, an application."""
+    """Return the subject of the demo's token: the first user of the seed or, with other data, an application."""
     database = Database(dsn, pool_size=1)
     await database.start()
     try:
@@ -116,7 +116,7 @@ async def _subject(dsn: str) -> str:
 
 
 def _announce(url: str, token: str) -> None:
-    """Print the address, the token and a curl line. None of them is wrapped, so that they can be copied."""
+    """Print the address, the token and a curl command, without line breaks, so that they can be copied."""
     body = json.dumps({"query": _QUERY})
     command = ["curl", url, "-H", f"Authorization: Bearer {token}", "-H", "Content-Type: application/json", "-d", body]
     console = Console(soft_wrap=True, highlight=False)

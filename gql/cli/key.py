@@ -1,4 +1,4 @@
-"""The demo's signing key: kept in the demo's folder, so that its tokens survive a restart."""
+"""The demo's signing key, in the demo's folder, so that its tokens survive a restart."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from pydantic import SecretStr
 
 
 def key_file(data: Path) -> Path:
-    """Return where the demo of the folder `data` keeps its key."""
+    """Return the path of the key of the demo in the folder `data`."""
     return data / "demo.key"
 
 
 def read_key(data: Path) -> SecretStr | None:
-    """Return the key of the demo in the folder `data`; None where there was no demo."""
+    """Return the key of the demo in the folder `data`; None if there was no demo."""
     try:
         return SecretStr(key_file(data).read_text().strip())
     except FileNotFoundError:
@@ -25,7 +25,7 @@ def read_key(data: Path) -> SecretStr | None:
 
 
 def make_key(data: Path) -> SecretStr:
-    """Return the key of the demo; make it first where there is none, in one step, readable by its owner only."""
+    """Return the key of the demo. A missing one is created atomically, readable by its owner only."""
     if (key := read_key(data)) is not None:
         return key
     file, name = tempfile.mkstemp(dir=data, prefix=".demo.key.")

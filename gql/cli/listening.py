@@ -1,4 +1,4 @@
-"""The options of the commands that serve."""
+"""Options of `inbox serve` and `inbox demo`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`inbox seed`, and how it and `inbox demo` fill a database, with a progress bar on the terminal."""
+"""`inbox seed`, and the function that fills a database for it and for `inbox demo`, with a progress bar."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def seed_command(
 def fill(
     dsn: str, *, accounts: int, conversations: int, number: int = 1, now: datetime | None = None
 ) -> dict[str, int]:
-    """Seed a database with a progress bar on standard error; `number` picks the dice. As `db.seed.seed` otherwise."""
+    """Seed a database with a progress bar on standard error; `number` is the seed of `db.seed.seed`."""
 
     async def run() -> dict[str, int]:
         connection = await asyncpg.connect(dsn)

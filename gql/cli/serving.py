@@ -1,4 +1,4 @@
-"""`inbox serve`: checks everything that the server needs, and then serves in one or several processes."""
+"""`inbox serve`: checks the settings and the database, and then serves in one or several processes."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ def serve_command(
     settings = Settings()
     asyncio.run(Authenticator(settings).start())
     with listen(host, port) as listener, opened(settings, migrated=True, through_pooler=True) as dsn:
-        # Several workers each make an application of their own. Making one here reports once what is wrong.
+        # Each worker makes its own application. Making one here reports a mistake once, and not from each worker.
         application = create_app(settings.model_copy(update={"database_url": dsn}))
-        # Each worker reads the settings for itself, and has no other way to find an embedded server.
+        # Each worker reads the settings itself, and finds an embedded server by this variable.
         os.environ[variable("database_url")] = dsn
         configure_log()
         tune_collector()

@@ -1,4 +1,4 @@
-"""`inbox token`. It needs neither the database nor the schema, and imports neither."""
+"""`inbox token`. It imports neither the database nor the schema, because it needs neither."""
 
 from __future__ import annotations
 

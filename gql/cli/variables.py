@@ -14,7 +14,7 @@ from gql.settings import Settings, variable
 
 
 class ShowsVariables(TyperCommand):
-    """A command whose help lists the variables that it is configured by, as the README does."""
+    """A command whose help also lists the environment variables of the settings."""
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         """Print the command's own help, then the variables."""

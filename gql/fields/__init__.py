@@ -1,1 +1,1 @@
-"""How a type is declared: relations, connections, nodes, filters, enums and scalars."""
+"""Kinds of fields and inputs of which the schema consists: relations, connections, nodes, filters, enums, scalars."""

@@ -1,4 +1,4 @@
-"""Fields of the change log: where it ends, a page of it, and the node that a change is about.
+"""Fields of the change log: the cursor of its end, a page, and the node of a change.
 
 A cursor names the epoch of the database, the account and the number of a change. It is opaque to clients and accepted
 only in its canonical form.
@@ -45,7 +45,7 @@ _STATEMENTS = 2
 
 @dataclass(frozen=True, slots=True)
 class FoundChange:
-    """What the type `Change` is resolved from."""
+    """The source of the type `Change`."""
 
     table: type[t.Table]
     cursor: str
@@ -74,7 +74,7 @@ class Selection:
 
 
 class ChangesCursorField(Field):
-    """Shows where the account's log ends at the moment of the operation's snapshot."""
+    """Resolves to the cursor of the log's end in the operation's snapshot."""
 
     async def get_result(self, source: Any, info: Any, args: list[Any], kwargs: dict[str, Any]) -> str:  # noqa: ARG002
         """The cursor."""
@@ -91,7 +91,7 @@ class ChangesCursorField(Field):
 
 @dataclass(frozen=True, slots=True)
 class ChangesCursorStep:
-    """Shows the cursor."""
+    """Puts the cursor into the objects."""
 
     key: str
 
@@ -103,22 +103,22 @@ class ChangesCursorStep:
 
 
 class ChangesField(Field):
-    """Leads to a page of the log."""
+    """Resolves to a page of the log."""
 
     async def get_result(self, source: Any, info: Any, args: list[Any], kwargs: dict[str, Any]) -> FoundChanges:  # noqa: ARG002
         """The page."""
         return await find_changes(info.context, kwargs)
 
     def cost(self, measured: MeasuredField, below: Cost) -> Cost:
-        """One node for each change, and what is selected on it."""
+        """One node for each change, and the selection on it."""
         return times(size_of(measured.nodes[0], ("first",), MAX_SIZE, PAGE_SIZE), total([below], 1))
 
     def statements(self, measured: MeasuredField) -> int:  # noqa: ARG002
-        """Two, whatever the size of the page."""
+        """Two for a page of any size."""
         return _STATEMENTS
 
     def plan(self, builder: Builder, selected: SelectedField) -> None:
-        """Plan what is selected on the page."""
+        """Plan the selection on the page."""
         plan = builder.planner.plan(get_named_type(selected.definition.type), selected.details)
         read = builder.planner.read_arguments(self, selected)
         builder.add_step(selected.key, ChangesStep(selected.key, read, plan))
@@ -126,7 +126,7 @@ class ChangesField(Field):
 
 @dataclass(frozen=True, slots=True)
 class ChangesStep:
-    """Shows a page of the log."""
+    """Puts a page of the log into the objects."""
 
     key: str
     read: Arguments
@@ -141,7 +141,7 @@ class ChangesStep:
 
 
 class ChangedNodeField(Field):
-    """Leads to the node of a change in its present state, or to null if it was removed."""
+    """Resolves to the node of a change in its present state; null if it was removed."""
 
     def get_result(self, source: FoundChange, info: Any, args: list[Any], kwargs: dict[str, Any]) -> Awaitable[Any]:  # noqa: ARG002
         """The row, from the loader of its table."""
@@ -166,7 +166,7 @@ class ChangedNodeField(Field):
 
 @dataclass(frozen=True, slots=True)
 class ChangedNodeStep:
-    """Shows the nodes of a level's changes."""
+    """Puts the nodes of a level's changes into the objects."""
 
     key: str
     plans: Mapping[type[t.Table], Any]
@@ -187,17 +187,17 @@ class ChangedNodeStep:
 
 
 def change_tables() -> dict[ChangeType, type[t.Table]]:
-    """The table of each type of node that the log has."""
+    """The table of each type of node in the log."""
     return {type_: NODE_TABLES[type_.title()] for type_ in ChangeType}
 
 
 async def find_end(context: Context) -> str:
-    """The cursor of the log's end at the moment of the operation's snapshot."""
+    """The cursor of the log's end in the operation's snapshot."""
     return write_cursor(context.viewer, await changes.head(context.snapshot, context.viewer))
 
 
 async def find_changes(context: Context, values: Mapping[str, Any]) -> FoundChanges:
-    """The page that a field's arguments ask for. Raises `ClientError`."""
+    """The page for a field's arguments. Raises `ClientError`."""
     viewer = context.viewer
     size = values.get("first")
     if size is None:
@@ -257,7 +257,7 @@ def _show(viewer: Viewer, row: Any, epoch: str) -> FoundChange:
 
 
 def _allowed_types(viewer: Viewer, asked: list[ChangeType] | None) -> frozenset[ChangeType]:
-    """The types that are asked for, or all that the token allows. Raises `ClientError` for a type that it does not."""
+    """The requested types, or all that the token allows. Raises `ClientError` for a type that it does not allow."""
     missing = {type_: NODE_SCOPES[table] - viewer.scopes for type_, table in change_tables().items()}
     if asked is None:
         return frozenset(type_ for type_, scopes in missing.items() if not scopes)
@@ -275,7 +275,7 @@ def write_cursor(viewer: Viewer, position: changes.ChangePosition) -> str:
 
 
 def read_cursor(viewer: Viewer, text: str) -> changes.ChangePosition:
-    """The position that a cursor names. Raises `ClientError` for anything but a cursor of the viewer's log."""
+    """The position of a cursor. Raises `ClientError` for anything but a cursor of the viewer's log."""
     try:
         epoch, account, number = orjson.loads(urlsafe_b64decode(text + "=" * (-len(text) % 4)))
         position = changes.ChangePosition(epoch, number)
@@ -293,7 +293,7 @@ def changes_cursor(description: str) -> Any:
 
 
 def change_page(description: str) -> Any:
-    """From the root to a page of the log."""
+    """A field of the root for a page of the log."""
     field = ChangesField(python_name=None, description=description)
     first = Argument(int | None, "Returns at most n changes, 1 to 100; 100 if it is not given.")
     field.arguments = [
@@ -316,5 +316,5 @@ SELECTING = {
 
 
 def changed_node(description: str) -> Any:
-    """From a change to its node."""
+    """The field for the node of a change."""
     return ChangedNodeField(python_name=None, description=description)

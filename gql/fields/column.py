@@ -1,4 +1,4 @@
-"""Fields that show a column of their row, or an attribute of another object, as it is."""
+"""Fields with the value of a column of their row, or of an attribute of another object."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from gql.fields.field import Builder, FallbackError, Field, SelectedField
 
 
 class ColumnField(Field):
-    """Shows the column of the field's name."""
+    """Resolves to the column of the field's name."""
 
     @property
     def is_basic_field(self) -> bool:
@@ -18,7 +18,7 @@ class ColumnField(Field):
         return True
 
     def plan(self, builder: Builder, selected: SelectedField) -> None:
-        """Read it within the function that builds the objects."""
+        """Read it in the generated function that builds the objects."""
         name, type_ = self.python_name, selected.definition.type
         if builder.table is None:
             nullable = not is_non_null_type(type_)
@@ -35,5 +35,5 @@ class ColumnField(Field):
 
 
 def column(description: str) -> Any:
-    """The row's column, or the object's attribute, of the field's name."""
+    """A field for the row's column, or the object's attribute, of the same name."""
     return ColumnField(python_name=None, description=description)

@@ -18,7 +18,7 @@ class ComputedField(Field):
 
     @property
     def is_basic_field(self) -> bool:
-        """True: resolving needs the row alone."""
+        """True: resolving needs only the row."""
         return True
 
     def get_result(self, source: Any, info: Any, args: list[Any], kwargs: dict[str, Any]) -> Any:  # noqa: ARG002
@@ -26,12 +26,12 @@ class ComputedField(Field):
         return self.compute(*(getattr(source, column) for column in self.columns))
 
     def plan(self, builder: Builder, selected: SelectedField) -> None:
-        """Call the function within the one that builds the objects."""
+        """Call the function in the generated one that builds the objects."""
         type_ = selected.definition.type
         arguments = ", ".join(builder.read(column) for column in self.columns)
         value = f"{builder.bind('compute', self.compute)}({arguments})"
-        # A function may return anything, so graphql-core's leaf types check it. One that is declared to return a bool
-        # was checked by the type checker: checking again took a tenth of the time of a page.
+        # A function may return anything, so graphql-core's leaf types check the value. If it is declared to return a
+        # bool, the type checker has checked it; checking again took a tenth of the time of a page.
         if not (_returns_bool(self.compute) and get_named_type(type_).name == "Boolean" and not is_list_type(type_)):
             value = builder.serialise(value, type_, nullable=not is_non_null_type(type_))
         builder.show(selected.key, value)
@@ -42,7 +42,7 @@ def _returns_bool(compute: Callable[..., Any]) -> bool:
 
 
 def computed(compute: Callable[..., Any], *columns: Any, description: str | None = None) -> Any:
-    """A field whose value `compute` makes of the values of `columns`, or of attributes that are given by name."""
+    """A field whose value `compute` returns for the values of `columns`, or of attributes that are given by name."""
     field = ComputedField(python_name=None, description=description)
     field.compute = compute
     field.columns = tuple(column if isinstance(column, str) else column.key for column in columns)

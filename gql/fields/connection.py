@@ -1,7 +1,8 @@
-"""Connections: pages of nodes, with cursors that say where in which order a page ended.
+"""Connections: pages of nodes, with cursors that contain a position in an order.
 
-A cursor belongs to one connection field and one order; any other is refused, as a position in one order means nothing
-in another. What a connection holds is loaded when it is selected, so that asking for `totalCount` alone reads no page.
+A cursor belongs to one connection field and one order, and is rejected by others, because a position in one order means
+nothing in another. The parts of a connection are loaded when they are selected, so that `totalCount` alone reads no
+page.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from gql.loaders import load_count, load_counts, load_slice, load_slices
 T = TypeVar("T")
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-# Bytes of JSON, for the size of a response.
+# The most bytes of JSON, for the size of a response.
 _LONGEST_CURSOR = 200
 _LONGEST_NUMBER = 30
 _MILLISECOND = timedelta(milliseconds=1)
@@ -37,7 +38,7 @@ _MILLISECOND = timedelta(milliseconds=1)
 
 @strawberry.type(description="Position of a page within its connection, and the cursors of the pages around it.")
 class PageInfo:
-    """As the Relay connection specification has it, but always exact."""
+    """As in the Relay connection specification, but always exact."""
 
     has_next_page: bool = column("Whether there are nodes after this page.")
     has_previous_page: bool = column("Whether there are nodes before this page.")
@@ -54,7 +55,7 @@ class PageNodesField(Field):
         return True
 
     def cost(self, measured: MeasuredField, below: Cost) -> Cost:  # noqa: ARG002
-        """One node for each row of the page, by whose size the connection multiplies."""
+        """One node for each row of the page; the connection multiplies by the size of the page."""
         return total([below], 1)
 
 
@@ -67,7 +68,7 @@ class TotalCountField(Field):
         return True
 
     def statements(self, measured: MeasuredField) -> int:  # noqa: ARG002
-        """One beside the page's."""
+        """One, in addition to the page's."""
         return 1
 
 
@@ -81,7 +82,7 @@ class Edge(Generic[T]):
 
 @strawberry.type(description="A page of nodes.")
 class Connection(Generic[T]):
-    """One page, and how many nodes there are in all."""
+    """One page, and the total number of nodes."""
 
     edges: list[Edge[T]] = column("The nodes of this page with their cursors.")
     nodes: list[T] = PageNodesField(  # type: ignore[assignment]
@@ -95,7 +96,7 @@ class Connection(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class PendingConnection:
-    """What a connection field resolves to: one parent's children, not yet loaded. Its attributes are the fields."""
+    """The source of a connection: one parent's children, not yet loaded. Its attributes are the fields."""
 
     context: Context
     many: Many
@@ -116,12 +117,12 @@ class PendingConnection:
 
     @property
     async def page_info(self) -> PageInfo:
-        """What lies around the page."""
+        """The cursors around the page."""
         return page_info(self.field, self.window.order, await self._slice())
 
     @property
     def total_count(self) -> Awaitable[int]:
-        """The number, which needs no page."""
+        """The number, without a page."""
         return load_count(self.context, self.many, self.window.where, self.parent)
 
     def _slice(self) -> Awaitable[Slice]:
@@ -129,7 +130,7 @@ class PendingConnection:
 
 
 def page_info(field: str, order: Order, page: Slice) -> PageInfo:
-    """What lies around `page` of the connection `field`."""
+    """The cursors around `page` of the connection `field`."""
     ends = [encode_cursor(field, order, row) for row in (*page.rows[:1], *page.rows[-1:])]
     return PageInfo(
         has_next_page=page.has_next,
@@ -152,7 +153,7 @@ def _write_cursor(field: str, order: Order, position: Position) -> str:
 
 
 def decode_cursor(field: str, order: Order, text: str) -> Position:
-    """The position that a cursor names. Raises `ClientError` for anything but a cursor of this field and order."""
+    """The position of a cursor. Raises `ClientError` for anything but a cursor of this field and order."""
     try:
         its_field, its_order, value, id_ = orjson.loads(urlsafe_b64decode(text + "=" * (-len(text) % 4)))
         position = Position(_read_value(value), _whole(id_))
@@ -160,14 +161,14 @@ def decode_cursor(field: str, order: Order, text: str) -> Position:
         raise ClientError("This is not a cursor") from None
     if (its_field, its_order) != (field, order.full_name):
         raise ClientError(f"This cursor is not one of {field} in this order")
-    # Only the very form in which it was given out is one, with a value where the order has values.
+    # Only the exact form that the server issues is accepted, with a value if the order has values.
     if not order.holds(position) or _write_cursor(field, order, position) != text:
         raise ClientError("This is not a cursor")
     return position
 
 
 def _read_value(value: Any) -> datetime | float | None:
-    """A moment from milliseconds; a number with a fraction, and nothing, as they are."""
+    """A time from milliseconds; null and a number with a fraction stay as they are."""
     return value if value is None or type(value) is float else _EPOCH + _MILLISECOND * _whole(value)
 
 
@@ -180,7 +181,7 @@ def _whole(value: Any) -> int:
 def read_page(  # noqa: PLR0913, PLR0917  # the four arguments of every connection
     field: str, order: Order, first: int | None, after: str | None, last: int | None, before: str | None
 ) -> Page:
-    """The requested page. Raises `ClientError` for sizes out of range, for both directions at once, for bad cursors."""
+    """The requested page. Raises `ClientError` for sizes out of range, both directions at once, and bad cursors."""
     if first is not None and last is not None:
         raise ClientError("Give first or last, not both")
     for name, size in (("first", first), ("last", last)):
@@ -196,7 +197,7 @@ def read_page(  # noqa: PLR0913, PLR0917  # the four arguments of every connecti
 
 @dataclass(frozen=True, slots=True)
 class EdgePlan:
-    """A selection on the edges of a connection: keys with the fields that they show, in order."""
+    """A selection on the edges of a connection: response keys with their fields, in order."""
 
     type_name: str
     keys: tuple[tuple[str, str], ...]
@@ -219,7 +220,7 @@ class EdgePlan:
 
 @dataclass(frozen=True, slots=True)
 class ConnectionPlan:
-    """A selection on a connection. `keys` are all keys in order, with the constant of those that have one."""
+    """A selection on a connection. `keys` are all response keys in order, with the constants of those that have one."""
 
     keys: tuple[tuple[str, str | None], ...]
     totals: tuple[str, ...]
@@ -227,15 +228,15 @@ class ConnectionPlan:
     edges: tuple[tuple[str, EdgePlan], ...]
     nodes: tuple[tuple[str, Any], ...]
     columns: frozenset[str | Expression]
-    """What the rows must have, beyond what cursors need."""
+    """The columns that rows must have, in addition to those of cursors."""
 
     @property
     def reads_page(self) -> bool:
-        """Whether more is selected than the number of nodes."""
+        """Whether anything but the number of nodes is selected."""
         return bool(self.page_infos or self.edges or self.nodes)
 
     async def run(self, level: Level, pending: PendingConnection, parents: Sequence[int]) -> list[dict[str, Any]]:
-        """A connection like `pending` for each of distinct parents."""
+        """A connection like `pending` for each of the distinct parents."""
         connections: list[dict[str, Any]] = [dict(self.keys) for _ in parents]
         level.count(sum(len(key) + _LONGEST_NUMBER for key, _ in self.keys), len(parents))
         many, window = pending.many, pending.window
@@ -265,7 +266,7 @@ class ConnectionPlan:
 
 
 def plan_connection(planner: Planner, type_: GraphQLNamedType, details: Details) -> ConnectionPlan:
-    """The plan of what `details` select on a connection type."""
+    """The plan of the selection `details` on a connection type."""
     keys: list[tuple[str, str | None]] = []
     totals, page_infos, edges, nodes = [], [], [], []
     columns = frozenset[str | Expression]({"id"})

@@ -1,8 +1,8 @@
-"""What an operation costs, in nodes that it could return: known from its document, but for the values of variables.
+"""The cost of an operation, in nodes that it could return. It depends on the document and on variables.
 
-Pages multiply: 50 conversations with 20 messages each are 1,050 nodes. What takes longer than to return a node, such as
-a search or a write, costs as many nodes as its kind of field or its filter says. A cost is a number, and products of
-which one factor depends on variables; those are computed for each request, in a step or two for most documents. Pure.
+Pages multiply: 50 conversations with 20 messages each are 1,050 nodes. Slower work, such as a search or a write, costs
+a number of nodes that the kind of field or the filter defines. A cost is a sum of a number and of products with a
+factor that depends on variables; for most documents a request computes one or two of those. Pure.
 """
 
 from __future__ import annotations
@@ -25,19 +25,19 @@ from graphql import (
 
 from db.page import DEFAULT_SIZE, MAX_SIZE
 
-# Digits of a number that could be the size of a page.
+# The most digits of the size of a page.
 _LONGEST_NUMBER = 10
 
 
 @dataclass(frozen=True, slots=True)
 class VariableSize:
-    """How many nodes a field leads to, where variables say it."""
+    """The number of nodes of a field, if it depends on variables."""
 
     given: tuple[int | str, ...]
     """Numbers, and names of variables that hold a number or a list."""
     most: int
     otherwise: int
-    """Where no variable has a value."""
+    """The size if no variable has a value."""
 
     def of(self, variables: Mapping[str, Any]) -> int:
         """The size with these variables."""
@@ -46,13 +46,13 @@ class VariableSize:
         return _bounded(sizes, self.most, self.otherwise)
 
 
-# By names of input fields and of enum values: what each adds to the cost of a statement, where it is given.
+# The nodes that an input field or enum value adds to the cost of a statement, by its name.
 Weights: TypeAlias = Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True)
 class VariableWeight:
-    """What a variable weighs that holds a part of an input, and `own` more where it has a value."""
+    """The weight of a variable that is a part of an input, plus `own` if it has a value."""
 
     name: str
     weights: Weights
@@ -66,7 +66,7 @@ class VariableWeight:
 
 @dataclass(frozen=True, slots=True)
 class VariableItems:
-    """How many items the lists have that a variable holds, counted up to `most`."""
+    """The number of items in the lists of a variable, counted up to `most`."""
 
     name: str
     most: int
@@ -80,13 +80,13 @@ Size: TypeAlias = int | VariableSize | VariableWeight | VariableItems
 
 
 def _bounded(sizes: list[int], most: int, otherwise: int) -> int:
-    """The largest. One that is out of bounds is refused later, with a better message."""
+    """The largest value. Values out of range are rejected later, with a better message."""
     return min(max(*sizes, 0, 0), most) if sizes else otherwise
 
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """So many nodes, and of each of `parts` so many times as its size says."""
+    """A number of nodes, plus each of `parts` multiplied by its size."""
 
     number: int = 0
     parts: tuple[tuple[Size, Cost], ...] = ()
@@ -97,16 +97,16 @@ class Cost:
 
 
 def total(costs: Iterable[Cost], number: int = 0) -> Cost:
-    """The sum, and `number` more."""
+    """The sum of the costs and `number`."""
     every = list(costs)
-    # A sum refers to what it is the sum of: what is used twice takes no more room, and is worked out once.
+    # A sum refers to its parts, so that a part that is used twice is stored and computed once.
     return Cost(
         number + sum(cost.number for cost in every), tuple((1, _variable(cost)) for cost in every if cost.parts)
     )
 
 
 def times(size: Size, cost: Cost) -> Cost:
-    """The cost for each of so many parents."""
+    """The cost multiplied by the number of parents."""
     if not isinstance(size, int):
         return Cost(0, ((size, cost),))
     return Cost(size * cost.number, ((size, _variable(cost)),) if cost.parts else ())
@@ -117,7 +117,7 @@ def _variable(cost: Cost) -> Cost:
 
 
 def _work_out(cost: Cost, variables: Mapping[str, Any], known: dict[int, int]) -> int:
-    # Parts are what is shared; a cost itself is made anew for each sum that it is in.
+    # Parts are shared; a cost itself is made for each sum.
     place = id(cost.parts)
     if place not in known:
         known[place] = sum(
@@ -128,12 +128,12 @@ def _work_out(cost: Cost, variables: Mapping[str, Any], known: dict[int, int]) -
 
 
 def page_size(node: FieldNode) -> Size:
-    """How large a page of a connection is."""
+    """The size of a page of a connection."""
     return size_of(node, ("first", "last"), MAX_SIZE, DEFAULT_SIZE)
 
 
 def list_size(node: FieldNode, argument: str, most: int) -> Size:
-    """How many items the list argument of a field has; `most` where there is no telling."""
+    """The number of items in the list argument of a field; `most` if it is unknown."""
     return size_of(node, (argument,), most, most)
 
 
@@ -147,7 +147,7 @@ def size_of(node: FieldNode, names: tuple[str, ...], most: int, otherwise: int) 
 
 
 def _number(value: ValueNode, most: int) -> int | str | None:
-    """A number, or the name of a variable; None where it is neither, nor a list."""
+    """A number or the name of a variable; None for anything else."""
     if isinstance(value, VariableNode):
         return value.name.value
     if isinstance(value, IntValueNode):
@@ -159,12 +159,12 @@ NOTHING = Cost()
 
 
 def input_cost(node: FieldNode, argument: str, weights: Weights) -> Cost:
-    """What the value of an argument weighs, wherever in it the `weights` are named."""
+    """The weight of an argument's value: the sum of the `weights` of the names anywhere in it."""
     return total(_weigh_literal(item.value, weights) for item in node.arguments or () if item.name.value == argument)
 
 
 def item_cost(node: FieldNode, argument: str, most: int) -> Cost:
-    """The number of items in the lists of an argument's value; of each variable, `most` are counted."""
+    """The number of items in the lists of an argument's value; at most `most` per variable."""
     return total(_item_literals(item.value, most) for item in node.arguments or () if item.name.value == argument)
 
 
@@ -195,7 +195,7 @@ def _item_literals(value: ValueNode, most: int) -> Cost:
         return Cost(0, ((VariableItems(value.name.value, most), Cost(1)),))
     if isinstance(value, ObjectValueNode):
         return total(_item_literals(field.value, most) for field in value.fields)
-    # The items of lists are ids, whose variables hold no lists.
+    # The items of lists are ids, so variables in a list contain no lists.
     return Cost(min(len(value.values), most)) if isinstance(value, ListValueNode) else NOTHING
 
 

@@ -23,20 +23,20 @@ from gql.fields.field import (
 from gql.fields.filters import ConversationFilter, filter_weights, read_filter
 from gql.loaders import load_kind_count, load_kind_counts
 
-# What counting costs, in nodes.
+# The cost of counting, in nodes.
 _COUNTING = 100
 _WEIGHTS = filter_weights(ConversationFilter)
 
 
 @dataclass(frozen=True, slots=True)
 class PendingCounts:
-    """What a `CountsField` leads to: which conversations to count. Nothing is counted yet."""
+    """The source of an object of numbers: the conversations to count. Nothing is counted yet."""
 
     where: tuple[Term, ...]
 
 
 class CountField(Field):
-    """The number of the field's name in `db.queries.conversation.counts`."""
+    """Resolves to the number of the field's name in `db.queries.conversation.counts`."""
 
     of_actor: bool = False
 
@@ -46,7 +46,7 @@ class CountField(Field):
         return self.of_actor
 
     def get_result(self, source: PendingCounts, info: Any, args: list[Any], kwargs: dict[str, Any]) -> Awaitable[int]:  # noqa: ARG002
-        """The number, counted together with the others that are selected."""
+        """The number, counted together with the other selected ones."""
         return load_kind_count(info.context, source.where, self.python_name)
 
     def plan(self, builder: Builder, selected: SelectedField) -> None:
@@ -56,7 +56,7 @@ class CountField(Field):
 
 
 class CountStep:
-    """Shows all numbers of one object: one statement, whatever their number. `names` are by response key."""
+    """Puts all numbers into an object with one statement. `names` are by response key."""
 
     def __init__(self) -> None:
         self.names: dict[str, str] = {}
@@ -70,14 +70,14 @@ class CountStep:
 
 
 class CountsField(Field):
-    """Leads to the numbers of the conversations that the argument `filter` selects."""
+    """Resolves to the numbers of the conversations that the argument `filter` selects."""
 
     def get_result(self, source: Any, info: Any, args: list[Any], kwargs: dict[str, Any]) -> PendingCounts:  # noqa: ARG002
         """The object with the numbers, which are counted when they are selected."""
         return PendingCounts(read_filter(kwargs.get("filter"), info.context.viewer))
 
     def cost(self, measured: MeasuredField, below: Cost) -> Cost:
-        """One statement that looks at all conversations of the account, and the conditions that take longer."""
+        """One statement that reads all conversations of the account, and its slow conditions."""
         return total([below, _cost(measured.nodes[0])])
 
     def statements(self, measured: MeasuredField) -> int:  # noqa: ARG002
@@ -85,7 +85,7 @@ class CountsField(Field):
         return 1
 
     def plan(self, builder: Builder, selected: SelectedField) -> None:
-        """Plan the numbers that are selected."""
+        """Plan the selected numbers."""
         plan = builder.planner.plan(get_named_type(selected.definition.type), selected.details)
         read = builder.planner.read_arguments(self, selected)
         builder.merged(CountsStep).fields.append((selected.key, read, plan, _cost(selected.details[0].node)))
@@ -93,13 +93,13 @@ class CountsField(Field):
 
 
 class CountsStep:
-    """Shows the objects with the numbers: one statement for all that have the same filter."""
+    """Puts the objects with the numbers into the root: one statement for all with the same filter."""
 
     def __init__(self) -> None:
         self.fields: list[tuple[str, Arguments, Any, Cost]] = []
 
     async def run(self, level: Level) -> None:
-        """Count the kinds of all objects of one filter together; each object then finds its own counted."""
+        """Count the kinds of all objects with the same filter together; each object then finds its numbers counted."""
         pending: list[PendingCounts] = []
         kinds: dict[tuple[Term, ...], dict[str, None]] = {}
         for _, read, plan, _ in self.fields:
@@ -118,12 +118,12 @@ class CountsStep:
 
 
 def _cost(node: FieldNode) -> Cost:
-    """What counting costs; conditions that take longer add their weight."""
+    """The cost of counting; slow conditions add their weight."""
     return total([input_cost(node, "filter", _WEIGHTS)], _COUNTING)
 
 
 def count(description: str, *, of_actor: bool = False) -> Any:
-    """A number, of the field's name in `db.queries.conversation.counts.COUNTS`.
+    """A field for the number of its name in `db.queries.conversation.counts.COUNTS`.
 
     `of_actor` says that it counts what belongs to the actor of the token.
     """
@@ -133,7 +133,7 @@ def count(description: str, *, of_actor: bool = False) -> Any:
 
 
 def counts(description: str) -> Any:
-    """From the root to an object of numbers."""
+    """A field of the root for an object of numbers."""
     field = CountsField(python_name=None, description=description)
     field.arguments = optional_arguments(
         {"filter": Argument(ConversationFilter | None, "Counts only conversations that match.")}

@@ -1,4 +1,4 @@
-"""Fields that lead to the row at one end of a relation's order, without a connection around it."""
+"""Fields for the first or last row of a relation, without a connection."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from gql.loaders import load_slice, load_slices
 
 
 class EndField(Field):
-    """Leads to the only row of `window` among those that refer to the source's `key`; to none where there is none."""
+    """Resolves to the only row of `window` among those that refer to the source's `key`; null if there is none."""
 
     many: Many
     window: Window
@@ -55,7 +55,7 @@ class EndField(Field):
 
 @dataclass(frozen=True, slots=True)
 class EndStep:
-    """Shows the row of each parent."""
+    """Puts the row of each parent into its object."""
 
     key: str
     field: EndField
@@ -75,12 +75,12 @@ class EndStep:
 
 
 def last(column: Any, *, order: Order = BY_ID, description: str | None = None) -> Any:
-    """To the last of the rows whose foreign key `column` refers to this one. There may be none."""
+    """A field for the last of the rows whose foreign key `column` refers to this one. There may be none."""
     return _end(column, Window(Page(size=1, backward=True), order), "id", description)
 
 
 def first(column: Any, key: str, *, description: str | None = None) -> Any:
-    """To the first, by id, of the rows whose foreign key `column` holds the source's attribute `key`."""
+    """A field for the first, by id, of the rows whose foreign key `column` has the source's attribute `key`."""
     return _end(column, Window(Page(size=1)), key, description)
 
 

@@ -1,4 +1,4 @@
-"""The closed sets of the tables as GraphQL enums, described by their docstrings, and their values here."""
+"""The enums of the tables as GraphQL enums. Their docstrings describe them; their values are described here."""
 
 from enum import StrEnum
 

@@ -1,4 +1,4 @@
-"""Fields whose value PostgreSQL computes from other rows, selected with the row where it is wanted."""
+"""Fields whose value PostgreSQL computes from other rows, selected together with the row."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from gql.loaders import load_part
 
 
 class ExpressionField(Field):
-    """Shows the value of `expression`."""
+    """Resolves to the value of `expression`."""
 
     expression: Expression
 
     async def get_result(self, source: Any, info: Any, args: list[Any], kwargs: dict[str, Any]) -> Any:  # noqa: ARG002
-        """The value, from a loader of its own: rows that are read whole have their columns only."""
+        """The value, from its own loader: rows that are read completely have columns only."""
         row = await load_part(info.context, source.table, self.expression, source.id)
         return row[self.expression.name]
 
     def statements(self, measured: MeasuredField) -> int:  # noqa: ARG002
-        """One, where graphql-core executes."""
+        """One, if graphql-core executes."""
         return 1
 
     def plan(self, builder: Builder, selected: SelectedField) -> None:
@@ -31,7 +31,7 @@ class ExpressionField(Field):
 
 
 def expression(value: Expression, description: str) -> Any:
-    """A value that is computed from other rows and selected with the row."""
+    """A field for a value that is computed from other rows and selected with the row."""
     field = ExpressionField(python_name=None, description=description)
     field.expression = value
     return field

@@ -1,7 +1,7 @@
-"""What every kind of field answers for itself: how it is resolved, what it costs, and how it is planned.
+"""The base class of all kinds of fields: a kind defines how it is resolved, its cost, and its plan.
 
-A kind is one class, derived from `Field`, in one file, with the step that its plan runs beside it. Kinds know the
-planner and the run only by the protocols below, which `gql.execution` implements.
+A kind is one class, derived from `Field`, in one file together with the step that its plan runs. Kinds use the planner
+and the run through the protocols below, which `gql.execution` implements.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from db.relations import Expression
 from gql.context import Context
 from gql.fields.cost import Cost
 
-# The places in a document where one field of a response is selected.
+# The places in a document that select one field of the response.
 Details: TypeAlias = list[FieldDetails]
 
-# Reads a field's arguments from a request's variables, by the names that its resolver has for them.
+# Reads a field's arguments from a request's variables, by the names of the resolver's parameters.
 Arguments: TypeAlias = Callable[[VariableValues], dict[str, Any]]
 
 _S = TypeVar("_S", bound="Step")
@@ -37,14 +37,14 @@ class FallbackError(Exception):
 
 
 class MeasuredField(NamedTuple):
-    """A field as a document asks for it, before its directives and variables are known."""
+    """A field as the document selects it, before its directives and variables are known."""
 
     definition: GraphQLField
     nodes: Sequence[FieldNode]
     max_list: int
     """The most items that a list argument may have."""
     selected: frozenset[str]
-    """The names of the fields that are selected on it, those of fragments included."""
+    """The names of the fields that are selected on it, including those of fragments."""
 
 
 class SelectedField(NamedTuple):
@@ -62,7 +62,7 @@ class SelectedField(NamedTuple):
 
 
 class Plan(Protocol):
-    """The plan of a selection on the rows of one table, or on objects of another kind where `table` is None."""
+    """The plan of a selection on the rows of one table, or on other objects if `table` is None."""
 
     @property
     def table(self) -> type[t.Table] | None:
@@ -70,18 +70,18 @@ class Plan(Protocol):
 
     @property
     def columns(self) -> frozenset[str | Expression]:
-        """What the rows must have."""
+        """The columns that the rows must have."""
 
 
 class Level(Protocol):
-    """The objects of one plan while they are made: one for each of `sources`, in the same order."""
+    """The objects of one plan while they are built: one for each of `sources`, in the same order."""
 
     context: Context
     variables: VariableValues
     sources: Sequence[Any]
     objects: list[dict[str, Any]]
     shown: int
-    """How often the objects are shown together, at most: more often than there are objects if parents share them."""
+    """An upper bound of how often the objects occur in the response: more than their number if parents share them."""
     found: dict[type[t.Table], Mapping[int, Any]]
     """The rows of other tables that this level refers to, by id."""
 
@@ -89,22 +89,22 @@ class Level(Protocol):
         """The column or attribute `name` of each source."""
 
     def count(self, size: int, number: int) -> None:
-        """Count objects that the step makes itself: so many, of at most `size` bytes of JSON each."""
+        """Count objects that the step builds itself: `number` of them, each with at most `size` bytes of JSON."""
 
     def add_nodes(self, number: int) -> None:
-        """Count nodes that the operation is charged for, and that become no objects by `below`."""
+        """Count nodes that the operation is charged for, and that `below` does not make into objects."""
 
     async def below(self, plan: Any, sources: Sequence[Any], *, shown: int | None = None) -> list[dict[str, Any]]:
-        """An object for each of `sources`, by a plan that a step has.
+        """An object for each of `sources`, built by the plan of a step.
 
-        If objects of this level share them, `shown` says how often they are shown together, at most.
+        If objects of this level share them, `shown` is an upper bound of how often they occur in the response.
         """
 
 
 class Step(Protocol):
-    """What a plan does for a field that leads on: it puts a value into each object of a level.
+    """Puts the value of a field with a selection of its own into each object of a level.
 
-    Whatever it raises makes graphql-core execute the operation again.
+    If it raises, graphql-core executes the operation instead.
     """
 
     async def run(self, level: Level) -> None:
@@ -115,10 +115,10 @@ class Planner(Protocol):
     """Makes plans of selections."""
 
     def plan(self, type_: GraphQLNamedType, details: Details) -> Any:
-        """The plan of what `details` select on an object type."""
+        """The plan of the selection `details` on an object type."""
 
     def collect(self, type_: GraphQLNamedType, details: Details) -> dict[str, Details]:
-        """The fields that `details` select on an object type, by response key."""
+        """The fields of the selection `details` on an object type, by response key."""
 
     def object_type(self, table: type[t.Table]) -> GraphQLObjectType:
         """The type of a table's rows."""
@@ -128,13 +128,13 @@ class Planner(Protocol):
 
 
 class Builder(Protocol):
-    """The plan of one object type's selection while it is made, field by field."""
+    """The plan of one object type's selection while it is built, field by field."""
 
     planner: Planner
 
     @property
     def table(self) -> type[t.Table] | None:
-        """The table of the rows; None where the sources are other objects."""
+        """The table of the rows; None if the sources are other objects."""
 
     def read(self, name: str | Expression) -> str:
         """Python source that reads a column or attribute of a source. A column is then selected."""
@@ -143,26 +143,26 @@ class Builder(Protocol):
         """A name for `value` in Python source."""
 
     def show(self, key: str, source: str) -> None:
-        """Show what the Python source gives, as it is."""
+        """Put the value of the Python source into the object as it is."""
 
     def serialise(self, source: str, type_: GraphQLOutputType, *, nullable: bool, verbatim: bool = False) -> str:
         """Python source that serialises a value as graphql-core would.
 
-        `verbatim` is for a value that the database holds to its type: strings and the like are then shown as they are.
+        `verbatim` is for a value whose type the database ensures: strings, for instance, then need no check.
         """
 
     def add_step(self, key: str, step: Step) -> None:
-        """Keep a place for `key`, and have `step` fill it."""
+        """Reserve `key`, for `step` to fill."""
 
     def merged(self, kind: Callable[[], _S]) -> _S:
-        """The one step of this kind that all fields of the level share. It runs before the steps of single fields."""
+        """The step of this kind that all fields of the level share. It runs before the steps of single fields."""
 
     def hold(self, key: str) -> None:
-        """Keep a place for `key`, which a merged step fills."""
+        """Reserve `key`, for a merged step to fill."""
 
 
 class Field(StrawberryField):
-    """A kind of field. Strawberry calls `get_result` where graphql-core executes."""
+    """A kind of field. Strawberry calls `get_result` if graphql-core executes."""
 
     @property
     def is_basic_field(self) -> bool:
@@ -171,7 +171,7 @@ class Field(StrawberryField):
 
     @property
     def targets(self) -> tuple[type[t.Table], ...]:
-        """The tables whose rows the field leads to."""
+        """The tables of the rows that the field resolves to."""
         return ()
 
     @property
@@ -180,11 +180,11 @@ class Field(StrawberryField):
         return False
 
     def cost(self, measured: MeasuredField, below: Cost) -> Cost:  # noqa: ARG002  # other kinds need it
-        """What the field costs for each parent, where what is selected on it costs `below`."""
+        """The cost of the field for each parent, if the selection on it costs `below`."""
         return below
 
     def statements(self, measured: MeasuredField) -> int:  # noqa: ARG002
-        """How many SQL statements the field itself takes for a whole level, at most."""
+        """The most SQL statements that the field itself takes for a whole level."""
         return 0
 
     def plan(self, builder: Builder, selected: SelectedField) -> None:
@@ -201,7 +201,7 @@ class Argument:
 
 
 def optional_arguments(arguments: Mapping[str, Argument]) -> list[StrawberryArgument]:
-    """Arguments for a field, by the names of its resolver."""
+    """Arguments for a field, by the names of the resolver's parameters."""
     return [
         StrawberryArgument(
             python_name=name,
@@ -215,7 +215,7 @@ def optional_arguments(arguments: Mapping[str, Argument]) -> list[StrawberryArgu
 
 
 def required_argument(name: str, annotation: Any, description: str) -> StrawberryArgument:
-    """An argument that a field must be given."""
+    """A required argument of a field."""
     return StrawberryArgument(
         python_name=name,
         graphql_name=None,

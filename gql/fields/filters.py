@@ -1,7 +1,7 @@
-"""Filter and order inputs, and how their values become the terms and orders of a statement.
+"""Filter and order inputs, and the conversion of their values into the terms and orders of a statement.
 
-The field of an input and its criterion in `db.queries` have the same name, so that a filter is one line here and one
-there. A field that is null or left out is ignored.
+The field of an input and its criterion in `db.queries` have the same name, so that a filter is one line in each. A
+field that is null or left out is ignored.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ from gql.fields.cost import Weights
 from gql.fields.enums import BookingStatus, Channel, JourneyStage, expose
 from gql.fields.node import decode_id
 
-# How many levels of `not` and `or` a filter may have, and how many conditions in all.
+# The most levels of `not` and `or` in a filter, and the most conditions.
 MAX_DEPTH = 3
 MAX_TERMS = 100
 
 
-# What a condition costs that may look at all conversations of the account, in nodes; the order RELEVANCE is one, too.
+# The cost in nodes of a condition that may read all conversations of the account, and of the order RELEVANCE.
 # In an account of 2,000, a search or a stage takes 5 to 8 ms of PostgreSQL's time, and a page of 50 takes 0.2. It grows
 # with the account: in one of 200,000 conversations, a search of a frequent word takes 50 ms.
 _LOOKING_AT_ALL = 100
@@ -41,7 +41,7 @@ _LOOKING_AT_ALL = 100
 def given(description: str, *, ids_of: type[t.Table] | None = None, name: str | None = None, weight: int = 0) -> Any:
     """An optional field of an input. `ids_of` is the table of its ids; `name` is for names that Python reserves.
 
-    Where it is given, each statement that reads by it costs `weight` nodes more.
+    If it is given, each statement that uses it costs `weight` nodes more.
     """
     metadata = {"ids_of": ids_of, "weight": weight}
     return strawberry.field(default=None, description=description, metadata=metadata, name=name)
@@ -64,7 +64,7 @@ class OrderDirection(StrEnum):
 
 
 class ConversationOrderField(StrEnum):
-    """What conversations are sorted by. Nulls come last in both directions; equal values are sorted by id."""
+    """Field that conversations are sorted by. Nulls come last in both directions; equal values are sorted by id."""
 
     CREATED_AT = "created_at"
     UPDATED_AT = "updated_at"
@@ -82,7 +82,7 @@ expose(
     UPDATED_AT="When it last changed.",
     LAST_MESSAGE_AT="When its newest message was sent.",
     DEADLINE_RESPONSE_AT="When the guest should have an answer.",
-    WAITING_SINCE="Since when a guest waits for an answer.",
+    WAITING_SINCE="When the guest began to wait for an answer.",
     RELEVANCE="How well it matches `search` of the filter, which is required: `DESC` returns the best match first. "
     "Only the 2,000 matches with the newest messages are ranked and returned.",
 )
@@ -93,7 +93,7 @@ class ConversationOrder:
     """A field and a direction."""
 
     field: ConversationOrderField = strawberry.field(
-        default=ConversationOrderField.LAST_MESSAGE_AT, description="What to sort by."
+        default=ConversationOrderField.LAST_MESSAGE_AT, description="Field to sort by."
     )
     direction: OrderDirection = strawberry.field(default=OrderDirection.DESC, description="Direction of the order.")
 
@@ -115,7 +115,7 @@ class DateTimeRange:
     "nothing; null is ignored. An empty filter matches everything."
 )
 class ConversationFilter:
-    """Joined by name to `db.queries.conversation.filters.FILTERS`."""
+    """Its fields have the names of `db.queries.conversation.filters.FILTERS`."""
 
     ids: list[strawberry.ID] | None = given("Conversations with these ids.", ids_of=t.Conversation)
     closed: bool | None = given("Whether they are closed.")
@@ -129,12 +129,12 @@ class ConversationFilter:
     inquiry_ids: list[strawberry.ID] | None = given("With one of these inquiries.", ids_of=t.Inquiry)
     booking_statuses: list[BookingStatus] | None = given("Connected to a booking with one of these statuses.")
     rental_ids: list[strawberry.ID] | None = given("Connected to a booking of one of these rentals.", ids_of=t.Rental)
-    client_ids: list[strawberry.ID] | None = given("One of these clients takes part.", ids_of=t.Client)
-    host_ids: list[strawberry.ID] | None = given("One of these hosts takes part.", ids_of=t.Host)
+    client_ids: list[strawberry.ID] | None = given("With one of these clients as a participant.", ids_of=t.Client)
+    host_ids: list[strawberry.ID] | None = given("With one of these hosts as a participant.", ids_of=t.Host)
     updated_since: datetime | None = given(
-        "Changed at this time or later. It can miss changes that were committed late: use `changes` to follow."
+        "Changed at this time or later. It can miss changes that were committed late: to follow changes, use `changes`."
     )
-    external_ids: list[str] | None = given("The creator's own id is one of these.")
+    external_ids: list[str] | None = given("With one of these external ids.")
     created_at: DateTimeRange | None = given("Created in this period.")
     updated_at: DateTimeRange | None = given("Last changed in this period.")
     last_message_at: DateTimeRange | None = given("The newest message was sent in this period.")
@@ -147,11 +147,11 @@ class ConversationFilter:
         "(whole, or the local part) and phones (the last four to nine digits, however they are written), booking "
         "references (whole, or their end). All words must match; `or` between words, a minus before a word and quotes "
         "around a phrase work as in web searches. Case, accents and other marks are ignored, and `Wi-Fi` and `wifi` "
-        "match each other. The last word may be a prefix of at least two letters; text without spaces, such as Chinese "
-        "or Thai, is found from its middle, too. The first 1,000 characters count. Blank text is ignored; text without "
-        "a word, such as `!?`, matches nothing. Of a conversation with more words than PostgreSQL can index (1 MB), or "
-        "more than 2,000,000 characters, the newest messages are searched; phrases are found in about its first 16,000 "
-        "words, the newest messages first.",
+        "match each other. The last word may be a prefix of at least two letters; in text without spaces, such as "
+        "Chinese or Thai, any part is found. Only the first 1,000 characters are used. Blank text is ignored; text "
+        "without a word, such as `!?`, matches nothing. If a conversation has more words than PostgreSQL can index "
+        "(1 MB), or more than 2,000,000 characters, only the newest messages are searched. Phrases are found only in "
+        "the newest 16,000 words or so.",
         weight=_LOOKING_AT_ALL,
     )
     not_: ConversationFilter | None = given(
@@ -166,7 +166,7 @@ class ConversationFilter:
     "nothing; null is ignored."
 )
 class BookingFilter:
-    """Joined by name to `db.queries.booking.FILTERS`."""
+    """Its fields have the names of `db.queries.booking.FILTERS`."""
 
     ids: list[strawberry.ID] | None = given("Bookings with these ids.", ids_of=t.Booking)
     statuses: list[BookingStatus] | None = given("With one of these statuses.")

@@ -1,4 +1,4 @@
-"""Fields that lead from the root to an object that the request carries, such as who asks."""
+"""Fields of the root for an object that the request itself determines, such as the viewer."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from gql.fields.field import Builder, Field, Level, SelectedField
 
 
 class GivenField(Field):
-    """Leads to what `give` makes of the request's context, or to null."""
+    """Resolves to the object that `give` returns for the request's context, or to null."""
 
     give: Callable[[Context], Awaitable[Any]]
 
@@ -27,14 +27,14 @@ class GivenField(Field):
         return await self.give(info.context)
 
     def plan(self, builder: Builder, selected: SelectedField) -> None:
-        """Plan what is selected on it."""
+        """Plan the selection on it."""
         plan = builder.planner.plan(get_named_type(selected.definition.type), selected.details)
         builder.add_step(selected.key, GivenStep(selected.key, self, plan))
 
 
 @dataclass(frozen=True, slots=True)
 class GivenStep:
-    """Shows the object."""
+    """Puts the object into the root."""
 
     key: str
     field: GivenField
@@ -49,7 +49,7 @@ class GivenStep:
 
 
 def given(give: Callable[[Context], Awaitable[Any]], description: str) -> Any:
-    """From the root to what `give` makes of the request's context. No statement and no node by itself."""
+    """A field of the root for the object that `give` returns for the request's context. It costs nothing by itself."""
     field = GivenField(python_name=None, description=description)
     field.give = give
     return field

@@ -1,4 +1,4 @@
-"""Fields that lead from the root to rows that their arguments name by ids."""
+"""Fields of the root for rows by their ids."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from gql.fields.node import NODE_SCOPES, GlobalId, decode_id
 from gql.fields.scalars import BigInt
 from gql.loaders import load_row, load_rows
 
-# More statements than one, however many.
+# Any number greater than one.
 _MANY = 1_000
 
 _IDS = {
@@ -40,7 +40,7 @@ _IDS = {
 
 
 class LookupField(Field):
-    """Leads to the row of `table` that its arguments name, or to none."""
+    """Resolves to the row of `table` with the id in its arguments, or to null."""
 
     table: type[t.Table]
 
@@ -55,7 +55,7 @@ class LookupField(Field):
         return load_row(context, self.table, self.find(context.viewer, kwargs))
 
     def find(self, viewer: Viewer, values: Mapping[str, Any]) -> int:
-        """The id to look up. Raises `ClientError` where not exactly one is given, and for one of another table."""
+        """The id to look up. Raises `ClientError` unless exactly one is given, and for one of another table."""
         id_, database_id = (values.get(name) for name in _IDS)
         if (id_ is None) == (database_id is None):
             raise ClientError("Give exactly one of id and databaseId")
@@ -73,7 +73,7 @@ class LookupField(Field):
         return 1
 
     def plan(self, builder: Builder, selected: SelectedField) -> None:
-        """Read the row with the columns that are selected."""
+        """Read the row with the selected columns."""
         plan = builder.planner.plan(builder.planner.object_type(self.table), selected.details)
         read = builder.planner.read_arguments(self, selected)
         builder.add_step(selected.key, LookupStep(selected.key, self, read, plan))
@@ -81,7 +81,7 @@ class LookupField(Field):
 
 @dataclass(frozen=True, slots=True)
 class LookupStep:
-    """Shows the row that the arguments name."""
+    """Puts the row into the root."""
 
     key: str
     field: LookupField
@@ -98,7 +98,7 @@ class LookupStep:
 
 
 def lookup(table: type[t.Table], *, description: str | None = None) -> Any:
-    """From the root to one row of `table`, by exactly one of its ids."""
+    """A field of the root for one row of `table`, by exactly one of its ids."""
     field = LookupField(python_name=None, description=description)
     field.table = table
     field.arguments = optional_arguments(_IDS)
@@ -106,7 +106,7 @@ def lookup(table: type[t.Table], *, description: str | None = None) -> Any:
 
 
 class NodeField(Field):
-    """Leads to the row that a global id names, of whatever type; to none where the viewer has no such row."""
+    """Resolves to the row with a global id, of any type; to null if the viewer's account has no such row."""
 
     def get_result(self, source: Any, info: Any, args: list[Any], kwargs: dict[str, Any]) -> Awaitable[Any | None]:  # noqa: ARG002
         """The row, from the loader of its table."""
@@ -128,7 +128,7 @@ class NodeField(Field):
 
 @dataclass(frozen=True, slots=True)
 class NodeStep:
-    """Shows the row that the argument `id` names."""
+    """Puts the row of the argument `id` into the root."""
 
     key: str
     read: Arguments
@@ -142,10 +142,10 @@ class NodeStep:
 
 
 class NodesField(Field):
-    """Leads to the rows that global ids name, in their order, with null for each that the viewer has not."""
+    """Resolves to the rows with global ids, in the order of the ids, with null for each that does not exist."""
 
     async def get_result(self, source: Any, info: Any, args: list[Any], kwargs: dict[str, Any]) -> list[Any]:  # noqa: ARG002
-        """The rows. graphql-core reports an exception that stands in a list at its place."""
+        """The rows. graphql-core reports an exception in the list at its index."""
         loads = (_load_any(info.context, id_) for id_ in kwargs["ids"])
         found: list[Any] = await asyncio.gather(*loads, return_exceptions=True)
         return found
@@ -166,7 +166,7 @@ class NodesField(Field):
 
 @dataclass(frozen=True, slots=True)
 class NodesStep:
-    """Shows the rows that the argument `ids` names."""
+    """Puts the rows of the argument `ids` into the root."""
 
     key: str
     read: Arguments
@@ -182,12 +182,15 @@ class NodesStep:
 def _plans(builder: Builder, selected: SelectedField) -> dict[type[t.Table], Any]:
     """A plan for each type that implements the field's interface."""
     planner = builder.planner
-    assert is_abstract_type(get_named_type(selected.definition.type))  # noqa: S101  # it leads to any node
+    assert is_abstract_type(get_named_type(selected.definition.type))  # noqa: S101  # its type is the interface
     return {table: planner.plan(planner.object_type(table), selected.details) for table in NODE_SCOPES}
 
 
 async def _nodes(level: Level, plans: Mapping[type[t.Table], Any], ids: Sequence[str]) -> list[Any]:
-    """An object for each id. Raises `ClientError` for an id that is none, or whose type the token does not allow."""
+    """An object for each id.
+
+    Raises `ClientError` for a malformed id, and for one whose type the token does not allow.
+    """
     wanted = [_allowed(level.context, decode_id(id_)) for id_ in ids]
     by_table: dict[type[t.Table], list[int]] = {}
     for id_ in wanted:
@@ -211,7 +214,7 @@ def _load_node(context: Context, id_: str) -> Awaitable[Any | None]:
 
 
 def _allowed(context: Context, id_: GlobalId) -> GlobalId:
-    """The id, if the token allows its type. The id names the type, so a refusal discloses nothing."""
+    """The id, if the token allows its type. The id contains the type, so a rejection discloses nothing."""
     missing = NODE_SCOPES[id_.table] - context.viewer.scopes
     if missing:
         raise ClientError(f"This needs the scope {', '.join(sorted(missing))}", Code.FORBIDDEN)
@@ -219,14 +222,14 @@ def _allowed(context: Context, id_: GlobalId) -> GlobalId:
 
 
 def any_node(description: str) -> Any:
-    """From the root to a row of any type, by its global id."""
+    """A field of the root for a row of any type, by its global id."""
     field = NodeField(python_name=None, description=description)
     field.arguments = [required_argument("id", strawberry.ID, "Global id of a node of any type.")]
     return field
 
 
 def any_nodes(description: str) -> Any:
-    """From the root to rows of any types, by their global ids."""
+    """A field of the root for rows of any types, by their global ids."""
     field = NodesField(python_name=None, description=description)
     field.arguments = [required_argument("ids", list[strawberry.ID], "Global ids of nodes of any types.")]
     return field

@@ -1,4 +1,4 @@
-"""Fields that lead to a connection: the rows that refer to their parent, narrowed, ordered and paged by arguments."""
+"""Fields for a connection: the rows that refer to their parent, filtered, ordered and paged by arguments."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ from gql.fields.field import (
 )
 from gql.fields.filters import filter_weights, read_filter
 
-# The field of a connection that is answered without its page.
+# The field of a connection that needs no page.
 _TOTAL = "totalCount"
-# What it costs to count rows of the whole account, in nodes. Counting the rows of another parent costs one.
+# The cost in nodes of counting rows of the whole account. Counting the rows of another parent costs one.
 _COUNTING_ACCOUNT = 20
 
-# Stands for the parents of a level, where only a field's arguments matter.
+# A placeholder for the parents of a level, because only the arguments of the field matter.
 _ANY_PARENT = 0
 
 _PAGING = {
@@ -47,17 +47,17 @@ _PAGING = {
 
 @dataclass(frozen=True, slots=True)
 class Narrowing:
-    """An argument that narrows or orders a connection, and how its value is read."""
+    """An argument that filters or orders a connection, and the function that reads its value."""
 
     argument: Argument
     terms: Callable[[Any, Viewer], tuple[Term, ...]] | None = None
     order: Callable[[Any, Any], Order] | None = None
     weights: Weights = field(default_factory=dict)
-    """What parts of its value cost in each statement that reads by it."""
+    """The cost of parts of its value in each statement that uses it."""
 
 
 def narrowed(annotation: Any, criterion: Criterion, description: str) -> Narrowing:
-    """An argument that asks for rows meeting `criterion`."""
+    """An argument for the rows that meet `criterion`."""
     return Narrowing(
         Argument(annotation | None, description),
         terms=lambda value, _viewer: () if value is None else (criterion(value),),
@@ -71,12 +71,12 @@ def filtered(annotation: Any) -> Narrowing:
 
 
 def ordered(annotation: Any, order: Callable[[Any, Any], Order], weights: Weights) -> Narrowing:
-    """An argument `orderBy` of an order input's type. `order` reads it, and the argument `filter` beside it."""
+    """An argument `orderBy` of an order input's type. `order` reads it together with the argument `filter`."""
     return Narrowing(Argument(annotation | None, "Order of the nodes."), order=order, weights=weights)
 
 
 class ManyField(Field):
-    """Leads to a connection of the rows of `many`. The parent of an account's rows is the viewer's account."""
+    """Resolves to a connection of the rows of `many`. The parent of an account's rows is the viewer's account."""
 
     many: Many
     order: Order = BY_ID
@@ -89,17 +89,17 @@ class ManyField(Field):
 
     @property
     def of_account(self) -> bool:
-        """Whether the viewer's account is the parent, so that the source does not matter."""
+        """Whether the viewer's account is the parent, so that the source is not used."""
         return bool(self.many.parent.key == ACCOUNT)
 
     def get_result(self, source: Any, info: Any, args: list[Any], kwargs: dict[str, Any]) -> PendingConnection:  # noqa: ARG002
-        """The connection, of which nothing is loaded yet."""
+        """The connection, not loaded yet."""
         place = f"{info._raw_info.parent_type.name}.{info.field_name}"  # noqa: SLF001
         context: Context = info.context
         return self.connect(context, place, context.viewer.account_id if self.of_account else source.id, kwargs)
 
     def connect(self, context: Context, place: str, parent: int, values: Mapping[str, Any]) -> PendingConnection:
-        """The connection at `place`, a `Type.field`, of `parent`, narrowed by the arguments' `values`."""
+        """The connection of `parent` for the arguments' `values`; `place` is its `Type.field`."""
         order = self.order
         where: tuple[Term, ...] = ()
         for name, narrowing in self.narrowings.items():
@@ -111,26 +111,26 @@ class ManyField(Field):
         return PendingConnection(context, self.many, Window(page, order, where), parent, place)
 
     def cost(self, measured: MeasuredField, below: Cost) -> Cost:
-        """The nodes of a page, and what counting them takes. Conditions that take longer add their weight to both."""
+        """The nodes of a page, and the cost of counting. Slow conditions add their weight to both."""
         beside = self.cost_beside(
             measured.nodes[0], reads_page=_reads_page(measured), counts=_TOTAL in measured.selected
         )
         if not _reads_page(measured):
             return beside
-        # Rows that are read for their cursors alone are read, too.
+        # Rows that are read only for their cursors count too.
         return total([times(page_size(measured.nodes[0]), below if below.number else total([below], 1)), beside])
 
     def cost_beside(self, node: FieldNode, *, reads_page: bool, counts: bool) -> Cost:
-        """What a connection costs beside the nodes of its page, for each parent."""
+        """The cost of a connection for each parent, without the nodes of its page."""
         costs: list[Cost] = [NOTHING if reads_page or counts else Cost(1)]
         for name, narrowing in self.narrowings.items():
             weight = input_cost(node, to_camel_case(name), narrowing.weights)
-            # Orders do not matter to a number.
+            # Counting does not use the order.
             costs += [weight] * (reads_page + (counts and narrowing.terms is not None))
         return total(costs, (_COUNTING_ACCOUNT if self.of_account else 1) if counts else 0)
 
     def statements(self, measured: MeasuredField) -> int:
-        """One for the page, with all that is inside of it. `TotalCountField` has one of its own."""
+        """One for the page. `TotalCountField` has one of its own."""
         return int(_reads_page(measured))
 
     def plan(self, builder: Builder, selected: SelectedField) -> None:
@@ -153,7 +153,7 @@ class ManyField(Field):
 
 @dataclass(frozen=True, slots=True)
 class ManyStep:
-    """Shows a connection in each object of a level."""
+    """Puts a connection into each object of a level."""
 
     key: str
     place: str
@@ -161,10 +161,10 @@ class ManyStep:
     read: Arguments
     connection: ConnectionPlan
     beside: Cost
-    """What is charged for each parent, and not for a node. It is not refunded."""
+    """The charge for each parent without its nodes. It is not refunded."""
 
     async def run(self, level: Level) -> None:
-        """Read the arguments, then what is selected of the connections."""
+        """Read the arguments, then the selected parts of the connections."""
         context = level.context
         values = self.read(level.variables)
         ids = [context.viewer.account_id] * len(level.sources) if self.field.of_account else level.values("id")
@@ -178,12 +178,12 @@ class ManyStep:
 
 
 def many(column: Any, *, order: Order = BY_ID, description: str | None = None, **narrowings: Narrowing) -> Any:
-    """To the rows whose foreign key `column` refers to this one. `narrowings` are arguments beyond the page's."""
+    """A field for the rows whose foreign key `column` refers to this one. `narrowings` are additional arguments."""
     return _connection(Many.along(column), order, description, narrowings)
 
 
 def through(parent: Any, child: Any, *, description: str | None = None) -> Any:
-    """To the rows that a link table joins to this one: `parent` and `child` are its foreign keys."""
+    """A field for the rows that a link table joins to this one: `parent` and `child` are its foreign keys."""
     return _connection(Many.through(parent, child), BY_ID, description, {})
 
 
@@ -196,5 +196,5 @@ def _connection(relation: Many, order: Order, description: str | None, narrowing
 
 
 def _reads_page(measured: MeasuredField) -> bool:
-    """Whether more of a connection is asked for than the number of its nodes."""
+    """Whether anything of a connection but the number of nodes is selected."""
     return not measured.selected <= {_TOTAL, "__typename"}

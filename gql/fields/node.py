@@ -1,7 +1,7 @@
-"""Nodes: the types that stand for rows, and their global ids.
+"""Nodes: the types of rows, and their global ids.
 
-An id names the type, the account and the number. It is opaque to clients, never changes, and is accepted only in the
-very form in which it was given out. The id of another account's node is well-formed and leads nowhere.
+An id contains the type, the account and the number. It is opaque to clients, never changes, and is accepted only in the
+exact form that the server issues. The id of another account's node is well-formed, but finds nothing.
 """
 
 from __future__ import annotations
@@ -24,11 +24,10 @@ from gql.fields.computed import computed
 from gql.fields.field import Builder, Field, SelectedField
 from gql.fields.scalars import BigInt
 
-# What another account's ids become: ids start at 1, so it costs what any unknown id costs, and finds nothing.
+# Replaces the ids of other accounts. Ids start at 1, so looking it up finds nothing, at the cost of any unknown id.
 NOWHERE = 0
 
-# What `@node` has declared: tables and types by the name that both share, and the scopes that selecting a table's rows
-# needs.
+# Registered by `@node`: tables and types by their common name, and the scopes that a table's rows require.
 NODE_TABLES: dict[str, type[t.Table]] = {}
 NODE_TYPES: dict[str, type] = {}
 NODE_SCOPES: dict[type[t.Table], frozenset[str]] = {}
@@ -38,14 +37,14 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True, slots=True)
 class GlobalId:
-    """A decoded id. `account` is 0 for what belongs to no account."""
+    """A decoded id. `account` is 0 for rows without an account."""
 
     table: type[t.Table]
     account: int
     id: int
 
     def seen_by(self, viewer: Viewer) -> int:
-        """The number to look up for `viewer`: `NOWHERE` where the node is another account's."""
+        """The number to look up for `viewer`: `NOWHERE` for a node of another account."""
         return self.id if self.account in {0, viewer.account_id} else NOWHERE
 
 
@@ -57,7 +56,7 @@ def encode_id(table: type[t.Table], account: int, id_: int) -> str:
 def id_encoder(table: type[t.Table], account: int) -> Callable[[int], str]:
     """`encode_id` for many rows of one table and account.
 
-    Letters, digits and colons never make one of the two characters in which the alphabets of base64 differ.
+    The standard alphabet of base64 is enough: letters, digits and colons never encode to `+` or `/`.
     """
     prefix = f"{table.__name__}:{account if issubclass(table, t.TenantTable) else 0}:".encode()
 
@@ -68,9 +67,9 @@ def id_encoder(table: type[t.Table], account: int) -> Callable[[int], str]:
 
 
 def decode_id(text: str, table: type[t.Table] | None = None) -> GlobalId:
-    """The row that an id names. Raises `ClientError` for a malformed id, and for one of another table than `table`.
+    """The row of an id. Raises `ClientError` for a malformed id, and for one of another table than `table`.
 
-    Raises `RuntimeError` before `gql.types` is imported, which declares the types of ids.
+    Raises `RuntimeError` before `gql.types` is imported, because it declares the types of ids.
     """
     if not NODE_TABLES:
         raise RuntimeError("No type is declared that an id could name: import gql.types first")
@@ -94,7 +93,7 @@ def _one(name: str) -> str:
 
 
 def _glance(text: str) -> str:
-    """`text` for a message, where it is short and harmless."""
+    """`text` for a message, if it is short and printable."""
     return f'"{text}"' if len(text) <= 50 and text.isprintable() else "What was given"  # noqa: PLR2004
 
 
@@ -109,13 +108,13 @@ class RequiresScopes:
 
 
 def require(scopes: Sequence[str]) -> str:
-    """The sentence of a description that names the scopes; empty without scopes."""
+    """The sentence about the scopes in a description; empty without scopes."""
     named = " and ".join(f"`{scope}`" for scope in scopes)
     return f"Requires the scope{'s' if len(scopes) > 1 else ''} {named}." if scopes else ""
 
 
 def required_scopes(definition: Any) -> frozenset[str]:
-    """What the directive on a Strawberry type or field requires; for a connection or edge, what its node requires."""
+    """The scopes in the directive on a Strawberry type or field; for a connection or edge, those of its node."""
     own = {scope for item in definition.directives or () if isinstance(item, RequiresScopes) for scope in item.scopes}
     nodes = (getattr(definition, "type_var_map", None) or {}).values()
     return frozenset(own).union(*(required_scopes(node.__strawberry_definition__) for node in nodes))
@@ -126,30 +125,30 @@ class IdField(Field):
 
     @property
     def is_basic_field(self) -> bool:
-        """True: resolving needs the row alone."""
+        """True: resolving needs only the row."""
         return True
 
     def get_result(self, source: Any, info: Any, args: list[Any], kwargs: dict[str, Any]) -> Any:  # noqa: ARG002
-        """Strawberry's hook."""
+        """The id of the row, for Strawberry."""
         return encode_id(source.table, source.get("account_id", 0), source.id)
 
     def plan(self, builder: Builder, selected: SelectedField) -> None:
-        """The level has one encoder for all of its rows, which have one table and account."""
+        """Use one encoder for all rows of a level, because they have the same table and account."""
         builder.show(selected.key, f"encode_id({builder.read('id')})")
 
 
 @strawberry.interface(description="An object with a global id.")
 class Node:
-    """What all rows have in common."""
+    """The interface of all rows."""
 
     id: strawberry.ID = IdField(python_name=None, description="Global id: opaque, unique across all types, and stable.")  # type: ignore[assignment]
 
 
 @dataclass_transform(kw_only_default=True)
 def node(table: type[t.Table], *, scopes: Sequence[str] = ()) -> Callable[[type[_T]], type[_T]]:
-    """Declare the class to be the node of `table`'s rows, described by its docstring, and selected only with `scopes`.
+    """Declare a class as the node of `table`'s rows, described by its docstring, which requires `scopes`.
 
-    `databaseId` comes with it. The class's name is the table's. Raises `TypeError` where it is not.
+    `databaseId` is added. Raises `TypeError` if the class does not have the table's name.
     """
     row = row_type(table)
 

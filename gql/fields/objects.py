@@ -1,4 +1,4 @@
-"""Fields that lead to a list of objects which their source already holds."""
+"""Fields for a list of objects that their source already has."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from gql.fields.field import Builder, Field, Level, SelectedField
 
 
 class ObjectsField(Field):
-    """Leads to the objects in the attribute of the field's name."""
+    """Resolves to the objects in the attribute of the field's name."""
 
     @property
     def is_basic_field(self) -> bool:
@@ -27,7 +27,7 @@ class ObjectsField(Field):
 
 @dataclass(frozen=True, slots=True)
 class ObjectsStep:
-    """Shows the objects as a list in each parent."""
+    """Puts the objects as a list into each parent."""
 
     key: str
     name: str
@@ -43,5 +43,5 @@ class ObjectsStep:
 
 
 def objects(description: str) -> Any:
-    """A list of objects in the attribute of the field's name. It takes no statement by itself."""
+    """A field for the list of objects in the attribute of its name. It takes no statement by itself."""
     return ObjectsField(python_name=None, description=description)

@@ -1,4 +1,4 @@
-"""Fields that lead along a foreign key to at most one row."""
+"""Fields for at most one row, by a foreign key."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from gql.loaders import load_row, load_rows
 
 
 class OneField(Field):
-    """Leads to at most one row, along the first of `ones` whose key is set."""
+    """Resolves to at most one row, by the first of `ones` whose key is set."""
 
     ones: tuple[One, ...] = ()
 
@@ -42,7 +42,7 @@ class OneField(Field):
         return len(self.ones)
 
     def plan(self, builder: Builder, selected: SelectedField) -> None:
-        """Read the rows together with those that other fields of the level refer to."""
+        """Read the rows together with those of other fields of the level."""
         references = builder.merged(References)
         ways = []
         for way in self.ones:
@@ -55,20 +55,20 @@ class OneField(Field):
 
 @dataclass(slots=True)
 class _Target:
-    """A table that a level refers to: by which of its own columns, and which of the table's columns are needed."""
+    """A table that a level refers to: the columns that refer to it, and the selected columns of the table."""
 
     keys: dict[str, None] = field(default_factory=dict)
     columns: frozenset[str | Expression] = frozenset({"id"})
 
 
 class References:
-    """Loads the rows that a level refers to: one statement for each table, whatever the number of fields."""
+    """Loads the rows that a level refers to: one statement for each table, for any number of fields."""
 
     def __init__(self) -> None:
         self._targets: dict[type[t.Table], _Target] = {}
 
     def add(self, one: One, plan: Plan) -> None:
-        """Load what `one` leads to, with the columns of `plan`."""
+        """Load the rows of `one`, with the columns of `plan`."""
         target = self._targets.setdefault(one.target, _Target())
         target.keys[one.key] = None
         target.columns |= plan.columns
@@ -83,7 +83,7 @@ class References:
 
 @dataclass(frozen=True, slots=True)
 class OneStep:
-    """Shows rows that the level refers to, along the first of `ways` whose key is set."""
+    """Puts the rows that the level refers to into the objects, by the first of `ways` whose key is set."""
 
     key: str
     ways: tuple[tuple[One, Any], ...]
@@ -92,12 +92,12 @@ class OneStep:
     async def run(self, level: Level) -> None:
         """Parents that refer to the same row share one object."""
         targets: list[Any] = [None] * len(level.sources)
-        # The first way wins, so it is written last.
+        # The first way has precedence, so it is written last.
         for one, plan in reversed(self.ways):
             found, ids = level.found[one.target], level.values(one.key)
             known = list({id_: None for id_ in ids if id_ in found})
             rows = [found[id_] for id_ in known]
-            # Each parent shows one of them, as often as it is shown itself.
+            # Each parent has one of them, so they occur as often as the parents.
             objects = await level.below(plan, rows, shown=level.shown)
             shown = dict(zip(known, objects, strict=True))
             targets = [earlier if id_ is None else shown.get(id_) for id_, earlier in zip(ids, targets, strict=True)]
@@ -108,14 +108,14 @@ class OneStep:
 
 
 def one(column: Any, *, description: str | None = None) -> Any:
-    """To the row that the foreign key `column` refers to."""
+    """A field for the row that the foreign key `column` refers to."""
     return either(column, description=description)
 
 
 def either(*columns: Any, description: str | None = None) -> Any:
-    """To the row that one of several foreign keys refers to, of which at most one is set: a union.
+    """A field of a union's type: the row that one of several foreign keys refers to. At most one key is set.
 
-    A source that is no row gives `One`s, whose keys are its attributes.
+    For sources that are not rows, give `One`s whose keys are attributes.
     """
     field_ = OneField(python_name=None, description=description)
     field_.ones = tuple(column if isinstance(column, One) else One.along(column) for column in columns)

@@ -1,4 +1,4 @@
-"""The scalars of the API, each with its range checked. They decide nothing about the values' meaning."""
+"""The scalars of the API. They check the form and range of values, and nothing else."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ BigInt = NewType("BigInt", int)
 _INT64 = 1 << 63
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECONDS = tuple(f".{milliseconds:03}Z" for milliseconds in range(1_000))
-# RFC 3339, with the fraction optional on the way in: the REST API's times have none.
+# RFC 3339. In input the fraction is optional, because times of the REST API have none.
 _DATE_TIME = re.compile(
     r"(\d{4}-\d\d-\d\d)[Tt](\d\d:\d\d:\d\d)(\.\d{3})?(?:([Zz])|([+-](?:[01]\d|2[0-3]):[0-5]\d))", re.ASCII
 )
 
 
 def show_date_time(value: datetime) -> str:
-    """In UTC with exactly three digits of fraction, as the scalar's specification has it."""
-    # An answer may hold thousands: put together from parts that come again, each takes a quarter of `isoformat`.
+    """In UTC with exactly three digits of fraction, as the scalar's specification requires."""
+    # A response may have thousands of times. Combining cached parts takes a quarter of the time of `isoformat`.
     since = value - _EPOCH
     return _day(since.days) + _second(since.seconds) + _MILLISECONDS[since.microseconds // 1000]
 
@@ -41,7 +41,7 @@ def _second(seconds: int) -> str:
 
 
 def read_date_time(value: Any) -> datetime:
-    """A moment in UTC. Raises GraphQLError for what is not a date-time string with an offset."""
+    """A time in UTC. Raises GraphQLError for anything but a date-time string with an offset."""
     match = _DATE_TIME.fullmatch(value) if isinstance(value, str) else None
     if match is None or match[5] == "-00:00":
         raise GraphQLError(
@@ -64,7 +64,7 @@ def read_big_int(value: Any) -> int:
 
 
 def show_decimal(value: Decimal) -> str:
-    """In plain digits, as many as the number came with: never `1E+3`."""
+    """In plain digits, all of those of the number: never `1E+3`."""
     return format(value, "f")
 
 
@@ -76,7 +76,7 @@ def read_decimal(value: Any) -> Decimal:
 
 
 def _quoted(value: Any) -> str:
-    """`value` for a message: never more than a glance of it."""
+    """`value` for a message, shortened."""
     text = repr(value) if isinstance(value, str) else str(value)
     return text if len(text) <= 50 else f"{text[:50]}…"  # noqa: PLR2004
 

@@ -1,4 +1,4 @@
-"""The root of writing: every mutation is a field here, defined in its entity's file."""
+"""The root type `Mutation`. Each mutation is defined in the file of its entity."""
 
 import strawberry
 

@@ -1,6 +1,6 @@
-"""What the inputs of mutations are made of: fields whose absence means something, and ids as a viewer's numbers.
+"""Fields of mutation inputs: optional fields whose absence differs from null, and ids as numbers.
 
-What the numbers lead to is not looked up here.
+Whether rows with these numbers exist is not checked here.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ def optional(description: str) -> Any:
 
 
 def given(value: Any) -> Any:
-    """The value, None where it was left out."""
+    """The value; None if it was left out."""
     return None if value is strawberry.UNSET else value
 
 
 def read_id(viewer: Viewer, table: type[t.Table], text: str) -> int:
-    """The number to look up in `table`. Raises `ClientError` for what is no id, or one of another table."""
+    """The number of a row of `table`. Raises `ClientError` for a malformed id, and for one of another table."""
     return decode_id(text, table).seen_by(viewer)
 
 
 def read_optional_id(viewer: Viewer, table: type[t.Table], text: str | None) -> int | None:
-    """The same, none where there is no id, be it null or left out."""
+    """The same; None if the id is null or left out."""
     return read_id(viewer, table, text) if text is not None and text is not strawberry.UNSET else None
 
 

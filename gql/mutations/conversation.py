@@ -1,4 +1,4 @@
-"""Writing conversations: inputs into values; the rules are in `db.queries.conversation.writes`."""
+"""Mutations of conversations: their inputs. The rules are in `db.queries.conversation.writes`."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class CreateConversationInput:
 
 @strawberry.input
 class Changes:
-    """What may be changed of a conversation: the whitelist of the REST API."""
+    """The attributes of a conversation that can be changed, as in the REST API."""
 
     assignee_id: strawberry.ID | None = optional("Host who is responsible; null removes the assignee.")
     closed: bool | None = optional("True closes, false reopens. Closing a closed conversation changes nothing.")
@@ -172,7 +172,7 @@ async def disconnect_bookings(transaction: Transaction, viewer: Viewer, input: D
 
 
 def _changes(viewer: Viewer, input: Changes) -> dict[str, Any]:
-    """What is given of it."""
+    """The given changes."""
     given: dict[str, Any] = {
         "assignee_id": input.assignee_id,
         "closed": input.closed,

@@ -1,11 +1,10 @@
-"""Mutations: a function of an open transaction becomes a field with its payload type.
+"""Declares mutations: a function that writes in an open transaction becomes a field with a payload type.
 
-The field opens the transaction, calls the function, commits, and only then lets the payload be read, from a later
-snapshot. A function that raises changes nothing: `RejectedError` becomes `userErrors`, anything else an error. Where
-the input has an `idempotency_key`, the function is called once for a key, however often the request arrives.
+The field opens the transaction, calls the function and commits; then the payload is read from a new snapshot. A
+function that raises changes nothing: `RejectedError` becomes `userErrors`, any other exception an error.
 
-A transaction that PostgreSQL undid for the sake of another one is run again, a few times. One whose connection was lost
-is not: only the client knows whether it may be done twice.
+A transaction that collided with another one is run again, a few times. One whose connection was lost is not: only the
+client knows whether the write may be repeated.
 """
 
 from __future__ import annotations
@@ -32,32 +31,32 @@ from gql.mutations.payload import Outcome, payload
 
 WRITE_SCOPE = "inbox_write"
 
-# How often a write is tried in all, and the longest wait in seconds before the second time; it doubles each time.
+# The number of attempts of a write, and the longest wait in seconds before the second one. It doubles each time.
 ATTEMPTS = 5
 _FIRST_WAIT = 0.02
 
 # What writing one record costs, in nodes. A mutation takes about 2 ms of CPU, as long as hundreds of nodes.
 _WRITING = 10
 
-# Calls it with the transaction, the viewer and the input; it returns the id that was written, or a list of them.
+# The function gets the transaction, the viewer and the input, and returns the written id or a list of ids.
 Function: TypeAlias = Callable[..., Awaitable[Any]]
 
 
 class MutationField(Field):
-    """Carries out `write` in a transaction of its own, then leads to the payload of its outcome."""
+    """Calls `write` in its own transaction, and resolves to the payload of the outcome."""
 
     write: Function
 
     async def get_result(self, source: Any, info: Any, args: list[Any], kwargs: dict[str, Any]) -> Outcome:  # noqa: ARG002
-        """The outcome: the one that is remembered, where a plan has carried out the write already."""
+        """The outcome; the remembered one if a plan has already executed the write."""
         return await self.carry_out(info.context, info.path.key, kwargs)
 
     async def carry_out(self, context: Context, key: str, values: Mapping[str, Any]) -> Outcome:
-        """What comes of the write for the response key `key`. What follows reads what is there after it."""
+        """The outcome of the write for the response key `key`. Later fields read from a snapshot after it."""
         if key not in context.outcomes:
             try:
                 context.outcomes[key] = await _carry_out(self.write, context, values["input"])
-            except Exception as error:  # noqa: BLE001  # it is raised below, and again where it is asked for again
+            except Exception as error:  # noqa: BLE001  # it is raised below, and again for another caller
                 context.outcomes[key] = error
             await context.renew()
         outcome = context.outcomes[key]
@@ -66,7 +65,7 @@ class MutationField(Field):
         return outcome  # type: ignore[no-any-return]
 
     def cost(self, measured: MeasuredField, below: Cost) -> Cost:
-        """What is written: a record, and one for each item of the input's lists. Then what the payload shows."""
+        """The written records: one, and one for each item of the input's lists. Then the payload."""
         items = item_cost(measured.nodes[0], "input", measured.max_list)
         return total([below, times(_WRITING, items)], _WRITING)
 
@@ -83,7 +82,7 @@ class MutationField(Field):
 
 @dataclass(frozen=True, slots=True)
 class MutationStep:
-    """Writes, and shows the payload."""
+    """Executes the write, and puts the payload into the object."""
 
     key: str
     field: MutationField
@@ -98,11 +97,10 @@ class MutationStep:
 
 
 def mutation(written: Any) -> Callable[[Function], Any]:
-    """Make a field of `async def name(transaction, viewer, input)`, whose payload holds the node of the returned id.
+    """Make a field from `async def name(transaction, viewer, input)`. Its payload has the node of the returned id.
 
-    `written` is a node type; or a list of one, and then the function returns a list of ids. Where the input has an
-    `idempotency_key`, the function takes one more argument: the id to write under, none where no key was given. The
-    function's docstring describes the field.
+    `written` is a node type, or a list with one, for a function that returns a list of ids. The function's docstring
+    describes the field.
     """
 
     def declare(function: Function) -> Any:
@@ -121,7 +119,7 @@ def mutation(written: Any) -> Callable[[Function], Any]:
 
 
 async def _carry_out(write: Function, context: Context, input: Any) -> Outcome:
-    """What comes of a write in a transaction of its own, run again where it collides. Raises `UnavailableError`."""
+    """The outcome of a write in its own transaction, which is run again if it collides. Raises `UnavailableError`."""
     attempt = 1
     while True:
         transaction: Transaction | None = None
@@ -137,6 +135,6 @@ async def _carry_out(write: Function, context: Context, input: Any) -> Outcome:
         finally:
             if transaction is not None:
                 context.seconds += transaction.seconds
-        # By chance, as those that collided would otherwise meet again.
+        # A random wait, so that the transactions that collided do not collide again.
         await asyncio.sleep(random.uniform(0, _FIRST_WAIT * 2 ** (attempt - 1)))  # noqa: S311  # no secret
         attempt += 1

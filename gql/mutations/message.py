@@ -1,4 +1,4 @@
-"""Writing messages: inputs into values; the rules are in `db.queries.message`."""
+"""Mutations of messages: their inputs. The rules are in `db.queries.message`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Writing participants: inputs into values; the rules are in `db.queries.participant`."""
+"""Mutations of participants: their inputs. The rules are in `db.queries.participant`."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class AddParticipantInput:
 async def add_participant(transaction: Transaction, viewer: Viewer, input: AddParticipantInput) -> int:
     """Adds a host or a client to a conversation. A member who takes part already is returned unchanged."""
     member = decode_id(input.member_id)
-    # An id of neither table is refused as one that is not a host's.
+    # An id of another table is rejected as not the id of a Host.
     table = t.Client if member.table is t.Client else t.Host
     return await participant.add(
         transaction,

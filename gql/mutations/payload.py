@@ -1,4 +1,4 @@
-"""What mutations return: the nodes that were written, or why nothing was."""
+"""Payloads of mutations: the written nodes, or the user errors."""
 
 from __future__ import annotations
 
@@ -46,14 +46,14 @@ class UserError:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a payload resolves from: the ids of the nodes that were written, or why nothing was."""
+    """The source of a payload: the ids of the written nodes, and the problems if nothing was written."""
 
     written: Any
     user_errors: Sequence[Problem]
 
 
 class WrittenField(Field):
-    """Leads to the rows of `table` that were written, in the order of their ids in the outcome."""
+    """Resolves to the written rows of `table`, in the order of their ids in the outcome."""
 
     table: type[t.Table]
 
@@ -80,14 +80,14 @@ class WrittenField(Field):
 
 @dataclass(frozen=True, slots=True)
 class WrittenStep:
-    """Shows the rows that were written."""
+    """Puts the written rows into the payload."""
 
     key: str
     table: type[t.Table]
     plan: Any
 
     async def run(self, level: Level) -> None:
-        """One statement for each payload, of which there is one."""
+        """One statement, because a level has one payload."""
         for source, target in zip(level.sources, level.objects, strict=True):
             ids = source.written or []
             rows = await load_rows(level.context, self.table, ids, self.plan.columns) if ids else []
@@ -97,34 +97,34 @@ class WrittenStep:
 
 
 class ProblemsField(Field):
-    """Leads to the reasons why nothing was written."""
+    """Resolves to the problems of the outcome."""
 
     @property
     def is_basic_field(self) -> bool:
-        """True: they are an attribute of the outcome."""
+        """True: problems are an attribute of the outcome."""
         return True
 
     def plan(self, builder: Builder, selected: SelectedField) -> None:
-        """Plan what is selected of each."""
+        """Plan the selection on a problem."""
         plan = builder.planner.plan(get_named_type(selected.definition.type), selected.details)
         builder.add_step(selected.key, ProblemsStep(selected.key, plan))
 
 
 @dataclass(frozen=True, slots=True)
 class ProblemsStep:
-    """Shows the problems of each payload."""
+    """Puts the problems into the payload."""
 
     key: str
     plan: Any
 
     async def run(self, level: Level) -> None:
-        """They are there already."""
+        """No statement: the problems are in the outcome."""
         for source, target in zip(level.sources, level.objects, strict=True):
             target[self.key] = await level.below(self.plan, source.user_errors)
 
 
 def payload(name: str, written: Any) -> type:
-    """The type of a mutation's payload: what was written, named after its type, and the user errors."""
+    """The type of a mutation's payload: the written nodes, in a field named after their type, and the user errors."""
     (node,) = get_args(written) or (written,)
     shown, field = _list_field(node) if get_args(written) else _node_field(node)
     members = {

@@ -1,4 +1,4 @@
-"""The types of the API, one file an entity; and `link()`, which lets them name each other.
+"""The types of the API, one file per entity, and `link()`, which lets them refer to each other.
 
 Types refer to each other in circles. Each module imports its peers for the type checker only. `link()` puts the classes
 into the modules' namespaces before Strawberry resolves the annotations.
@@ -17,9 +17,9 @@ UNIONS = {"Creator": actor.Creator, "Member": message.Member}
 
 
 def link() -> None:
-    """Put every type into every type's module. Idempotent.
+    """Put all types into the module of each type. Idempotent.
 
-    Raises `TypeError` where a relation leads to a table that no type was declared for.
+    Raises `TypeError` if a relation leads to a table without a type.
     """
     for place, table in _referred():
         if table.__name__ not in NODE_TABLES:
@@ -34,7 +34,7 @@ def link() -> None:
 
 
 def _referred() -> Iterator[tuple[str, type[t.Table]]]:
-    """The tables that the fields of nodes lead to, with the field."""
+    """The tables to which fields of nodes lead, with the field."""
     for cls in NODES:
         for field in cls.__strawberry_definition__.fields:  # type: ignore[attr-defined]
             for table in field.targets if isinstance(field, Field) else ():

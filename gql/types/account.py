@@ -15,6 +15,6 @@ class Account(Node):
 
     business_name: str = column("Name of the company, as its guests know it.")
     email: str | None = column("E-mail address of the company.")
-    time_zone: str = column("IANA time zone such as `Europe/Lisbon`. It sets which day is today for `stage`.")
+    time_zone: str = column("IANA time zone such as `Europe/Lisbon`. It determines today's date for `stage`.")
     created_at: datetime = column("When it was created.")
     updated_at: datetime = column("When it last changed.")

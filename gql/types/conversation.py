@@ -42,7 +42,7 @@ class Conversation(Node):
     created_by: Creator | None = either(
         t.Conversation.created_by_user_id,
         t.Conversation.created_by_application_id,
-        description="Who created it; null if the record is not known here, as can be after an import.",
+        description="Who created it; null if that actor is not stored here, as can be after an import.",
     )
     created_by_id: BigInt | None = column("Id of the creator, also if `createdBy` is null.")
     created_by_type: CreatorType | None = column(
@@ -69,13 +69,13 @@ class Conversation(Node):
         description="Whether a guest waits for an answer: `waitingSince` is set.",
     )
     waiting_since: datetime | None = column(
-        "When the first guest message was sent of a wait that goes on; null if nobody waits. An answer ends a wait, "
-        "and so does closing or marking as spam. Automatic messages neither begin nor end one."
+        "When the first guest message that needs an answer was sent; null if nobody waits. An answer, closing and "
+        "marking as spam end a wait. Automatic messages neither begin nor end one."
     )
     unread_count: int = column("Number of guest messages that arrived (`createdAt`) after `readAt`.")
     stage: JourneyStage = expression(
         STAGE,
-        "Where the guest stands in the journey today, in the account's time zone, derived from the dates of the "
+        "The stage of the guest's journey today, in the account's time zone, derived from the dates of the "
         "connected bookings. With several bookings the most urgent stage is returned. Selecting it requires no "
         "bookings scope.",
     )

@@ -1,4 +1,4 @@
-"""The numbers that an inbox shows beside its conversations."""
+"""Numbers of conversations, for the tabs of an inbox."""
 
 from __future__ import annotations
 

@@ -42,11 +42,12 @@ class Message(Node):
     created_by: Creator | None = either(
         t.Message.created_by_user_id,
         t.Message.created_by_application_id,
-        description="Who handed it in; null if the record is not known here, as can be after an import.",
+        description="Who created the record, not necessarily the sender; null if that actor is not stored here, as can "
+        "be after an import.",
     )
     created_by_id: BigInt | None = column("Id of the creator, also if `createdBy` is null.")
     created_by_type: CreatorType | None = column(
-        "Whether a user or an application handed it in, also if `createdBy` is null."
+        "Whether a user or an application created it, also if `createdBy` is null."
     )
     created_at: datetime = column("When it was created.")
     updated_at: datetime = column("When it last changed.")
@@ -60,7 +61,7 @@ class Participant(Node):
     member: Member | None = either(
         t.Participant.client_id,
         t.Participant.host_id,
-        description="The host or client; null if the record is not known here, as can be after an import.",
+        description="The host or client; null if it is not stored here, as can be after an import.",
     )
     member_id: BigInt = column("Id of the host or client, also if `member` is null.")
     member_type: MemberType = column("Whether a host or a client takes part, also if `member` is null.")

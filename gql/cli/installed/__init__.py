@@ -1,10 +1,10 @@
-"""The package `inbox_graphql`: what an installed wheel starts with.
+"""The package `inbox_graphql`, the entry point of an installed wheel.
 
 PyPI has a GraphQL client called `gql`, and both can be installed side by side. A wheel therefore has `gql` and `db` in
 the folder of this package, and not among the top-level packages. The process that runs `inbox` puts that folder first
-on its path; the processes that it starts inherit the path. In a checkout, the two are found where they are.
+on its path, and the processes that it starts inherit the path. In a checkout, the path stays as it is.
 
-Deployments name `inbox_graphql:create_app` as the application: `uvicorn --factory inbox_graphql:create_app`.
+For deployments, the application is `inbox_graphql:create_app`: `uvicorn --factory inbox_graphql:create_app`.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def create_app() -> Any:
 
 
 def _load(module: str) -> Any:
-    """Import `module` of this project. Raises ImportError where another package with its name is in use already."""
+    """Import `module` of this project. Raises ImportError if another package of the same name is imported already."""
     if (_FOLDER / "gql").is_dir():
         for name in ("gql", "db"):
             other = sys.modules.get(name)

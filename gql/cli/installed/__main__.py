@@ -5,5 +5,5 @@ from __future__ import annotations
 from importlib import import_module
 
 if __name__ == "__main__":
-    # By its installed name, which a checkout does not have.
+    # Imported by its installed name, which a checkout does not have.
     import_module("inbox_graphql").main()

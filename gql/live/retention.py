@@ -1,4 +1,4 @@
-"""Removes old changes from the change log, a few at a time, in whichever process comes first."""
+"""Removes old changes from the change log, a portion at a time, in one process at a time."""
 
 from __future__ import annotations
 
@@ -12,14 +12,17 @@ from gql.log import TASK_FAILURES
 
 _log = structlog.stdlib.get_logger("inbox")
 
-# Seconds until a process looks for old changes first, between two looks, and between two removals while there are any.
+# Seconds until the first check for old changes, between two checks, and between two removals if there are more.
 _FIRST = 60.0
 _INTERVAL = 600.0
 _PAUSE = 0.1
 
 
 async def keep_removing(database: Database, days: int) -> None:
-    """Remove changes that are older than `days`, now and then, until cancelled. A failure is logged and tried later."""
+    """Remove changes that are older than `days`, periodically, until cancelled.
+
+    A failure is logged and retried later.
+    """
     pause = _FIRST
     while True:
         await asyncio.sleep(pause)
@@ -27,13 +30,13 @@ async def keep_removing(database: Database, days: int) -> None:
         try:
             if await remove_once(database, days):
                 pause = _PAUSE
-        except Exception as error:  # noqa: BLE001  # whatever it is, the next look may succeed
+        except Exception as error:  # noqa: BLE001  # the next check may succeed
             TASK_FAILURES["change retention"] += 1
             _log.warning("old changes were not removed", error=repr(error))
 
 
 async def remove_once(database: Database, days: int) -> int:
-    """Remove one portion; return how many changes it had."""
+    """Remove one portion; return its number of changes."""
     async with database.maintenance() as connection:
         removed = await changes.remove_old(connection, days)
     if removed:

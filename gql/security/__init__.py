@@ -1,1 +1,1 @@
-"""Authentication and rate limits: tokens, the keys that verify them, and budgets per principal."""
+"""Authentication and rate limits: tokens, the keys that verify them, and the budget of each principal."""

@@ -1,4 +1,4 @@
-"""Counting what principals spend: in this process, or in a Redis that several processes share.
+"""Counts the usage of principals: in this process, or in a Redis that several processes share.
 
 A window is a minute. Each count belongs to a key and to the window in which it was added; a reader gets the counts of
 the present window and of the one before it. Amounts are integers; a negative amount gives back.
@@ -17,11 +17,11 @@ import structlog
 from limits import aio
 
 WINDOW = 60.0
-# Keys per window: 100,000 take 20 MB. Beyond, the key that came first in the window is forgotten.
+# Keys per window: 100,000 take 20 MB. Beyond that, the oldest key of the window is forgotten.
 MAX_KEYS = 100_000
-# Redis adds only up to a limit. This one is never reached, and a Lua number still holds it exactly.
+# Redis adds only up to a limit. This one is never reached, and a Lua number represents it exactly.
 _NO_LIMIT = 2**53
-# Seconds that Redis has to answer, and for which it is not asked again after it did not.
+# Seconds within which Redis must answer, and seconds without requests to it after a failure.
 _PATIENCE = 0.25
 _PAUSE = 5.0
 
@@ -35,22 +35,22 @@ class Counts(NamedTuple):
     """The counts of one key."""
 
     before: int
-    """What was counted in the window before this one."""
+    """The count of the previous window."""
     spent: int
-    """What was counted in this window."""
+    """The count of this window."""
     left: float
     """Seconds until this window ends."""
 
     @property
     def weighted(self) -> int:
-        """What counts now: the previous window loses weight as this one passes."""
+        """The current sum: the weight of the previous window falls as this one passes."""
         return int(self.before * self.left / WINDOW) + self.spent
 
 
 class LocalCounter:
     """Counts in this process; windows begin with the minutes of the clock.
 
-    An operation takes 1 µs whatever the number of keys: when a minute begins, the counts are dropped as a whole.
+    An operation takes 1 µs for any number of keys: when a minute begins, all counts are dropped at once.
     """
 
     def __init__(self) -> None:
@@ -67,7 +67,7 @@ class LocalCounter:
         return Counts(self._before.get(key, 0), self._spent.get(key, 0), left)
 
     async def take(self, key: Key, amount: int, limit: int) -> bool:
-        """Add `amount`, unless more than `limit` would count then."""
+        """Add `amount`, unless the sum would exceed `limit`."""
         counts = self._read(key)
         if counts.weighted + amount > limit:
             return False
@@ -75,7 +75,7 @@ class LocalCounter:
         return True
 
     async def add(self, key: Key, amount: int) -> None:
-        """Add `amount`, whatever counts then. What is given back is at most what this window has."""
+        """Add `amount` without a limit. A negative amount lowers this window's count to 0 at most."""
         self._store(key, max(0, self._read(key).spent + amount))
 
     def _store(self, key: Key, spent: int) -> None:
@@ -96,11 +96,11 @@ class LocalCounter:
 class RedisCounter:
     """Counts in Redis; a key's windows begin with the first amount.
 
-    If Redis fails or does not answer in time, nothing counts for a while, and a warning is logged.
+    If Redis fails or does not answer in time, nothing is counted for a while, and a warning is logged.
     """
 
     def __init__(self, url: str) -> None:
-        """Raise ValueError for a URL that is not one of Redis; limits.errors.ConfigurationError without a client."""
+        """Raise ValueError for a URL of another scheme, limits.errors.ConfigurationError without a Redis client."""
         self._storage = aio.storage.RedisStorage(f"async+{url}", implementation="redispy")
         self._asks_again = -math.inf
 
@@ -112,30 +112,30 @@ class RedisCounter:
         return Counts(before, spent, spent_counts - WINDOW if spent else before_counts)
 
     async def take(self, key: Key, amount: int, limit: int) -> bool:
-        """Add `amount`, unless more than `limit` would count then."""
+        """Add `amount`, unless the sum would exceed `limit`."""
         asked = self._storage.acquire_sliding_window_entry(_text(key), limit, int(WINDOW), amount)
         return await self._answer(asked, otherwise=True)
 
     async def add(self, key: Key, amount: int) -> None:
-        """Add `amount`, whatever counts then."""
+        """Add `amount` without a limit."""
         await self.take(key, amount, _NO_LIMIT)
 
     async def _answer(self, asked: Coroutine[Any, Any, _T], otherwise: _T) -> _T:
-        """What Redis answers, or `otherwise` if there is no answer in time."""
+        """The answer of Redis, or `otherwise` without an answer in time."""
         if time.monotonic() < self._asks_again:
             asked.close()
             return otherwise
         try:
             async with asyncio.timeout(_PATIENCE):
                 return await asked
-        except Exception as error:  # noqa: BLE001  # Redis can fail in many ways, and all of them mean the same here
+        except Exception as error:  # noqa: BLE001  # any failure of Redis has the same effect
             self._asks_again = time.monotonic() + _PAUSE
             _log.warning("rate limits are not kept", error=type(error).__name__)
             return otherwise
 
     async def stop(self) -> None:
         """Disconnect."""
-        await self._storage.bridge.get_connection().aclose()  # type: ignore[attr-defined]  # of the client of Redis
+        await self._storage.bridge.get_connection().aclose()  # type: ignore[attr-defined]  # the Redis client has it
 
 
 def _text(key: Key) -> str:

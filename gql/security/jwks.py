@@ -1,6 +1,6 @@
 """The public keys that verify tokens: a JWKS from a file or URL, refreshed when a key is unknown or the set is old.
 
-Each key has exactly one algorithm. Weak keys, private keys and keys for other uses than signatures are ignored.
+Each key has exactly one algorithm. Weak keys, private keys and keys that are not for signatures are ignored.
 """
 
 from __future__ import annotations

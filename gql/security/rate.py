@@ -1,10 +1,10 @@
-"""Rate limits: what each principal may use in a minute, in nodes and in seconds of time.
+"""Rate limits: the nodes and the seconds that each principal can use per minute.
 
-Both limits are sliding windows: what was used in the previous minute counts less and less. Nodes are charged before an
-operation runs, and what it did not return is refunded. Time is that of statements in the database, and that of reading
-documents in this process; it is known, and charged, only afterwards. Counts are kept in this process, or in Redis for
-several processes. If Redis fails, requests are let through and a warning is logged. `gql.execution.measure` computes
-what an operation costs.
+Both limits are sliding windows: the weight of the previous minute's usage falls during the present one. Nodes are
+charged before an operation runs, and those that it did not return are refunded. Time is that of statements in the
+database, and that of reading documents in this process; it is charged afterwards, when it is known. Counts are kept in
+this process, or in Redis for several processes. If Redis fails, requests are let through and a warning is logged.
+`gql.execution.measure` computes the cost of an operation.
 """
 
 from __future__ import annotations
@@ -24,39 +24,39 @@ _MICROSECONDS = 1_000_000
 
 
 class Budget(NamedTuple):
-    """What a principal may still use at one moment. Times are in seconds; `now` is since the epoch."""
+    """The usage of a principal at one moment. Times are in seconds; `now` is since the epoch."""
 
     limit: int
     now: float
     before: int = 0
-    """What was used in the minute before this one."""
+    """The usage in the previous minute."""
     spent: int = 0
-    """What was used in this minute."""
+    """The usage in this minute."""
     left: float = WINDOW
-    """How long this minute lasts."""
+    """The rest of this minute."""
 
     @property
     def remaining(self) -> int:
-        """How many nodes may be used now."""
+        """The nodes that can be used now."""
         return max(0, self.limit - Counts(self.before, self.spent, self.left).weighted)
 
     @property
     def reset_at(self) -> datetime:
-        """When the whole limit is available again, if nothing else is used."""
+        """The time when the whole limit is available again, without further usage."""
         return datetime.fromtimestamp(self.now + self.wait(self.limit), UTC)
 
     def wait(self, cost: int) -> float:
-        """How long until `cost`, at most the limit, can be used."""
+        """The time until `cost`, at most the limit, can be used."""
         room = self.limit - cost
         if self.spent > room:
-            # What was used in this minute only counts less once this minute is the previous one.
+            # The weight of this minute's usage only falls once this minute is the previous one.
             return self.left + WINDOW * (1 - room / self.spent)
         if self.before == 0:
             return 0.0
         return max(0.0, self.left - WINDOW * (room - self.spent) / self.before)
 
     def retry_after(self, cost: int) -> int:
-        """How many whole seconds, at least 1, an operation of this cost must wait."""
+        """The whole seconds, at least 1, that an operation of this cost must wait."""
         return max(1, math.ceil(self.wait(cost)))
 
 
@@ -81,7 +81,7 @@ class RateLimiter:
             await self._counter.stop()
 
     async def seconds_to_wait(self, viewer: Viewer) -> int:
-        """0, or how many whole seconds the viewer must wait because its time is used up."""
+        """The whole seconds that the viewer must wait because its time is used up; 0 if it is not."""
         if not self._time_limit:
             return 0
         counts = await self._counter.read(_time(viewer))
@@ -92,7 +92,7 @@ class RateLimiter:
     async def charge(self, viewer: Viewer, cost: int) -> Budget | None:
         """Take `cost` nodes, within `bounded`, from the viewer's budget and return None.
 
-        If the nodes are not available: take nothing and return the budget.
+        If they are not available, take nothing and return the budget.
         """
         nodes = self.bounded(cost)
         if await self._counter.take(_nodes(viewer), nodes, self._limit):
@@ -100,12 +100,12 @@ class RateLimiter:
         return await self.budget(viewer)
 
     async def refund(self, viewer: Viewer, nodes: int) -> None:
-        """Give back nodes that were charged and not returned, as far as they were charged in this minute."""
+        """Refund nodes that were charged and not returned. Only charges of this minute are refunded."""
         if nodes > 0:
             await self._counter.add(_nodes(viewer), -nodes)
 
     async def spend(self, viewer: Viewer, seconds: float) -> None:
-        """Charge time that was used."""
+        """Charge the time used."""
         if self._time_limit and seconds > 0:
             await self._counter.add(_time(viewer), math.ceil(seconds * _MICROSECONDS))
 
@@ -115,7 +115,7 @@ class RateLimiter:
         return Budget(self._limit, time.time(), *counts)
 
     def bounded(self, cost: int) -> int:
-        """What an operation of this cost is charged: at least 1, and at most the limit, so that it can run at all."""
+        """The charge of an operation: at least 1, and at most the limit, so that an expensive one can still run."""
         return min(max(1, cost), self._limit)
 
 

@@ -1,4 +1,4 @@
-"""What a token says, and how one is signed: scopes, subjects, lifetimes and the HS256 key.
+"""Claims of tokens, and signing: scopes, subjects, lifetimes and the HS256 key.
 
 Nothing here needs the tables or the database, so that `inbox token` starts quickly. Tokens are verified in
 `gql.security.auth`.
@@ -24,7 +24,7 @@ MIN_SECRET = 32
 
 
 def granted(scope: str) -> frozenset[str]:
-    """The scopes in the space-separated `scope`, with those that they imply. Raises ValueError for an unknown one."""
+    """The scopes in the space-separated `scope`, and those that they imply. Raises ValueError for an unknown one."""
     named = frozenset(scope.split())
     if unknown := named - SCOPES:
         raise ValueError(f"unknown scopes: {', '.join(sorted(unknown))}")
@@ -84,7 +84,7 @@ def mint(  # noqa: PLR0913  # each is a claim of the token
 
 
 def secret_key(settings: Settings) -> jwt.PyJWK | None:
-    """Return the key of INBOX_JWT_SECRET, None where it is not set. Raises ConfigurationError where it is no secret."""
+    """Return the key of INBOX_JWT_SECRET, None if it is not set. Raises ConfigurationError for an unusable one."""
     secret = settings.jwt_secret.get_secret_value().encode() if settings.jwt_secret else b""
     if not secret:
         return None

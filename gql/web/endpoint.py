@@ -1,7 +1,7 @@
-"""The GraphQL-over-HTTP endpoint: reads a request, has the pipeline answer it, and writes the answer.
+"""The GraphQL-over-HTTP endpoint: reads a request, passes it to the pipeline, and writes the response.
 
-The profile is the specification's, with 200 for request errors where the client accepts `application/json` only. Each
-request is one line in the log, without variables, contents or tokens.
+It follows the GraphQL-over-HTTP specification, with 200 for request errors if the client accepts only
+`application/json`. Each request has one line in the log, without variables, contents or tokens.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ from gql.web.request import HttpRequest, RequestReader, negotiate, refuse_upgrad
 from gql.web.response import JSON, HttpError, compressed, error_response, rate_headers, write
 
 _COST_HEADER = b"x-request-cost"
-# The status for a client that went away, which nobody reads but in the log. nginx has the same.
+# The status in the log for a client that disconnected, as in nginx.
 _GONE = 499
-# Seconds after which it is worth knowing whether the client is still there.
+# Seconds after which the client's connection is watched.
 _PATIENCE = 0.1
 
 
 class GraphQLEndpoint:
-    """Answers the requests of one path: browsers that ask for HTML with `page`, where there is one."""
+    """Answers the requests of one path. Browsers that request HTML get `page`, if there is one."""
 
     def __init__(
         self,
@@ -49,7 +49,7 @@ class GraphQLEndpoint:
         self._compress = compress
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer any request, of any method."""
+        """Answer a request of any method."""
         request = HttpRequest(scope, receive)
         if self._page is not None and wants_page(request):
             response = self._page()
@@ -60,7 +60,7 @@ class GraphQLEndpoint:
         await (compressed(response) if self._compress else response)(scope, receive, send)
 
     async def _respond(self, request: HttpRequest, record: Record) -> Response:
-        """The response to a request, whatever goes wrong."""
+        """The response to a request, also after an unexpected exception."""
         media = JSON
         try:
             media = negotiate(request)
@@ -93,7 +93,7 @@ class GraphQLEndpoint:
         return response
 
     def _extensions(self, request: HttpRequest, record: Record) -> dict[str, Any] | None:
-        """What the operation costs, for a client that asks for it."""
+        """The cost of the operation, for a client that requests it."""
         if record.cost is None or request.header(_COST_HEADER) != "1":
             return None
         return {"cost": {"requested": record.cost, "limit": self._pipeline.limits.cost}}
@@ -101,7 +101,7 @@ class GraphQLEndpoint:
     async def _authenticate(self, request: HttpRequest, record: Record) -> Viewer:
         headers = request.lines(b"authorization")
         if len(headers) > 1:
-            # A proxy before this server may have checked another one of them.
+            # With several, a proxy may have checked another one.
             raise HttpError(400, "Send one Authorization header")
         try:
             return await self._authenticator.authenticate(headers[0] if headers else None)
@@ -113,10 +113,10 @@ class GraphQLEndpoint:
 
 
 class _Connection:
-    """Cancels the block when the client goes away, and then raises `ClientDisconnect`. The body must have been read.
+    """Cancels the block when the client disconnects, and raises `ClientDisconnect`. The body must have been read.
 
-    Most blocks are over before it is worth asking. asyncio.timeout and an async generator in place of this class take
-    4 µs more of the 110 µs that `{ __typename }` takes.
+    Most blocks end before the watch begins. asyncio.timeout and an async generator instead of this class take 4 µs
+    more, of 110 µs for `{ __typename }`.
     """
 
     def __init__(self, request: HttpRequest) -> None:

@@ -1,7 +1,7 @@
-"""Answers that a client may keep, with an entity tag, and 304 for one that it has already.
+"""Entity tags for responses that a client may cache, and 304 for one that it already has.
 
-Such an answer is kept by its client alone (`private`) and asked for again each time (`no-cache`): what it holds may
-change at any moment, and so may who may know it. What is saved is the way, not the work.
+Such a response is cached only by its client (`private`) and revalidated each time (`no-cache`), because the data and
+the client's rights may change at any time. This saves transfer, not computation.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _TAG = re.compile(r'"[^"]*"')
 
 
 def revalidated(request: HttpRequest, response: Response) -> Response:
-    """The response to a GET in a form that may be kept, or 304 where `If-None-Match` has its tag, weak or not.
+    """The response to a GET with an entity tag, or 304 if `If-None-Match` has that tag, weak or strong.
 
     The tag is strong: it changes with every byte of the body, with the media type, and with the encoding.
     """

@@ -10,8 +10,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gql.web.response import HttpError, error_response
 
-# Headers of every answer that does not set them itself: no type but its own, no frame, no other site, no cache. To
-# enforce HTTPS is up to the proxy that offers it.
+# Headers of every response that does not set them itself: no content sniffing, no frames, no use by other sites, no
+# cache. HTTPS is enforced by the proxy that offers it.
 SECURITY = (
     (b"x-content-type-options", b"nosniff"),
     (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
@@ -25,13 +25,13 @@ READ_BY_APPS = ("ETag", "Retry-After", "RateLimit-Limit", "RateLimit-Remaining",
 
 
 def add_security(headers: list[tuple[bytes, bytes]]) -> None:
-    """Append those of the security headers that are not among `headers`, whose names are in lower case."""
+    """Append the security headers that are missing in `headers`, whose names are in lower case."""
     own = dict(headers)
     headers += [header for header in SECURITY if header[0] not in own]
 
 
 class Security:
-    """Gives every answer those of the security headers that it does not have."""
+    """Adds the missing security headers to every response."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -48,7 +48,7 @@ class Security:
 
 
 class Straight:
-    """Leads to the one endpoint that most requests are for, past the router, which looks at each for everything."""
+    """Calls the endpoint for its path directly: the router would compare each request with all routes."""
 
     def __init__(self, app: ASGIApp, path: str, endpoint: ASGIApp) -> None:
         self._app = app
@@ -62,15 +62,17 @@ class Straight:
 
 
 class ThisMachine:
-    """Answers only requests for an address or for localhost: a web page could point a name of its own at us."""
+    """Answers only requests for an IP address or localhost, as a web page could make its own host name lead here."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Call the application, or answer 421 where the Host header has another name."""
+        """Call the application, or respond with 421 if the Host header has another name."""
         if scope["type"] == "http" and not _is_address(Headers(scope=scope).get("host", "")):
-            refusal = error_response(HttpError(421, "The demo is to be asked for as localhost, or by its address"))
+            refusal = error_response(
+                HttpError(421, "The demo answers requests for localhost or for an IP address only")
+            )
             await refusal(scope, receive, send)
         else:
             await self._app(scope, receive, send)

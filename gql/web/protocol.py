@@ -1,4 +1,4 @@
-"""Limits of connections, applied by the HTTP protocol before the application or any token is involved.
+"""Limits of connections, applied by the HTTP protocol before the application runs and before authentication.
 
 | limit | answer |
 |---|---|
@@ -28,10 +28,10 @@ from gql.errors import Code
 from gql.settings import Settings
 from gql.web.middleware import SECURITY
 
-# Seconds in which a client can still read why it was rejected, while what it sends is discarded: the system would
-# otherwise reset the connection, and the client would lose the answer.
+# Seconds in which a rejected client can read the response while its further data are discarded: otherwise the system
+# would reset the connection, and the client would lose the response.
 _LINGER = 1.0
-# Bytes that a header has besides its name and value, and a request line besides its target.
+# Bytes of a header in addition to its name and value, and of a request line in addition to its target.
 _SEPARATORS = 4
 
 _log = structlog.stdlib.get_logger("inbox")
@@ -39,7 +39,7 @@ _log = structlog.stdlib.get_logger("inbox")
 
 @dataclass(frozen=True, slots=True)
 class ConnectionLimits:
-    """Bytes, seconds and numbers; see the module."""
+    """The limits of the module's table, in bytes, seconds and numbers."""
 
     connections: int = 800
     body: int = 8 * 262_144
@@ -57,7 +57,7 @@ class ConnectionLimits:
 
 
 class _Phase(Enum):
-    """What the client is to send next."""
+    """What the client sends next."""
 
     REQUEST = auto()
     HEAD = auto()
@@ -65,7 +65,7 @@ class _Phase(Enum):
 
 
 class _StopParsingError(Exception):
-    """Stops the parser in the middle of what it was given."""
+    """Stops the parser in the middle of its input."""
 
 
 class LimitedProtocol(HttpToolsProtocol):
@@ -101,7 +101,7 @@ class LimitedProtocol(HttpToolsProtocol):
                 timer.cancel()
 
     def data_received(self, data: bytes) -> None:
-        """Parse what has arrived, and limit what is not complete."""
+        """Parse the data, and apply the limits to an incomplete request."""
         if self._rejected:
             return
         self._received += len(data)
@@ -127,7 +127,7 @@ class LimitedProtocol(HttpToolsProtocol):
         """The first byte of a request."""
         super().on_message_begin()
         self._enter(_Phase.HEAD)
-        # What arrived with the first byte. After other requests it is not known how much of that is this one's.
+        # The data that arrived with the first byte. After other requests, this request's part of them is unknown.
         self._received, self._first = self._first, 0
 
     def on_headers_complete(self) -> None:
@@ -137,7 +137,7 @@ class LimitedProtocol(HttpToolsProtocol):
             self._reject_head()
             raise _StopParsingError
         if len(self.pipeline) >= self._limits.pipelined:
-            # Those that wait are answered; `on_response_complete` then closes the connection.
+            # Queued requests are answered; then `on_response_complete` closes the connection.
             self._rejected = True
             raise _StopParsingError
         super().on_headers_complete()
@@ -155,12 +155,12 @@ class LimitedProtocol(HttpToolsProtocol):
             self._close()
 
     def send_400_response(self, msg: str) -> None:
-        """Answer what is not HTTP, if it was not rejected for another reason."""
+        """Respond to data that are not HTTP, unless the request was rejected already."""
         if not self._rejected:
             self._reject(400, msg, Code.BAD_USER_INPUT)
 
     def pause_writing(self) -> None:
-        """The client does not read as fast as it is answered."""
+        """The client reads more slowly than the server writes."""
         super().pause_writing()
         self._watch_reading(self.transport.get_write_buffer_size())
 
@@ -206,7 +206,7 @@ class LimitedProtocol(HttpToolsProtocol):
         self._reject(431, message, Code.BAD_USER_INPUT)
 
     def _reject(self, status: int, message: str, code: Code) -> None:
-        """Answer, if no other answer is under way, and close the connection."""
+        """Respond, unless another response has begun, and close the connection."""
         cycle = self.cycle
         ended = cycle is None or cycle.response_complete
         begun = self._phase is _Phase.BODY and not self.pipeline and cycle is not None and not cycle.response_started
@@ -216,7 +216,7 @@ class LimitedProtocol(HttpToolsProtocol):
             self._write_rejection(status, message, code)
         self.pipeline.clear()
         if cycle is not None:
-            # The application learns that nobody waits for an answer.
+            # The application is notified that the client has disconnected.
             cycle.disconnected = True
             cycle.message_event.set()
         self.flow.resume_reading()

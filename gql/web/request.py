@@ -1,4 +1,4 @@
-"""How a GraphQL request is read: its parameters, from an address or a body, and the media type of its answer.
+"""Reads a GraphQL request: its parameters, from the URL or the body, and the media type of the response.
 
 Everything here raises `HttpError` for a request that does not follow HTTP, and `RequestError` for wrong parameters.
 """
@@ -24,25 +24,25 @@ from gql.web.response import GRAPHQL_RESPONSE, HTML, JSON, HttpError
 _METHODS = "GET, POST"
 _JSON_PARAMETERS = {"variables", "extensions"}
 _PARAMETERS = {"query", "documentId", "operationName", *_JSON_PARAMETERS}
-# An address with one of these asks for an operation.
+# A URL with one of these parameters contains an operation.
 _NAMING_DOCUMENTS = {"query", "documentId", "extensions"}
 # Names that other servers have for `documentId`.
 _OTHER_NAMES = ("doc_id", "docId", "id", "document_id", "queryId")
 _QUALITY = re.compile(r"0(\.\d{0,3})?|1(\.0{0,3})?")
-# What stands between separators: separators within a quoted string are part of it.
+# The parts between separators. A separator in a quoted string does not separate.
 _QUOTED = r'"(?:[^"\\]++|\\.)*+"?'
 _BETWEEN_COMMAS = re.compile(rf'(?:[^,"]++|{_QUOTED})++', re.DOTALL)
 _BETWEEN_SEMICOLONS = re.compile(rf'(?:[^;"]++|{_QUOTED})++', re.DOTALL)
-# Digits of a length: Python refuses to convert thousands of them.
+# The most digits of a length: Python rejects the conversion of thousands of them.
 _MAX_DIGITS = 18
-# Characters of an Accept header whose media type is kept. Browsers send up to 200.
+# The most characters of an Accept header whose media type is cached. Browsers send up to 200.
 _MAX_KEPT = 500
 
 
 class HttpRequest:
-    """A request as ASGI has it. Names of headers are bytes in lower case.
+    """An ASGI request. Names of headers are bytes in lower case.
 
-    Starlette's own class looks through all headers for each name: 8 µs of the 105 that `{ __typename }` takes.
+    Starlette's class searches all headers for each name, which takes 8 µs of 105 µs for `{ __typename }`.
     """
 
     def __init__(self, scope: Scope, receive: Receive) -> None:
@@ -53,11 +53,11 @@ class HttpRequest:
 
     @property
     def query(self) -> QueryParams:
-        """The parameters in the address."""
+        """The parameters in the URL."""
         return QueryParams(self._scope["query_string"])
 
     def header(self, name: bytes) -> str:
-        """The value of a header, empty without one. Of several lines, the first counts."""
+        """The value of a header: its first line, or empty without one."""
         return self._first.get(name, b"").decode("latin-1")
 
     def lines(self, name: bytes) -> list[str]:
@@ -65,14 +65,14 @@ class HttpRequest:
         if name not in self._first:
             return []
         if len(self._first) == len(self._scope["headers"]):
-            # Each header has one line.
+            # The common case: each header has one line.
             return [self.header(name)]
         return [value.decode("latin-1") for other, value in self._scope["headers"] if other == name]
 
     async def body(self, most: int) -> bytes:
-        """The body, or the part of it that has more than `most` bytes.
+        """The body; of a longer one, only a part with more than `most` bytes.
 
-        Raises ClientDisconnect if the client goes away before the end.
+        Raises ClientDisconnect if the client disconnects before the end.
         """
         body, more = bytearray(), True
         while more and len(body) <= most:
@@ -85,7 +85,7 @@ class HttpRequest:
 
 
 class RequestReader:
-    """Reads parameters within limits: `max_body` bytes, and `max_depth` JSON arrays and objects in each other."""
+    """Reads parameters within limits: `max_body` bytes, and `max_depth` levels of nested JSON."""
 
     def __init__(self, max_body: int, max_depth: int) -> None:
         self._max_body = max_body
@@ -130,10 +130,10 @@ class RequestReader:
         return _parameters(values)
 
     def _from_json(self, text: bytes, what: str) -> Any:
-        """The value that JSON in UTF-8 stands for.
+        """The value of JSON in UTF-8.
 
-        A name may occur only once in an object: readers disagree on which value counts, so that a proxy could have
-        checked another value than the one that is executed.
+        A name may occur only once in an object: parsers disagree on which value to use, so a proxy could have checked
+        another value than the one that is executed.
         """
         if is_nested_deeper(text, self._max_depth):
             raise HttpError(400, f"{what} has more than {self._max_depth} JSON arrays and objects in each other")
@@ -141,8 +141,8 @@ class RequestReader:
             value = orjson.loads(text)
         except ValueError:
             raise HttpError(400, f"{what} is not JSON in UTF-8") from None
-        # If it is written back alike, no name was lost: most clients write JSON as orjson does. Lone surrogates cannot
-        # be written.
+        # If serialising the value gives the same text, no name was lost: most clients write JSON as orjson does. Lone
+        # surrogates cannot be serialised.
         with suppress(orjson.JSONEncodeError):
             if orjson.dumps(value) == text:
                 return value
@@ -160,7 +160,7 @@ def refuse_upgrade(request: HttpRequest) -> None:
 
 
 def wants_page(request: HttpRequest) -> bool:
-    """Whether a browser opens the address: it asks for HTML by name, and for no operation."""
+    """Whether a browser opens the URL: it accepts HTML explicitly, and sends no operation."""
     if request.method not in {"GET", "HEAD"}:
         return False
     wants_html = _accepted(_accept(request)).get(HTML, 0.0) > 0
@@ -168,13 +168,13 @@ def wants_page(request: HttpRequest) -> bool:
 
 
 def negotiate(request: HttpRequest) -> str:
-    """The media type to answer with."""
+    """The media type of the response."""
     header = _accept(request)
     return _negotiate(header) if len(header) <= _MAX_KEPT else _negotiate.__wrapped__(header)
 
 
 def _accept(request: HttpRequest) -> str:
-    """The Accept header. Several lines are one list."""
+    """The Accept header. Several lines form one list."""
     return ", ".join(request.lines(b"accept"))
 
 
@@ -182,8 +182,8 @@ def _accept(request: HttpRequest) -> str:
 def _negotiate(header: str) -> str:
     """The media type for an Accept header.
 
-    A type that is named wins over one that a wildcard covers. A client that names both knows the newer one; a client
-    that names neither may know neither, and gets plain JSON.
+    An explicit type has precedence over a wildcard. A client that lists both types knows the newer one; a client that
+    lists neither may know neither, and gets plain JSON.
     """
     ranges = _accepted(header) if header.strip() else {"*/*": 1.0}
     offers = []

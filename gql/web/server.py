@@ -1,7 +1,7 @@
-"""Serves an application on a port: listens first, then serves, and stops on SIGINT or SIGTERM.
+"""Serves an application on a port until SIGINT or SIGTERM.
 
-Listening comes first, so that a port in use is reported before anything slow starts, and so that clients that connect
-meanwhile wait instead of being refused.
+Listening begins before the slow start, so that a port in use is reported at once, and clients that connect meanwhile
+wait instead of being refused.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
 # Seconds that requests in flight have when the server is asked to stop. Noticing the signal and closing the connections
-# to the database take time too: the process has ended within 10, which is what container platforms commonly wait.
+# to the database take time too: the process ends within the 10 seconds that container platforms commonly wait.
 GRACE = 7
 # Seconds that a worker has to start: with half a CPU the imports alone take more than uvicorn's 5.
 START_WITHIN = 120.0
-# Seconds that the supervisor waits for the answer of a worker that starts: signals are noticed only in between.
+# Seconds that the supervisor waits for the answer of a starting worker. It notices signals only in between.
 _LOOK = 0.5
-# Python looks for cyclic garbage after so many new objects.
+# The number of new objects after which Python collects cyclic garbage.
 COLLECT_AFTER = 50_000
 
 _log = structlog.stdlib.get_logger("inbox")
@@ -45,13 +45,13 @@ _log = structlog.stdlib.get_logger("inbox")
 
 @contextmanager
 def starting() -> Iterator[None]:
-    """End the process with the code that makes the supervisor stop, if the block raises.
+    """If the block raises, exit with the code that makes the supervisor stop.
 
-    An application that one worker cannot make, the next one cannot make either.
+    If one worker cannot make its application, the next one cannot either.
     """
     try:
         yield
-    except Exception:  # noqa: BLE001  # whatever it is, it would happen again
+    except Exception:  # noqa: BLE001  # whatever it is, it would happen in the next worker too
         _log.exception("failed to start")
         sys.exit(STARTUP_FAILURE)
 
@@ -69,9 +69,10 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def tune_collector() -> None:
-    """Make Python look for cyclic garbage rarely, and never among the objects that exist before the first request.
+    """Make Python collect cyclic garbage rarely, and never examine the objects from before the first request.
 
-    A large answer makes tens of thousands of objects without a cycle; looking after every 700 took a third of its time.
+    A large response makes tens of thousands of objects without a cycle; a collection after every 700 took a third of
+    the time.
     """
     gc.collect()
     gc.freeze()
@@ -103,7 +104,7 @@ class _Worker(Process):
             return self.ping(timeout)
         self._started = self.is_ready(_LOOK)
         while self._started and self.parent_conn.poll():
-            # Answers to earlier questions, which came too late.
+            # Late answers to earlier checks.
             self.parent_conn.recv()
         return self._started or time.monotonic() < self._start_by
 
@@ -111,7 +112,7 @@ class _Worker(Process):
 class _Supervisor(Multiprocess):
     """Uvicorn's supervisor with two differences: it logs deaths of workers, and stops listening when it stops.
 
-    While any process listens, the system accepts connections that no worker would answer.
+    While any process listens, the system accepts connections, which no worker would answer.
     """
 
     sockets: list[socket.socket]
@@ -159,7 +160,7 @@ def serve(application: ASGIApp | str, listener: socket.socket, settings: Setting
         application,
         factory=isinstance(application, str),
         workers=workers,
-        http=partial(LimitedProtocol, limits=ConnectionLimits.of(settings)),  # type: ignore[arg-type]  # called alike
+        http=partial(LimitedProtocol, limits=ConnectionLimits.of(settings)),  # type: ignore[arg-type]  # it is called in the same way
         ws="none",
         lifespan="on",
         log_config=None,

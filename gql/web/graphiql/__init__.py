@@ -1,11 +1,11 @@
-"""GraphiQL in the browser, without any network but this server.
+"""GraphiQL in the browser; all of its files come from this server.
 
-The page, its script and its style lie beside this module; React, GraphiQL and its explorer come out of the installed
-package `graphene-django-graphiql-static`, and only if each file has the SHA-256 written down here.
+The page, its script and its style are in this folder; React, GraphiQL and its explorer come from the installed package
+`graphene-django-graphiql-static`, if each file has the SHA-256 that is listed here.
 
-It refuses: files that changed, anything inline but one known style, any host but our own, being framed, being cached.
-The page's script (page.js) keeps what a person types, but never a token, in the browser's storage. It sends one token
-with the operations of all tabs.
+The content security policy allows no inline code except one known style, no other host and no frames; the page is not
+cached. The page's script (page.js) keeps the typed operations, but never a token, in the browser's storage. It sends
+one token with the operations of all tabs.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from gql.settings import Settings
 
 _VENDOR: Final = "graphene_django_graphiql_static"
 
-# In the order in which the page loads them: each script uses those before it.
+# In the order of loading: each script uses those before it.
 _VENDOR_SHA256: Final = {
     "react.production.min.js": "229bbf4d0e7488209564152c6723497f1ac3934136ca1684233d2fa88fa4146f",
     "react-dom.production.min.js": "9db33292007ab6c38527b39d5663e976a305564e19b2a5a8713ea2b2c00f505d",
@@ -43,8 +43,8 @@ _LINKS: Final = {
     ".svg": '<link rel="icon" href="{}">',
 }
 
-# GraphiQL's dialogs put one `<style>` into the page, which stops the body from scrolling. With page.css, where the body
-# never scrolls, its text is always the same, so that its hash can be allowed instead of every inline style.
+# GraphiQL's dialogs insert one `<style>` that stops the body from scrolling. With page.css the body never scrolls, so
+# its text is always the same, and its hash can be allowed instead of all inline styles.
 _DIALOG_STYLE: Final = "'sha256-Y/huXlwoYkVyQlxwSVcCi1RCDGDCSVBzDt0hYP9qlTc='"
 _POLICY: Final = "; ".join((
     "default-src 'none'",
@@ -70,12 +70,12 @@ _PAGE_HEADERS: Final = {
 _ASSET_HEADERS: Final = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "X-Content-Type-Options": "nosniff",
-    # The path has the content's hash: another content is another path.
+    # The path has the content's hash, so another content has another path.
     "Cache-Control": "public, max-age=31536000, immutable",
 }
 
-# The tabs of a first visit, left to right. GraphiQL does not show the variables of the first one before another tab was
-# selected, so the first one has none. page.js replaces the descriptions of ids by ids that the token's account has.
+# The tabs of a first visit, left to right. GraphiQL does not display the variables of the first tab until another one
+# was selected, so the first has none. page.js replaces the placeholders of ids with ids of the token's account.
 _EXAMPLES: Final[tuple[tuple[str, dict[str, object] | None], ...]] = (
     ("open_conversations", None),
     ("one_conversation", {"databaseId": 1}),
@@ -88,9 +88,9 @@ _EXAMPLES: Final[tuple[tuple[str, dict[str, object] | None], ...]] = (
 
 
 def graphiql_routes(settings: Settings) -> list[BaseRoute]:
-    """Routes below `/graphiql/` for the files that the page loads; none where GraphiQL is off.
+    """Routes below `/graphiql/` for the files that the page loads; none if GraphiQL is off.
 
-    Reads the files now, and keeps them (1.6 MB). RuntimeError if one of the package is not the one known here.
+    Reads the files into memory (1.6 MB). Raises RuntimeError if a file of the package has another SHA-256.
     """
     if not settings.graphiql:
         return []
@@ -110,7 +110,7 @@ def graphiql_routes(settings: Settings) -> list[BaseRoute]:
 def graphiql_page(token: str | None, *, introspection: bool) -> Response:
     """Return the page: the examples in tabs, and `token` in the field for it, if there is one."""
     start = orjson.dumps({"tabs": _tabs(), "token": token, "introspection": introspection}).decode()
-    # Nothing but `<` can end a script element or open a comment in it.
+    # Only `<` can end a script element or begin a comment in it.
     html = _template().substitute(links=_links(), start=start.replace("<", "\\u003c"))
     return Response(html, media_type="text/html", headers=_PAGE_HEADERS)
 

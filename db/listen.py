@@ -75,7 +75,12 @@ class Signals:
         pause = _FIRST_PAUSE
         while True:
             try:
-                connection = await asyncpg.connect(self._dsn, timeout=_CONNECT_WITHIN, statement_cache_size=0)
+                connection = await asyncpg.connect(
+                    self._dsn,
+                    timeout=_CONNECT_WITHIN,
+                    statement_cache_size=0,
+                    server_settings={"application_name": "inbox listening"},
+                )
                 try:
                     await connection.add_listener(_CHANNEL, self._hear)
                     connection.add_termination_listener(lambda _: self._work.set())

@@ -27,7 +27,9 @@ from gql.execution.document import Documents
 from gql.execution.operation import Executor, Pipeline
 from gql.execution.persisted import PersistedDocuments
 from gql.live.hub import Hub
+from gql.live.places import Places
 from gql.live.retention import keep_removing
+from gql.live.subscriptions import Subscriptions
 from gql.log import configure_log
 from gql.schema import build_schema
 from gql.security.auth import Authenticator
@@ -40,6 +42,7 @@ from gql.web.middleware import READ_BY_APPS, Security, Straight, ThisMachine, ad
 from gql.web.request import RequestReader
 from gql.web.response import HttpError, compressing, error_response
 from gql.web.server import starting, tune_collector
+from gql.web.sse import EventSource
 
 _PATH = "/graphql"
 _READY_WITHIN = 2.0
@@ -62,6 +65,7 @@ def create_app(settings: Settings, *, token: str | None = None) -> Starlette:
         pipeline,
         Authenticator(settings, exists=partial(_is_there, database, settings.operation_timeout)),
         RequestReader(settings.max_body, settings.max_json_depth),
+        EventSource(Subscriptions(pipeline, database, hub), Places(settings)),
         (lambda: graphiql_page(token, introspection=settings.introspection)) if settings.graphiql else None,
         compress=settings.compress,
     )

@@ -49,6 +49,10 @@ RETRIES: Counter[str] = Counter()
 MASKED: Counter[str] = Counter()
 # By task.
 TASK_FAILURES: Counter[str] = Counter()
+# Subscriptions that started, and those that ended, by reason.
+SUBSCRIPTIONS: Counter[str] = Counter()
+# By step: `read` the log of an account, `execute` a document for all who subscribe with it, `publish` to each of them.
+LIVE_STEPS: Counter[str] = Counter()
 
 METRICS = [
     Metric(
@@ -60,6 +64,12 @@ METRICS = [
     Metric("inbox_write_retries_total", "error", "Writes that collided with others and were run again.", RETRIES),
     Metric("inbox_masked_errors_total", "error", "Errors that clients saw only as an id, by type.", MASKED),
     Metric("inbox_task_failures_total", "task", "Failures of background tasks, each tried again later.", TASK_FAILURES),
+    Metric(
+        "inbox_subscriptions_total", "event", "Subscriptions that started, and that ended by reason.", SUBSCRIPTIONS
+    ),
+    Metric(
+        "inbox_live_total", "step", "Logs read, documents executed and events published to subscribers.", LIVE_STEPS
+    ),
 ]
 
 

@@ -21,7 +21,7 @@ from db.failure import UnavailableError
 from db.scope import Viewer
 from db.tables import CreatorType
 from gql.fields.change import PAGE_SIZE, Selection
-from gql.live.counters import COUNTERS
+from gql.log import LIVE_STEPS, TASK_FAILURES
 
 # Rows that a feed keeps, and rows that one statement reads.
 _KEPT = 1_000
@@ -83,7 +83,7 @@ class Feed:
                 self._lost()
                 return
             except Exception as error:  # noqa: BLE001  # whatever it is, the log stays, and so does the place in it
-                COUNTERS.retries["read"] += 1
+                TASK_FAILURES["changes"] += 1
                 if not isinstance(error, UnavailableError):
                     _log.error("changes were not read", error=type(error).__name__)
                 await asyncio.sleep(pause)
@@ -121,7 +121,7 @@ class Feed:
     async def _read(self) -> None:
         has_more = True
         while has_more:
-            COUNTERS.reads += 1
+            LIVE_STEPS["read"] += 1
             snapshot = self._database.snapshot_for(self._viewer)
             try:
                 position = ChangePosition(self.epoch, self.head)

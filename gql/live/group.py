@@ -21,9 +21,9 @@ from gql.errors import Code, RequestError
 from gql.execution.operation import Call, EventResult
 from gql.fields.change import FoundChanges, Selection, resync_required, show_page
 from gql.live.charges import Charges
-from gql.live.counters import COUNTERS
 from gql.live.feed import FIRST_PAUSE, LONGEST_PAUSE, Feed
 from gql.live.stream import Event, Stream
+from gql.log import LIVE_STEPS, TASK_FAILURES
 
 # After so many queues the loop gets to do something else.
 _CHUNK = 100
@@ -155,7 +155,7 @@ class Group:
 
     def _settle(self, streams: list[Stream], round_: _Round) -> None:
         """Charge an event; end the subscriptions that got no data."""
-        COUNTERS.published += len(streams)
+        LIVE_STEPS["publish"] += len(streams)
         self._charges.add(streams, round_.result)
         if round_.is_failure:
             for stream in streams:
@@ -166,7 +166,7 @@ class Group:
         document = self._document
         found = show_page(document.viewer, page)
         result = await self._retrying(lambda: document.execute(document.call, document.viewer, found))
-        COUNTERS.executions += 1
+        LIVE_STEPS["execute"] += 1
         cursor = None if result.result.data is None else found.end_cursor
         return _Round(Event(orjson.dumps(result.result.payload), cursor), result)
 
@@ -181,6 +181,6 @@ class Group:
             except RequestError as error:
                 if error.code is not Code.SERVICE_UNAVAILABLE:
                     raise
-            COUNTERS.retries["execute"] += 1
+            TASK_FAILURES["events"] += 1
             await asyncio.sleep(pause)
             pause = min(2 * pause, LONGEST_PAUSE)

@@ -21,11 +21,11 @@ from db.listen import Signals
 from gql.errors import ANSWERS, Code, RequestError
 from gql.fields.change import resync_required
 from gql.live.charges import Charges
-from gql.live.counters import COUNTERS
 from gql.live.feed import Feed
 from gql.live.group import Document, Group
 from gql.live.places import actor_of
 from gql.live.stream import Stream
+from gql.log import SUBSCRIPTIONS, TASK_FAILURES
 from gql.security.rate import RateLimiter
 
 # Seconds between two looks at the counters, and between two charges.
@@ -96,8 +96,7 @@ class Hub:
             account.groups[key] = group, asyncio.create_task(group.run())
         group, _ = account.groups[key]
         group.streams.add(stream)
-        COUNTERS.streams += 1
-        COUNTERS.started += 1
+        SUBSCRIPTIONS["started"] += 1
         self._signals.need()
         self._streams[stream] = asyncio.create_task(group.follow(stream, after))
 
@@ -105,7 +104,6 @@ class Hub:
         """Forget a subscriber, and what only it has used."""
         if (following := self._streams.pop(stream, None)) is None:
             return
-        COUNTERS.streams -= 1
         if following is not asyncio.current_task():
             following.cancel()
         account = self._accounts.get(stream.viewer.account_id)
@@ -150,7 +148,7 @@ class Hub:
                 await self._compare()
                 self._end_broke(await self._charges.collect())
             except Exception as error:  # noqa: BLE001  # whatever it is, the next look may succeed
-                COUNTERS.retries["poll"] += 1
+                TASK_FAILURES["change counters"] += 1
                 if not isinstance(error, UnavailableError):
                     _log.error("counters of changes were not read", error=type(error).__name__)
 
@@ -172,7 +170,7 @@ class Hub:
             stream.fail("rate", {"message": ANSWERS[Code.RATE_LIMITED].message, "extensions": extensions})
 
     def _count_failure(self, error: Exception) -> None:
-        COUNTERS.retries["listen"] += 1
+        TASK_FAILURES["listening"] += 1
         _log.warning("changes are not listened to", error=type(error).__name__)
 
 

@@ -17,7 +17,7 @@ import structlog
 
 from db.scope import Viewer
 from gql.errors import Code, RequestError
-from gql.live.counters import COUNTERS
+from gql.log import SUBSCRIPTIONS
 
 # What the queue of a subscriber holds at most: events, and bytes unless it is a single event.
 MAX_EVENTS = 256
@@ -165,7 +165,7 @@ class Stream:
             self._expiry.cancel()
         self._changed.set()
         self._leave(self)
-        COUNTERS.ended[reason] += 1
+        SUBSCRIPTIONS[reason] += 1
         _log.info(
             "subscription ended",
             reason=reason,

@@ -8,20 +8,21 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import ExitStack
 from typing import Any
 
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from db.scope import Viewer
 from gql.errors import ANSWERS, Code, RequestError
 from gql.execution.operation import Pipeline, ReadOnlyError, is_cancelled
 from gql.execution.record import Record
-from gql.security.auth import Authenticator, UnauthenticatedError
+from gql.security.auth import Admitted, Authenticator, UnauthenticatedError
 from gql.web.etag import revalidated
-from gql.web.request import HttpRequest, RequestReader, negotiate, refuse_upgrade, wants_page
+from gql.web.request import Acceptable, HttpRequest, RequestReader, negotiate, refuse_upgrade, wants_page
 from gql.web.response import JSON, HttpError, compressed, error_response, rate_headers, write
+from gql.web.sse import EventSource, EventStreamResponse
 
 _COST_HEADER = b"x-request-cost"
 # The status in the log for a client that disconnected, as in nginx.
@@ -33,11 +34,12 @@ _PATIENCE = 0.1
 class GraphQLEndpoint:
     """Answers the requests of one path. Browsers that request HTML get `page`, if there is one."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # what a request goes through
         self,
         pipeline: Pipeline,
         authenticator: Authenticator,
         reader: RequestReader,
+        events: EventSource,
         page: Callable[[], Response] | None = None,
         *,
         compress: bool = False,
@@ -45,6 +47,7 @@ class GraphQLEndpoint:
         self._pipeline = pipeline
         self._authenticator = authenticator
         self._reader = reader
+        self._events = events
         self._page = page
         self._compress = compress
 
@@ -61,10 +64,10 @@ class GraphQLEndpoint:
 
     async def _respond(self, request: HttpRequest, record: Record) -> Response:
         """The response to a request, also after an unexpected exception."""
-        media = JSON
+        acceptable = Acceptable(JSON, is_single=True, is_streamed=False)
         try:
-            media = negotiate(request)
-            response = await self._answer(request, media, record)
+            acceptable = negotiate(request)
+            response = await self._answer(request, acceptable, record)
         except ClientDisconnect:
             return Response(status_code=_GONE)
         except (Exception, asyncio.CancelledError) as error:
@@ -72,22 +75,30 @@ class GraphQLEndpoint:
                 raise
             failure = error if isinstance(error, RequestError) else RequestError.masking(error, strict=True)
             record.count(failure.errors)
-            response = error_response(failure, media, self._extensions(request, record))
+            response = error_response(failure, acceptable.media, self._extensions(request, record))
         if record.viewer is not None and (budget := await self._pipeline.budget(record.viewer)):
             response.raw_headers.extend(rate_headers(budget))
         return response
 
-    async def _answer(self, request: HttpRequest, media: str, record: Record) -> Response:
+    async def _answer(self, request: HttpRequest, acceptable: Acceptable, record: Record) -> Response:
         refuse_upgrade(request)
-        viewer = record.viewer = await self._authenticate(request, record)
+        admitted = await self._authenticate(request, record)
+        viewer = record.viewer = admitted.viewer
         parameters = await self._reader.read(request)
         try:
             with _Connection(request):
-                result = await self._pipeline.answer(parameters, viewer, record)
+                if acceptable.is_streamed:
+                    result = await self._events.open(request, parameters, admitted, record)
+                else:
+                    result = await self._pipeline.answer(parameters, viewer, record)
         except ReadOnlyError:
             raise HttpError(405, "A GET cannot change anything: use POST", headers={"Allow": "POST"}) from None
+        if isinstance(result, EventStreamResponse):
+            return result
+        if not acceptable.is_single:
+            return EventStreamResponse(result, ExitStack())
         extensions = self._extensions(request, record)
-        response = write(media, 200, result.payload | ({"extensions": extensions} if extensions else {}))
+        response = write(acceptable.media, 200, result.payload | ({"extensions": extensions} if extensions else {}))
         if request.method == "GET" and parameters.document.is_persisted and not result.errors:
             return revalidated(request, response)
         return response
@@ -98,13 +109,13 @@ class GraphQLEndpoint:
             return None
         return {"cost": {"requested": record.cost, "limit": self._pipeline.limits.cost}}
 
-    async def _authenticate(self, request: HttpRequest, record: Record) -> Viewer:
+    async def _authenticate(self, request: HttpRequest, record: Record) -> Admitted:
         headers = request.lines(b"authorization")
         if len(headers) > 1:
             # With several, a proxy may have checked another one.
             raise HttpError(400, "Send one Authorization header")
         try:
-            return await self._authenticator.authenticate(headers[0] if headers else None)
+            return await self._authenticator.admit(headers[0] if headers else None)
         except UnauthenticatedError as error:
             record.refused = error.reason
             challenge = {"WWW-Authenticate": error.challenge}

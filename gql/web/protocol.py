@@ -8,17 +8,18 @@
 | 8 times `INBOX_MAX_BODY` of transfer-encoded body and trailers | 413 |
 | 16 requests that wait for the answer to an earlier one | those are answered, then the connection is closed |
 | 30 s in which a client reads less than 64 KiB of what is sent | the connection is closed |
-| `INBOX_MAX_CONNECTIONS` | 503 |
+| `INBOX_MAX_CONNECTIONS`, without those that stay open | 503 |
 
 httptools has no limits of its own: a header of 150 MB took 22 s of CPU.
 """
 
 from __future__ import annotations
 
+import random
 from asyncio import TimerHandle, Transport
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum, auto
-from typing import Any
+from typing import Any, cast
 
 import orjson
 import structlog
@@ -33,6 +34,13 @@ from gql.web.middleware import SECURITY
 _LINGER = 1.0
 # Bytes of a header in addition to its name and value, and of a request line in addition to its target.
 _SEPARATORS = 4
+
+# The key of an ASGI scope under which an application finds the function to call when its response stays open.
+STREAMING = "inbox.streaming"
+# Responses that stay open are ended at this rate when the server stops, and all within so many seconds: their clients
+# connect again at once.
+_ENDED_A_SECOND = 1_000
+_ENDED_WITHIN = 5.0
 
 _log = structlog.stdlib.get_logger("inbox")
 
@@ -49,6 +57,8 @@ class ConnectionLimits:
     pipelined: int = 16
     unread: int = 65_536
     unread_seconds: float = 30.0
+    staying: set[object] = field(default_factory=set, compare=False)
+    """The protocols of connections that stay open, which `INBOX_MAX_SOCKETS` limits instead of `connections`."""
 
     @classmethod
     def of(cls, settings: Settings) -> ConnectionLimits:
@@ -84,7 +94,7 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]  # as uvicorn's
         """Accept the connection, unless there are too many."""
-        if len(self.connections) >= self._limits.connections:
+        if len(self.connections) - len(self._limits.staying) >= self._limits.connections:
             self._rejected = True
             self.transport = transport
             self._write_rejection(503, "There are too many connections: try again", Code.SERVICE_UNAVAILABLE)
@@ -95,6 +105,7 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the timers."""
+        self._limits.staying.discard(self)
         super().connection_lost(exc)
         for timer in (self._timer, self._unread_timer):
             if timer is not None:
@@ -126,6 +137,7 @@ class LimitedProtocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """The first byte of a request."""
         super().on_message_begin()
+        cast("dict[str, Any]", self.scope)[STREAMING] = self._stay_open
         self._enter(_Phase.HEAD)
         # The data that arrived with the first byte. After other requests, this request's part of them is unknown.
         self._received, self._first = self._first, 0
@@ -150,6 +162,7 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         """Start the next queued request; close the connection after the last one before a rejection."""
+        self._limits.staying.discard(self)
         super().on_response_complete()
         if self._rejected and self.cycle.response_complete:
             self._close()
@@ -158,6 +171,17 @@ class LimitedProtocol(HttpToolsProtocol):
         """Respond to data that are not HTTP, unless the request was rejected already."""
         if not self._rejected:
             self._reject(400, msg, Code.BAD_USER_INPUT)
+
+    def shutdown(self) -> None:
+        """Close the connection, after its answer. One that stays open is closed soon, not all of them at a time."""
+        super().shutdown()
+        if self in self._limits.staying:
+            within = min(_ENDED_WITHIN, len(self._limits.staying) / _ENDED_A_SECOND)
+            self.loop.call_later(random.uniform(0, within), self.transport.close)  # noqa: S311  # no secret
+
+    def _stay_open(self) -> None:
+        """The application streams its response from now on."""
+        self._limits.staying.add(self)
 
     def pause_writing(self) -> None:
         """The client reads more slowly than the server writes."""

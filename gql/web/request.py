@@ -9,7 +9,7 @@ import json
 import re
 from contextlib import suppress
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 from starlette.datastructures import QueryParams
@@ -19,7 +19,7 @@ from starlette.types import Receive, Scope
 from db.nesting import is_nested_deeper
 from gql.execution.operation import Parameters
 from gql.execution.persisted import Reference
-from gql.web.response import GRAPHQL_RESPONSE, HTML, JSON, HttpError
+from gql.web.response import EVENT_STREAM, GRAPHQL_RESPONSE, HTML, JSON, HttpError
 
 _METHODS = "GET, POST"
 _JSON_PARAMETERS = {"variables", "extensions"}
@@ -153,6 +153,17 @@ class RequestReader:
         return value
 
 
+class Acceptable(NamedTuple):
+    """In which forms a client accepts an answer."""
+
+    media: str
+    """The type of JSON for a single result, and for what is wrong before the first one."""
+    is_single: bool
+    """Whether a single result may be sent as JSON."""
+    is_streamed: bool
+    """Whether results may be sent as an event stream."""
+
+
 def refuse_upgrade(request: HttpRequest) -> None:
     """Reject what begins a WebSocket, before the token is asked for: a browser cannot send one with it."""
     if request.header(b"upgrade").strip().lower() == "websocket":
@@ -167,8 +178,8 @@ def wants_page(request: HttpRequest) -> bool:
     return wants_html and _NAMING_DOCUMENTS.isdisjoint(request.query)
 
 
-def negotiate(request: HttpRequest) -> str:
-    """The media type of the response."""
+def negotiate(request: HttpRequest) -> Acceptable:
+    """The forms of a response that the client accepts. Raises `HttpError` (406) if there is none."""
     header = _accept(request)
     return _negotiate(header) if len(header) <= _MAX_KEPT else _negotiate.__wrapped__(header)
 
@@ -179,11 +190,12 @@ def _accept(request: HttpRequest) -> str:
 
 
 @lru_cache(maxsize=256)
-def _negotiate(header: str) -> str:
-    """The media type for an Accept header.
+def _negotiate(header: str) -> Acceptable:
+    """The forms of a response that an Accept header allows.
 
     An explicit type has precedence over a wildcard. A client that lists both types knows the newer one; a client that
-    lists neither may know neither, and gets plain JSON.
+    lists neither may know neither, and gets plain JSON. An event stream is sent only to clients that list it: for any
+    operation if they do not accept JSON, otherwise for subscriptions.
     """
     ranges = _accepted(header) if header.strip() else {"*/*": 1.0}
     offers = []
@@ -192,9 +204,10 @@ def _negotiate(header: str) -> str:
         if covering and ranges[covering]:
             named = covering == media
             offers.append((ranges[covering], named, named == (media == GRAPHQL_RESPONSE), media))
-    if not offers:
+    is_streamed = ranges.get(EVENT_STREAM, 0.0) > 0
+    if not offers and not is_streamed:
         raise HttpError(406, f"Accept {GRAPHQL_RESPONSE} or {JSON}")
-    return max(offers)[-1]
+    return Acceptable(max(offers)[-1] if offers else GRAPHQL_RESPONSE, bool(offers), is_streamed)
 
 
 def _accepted(header: str) -> dict[str, float]:

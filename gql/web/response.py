@@ -16,6 +16,7 @@ from gql.security.rate import Budget
 
 GRAPHQL_RESPONSE = "application/graphql-response+json"
 JSON = "application/json"
+EVENT_STREAM = "text/event-stream"
 HTML = "text/html"
 
 # Bytes from which on a response is compressed, and zlib's level. 25 conversations of 21,228 bytes become

@@ -36,7 +36,7 @@ DB_ORDER = [
 ]
 # These write rows as they come, of all accounts, and so begin statements of their own.
 BULK = ("db/bookingsync/", "db/seed/", "db/migrations/")
-TEST_ROOMS = {"web", "security", "execution", "reading", "writing", "importing", "operating", "project"}
+TEST_ROOMS = {"web", "live", "security", "execution", "reading", "writing", "importing", "operating", "project"}
 VISIBLE = {
     "README.md",
     "LICENSE",

@@ -1,8 +1,8 @@
 """The change log: written as the last statement of each transaction, and read page by page.
 
-Each account has a counter. The statement that writes the log increments it last before COMMIT, so that the lock of its
-row makes numbers gapless and in the order of commits: whoever reads number 7 can see everything that was committed
-under 1 to 6. Timestamps and sequences do not have this property, because transactions become visible at COMMIT.
+Each account has a counter. The statement that writes the log increments it last before COMMIT, and the lock of its row
+puts the numbers into the order of commits, without gaps: a reader that sees number 7 also sees the changes 1 to 6.
+Timestamps and sequences do not have this property, because transactions become visible at COMMIT.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from db.scope import Viewer
 
 _CHANGE: Any = t.Change
-# The most log rows that one page examines: changes that the filters exclude cost time too.
+# The most log rows that one page examines, because excluded changes take time too.
 MOST_EXAMINED = 2_000
-# A page examines so many log rows for each change that it may return, because one node often changes several times.
+# The log rows that a page examines per requested change. More than one, because a node often changes several times.
 _EXAMINED_PER_CHANGE = 4
 
 _WRITE = Statement(
@@ -87,9 +87,9 @@ async def write_several(connection: asyncpg.Connection[Any], source: str, *argum
 
 
 async def start_epoch(connection: asyncpg.Connection[Any]) -> None:
-    """Replace the epoch: every cursor that was given out before is answered with RESYNC_REQUIRED.
+    """Replace the epoch: all cursors issued before become RESYNC_REQUIRED.
 
-    For a database whose rows are not the ones that clients have followed: a new seed, or a restored backup.
+    For a database whose rows differ from those that clients have read: after a seed, or a restored backup.
     """
     await connection.execute("UPDATE epochs SET value = replace(gen_random_uuid()::text, '-', '')")
 
@@ -100,11 +100,11 @@ async def epoch(connection: asyncpg.Connection[Any]) -> str:
     return value
 
 
-# Held by the process that removes old changes, so that the others leave them to it.
+# Held by the process that removes old changes, so that only one does.
 _LOCK = "SELECT pg_try_advisory_xact_lock(hashtext('inbox changes'))"
-# Changes of one account are removed from the oldest on, and `removed` moves in the same statement: a reader sees both
-# or neither. The counter's row lock is the last lock of a writer too, so nobody waits for somebody who waits for this.
-# The accounts are found by their oldest change, each by one look into the primary key.
+# The oldest changes of one account are removed, and `removed` is updated in the same statement, so that a reader sees
+# both or neither. Writers lock the counter's row last too, so a deadlock is impossible. Accounts are selected by their
+# oldest change, with one lookup in the primary key for each.
 _REMOVE = """
 WITH due AS (
     SELECT c.account_id FROM change_counters c
@@ -131,14 +131,14 @@ WITH due AS (
 )
 SELECT count(*) FROM removed
 """
-# Rows that one transaction removes at most.
+# The most rows that one transaction removes.
 REMOVED_AT_ONCE = 1_000
 
 
 async def remove_old(connection: asyncpg.Connection[Any], days: int) -> int:
     """Remove at most `REMOVED_AT_ONCE` changes that are older than `days`, all of one account; return how many.
 
-    Returns 0 if none is left, or if another process is at it.
+    Returns 0 if none is left, or if another process is removing them.
     """
     async with connection.transaction():
         if not await connection.fetchval(_LOCK):
@@ -149,14 +149,14 @@ async def remove_old(connection: asyncpg.Connection[Any], days: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class ChangePosition:
-    """A place in the log of one account: the number of the last change before it, in one epoch of the database."""
+    """A position in the log of one account: the number of the last change before it, in one epoch of the database."""
 
     epoch: str
     number: int
 
 
 class ResyncRequiredError(Exception):
-    """The log has no continuation from a position: another epoch, or before the oldest change that is kept."""
+    """The log cannot be continued from a position: of another epoch, or before the oldest stored change."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,7 +190,7 @@ _READ = {in_conversation: _read(in_conversation=in_conversation) for in_conversa
 
 
 async def head(snapshot: Snapshot, viewer: Viewer) -> ChangePosition:
-    """Where the account's log ends at the moment of the snapshot."""
+    """The end of the account's log in the snapshot."""
     (row,) = await snapshot.fetch(_HEAD, {ACCOUNT: viewer.account_id})
     return ChangePosition(row.epoch, row.number)
 
@@ -237,7 +237,7 @@ async def read(  # noqa: PLR0913  # what to read, and which part of it
 ) -> ChangeBatch:
     """The changes after a position, of these types, up to the number `until`. Raises `ResyncRequiredError`.
 
-    `end` moves past changes of other types too, and a page can be empty although `has_more` is set.
+    `end` is after changes of other types too, so a page can be empty although `has_more` is set.
     """
     most = min(size * _EXAMINED_PER_CHANGE, MOST_EXAMINED)
     found = await read_rows(snapshot, viewer, after, most, conversation_id=conversation_id)
@@ -272,7 +272,7 @@ def pick(
         if node not in found and len(found) == size:
             stop = ChangePosition(end.epoch, rows[place - 1].number)
             return ChangeBatch(list(found.values()), stop, has_more=True)
-        # A node stands at its latest change, in its present state.
+        # A node is listed at its latest change.
         found.pop(node, None)
         found[node] = row
     return ChangeBatch(list(found.values()), end, has_more=has_more)

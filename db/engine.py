@@ -1,10 +1,10 @@
 """Connections: a snapshot to read an operation from, and a transaction to write in.
 
-Both run statements that were compiled once on asyncpg connections. A snapshot is one connection inside one read-only
-transaction, so that all rows of an answer are from one moment. Nothing here decides what is read or written.
+Both run compiled statements on asyncpg connections. A snapshot is one connection in one read-only transaction, so that
+all rows of a response are from one moment.
 
-Failures that are no defects are raised as errors of `db.failure`. Nothing is tried again here: only the caller knows
-what may be done twice.
+Failures that are not defects are raised as errors of `db.failure`. Nothing is retried here: only the caller knows what
+may be repeated.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from weakref import WeakValueDictionary
 import asyncpg
 from sqlalchemy.dialects.postgresql.asyncpg import dialect as asyncpg_dialect
 
-from db.failure import CollisionError, OutcomeUnknownError, UnavailableError, told_apart
+from db.failure import CollisionError, OutcomeUnknownError, UnavailableError, translated_errors
 from db.session import DIRECT, Session
 
 if TYPE_CHECKING:
@@ -40,21 +40,21 @@ _BEGIN = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 _PLANNING = {"random_page_cost": "1.1", "max_parallel_workers_per_gather": "0", "work_mem": "16MB"}
 
 # Each statement of a write names its rows by key: a plan for any values is the right one, and planning `= ANY($1)` anew
-# each time takes longer than running it. A writer that waits for a row longer than this is turned away, or all writers
-# would soon wait behind one locked row.
+# each time takes longer than running it. A writer that waits longer than this for a row fails, because otherwise all
+# writers would soon wait for one locked row.
 _WRITING = {"plan_cache_mode": "force_generic_plan", "lock_timeout": "2s"}
 
 # Seconds for a server to accept a connection, to end a transaction, and to see its connections closed.
 _CONNECT_WITHIN = 5.0
 _END_WITHIN = 2.0
 _STOP_WITHIN = 1.5
-# An actor has at most one of so many parts of the read pool, and of the write pool, where writers wait for locks.
+# The parts of the read and the write pool (where writers wait for locks). An actor can use one part of each.
 _SHARES = 4
 _WRITE_SHARES = 2
 
 
 class Row(asyncpg.Record):  # type: ignore[misc]  # asyncpg ships no types
-    """A row of a SELECT, its columns as attributes. Rows of a table are of the subclass `row_type(table)`."""
+    """A row of a SELECT, with its columns as attributes. Rows of a table have the subclass `row_type(table)`."""
 
     __slots__ = ()
 
@@ -69,13 +69,13 @@ class Row(asyncpg.Record):  # type: ignore[misc]  # asyncpg ships no types
 
 @cache
 def row_type(table: type[t.Table]) -> type[Row]:
-    """The class of `table`'s rows: how a GraphQL union or interface knows what it holds."""
+    """The class of `table`'s rows, by which a GraphQL union or interface finds the type."""
     return type(f"{table.__name__}Row", (Row,), {"table": table, "__slots__": ()})
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Statement:
-    """A statement as asyncpg takes it: the text, the names of its parameters in order, and the class of its rows."""
+    """A statement for asyncpg: the text, the names of its parameters in order, and the class of its rows."""
 
     sql: str
     names: tuple[str, ...]
@@ -100,8 +100,8 @@ class Snapshot:
     """The database at one moment. Takes a connection with its first statement and keeps it until it is closed.
 
     An operation of a single statement needs no transaction. Statements run one after the other, because a connection
-    runs one at a time. Closing cancels the statement that still runs, so that no connection returns to the pool in the
-    middle of one. A `share` returns the semaphore that a connection is taken within, once one is needed.
+    runs one at a time. Closing cancels a running statement, so that no connection returns to the pool in the middle of
+    one. `share` returns the semaphore that is acquired before a connection.
     """
 
     def __init__(
@@ -113,7 +113,7 @@ class Snapshot:
         share: Callable[[], asyncio.Semaphore] | None = None,
     ) -> None:
         self.seconds = 0.0
-        """How long statements have run, waiting for a connection not included."""
+        """The run time of statements, without waiting for a connection."""
         self._pool = pool
         self._begin = session.begin(_BEGIN)
         self._in_transaction = in_transaction or session.pooled
@@ -134,7 +134,7 @@ class Snapshot:
         self._running.add(task)
         try:
             async with self._turn:
-                with told_apart(lambda: _is_lost(self._connection)):
+                with translated_errors(lambda: _is_lost(self._connection)):
                     connection = await self._open()
                     started = time.perf_counter()
                     try:
@@ -175,7 +175,7 @@ class Snapshot:
         if self._running or (self._connection is not None and self._in_transaction):
             await asyncio.shield(self._end())
         elif self._connection is not None:
-            # There is no transaction to end, and asyncpg shields the release from cancellation by itself.
+            # There is no transaction to end, and asyncpg itself shields the release from cancellation.
             connection, self._connection = self._connection, None
             await self._release(connection)
 
@@ -198,13 +198,13 @@ class Transaction:
 
     def __init__(self, connection: Any) -> None:
         self.seconds = 0.0
-        """How long statements have run, waiting for locks and COMMIT included."""
+        """The run time of statements, including waits for locks and COMMIT."""
         self._connection = connection
         self.changes: dict[tuple[type[t.Table], int], tuple[int | None, str]] = {}
-        """What clients can see changed: the conversation and the operation, by table and id. `db.changes` logs it."""
+        """The changed nodes: conversation and operation, by table and id. `db.changes` logs them."""
 
     async def fetch(self, statement: Statement, parameters: Mapping[str, Any]) -> list[Any]:
-        """Run `statement`; the rows that it returns."""
+        """Run `statement` and return its rows."""
         with self.timed():
             return await _fetch(self._connection, statement, parameters)
 
@@ -215,7 +215,7 @@ class Transaction:
 
     @contextmanager
     def timed(self) -> Iterator[None]:
-        """Add the time of the block to `seconds`, whatever it raises."""
+        """Add the time of the block to `seconds`, also if it raises."""
         started = time.perf_counter()
         try:
             yield
@@ -232,18 +232,18 @@ def _is_lost(connection: Any) -> bool:
     try:
         return connection is not None and bool(connection.is_closed())
     except asyncpg.InterfaceError:
-        # The pool has taken it away already.
+        # The pool has closed it already.
         return True
 
 
 async def _roll_back(connection: Any) -> None:
-    """End what a connection is in, or the connection."""
+    """End the connection's transaction, or else the connection."""
     with suppress(asyncpg.InterfaceError):
         try:
-            # A server that does not answer must not keep the place in the pool.
+            # A server that does not answer must not occupy a place in the pool.
             async with asyncio.timeout(_END_WITHIN):
                 await connection.execute("ROLLBACK")
-        except Exception:  # noqa: BLE001  # what was read is read: a connection that cannot go on is replaced
+        except Exception:  # noqa: BLE001  # the rows were read already; the pool replaces the connection
             # A lost connection has left the pool already: asyncpg then raises the error that is suppressed here.
             connection.terminate()
 
@@ -259,7 +259,7 @@ class Database:
         self._pool: asyncpg.Pool[Row] | None = None
         self._control: asyncpg.Pool[Row] | None = None
         self._writing: asyncpg.Pool[Row] | None = None
-        # Snapshots and writes hold their actor's share: one that nobody holds is dropped.
+        # Snapshots and writes refer to their actor's share; one without references is dropped.
         self._shares: WeakValueDictionary[Any, asyncio.Semaphore] = WeakValueDictionary()
         self.committed: Callable[[int], None] = lambda _account_id: None
         """Called after each commit that changed something that clients of an account can see."""
@@ -273,7 +273,7 @@ class Database:
 
     @property
     def control(self) -> asyncpg.Pool[Row]:
-        """One connection that no operation occupies, for the readiness and for the actors of tokens."""
+        """One connection that operations do not use, for readiness and for the actors of tokens."""
         if self._control is None:
             raise RuntimeError("the database was not started")
         return self._control
@@ -284,11 +284,11 @@ class Database:
         return Snapshot(self.pool, self._reading_session, in_transaction=in_transaction, share=share)
 
     def control_snapshot(self) -> Snapshot:
-        """A snapshot for a single statement, on the connection that no operation occupies."""
+        """A snapshot for a single statement, on the connection that operations do not use."""
         return Snapshot(self.control, self._reading_session, in_transaction=False)
 
     def _share(self, pool: str, viewer: Viewer, shares: int) -> asyncio.Semaphore:
-        """The actor's part of a pool, which all of its operations share: one of so many `shares`, rounded up."""
+        """The actor's part of a pool, shared by all of its operations: the size divided by `shares`, rounded up."""
         actor = pool, viewer.account_id, viewer.actor_type, viewer.actor_id
         share = self._shares.get(actor)
         if share is None:
@@ -296,10 +296,10 @@ class Database:
         return share
 
     async def start(self, *, connect: bool = True) -> None:
-        """Open the pools. The one for reading connects now, unless not to `connect` yet; the other when it is used.
+        """Open the pools. The read pool connects now, if `connect` is set; the write pool with its first use.
 
-        Raises OSError where the server cannot be reached, asyncpg.PostgresError where it refuses the connection, and
-        asyncpg.InterfaceError where the DSN is none.
+        Raises OSError if the server cannot be reached, asyncpg.PostgresError if it refuses the connection, and
+        asyncpg.InterfaceError for an invalid DSN.
         """
         self._pool = await self._open(self._size, self._reading_session, connect=connect)
         self._control = await self._open(1, self._reading_session, connect=False)
@@ -318,17 +318,17 @@ class Database:
         )
 
     async def stop(self) -> None:
-        """Close the pools, once the operations that still run have given their connections back."""
+        """Close the pools, after running operations have released their connections."""
         pools = [pool for pool in (self._pool, self._control, self._writing) if pool is not None]
         self._pool = self._control = self._writing = None
-        # asyncpg terminates the connections that are left when the time is over.
+        # After the time limit, asyncpg terminates the remaining connections.
         with suppress(TimeoutError):
             async with asyncio.timeout(_STOP_WITHIN):
                 await asyncio.gather(*(pool.close() for pool in pools))
 
     @asynccontextmanager
     async def snapshot(self) -> AsyncIterator[Snapshot]:
-        """A snapshot that ends with the block."""
+        """A snapshot that is closed after the block."""
         snapshot = Snapshot(self.pool, self._reading_session)
         try:
             yield snapshot
@@ -337,7 +337,7 @@ class Database:
 
     @asynccontextmanager
     async def maintenance(self) -> AsyncIterator[Any]:
-        """A connection of the pool for writing, for work that is nobody's request. Raises asyncpg's errors."""
+        """A connection of the write pool, for work outside of requests. Raises asyncpg's errors."""
         if self._writing is None:
             raise RuntimeError("the database was not started")
         async with self._writing.acquire(timeout=_CONNECT_WITHIN) as connection:
@@ -349,8 +349,8 @@ class Database:
 
         Each actor has at most half of the pool at a time.
 
-        Raises `UnavailableError`; of its kinds, `CollisionError` asks for the whole block to be run again, and
-        `OutcomeUnknownError` says that it may have been committed. In any other case of an error it was not.
+        Raises `UnavailableError`. After `CollisionError` the caller can run the whole block again; after
+        `OutcomeUnknownError` it may have been committed. After any other error it was not.
         """
         pool = self._writing
         if pool is None:
@@ -359,7 +359,7 @@ class Database:
         lost = committing = False
         try:
             async with share:
-                with told_apart(lambda: lost):
+                with translated_errors(lambda: lost):
                     connection = await pool.acquire()
                     try:
                         await connection.execute(self._writing_session.begin())
@@ -376,23 +376,23 @@ class Database:
         except CollisionError:
             raise
         except (UnavailableError, asyncio.CancelledError) as error:
-            # The caller is cancelled when its time is over, or its client is gone: it reports this, and then ends.
+            # The caller is cancelled after its time limit, or if its client has disconnected. It reports this error.
             if committing:
                 raise OutcomeUnknownError from error
             raise
 
 
 async def _abandon(pool: asyncpg.Pool[Row], connection: Any) -> None:
-    """Roll back what a connection was doing, whether it had begun or not, and return it to its pool."""
+    """Roll back the connection's transaction, if it had begun, and return the connection to its pool."""
     await _roll_back(connection)
     await pool.release(connection)
 
 
 async def _learn_arrays(connection: Any) -> None:
-    """Let asyncpg look up the array types now, and not in the middle of a connection's first operation."""
+    """Make asyncpg look up the array types now, and not during the connection's first operation."""
     async with connection.transaction():
         await connection.fetch("SELECT $1::bigint[], $2::varchar[]", [], [])
 
 
 async def _no_reset(_connection: Any) -> None:
-    """Every use of a connection ends its transaction itself, so there is nothing to reset between two."""
+    """Each use of a connection ends its own transaction, so nothing has to be reset in between."""

@@ -1,4 +1,4 @@
-"""What can fail without being a defect: the database is away, cannot do it now, or others write the same rows."""
+"""Failures that are not defects: the database is unavailable, or other transactions write the same rows."""
 
 from __future__ import annotations
 
@@ -7,44 +7,44 @@ from contextlib import contextmanager
 
 import asyncpg
 
-# SQLSTATEs, by PostgreSQL's appendix A. Away: a connection is lost (the whole class 08) or ended by who runs the
-# server, which starts, stops, recovers from a crash, or has no connection to spare.
+# SQLSTATEs, see PostgreSQL's appendix A. The server is away: a connection is lost (class 08) or ended by an
+# administrator; or the server is starting, stopping, recovering from a crash, or out of connections.
 _CONNECTION_EXCEPTION = "08"
 _AWAY = {"53300", "57P01", "57P02", "57P03", "57P05"}
-# The server answers, but cannot do this now: it is a standby after a failover, its disk is full, or the statement took
+# The server answers, but cannot run this now: it is a standby after a failover, its disk is full, or the statement took
 # longer than the server's settings allow.
 _UNABLE = {"25006", "53100", "57014"}
-# Serialisation failure and deadlock: PostgreSQL undid the transaction for the sake of another one.
+# Serialisation failure and deadlock: PostgreSQL rolled the transaction back because of another one.
 _COLLISION = {"40001", "40P01"}
 _LOCK_NOT_AVAILABLE = "55P03"
 _RAISED_BY_DRIVER = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 
 
 class UnavailableError(Exception):
-    """The database cannot be asked now. Nothing was changed, and trying again later may well succeed."""
+    """The database is unavailable. Nothing was changed, and a later attempt may succeed."""
 
 
 class CollisionError(UnavailableError):
-    """PostgreSQL undid the transaction, as it could not go on beside others. It may succeed at once if run again."""
+    """PostgreSQL rolled the transaction back because of a concurrent one. It may succeed at once if run again."""
 
 
 class LockedError(UnavailableError):
-    """Another transaction holds a row for too long. Nothing was changed."""
+    """Another transaction has locked a row for too long. Nothing was changed."""
 
 
 class OutcomeUnknownError(UnavailableError):
-    """Nobody heard how a commit ended: the transaction took effect, or it did not."""
+    """The connection was lost during COMMIT: the transaction may have taken effect or not."""
 
 
 @contextmanager
-def told_apart(is_lost: Callable[[], bool] = lambda: False) -> Iterator[None]:
-    """Raise what the driver raises in the block as the error of this module that it is, if it is one."""
+def translated_errors(is_lost: Callable[[], bool] = lambda: False) -> Iterator[None]:
+    """Translate the driver's exceptions in the block into the errors of this module, if one applies."""
     try:
         yield
     except _RAISED_BY_DRIVER as error:
         kind = next(filter(None, map(_kind, _causes(error))), None)
         if kind is None and is_lost():
-            # Whatever it complained of, without its connection it could not have succeeded.
+            # Whatever the error was, the statement cannot succeed without its connection.
             kind = UnavailableError
         if kind is None:
             raise
@@ -52,7 +52,7 @@ def told_apart(is_lost: Callable[[], bool] = lambda: False) -> Iterator[None]:
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:
-    """The error and what led to it: ending a lost transaction fails in its turn."""
+    """The error and its causes: after a lost connection, ending the transaction fails too."""
     while error is not None:
         yield error
         error = error.__cause__ or error.__context__
@@ -61,7 +61,8 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
 def _kind(error: BaseException) -> type[UnavailableError] | None:
     if isinstance(error, asyncpg.PostgresError):
         state = str(error.sqlstate)
-        # A prepared statement is invalid after ALTER TABLE: asyncpg has dropped it, and the next attempt prepares it.
+        # ALTER TABLE makes a prepared statement invalid. asyncpg has dropped it, and the next attempt prepares it
+        # again.
         if state in _COLLISION or isinstance(error, asyncpg.InvalidCachedStatementError):
             return CollisionError
         if state == _LOCK_NOT_AVAILABLE:

@@ -1,9 +1,8 @@
-"""What all writes of conversations share: transactions, locks, look-ups, checks and stamps.
+"""Functions for all writes of conversations: transactions, locks, lookups, checks and times.
 
-A write holds the row of each conversation that it changes, or changes something in, before it reads anything else, and
-several in the order of their ids. So writers of one conversation run one after the other, and no two wait for each
-other. Locks are taken in one order: the idempotency key, then conversations. The rules themselves are with the
-entities; here is what they have in common.
+Before it reads anything else, a write locks the row of each conversation that it or its parts belong to, in the order
+of their ids. So writers of one conversation run one after the other, without deadlocks. Locks are taken in one order:
+the idempotency key, then conversations. The rules of each entity are in its own module.
 """
 
 from __future__ import annotations
@@ -26,15 +25,15 @@ from db.problem import Problem, ProblemCode
 from db.scope import ACCOUNT, Viewer, visible, visible_for_change
 from db.tables.creation import EXTERNAL_KEY
 
-# asyncpg writes the very first moment as -infinity, which is no moment to show.
+# asyncpg writes `datetime.min` as -infinity, which the API cannot return.
 FIRST_MOMENT = datetime.min.replace(tzinfo=UTC)
 MILLISECOND = timedelta(milliseconds=1)
-# How long a guest waits for an answer before it is late.
+# The time within which a guest should have an answer.
 RESPONSE_TIME = timedelta(hours=24)
 
 _C: Any = t.Conversation
 _SURROGATE = re.compile("[\ud800-\udfff]")
-# Characters that show nothing, beside white space.
+# Invisible characters other than white space.
 _VISIBLE = re.compile("[^\\s\u200b-\u200d\u2060\ufeff\u2800\u3164]")
 
 
@@ -42,24 +41,24 @@ _VISIBLE = re.compile("[^\\s\u200b-\u200d\u2060\ufeff\u2800\u3164]")
 async def open_transaction(database: Database, viewer: Viewer) -> AsyncIterator[Transaction]:
     """A transaction of one mutation field, committed when the block ends. Raises as `Database.write()` does.
 
-    Every write of the API ends here: a statement that belongs to each of them goes after the `yield`.
+    Every write of the API passes through here: a statement for all of them goes after the `yield`.
     """
     async with database.write(viewer) as transaction:
         yield transaction
-        # The lock of the account's counter comes last, so that it is held for the time of one statement and the COMMIT.
+        # The account's counter is locked last, so that the lock is held only during one statement and the COMMIT.
         await log.write(transaction, viewer.account_id)
     if transaction.changes:
         database.committed(viewer.account_id)
 
 
 def now() -> datetime:
-    """The present in whole milliseconds, as the columns hold it."""
+    """The current time in whole milliseconds, the precision of the columns."""
     moment = datetime.now(UTC)
     return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
 
 
 def created_by(viewer: Viewer) -> dict[str, Any]:
-    """The columns that say who creates a record."""
+    """The creator columns of a new record."""
     user = viewer.actor_type is t.CreatorType.USER
     return {
         "created_by_type": viewer.actor_type,
@@ -70,10 +69,10 @@ def created_by(viewer: Viewer) -> dict[str, Any]:
 
 
 def moment(row: Row) -> datetime:
-    """When a change of `row`, which is held, takes place: now, and later than all of its changes before.
+    """The time of a change of the locked `row`: now, but later than all of its earlier changes.
 
-    Messages, reading and closing of one conversation therefore have different moments, which say what came first, even
-    where this machine's clock is behind another's.
+    So messages, reading and closing of one conversation have different times in the order of events, even if this
+    machine's clock is behind another's.
     """
     latest: datetime = row["updated_at"]
     return max(now(), latest + MILLISECOND)
@@ -91,7 +90,7 @@ def is_id(column: Any) -> ColumnElement[bool]:
     return condition
 
 
-# Held rows can still be referred to: a foreign key only needs the key to stay.
+# Other transactions can still add references to locked rows, because foreign keys only need the key to stay.
 _HOLD_SEVERAL = Statement.of(
     visible(t.Conversation).where(among(_C.id)).order_by(_C.id).with_for_update(key_share=True), t.Conversation
 )
@@ -99,13 +98,13 @@ _HOLD_ONE = Statement.of(visible(t.Conversation).where(is_id(_C.id)).with_for_up
 
 
 async def hold(transaction: Transaction, viewer: Viewer, ids: Sequence[int]) -> dict[int, Row]:
-    """The account's conversations among `ids`, locked against other writers until the transaction ends."""
+    """Those of `ids` that are conversations of the account, locked until the transaction ends."""
     rows = await transaction.fetch(_HOLD_SEVERAL, {ACCOUNT: viewer.account_id, "ids": unique(ids)})
     return {row.id: row for row in rows}
 
 
 async def hold_one(transaction: Transaction, viewer: Viewer, id_: int) -> tuple[Row | None, list[Problem]]:
-    """The conversation that `conversationId` names, locked in the same way; or None and the problem."""
+    """The conversation with the id `conversationId`, locked in the same way; or None and the problem."""
     rows = await transaction.fetch(_HOLD_ONE, {ACCOUNT: viewer.account_id, "id": id_})
     return (rows[0], []) if rows else (None, [missing("conversation", "conversationId")])
 
@@ -130,9 +129,9 @@ def unique(ids: Sequence[int]) -> list[int]:
 
 
 async def insert_row(transaction: Transaction, table: type[t.TenantTable], values: Mapping[str, Any]) -> int:
-    """Store a row with the columns `values`; the others get their defaults. Returns its id.
+    """Store a row with the columns `values` and defaults for the others. Returns its id.
 
-    Raises `CollisionError` where another transaction has taken the row's external id meanwhile.
+    Raises `CollisionError` if another transaction has used the row's external id meanwhile.
     """
     values = {**_defaults(table), **values}
     rows = await transaction.fetch(_insertion(table, tuple(values)), _as_new(values))
@@ -156,7 +155,7 @@ def _insertion(table: type[t.TenantTable], columns: tuple[str, ...]) -> Statemen
 
 @cache
 def _defaults(table: type[t.TenantTable]) -> dict[str, Any]:
-    """The values that a model gives to columns that are left out."""
+    """The model's defaults for columns."""
     columns = table.__table__.columns  # type: ignore[attr-defined]
     return {column.name: column.default.arg for column in columns if column.default is not None}
 
@@ -164,18 +163,18 @@ def _defaults(table: type[t.TenantTable]) -> dict[str, Any]:
 def note_change(
     transaction: Transaction, table: type[t.TenantTable], id_: int, columns: Mapping[str, Any] | Row
 ) -> None:
-    """Have the transaction log that a row was written. `columns` name the conversation that it belongs to."""
+    """Note for the change log that a row was written. `columns` have the conversation that it belongs to."""
     conversation_id = id_ if table is t.Conversation else columns.get("conversation_id")
     transaction.changes[table, id_] = conversation_id, t.ChangeOperation.UPSERTED
 
 
 def differing(row: Row, values: Mapping[str, Any]) -> dict[str, Any]:
-    """Those of `values` that differ from the columns of `row`."""
+    """The `values` that differ from the columns of `row`."""
     return {name: value for name, value in values.items() if row[name] != value}
 
 
 async def change(transaction: Transaction, table: type[t.TenantTable], row: Row, values: Mapping[str, Any]) -> None:
-    """Set the columns `values` of a row that is held. `updated_at` moves with them: to `moment()`, unless given."""
+    """Set the columns `values` of a locked row, and `updated_at`, to `moment()` unless it is given."""
     touched = _touched(row, values)
     await transaction.fetch(_update(table, tuple(touched)), _key(row) | _as_new(touched))
     note_change(transaction, table, row["id"], row)
@@ -184,7 +183,7 @@ async def change(transaction: Transaction, table: type[t.TenantTable], row: Row,
 async def change_several(
     transaction: Transaction, table: type[t.TenantTable], changes: Sequence[tuple[Row, Mapping[str, Any]]]
 ) -> None:
-    """The same for several rows and the same columns of each."""
+    """The same for several rows, with the same columns in each."""
     if changes:
         touched = [(row, _touched(row, values)) for row, values in changes]
         statement = _update(table, tuple(touched[0][1]))
@@ -216,17 +215,17 @@ def _as_new(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def missing(what: str, *path: str) -> Problem:
-    """A record that never existed and one of another account are reported in the same words."""
+    """The problem of a missing record. A record of another account has the same message."""
     return Problem(ProblemCode.NOT_FOUND, f"There is no such {what}", ["input", *path])
 
 
 def missing_among(what: str, name: str, ids: Sequence[int], found: Collection[int]) -> list[Problem]:
-    """A problem for each place of the list `name` whose id was not found."""
+    """A problem for each index of the list `name` whose id was not found."""
     return [missing(what, name, str(place)) for place, id_ in enumerate(ids) if id_ not in found]
 
 
 def size_problems(what: str, name: str, ids: Sequence[int], most: int) -> list[Problem]:
-    """The list `name` needs 1 to `most` ids, of which repeats count once."""
+    """Problems of a list `name` that does not have 1 to `most` ids. Repeats count once."""
     path = ["input", name]
     if not ids:
         return [Problem(ProblemCode.BLANK, f"Give at least one {what}", path)]
@@ -241,7 +240,7 @@ def is_blank(text: str) -> bool:
 
 
 def text_problems(what: str, name: str, text: str, most: int) -> list[Problem]:
-    """A text has at most `most` characters, and none that PostgreSQL cannot store."""
+    """Problems of a text with more than `most` characters, or with some that PostgreSQL cannot store."""
     path = ["input", name]
     problems = []
     if len(text) > most:

@@ -1,6 +1,6 @@
-"""From a document to its answer: kept documents, their measure and cost, plans, and their execution a level at a time.
+"""From a document to its result: the document cache, measures and costs, plans, and execution a level at a time.
 
-`build` makes the function that shows rows, `plan` an immutable plan of a selection on them; `level` carries a plan out,
-and `run` takes over from graphql-core where there is one. What cannot be planned, and all that goes wrong, is
-graphql-core's, whose answer is the reference.
+`plan` makes an immutable plan of a selection, with functions from `build` that make objects from rows; `level` executes
+a plan. `run` uses plans; graphql-core executes selections without a plan, and again whatever failed. Its result is the
+reference.
 """

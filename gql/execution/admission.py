@@ -1,4 +1,4 @@
-"""How many operations run at once in a process: the others wait, up to a number, and beyond that are turned away."""
+"""Limits the operations that run at once in a process: a limited number of others wait, and the rest are rejected."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from gql.errors import Code, RequestError
 
 
 class Admission:
-    """To be entered around each operation: `async with admission`. Raises RequestError when too many wait already."""
+    """Entered around each operation, `async with admission`. Raises RequestError if too many are waiting."""
 
     def __init__(self, at_once: int, waiting: int) -> None:
         self._turn = asyncio.Semaphore(at_once)

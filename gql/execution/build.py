@@ -1,7 +1,7 @@
-"""The plan of one object type's selection while it is made: a function that shows the leaves, and steps for the rest.
+"""Builds the plan of one object type's selection: a function for the leaves, and steps for the other fields.
 
-The function is generated from the leaves, as one comprehension over the sources: a call and a lookup for each value
-would cost more than showing it.
+The function is generated as one comprehension over the sources, because a call and a lookup for each value would take
+longer than copying it.
 """
 
 from __future__ import annotations
@@ -27,28 +27,28 @@ from gql.fields.field import FallbackError, Planner, Step
 
 _S = TypeVar("_S", bound=Step)
 
-# Bytes of JSON at most: of a character, as in `\u0001`; of a number, an id, a moment or an enum's value; and of what
-# other objects than rows have, such as a cursor.
+# The most bytes of JSON: of a character, as in `\u0001`; of a number, an id, a time or an enum value; and of the values
+# of other objects than rows, such as a cursor.
 ESCAPED = 6
 _VALUE = 64
 _ATTRIBUTE = 200
 
-# Scalars whose values the database holds to what graphql-core would check.
+# Scalars for which the database ensures what graphql-core would check.
 _VERBATIM = {"String", "Boolean", "Int"}
 
 
 @dataclass(frozen=True, slots=True)
 class ObjectPlan:
-    """A selection on the rows of `table`, or on other objects where that is None."""
+    """A selection on the rows of `table`, or on other objects if it is None."""
 
     table: type[t.Table] | None
     columns: frozenset[str | Expression]
     build: Callable[[Sequence[Any], Callable[[int], str] | None], list[dict[str, Any]]]
     steps: tuple[Step, ...]
     size: int
-    """Bytes of JSON that an object has at most, without its texts of any length and what steps put into it."""
+    """The most bytes of JSON of an object, without its unlimited texts and the values of steps."""
     texts: tuple[tuple[str, int], ...]
-    """The columns that hold texts of any length, and how often an object shows each."""
+    """The columns with texts of unlimited length, and how often an object contains each."""
 
 
 class ObjectBuilder:
@@ -85,21 +85,21 @@ class ObjectBuilder:
         return name
 
     def show(self, key: str, source: str) -> None:
-        """Show what the Python source gives."""
+        """Put the value of the Python source into the object."""
         self._size += len(key) + 8
         self._items.append(f"{key!r}: {source}")
 
     def hold(self, key: str) -> None:
-        """Keep a place, as the order of keys is the order of the selection."""
+        """Reserve the key: keys are in the order of the selection."""
         self.show(key, "None")
 
     def add_step(self, key: str, step: Step) -> None:
-        """Keep a place that `step` fills."""
+        """Reserve the key, for `step` to fill."""
         self.hold(key)
         self._steps.append(step)
 
     def merged(self, kind: Callable[[], _S]) -> _S:
-        """The one step of this kind."""
+        """The shared step of this kind."""
         if kind not in self._merged:
             self._merged[kind] = kind()
         step: _S = self._merged[kind]
@@ -123,8 +123,8 @@ class ObjectBuilder:
     def make(self) -> ObjectPlan:
         """The plan."""
         text = f"lambda rows, encode_id: [{{{', '.join(self._items)}}} for row in rows]"
-        # The text holds names of GraphQL, columns and attributes, all checked to be identifiers where they were
-        # declared. `eval` gives it Python's builtins, which a warning that is raised inside needs.
+        # The text contains names of GraphQL, columns and attributes, which were all checked to be identifiers when they
+        # were declared. `eval` provides Python's builtins, which are needed for warnings.
         build = eval(text, self._names)  # noqa: S307
         return ObjectPlan(
             self._table,
@@ -136,13 +136,13 @@ class ObjectBuilder:
         )
 
     def _count(self, name: str | Expression) -> None:
-        """Add what is read to the size of an object."""
+        """Add a value to the size of an object."""
         if self._table is None:
             self._size += _ATTRIBUTE
             return
         column = getattr(self._table, name, None) if isinstance(name, str) else None
         type_ = None if column is None else column.expression.type
-        # Types of texts have a length, which is None where a text may have any. Those of enums have one, too.
+        # Types of texts and enums have a length, which is None if it is unlimited.
         length = 0 if hasattr(type_, "enums") else getattr(type_, "length", 0)
         if length is None:
             self._texts[str(name)] += 1
@@ -151,5 +151,5 @@ class ObjectBuilder:
 
 
 def _is_verbatim(enum: GraphQLEnumType) -> bool:
-    """Whether columns hold the very names that the API shows, which their CHECK then guarantees."""
+    """Whether columns contain the names that the API returns, as a CHECK guarantees."""
     return all(name == str(value.value) for name, value in enum.values.items())

@@ -1,6 +1,7 @@
-"""A cache of the values used last, bounded in their number and in the memory that they take together.
+"""An LRU cache, bounded by the number of values and by their memory.
 
-A number alone is no bound where clients decide how large a value is. The caller states the size of each value in bytes.
+A number alone would not bound the memory if clients decide how large a value is. The caller gives the size of each
+value in bytes.
 """
 
 from __future__ import annotations
@@ -13,20 +14,20 @@ _V = TypeVar("_V")
 
 
 class Cache(Generic[_K, _V]):
-    """At most `count` values, taking at most `size` bytes together."""
+    """At most `count` values with at most `size` bytes in total."""
 
     def __init__(self, count: int, size: int) -> None:
         self._count = count
         self._size = size
         self._kept: OrderedDict[_K, tuple[_V, int]] = OrderedDict()
         self.taken = 0
-        """Bytes that the values take now."""
+        """The present bytes of all values."""
 
     def __len__(self) -> int:
         return len(self._kept)
 
     def find(self, key: _K) -> _V | None:
-        """The value, where it is kept."""
+        """The value, or None if it is not cached."""
         entry = self._kept.get(key)
         if entry is None:
             return None
@@ -34,7 +35,10 @@ class Cache(Generic[_K, _V]):
         return entry[0]
 
     def keep(self, key: _K, value: _V, size: int) -> None:
-        """Keep a value, and forget those not used for longest. One too large to be kept displaces nothing."""
+        """Add a value, and drop the least recently used ones.
+
+        A value above the limit is not added and drops nothing.
+        """
         if size > self._size or key in self._kept:
             return
         self._kept[key] = value, size

@@ -1,6 +1,6 @@
-"""Documents: a text parsed, validated and measured, once.
+"""Documents: each text is parsed, validated and measured once.
 
-What is wrong before execution is raised as `RequestError`. Nothing here knows HTTP.
+Errors before execution are raised as `RequestError`. Nothing here depends on HTTP.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ from gql.execution.measure import DocumentWalk, Limits, Measure
 from gql.execution.plan import Plans, condition_variables
 from gql.settings import Settings
 
-# Bytes of memory, measured: of a token with its part of the syntax tree, of a token in one plan, of a refusal's error.
+# Measured bytes of memory: of a token with its part of the syntax tree, of a token in one plan, of an error.
 _TOKEN_BYTES = 700
 _PLAN_BYTES = 300
 _ERROR_BYTES = 3_000
 
-# How many errors of a document, or of its variables, are reported; the last one then says that there are more.
+# The most errors of a document, or of its variables, that are reported; the last one then says that there are more.
 MAX_VALIDATION_ERRORS = 20
 
 
@@ -48,17 +48,17 @@ class Operation:
 
     @property
     def name(self) -> str | None:
-        """The name, where it has one."""
+        """The name, or None."""
         return self.node.name.value if self.node.name else None
 
     @property
     def reads_once(self) -> bool:
-        """Whether one statement answers it, so that it needs no transaction to see one moment."""
+        """Whether one statement is enough, so that no transaction is needed for a consistent result."""
         return self.type is OperationType.QUERY and self.measure.statements <= 1
 
     @property
     def asks_schema_only(self) -> bool:
-        """Whether its answer depends on the schema alone: introspection at the root, without variables."""
+        """Whether its result depends only on the schema: introspection at the root, without variables."""
         return not self.node.variable_definitions and all(
             isinstance(selection, FieldNode) and selection.name.value in {"__schema", "__type"}
             for selection in self.node.selection_set.selections
@@ -70,26 +70,26 @@ class Operation:
         return self.node.operation
 
 
-# The operations of a valid document by their names, and the errors of one that is not.
+# The operations of a valid document by their names, or the errors of an invalid one.
 Operations: TypeAlias = dict[str | None, Operation]
 Refusal: TypeAlias = list[dict[str, Any]]
 
 
 class Documents:
-    """The documents of a process, the last used ones kept."""
+    """The documents of a process, in an LRU cache."""
 
     def __init__(self, schema: strawberry.Schema, settings: Settings) -> None:
-        self._schema = schema._schema  # noqa: SLF001  # the graphql-core schema; Strawberry has no other way to it
+        self._schema = schema._schema  # noqa: SLF001  # the graphql-core schema; Strawberry has no public attribute for it
         self._limits = Limits.of(settings)
         self._max_tokens = settings.max_tokens
-        # A suggestion names parts of the schema, as introspection does.
+        # Suggestions disclose names of the schema, as introspection does.
         self._hide_suggestions = not settings.introspection
         self._rules = specified_rules if settings.introspection else (*specified_rules, NoSchemaIntrospectionCustomRule)
         self._kept: Cache[str, Operations | Refusal] = Cache(settings.document_cache, settings.document_bytes)
         self._pinned: dict[str, Operations] = {}
 
     def pin(self, text: str) -> None:
-        """Read a document now, and keep it whatever else is asked for. Raises `RequestError`."""
+        """Read a document now, and keep it for ever. Raises `RequestError`."""
         self._pinned[text] = self._read(text)
 
     def operation(self, text: str, name: str | None) -> Operation:
@@ -109,9 +109,9 @@ class Documents:
             try:
                 found = self._read(text)
             except RequestError as error:
-                # What was refused is refused as cheaply the next time.
+                # Errors are cached too, so that a repeated invalid document is as cheap.
                 found = error.errors
-            # A comment's token has its text once more.
+            # The token of a comment has a second copy of the text.
             self._kept.keep(text, found, 2 * sys.getsizeof(text) + _size_of(found))
         if isinstance(found, list):
             raise RequestError(found)
@@ -145,7 +145,7 @@ class Documents:
 
 
 def _size_of(found: Operations | Refusal) -> int:
-    """Bytes of memory that it takes, plans included that are not made yet: rather too many than too few."""
+    """An upper bound of its bytes of memory, including plans that are not made yet."""
     if isinstance(found, list):
         return _ERROR_BYTES * len(found)
     operations = list(found.values())
@@ -154,7 +154,7 @@ def _size_of(found: Operations | Refusal) -> int:
 
 
 def _count_tokens(document: DocumentNode) -> int:
-    """Those of comments, too: all of them are kept, for the places in errors."""
+    """Including comments: all tokens stay in memory, for the locations of errors."""
     count, token = 0, document.loc.start_token if document.loc else None
     while token is not None:
         count, token = count + 1, token.next

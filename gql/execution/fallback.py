@@ -1,6 +1,6 @@
-"""Where plans were not followed: counted by reason, for operators, and logged once per document and reason.
+"""Counts the operations that graphql-core executed instead of a plan, by reason, and logs them.
 
-An answer does not show it, as graphql-core gives the same one, only slower. So a defect in a plan shows here alone.
+graphql-core returns the same result, only more slowly, so that a defect in a plan is visible only here.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ from gql.log import FALLBACKS, describe
 
 _log = structlog.stdlib.get_logger("inbox")
 
-# Characters of an operation's name, which a client may make as long as a document.
+# The most characters of an operation's name in the log: a client may make it as long as a document.
 _LONGEST_NAME = 100
 
-# What a plan may well raise: clients' mistakes, nulls that spread, and a database that is away. graphql-core meets the
-# same and reports it. Whatever else a plan raises may be a defect of the plan.
+# Expected exceptions of a plan: mistakes of clients, nulls in non-null fields, and an unavailable database.
+# graphql-core reports them too. Any other exception may be a defect of the plan.
 _EXPECTED = (FallbackError, GraphQLError, UnavailableError)
 
 
 def count_fallback(error: Exception, plans: Plans, operation: str | None) -> None:
-    """Count that a plan ended with `error`, and log it where the document has not had that reason before."""
+    """Count that a plan ended with `error`, and log each reason once per document."""
     reason = str(error) if isinstance(error, FallbackError) else type(error).__name__
     FALLBACKS[reason] += 1
     if reason in plans.reported:

@@ -1,7 +1,7 @@
-"""How much input an operation brings, counted before anything of it is converted.
+"""Limits the size of an operation's input before it is converted.
 
-graphql-core coerces each variable once, and Strawberry converts each argument, which takes 0.2 ms for an input object
-and is done for every field that uses a variable. Counting takes a fraction of a microsecond for a value.
+graphql-core coerces each variable once, but Strawberry converts it for every field that uses it, which takes 0.2 ms for
+an input object. Counting a value takes a fraction of a microsecond.
 """
 
 from __future__ import annotations
@@ -14,24 +14,25 @@ from graphql import ListValueNode, ObjectValueNode, OperationDefinitionNode, Val
 from gql.errors import ClientError, Code
 from gql.fields.cost import NOTHING, Cost, VariableSize, total
 
-# Input objects of an operation, those in variables as often as they are used: a filter of 100 conditions, the most that
-# one may have, has about as many. A page of filters, its variables and its fallback to graphql-core take under 150 ms.
+# The most input objects of an operation; those in a variable count for each use. A filter with 100 conditions, its
+# limit, has about as many. A document with so many filters, its variables and its fallback to graphql-core take under
+# 150 ms.
 MAX_OBJECTS = 250
-# Values in values. A filter has at most three levels of `not` and `or`, which are seven.
+# The most levels of nested values. A filter with its three levels of `not` and `or` has seven.
 MAX_DEPTH = 20
-# Scalars, lists and objects in the variables of an operation. Lists have 250 items, but a mutation reports longer ones
-# itself.
+# The most scalars, lists and objects in the variables of an operation. Lists have at most 250 items, but mutations
+# report longer ones themselves.
 MAX_VALUES = 10_000
 
 
 def too_large(what: str, limit: int) -> ClientError:
-    """The refusal of input that is past the limit of `what`."""
+    """The error for input that exceeds the limit of `what`."""
     message = f"This operation is too complex: its input has over {limit} {what}"
     return ClientError(message, Code.OPERATION_TOO_COMPLEX, limit=f"input {what}", maximum=limit)
 
 
 def count_literal(value: ValueNode) -> Cost:
-    """The input objects in a literal, where those of variables depend on their values."""
+    """The number of input objects in a literal, and its variables, whose objects are counted later."""
     if isinstance(value, VariableNode):
         return Cost(0, ((VariableSize((value.name.value,), MAX_OBJECTS + 1, 0), Cost(1)),))
     if isinstance(value, ListValueNode):
@@ -42,9 +43,9 @@ def count_literal(value: ValueNode) -> Cost:
 
 
 def check_input(operation: OperationDefinitionNode, objects: Cost, given: Mapping[str, Any]) -> None:
-    """Raise `ClientError` where the variables `given` are too large.
+    """Raise `ClientError` if the variables `given` are too large.
 
-    `objects` are the input objects of the operation, for each variable as many as it has.
+    `objects` is the number of input objects in the operation, which depends on variables.
     """
     counted: dict[str, int] = {}
     values = 0
@@ -60,7 +61,7 @@ def check_input(operation: OperationDefinitionNode, objects: Cost, given: Mappin
 
 
 def _count(value: Any, most: int) -> tuple[int, int]:
-    """The objects and the values in a variable. Raises `ClientError` for over `most` values and for deep nesting."""
+    """The numbers of objects and values in a variable. Raises `ClientError` for over `most` values and deep nesting."""
     objects = values = depth = 0
     level = [value]
     while level:

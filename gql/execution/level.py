@@ -1,4 +1,4 @@
-"""A level at a time: the sources of a plan become objects, and what they lead to is the next level."""
+"""Executes a plan a level at a time: its sources become objects, and the rows that they refer to are the next level."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class PlanLevel:
         self._size.most += size * (self._size.nodes if self._is_shared else number)
 
     def add_nodes(self, number: int) -> None:
-        """Count nodes that the step reads and does not show as objects of their own."""
+        """Count nodes that the step reads without making objects of them."""
         self._size.add_nodes(self._size.nodes if self._is_shared else number)
 
     @property
@@ -60,10 +60,10 @@ class PlanLevel:
     async def below(
         self, plan: ObjectPlan, sources: Sequence[Any], *, shown: int | None = None
     ) -> list[dict[str, Any]]:
-        """An object for each of `sources`, all of which are shown `shown` times together, at most.
+        """An object for each of `sources`, which occur at most `shown` times in total.
 
-        Without that, each is shown once for each time that its parent is. If parents are shown more than once, only the
-        cost of the operation is a bound.
+        Without `shown`, each occurs as often as its parent. If parents occur more than once, only the cost of the
+        operation is a bound.
         """
         if shown is None:
             shown = max(self._size.nodes, len(sources)) if self._is_shared else len(sources)
@@ -78,10 +78,10 @@ async def complete(  # noqa: PLR0913, PLR0917  # the same
     sources: Sequence[Any],
     shown: int,
 ) -> list[dict[str, Any]]:
-    """An object for each source, by its plan. Raises whatever goes wrong: graphql-core then executes the operation."""
+    """An object for each source, by its plan. If it raises, graphql-core executes the operation."""
     level = PlanLevel(context, variables, size, plan, sources, shown)
     if sources:
-        # One after the other: all of them read from one connection.
+        # One after the other, because all of them use one connection.
         for step in plan.steps:
             await step.run(level)
     return level.objects

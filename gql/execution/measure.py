@@ -1,8 +1,8 @@
 """Measures a document, without its variables or the viewer: its depth, its cost, and the scopes that it requires.
 
-One walk measures everything before the document is validated, as validating a hostile one takes long. It follows
-the response: fields with the same key are one, as they are for the executor, and a selection that is reached in several
-ways is visited once, so that a fragment can be shared any number of times.
+One walk measures everything before the document is validated, because validating a hostile one takes long. It follows
+the structure of the response: fields with the same key are merged, as in execution, and a selection is visited once
+even if it is used several times, so that a fragment can be used any number of times.
 """
 
 from __future__ import annotations
@@ -44,43 +44,43 @@ from gql.fields.node import required_scopes
 from gql.settings import Settings
 
 _NONE: frozenset[str] = frozenset()
-# Where a walk gives up: it is far past every limit then, and has not taken long.
+# The walk stops at these numbers. They are far above every limit, and reached quickly.
 _DEEPEST = 100
 _LONGEST = 20_000
-# Validation compares each two fields of one response key, and each two fragments of one selection, which takes longer.
+# Validation compares all pairs of fields with one response key, and all pairs of fragments in one selection.
 _MAX_REPETITION = 10_000
 _FRAGMENTS = 5
-# The fields of a type, the arguments of a field, on an average.
+# Averages in a schema: the fields of a type, the arguments of a field.
 _PARTS = 5
 _INTROSPECTION = {"__schema", "__type"}
-# Statements of a resolver of its own, which nobody knows: more than one.
+# The statements of a field with its own resolver are unknown: assume more than one.
 _MANY = 1_000
 
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """What a selection asks for and needs."""
+    """The measure of a selection."""
 
     depth: int = 0
     aliases: int = 0
     directives: int = 0
     list_items: int = 0
-    """Of the longest list that is written into the document."""
+    """The items of the longest list literal."""
     statements: int = 0
-    """At most so many are needed to answer."""
+    """An upper bound of the SQL statements."""
     cost: Cost = NOTHING
     objects: Cost = NOTHING
-    """Input objects, for each variable as many as it has."""
+    """The number of input objects, which depends on variables."""
     scopes: frozenset[str] = _NONE
     is_personal: bool = False
     """Whether the answer depends on the actor, and not only on the account and the scopes."""
     selected: frozenset[str] = _NONE
-    """The names of the selected fields, without those below them."""
+    """The names of the selected fields, without nested ones."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """The most that an operation may ask for."""
+    """The limits of an operation."""
 
     depth: int
     aliases: int
@@ -91,7 +91,7 @@ class Limits:
 
     @classmethod
     def of(cls, settings: Settings) -> Limits:
-        """Those that are configured."""
+        """The configured limits."""
         return cls(
             settings.max_depth,
             settings.max_aliases,
@@ -103,14 +103,14 @@ class Limits:
 
 
 def too_complex(what: str, value: int | str, limit: int) -> ClientError:
-    """The refusal of an operation that is past the limit of `what`."""
+    """The error for an operation that exceeds the limit of `what`."""
     message = f"This operation is too complex: {what} {value}, where {limit} is the limit"
     return ClientError(message, Code.OPERATION_TOO_COMPLEX, limit=what, value=value, maximum=limit)
 
 
 @dataclass(slots=True)
 class _Collected:
-    """The fields of merged selections, by response key, and what stood beside them."""
+    """The fields of merged selections, by response key, with the aliases, directives and fragments around them."""
 
     fields: dict[str, list[tuple[GraphQLNamedType | None, FieldNode]]] = field(default_factory=dict)
     spread: set[str] = field(default_factory=set)
@@ -119,7 +119,7 @@ class _Collected:
 
 
 class DocumentWalk:
-    """Measures the operations of one document, which may be wrong in every way that can be parsed."""
+    """Measures the operations of one document, which has been parsed but not validated."""
 
     def __init__(self, schema: GraphQLSchema, document: DocumentNode, limits: Limits) -> None:
         self._schema = schema
@@ -134,7 +134,7 @@ class DocumentWalk:
         self._pairs: set[tuple[Any, Any]] = set()
 
     def measure(self, operation: OperationDefinitionNode) -> Measure:
-        """What the operation asks for. Raises `ClientError` where that is past a limit of what needs no variables."""
+        """The measure of an operation. Raises `ClientError` if it exceeds a limit that does not depend on variables."""
         limits = self._limits
         root = self._schema.get_root_type(operation.operation)
         found = self._merged(root, (operation.selection_set,), 1)
@@ -152,7 +152,7 @@ class DocumentWalk:
         return found
 
     def measure_all(self) -> None:
-        """Every operation, and every fragment, as those that no operation uses are validated too."""
+        """Measure all operations and all fragments, because validation includes unused fragments."""
         for definition in self._document.definitions:
             if isinstance(definition, OperationDefinitionNode):
                 self.measure(definition)
@@ -162,12 +162,12 @@ class DocumentWalk:
                 )
 
     def _merged(self, parent: GraphQLNamedType | None, selections: tuple[SelectionSetNode, ...], level: int) -> Measure:
-        """Of selections that are made on the same object."""
+        """The measure of selections on the same object."""
         if level > _DEEPEST:
             raise too_complex("depth", f"over {_DEEPEST}", self._limits.depth)
         key = (None if parent is None else parent.name, frozenset(map(id, selections)))
         if key not in self._known:
-            # Validation rejects a fragment that leads back to itself; it adds nothing here.
+            # A fragment that contains itself adds nothing here; validation rejects it.
             self._known[key] = Measure()
             self._known[key] = self._sum(self._collect(parent, selections), level)
         return self._known[key]
@@ -195,7 +195,7 @@ class DocumentWalk:
         )
 
     def _field(self, definition: GraphQLField | None, nodes: Sequence[FieldNode], level: int) -> Measure:
-        """Of one field, with all that is selected of it."""
+        """The measure of one field with its selection."""
         selections = tuple(node.selection_set for node in nodes if node.selection_set)
         below = Measure()
         if selections:
@@ -207,18 +207,18 @@ class DocumentWalk:
         literals = (_longest_literal(argument.value) for node in nodes for argument in node.arguments or ())
         return replace(
             below,
-            # How far the schema is looked into is limited by validation; tools ask for types of types of types.
+            # Not for introspection: tools select types of types of types, and validation limits their depth.
             depth=1 if nodes[0].name.value in _INTROSPECTION else 1 + below.depth,
             list_items=max(below.list_items, *literals, 0),
             statements=below.statements + _statements(measured),
             is_personal=below.is_personal or _is_personal(definition),
             cost=self._cost(measured, below.cost),
-            # Fields of one key have equal arguments, and are resolved once.
+            # Fields with one key have equal arguments and are resolved once.
             objects=total([below.objects, *(count_literal(argument.value) for argument in nodes[0].arguments or ())]),
         )
 
     def _repeat(self, weight: int, things: Iterable[Any]) -> None:
-        """Count the pairs of `things` that have not been met together yet."""
+        """Count the pairs of `things` that were not compared yet."""
         for pair in combinations(things, 2):
             if pair not in self._pairs:
                 self._pairs.add(pair)
@@ -229,7 +229,7 @@ class DocumentWalk:
     def _alike(
         self, fields: Iterable[tuple[GraphQLNamedType | None, FieldNode]]
     ) -> Iterable[tuple[GraphQLField | None, list[FieldNode]]]:
-        """Fields of one key by what they are: on different types of a union, they may be different."""
+        """The fields with one key by their definition: they may differ for the types of a union."""
         found: dict[tuple[str | None, str], tuple[GraphQLField | None, list[FieldNode]]] = {}
         for parent, node in fields:
             name = node.name.value
@@ -238,7 +238,7 @@ class DocumentWalk:
         return found.values()
 
     def _cost(self, measured: MeasuredField | None, below: Cost) -> Cost:
-        """Of one field for each parent, where `below` is that of what it leads to."""
+        """The cost of one field for each parent; `below` is the cost of its selection."""
         if measured is None:
             return below
         definition, nodes = measured.definition, measured.nodes
@@ -247,7 +247,7 @@ class DocumentWalk:
             return kind.cost(measured, below)
         is_list = is_list_type(get_nullable_type(definition.type))
         if kind is None and is_list:
-            # Looking into the schema takes time like nodes do, and could be asked for under many names.
+            # Introspection takes time too, and could be selected under many aliases.
             number = len(self._schema.type_map) if nodes[0].name.value == "types" else _PARTS
             return times(number, total([below], 1))
         if kind is None or not is_composite_type(get_named_type(definition.type)):
@@ -290,7 +290,7 @@ class DocumentWalk:
 
 
 def declared(definition: GraphQLField | None) -> StrawberryField | None:
-    """What a field of the schema was declared as; None for introspection."""
+    """The kind of field with which it was declared; None for introspection."""
     return None if definition is None else definition.extensions.get(GraphQLCoreConverter.DEFINITION_BACKREF)
 
 
@@ -300,14 +300,14 @@ def _required(element: Any) -> frozenset[str]:
 
 
 def _required_of_all(parent: GraphQLNamedType | None, condition: GraphQLNamedType | None) -> frozenset[str]:
-    """What an interface's fields need on a union: what all of its types need, as they are read of any of them."""
+    """The scopes for an interface's fields: those of all types of the union, because any of them may be returned."""
     if not (is_union_type(parent) and is_interface_type(condition)):
         return _NONE
     return _NONE.union(*(_required(type_) for type_ in parent.types))
 
 
 def _statements(measured: MeasuredField | None) -> int:
-    """How many a field itself takes."""
+    """The number of statements of the field itself."""
     kind = declared(measured.definition) if measured else None
     if measured is None or kind is None:
         return 0
@@ -328,7 +328,7 @@ def longest_list(value: Any) -> int:
 
 
 def _longest_literal(value: ValueNode) -> int:
-    """The same within a value that is written into the document."""
+    """The number of items of the longest list within a literal."""
     if isinstance(value, ListValueNode):
         return max(len(value.values), *map(_longest_literal, value.values), 0)
     if isinstance(value, ObjectValueNode):

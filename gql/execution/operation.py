@@ -1,8 +1,8 @@
-"""One way from a request's parameters to its result, whatever transport carries both.
+"""The pipeline from a request's parameters to its result, for all transports.
 
 In order: find the document, check scopes, variables, limits and cost, charge, admit, run within the time limit. The
-time that this took, in this process and in the database, is charged afterwards; who has none left is rejected.
-Nothing here knows HTTP.
+time that this took in this process and in the database is charged afterwards; a principal without remaining time is
+rejected. Nothing here depends on HTTP.
 """
 
 from __future__ import annotations
@@ -35,15 +35,15 @@ from gql.execution.run import Execution
 from gql.security.rate import Budget, RateLimiter
 from gql.settings import Settings
 
-# One second of this process's CPU is charged as so many seconds of database time: the process answers all its clients
-# on one core, while the database serves each actor on a quarter of its connections.
+# The seconds of database time that are charged for one second of this process's CPU: the process serves all clients on
+# one core, while each actor has a quarter of the database connections.
 _CPU_WEIGHT = 5
-# CPU seconds that an operation may take to be read without charge: one that is known takes less than a tenth of that.
+# CPU seconds for reading an operation that are not charged. A cached one takes less than a tenth of them.
 _FREE = 0.001
-# CPU seconds that each rejected request is charged for being received and answered.
+# CPU seconds that are charged for receiving and answering a rejected request.
 _REJECTION = 0.000_2
 
-# Introspection answers that are kept, and their bytes together. One takes about 200 kB.
+# The most cached introspection results, and their total bytes. One has about 200 kB.
 _MAX_KEPT = 64
 _MAX_KEPT_BYTES = 8_388_608
 
@@ -56,12 +56,12 @@ _STREAMS_ONLY = (
 
 
 class ReadOnlyError(RequestError):
-    """The request may only read, and its operation is a mutation."""
+    """The request allows only queries, and its operation is a mutation."""
 
 
 @dataclass(frozen=True, slots=True)
 class Parameters:
-    """What a GraphQL request asks for."""
+    """The parameters of a GraphQL request."""
 
     document: Reference
     operation_name: str | None
@@ -71,14 +71,14 @@ class Parameters:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What came of an operation that was executed. `errors` are as they go into the response."""
+    """The result of an executed operation. `errors` have the form of the response."""
 
     data: Any
     errors: list[dict[str, Any]]
 
     @property
     def payload(self) -> dict[str, Any]:
-        """The response, errors first, as the specification recommends."""
+        """The response; `errors` come first, as the specification recommends."""
         return {"errors": self.errors, "data": self.data} if self.errors else {"data": self.data}
 
 
@@ -94,7 +94,7 @@ class EventResult:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """An operation with its variables, which may be executed: they are as declared, and within the limits."""
+    """An operation that can be executed, with its variables: they have their types, and are within the limits."""
 
     operation: Operation
     given: dict[str, Any]
@@ -106,12 +106,12 @@ class Executor:
     """Checks and runs the operations of one schema."""
 
     def __init__(self, schema: strawberry.Schema, settings: Settings) -> None:
-        self._schema = schema._schema  # noqa: SLF001  # the graphql-core schema; Strawberry has no other way to it
+        self._schema = schema._schema  # noqa: SLF001  # the graphql-core schema; Strawberry has no public attribute for it
         self._timeout = settings.operation_timeout
         self._max_response = settings.max_response
         self._hide_suggestions = not settings.introspection
         self.limits = Limits.of(settings)
-        # By document and name; the data as JSON. graphql-core takes 33 ms for an introspection query, every time.
+        # Data as JSON, by document and name, because graphql-core takes 33 ms for each introspection query.
         self._introspected: Cache[tuple[str, str | None], orjson.Fragment] = Cache(_MAX_KEPT, _MAX_KEPT_BYTES)
 
     def call(self, operation: Operation, variables: Mapping[str, Any] | None, viewer: Viewer) -> Call:
@@ -131,7 +131,7 @@ class Executor:
         )
         if isinstance(values, list):
             raise RequestError.of(Code.BAD_USER_INPUT, *values)
-        # A mutation reports a list that is too long as a user error of its field, so that an app can show it.
+        # A mutation reports a list that is too long as a user error of its field, so that an app can display it.
         items = max(operation.measure.list_items, longest_list(values.coerced))
         if items > self.limits.list_items and operation.type is not OperationType.MUTATION:
             message = f"A list has at most {self.limits.list_items} items, not {items}"
@@ -155,13 +155,13 @@ class Executor:
             await context.close()
 
     async def _introspect(self, call: Call, context: Context) -> ExecutionResult:
-        """Execute a query that asks for the schema only, or return its data as they were computed before."""
+        """Execute a query for the schema only, or return its cached data."""
         location = call.operation.document.loc
         assert location is not None  # noqa: S101  # documents are parsed with locations
         key = location.source.body, call.operation.name
         known = self._introspected.find(key)
         if known is not None:
-            return ExecutionResult(known)  # type: ignore[arg-type]  # orjson writes it as the object that it holds
+            return ExecutionResult(known)  # type: ignore[arg-type]  # orjson writes the fragment unchanged
         result = await self.execution(call).run(context, self._timeout)
         if not result.errors:
             text = orjson.dumps(result.data)
@@ -193,7 +193,7 @@ class Executor:
 
 
 class Pipeline:
-    """Answers requests: everything between a transport that reads them and the transport that writes their results."""
+    """Answers requests: everything between reading a request and writing its result."""
 
     def __init__(
         self,
@@ -211,7 +211,7 @@ class Pipeline:
         self.limits = executor.limits
 
     async def answer(self, parameters: Parameters, viewer: Viewer, record: Record) -> Result:
-        """The result of a query or mutation; what is known of it, whatever comes of it, is put into `record`.
+        """The result of a query or mutation. Facts about it are put into `record`, also if it fails.
 
         Raises RequestError, and nothing else, if it was not executed. Cancelling ends the operation, in PostgreSQL too.
         """
@@ -254,7 +254,7 @@ class Pipeline:
         return self._executor.root_arguments(call)
 
     async def budget(self, viewer: Viewer) -> Budget | None:
-        """What the viewer may still use of the rate limit; None without a limit."""
+        """The viewer's budget; None without a limit."""
         return await self._rates.budget(viewer) if self._rates else None
 
     async def _prepare(self, parameters: Parameters, viewer: Viewer, record: Record, *, streams: bool) -> Call:
@@ -287,7 +287,7 @@ class Pipeline:
     async def _call(self, parameters: Parameters, viewer: Viewer, record: Record) -> Call:
         """The operation with its variables. Charges the CPU time that finding and checking them took.
 
-        So a principal who sends nothing but documents that are expensive to reject, or always new ones, has to wait.
+        So a principal who only sends new documents, or ones that are expensive to reject, has to wait.
         """
         started = time.thread_time()
         try:
@@ -304,7 +304,10 @@ class Pipeline:
         return call
 
     async def _refund(self, call: Call, viewer: Viewer, returned: int | None) -> None:
-        """Give back the nodes that were charged and not returned: short pages, mostly. One stays charged."""
+        """Refund the nodes that were charged and not returned, mostly because of short pages.
+
+        At least one stays charged.
+        """
         if self._rates and returned is not None:
             await self._rates.refund(viewer, self._rates.bounded(call.cost) - max(1, returned))
 
@@ -331,15 +334,15 @@ def _recording(record: Record) -> Iterator[None]:
 
 
 def is_cancelled(error: BaseException) -> bool:
-    """Whether `error` is the cancellation of this task, and not of another one that this one has waited for."""
+    """Whether `error` is the cancellation of this task, and not of one that it waited for."""
     task = asyncio.current_task()
     return isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling() > 0
 
 
 def _reject_incomplete(result: ExecutionResult) -> None:
-    """Raise RequestError for a query that missed the database: its answer is complete, or none.
+    """Raise RequestError for a query during which the database was unavailable: a query has a complete result or none.
 
-    The answer to a mutation is not: another field of it may have been carried out.
+    A mutation keeps its partial result, because other fields may have been executed.
     """
     missed = next(filter(is_unavailable, result.errors or ()), None)
     if missed is not None and missed.original_error is not None:

@@ -1,8 +1,8 @@
-"""Documents that go by an identifier: those of a manifest, and Apollo's automatic persisted queries.
+"""Documents that have an identifier: those of a manifest, and Apollo's automatic persisted queries.
 
-The manifest is read, and each of its documents validated, once, when the server starts. In the mode `only` nothing else
-is executed, whatever way a request names it. An automatic query is kept only under its own hash, and only if it is
-valid: nobody can put a text of theirs under the hash of another's. Nothing here knows HTTP.
+The manifest is read, and each of its documents validated, once, when the server starts. In the mode `only`, no other
+document is executed. An automatic query is stored only under its own hash, and only if it is valid, so that nobody can
+store another text under a hash. Nothing here depends on HTTP.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _LOOKS_LIKE_SHA256 = re.compile(r"sha256:.*|[0-9a-fA-F]{64}", re.DOTALL)
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """How a request names its document: by the text, an identifier, or Apollo's hash, which may come with the text."""
+    """The document of a request: by its text, an identifier, or Apollo's hash with or without the text."""
 
     text: str | None = None
     document_id: str | None = None
@@ -38,7 +38,10 @@ class Reference:
 
     @classmethod
     def of(cls, query: Any, document_id: Any, automatic: Any) -> Reference:
-        """From what a request says, whatever it is; `automatic` is Apollo's extension. Raises RequestError."""
+        """From the values in a request, which may have any type; `automatic` is Apollo's extension.
+
+        Raises RequestError.
+        """
         if document_id is not None:
             if not isinstance(document_id, str):
                 raise _malformed("documentId must be a string")
@@ -59,14 +62,14 @@ class Reference:
 
     @property
     def is_persisted(self) -> bool:
-        """Whether the request names its document by an identifier, so that it is short and always the same."""
+        """Whether the request has an identifier, so that it is short and always the same."""
         return self.document_id is not None or self.apollo_hash is not None
 
 
 class PersistedDocuments:
-    """Finds the operation that a request means, whatever way it names the document; `documents` reads it.
+    """Finds the operation of a request by a text or an identifier; `documents` reads the text.
 
-    Raises ConfigurationError when made, where the manifest cannot be read or one of its documents cannot be executed.
+    The constructor raises ConfigurationError if the manifest cannot be read or a document in it is invalid.
     """
 
     def __init__(self, documents: Documents, settings: Settings) -> None:
@@ -97,18 +100,18 @@ class PersistedDocuments:
         return self._documents.operation(text, name)
 
     def _find_trusted(self, reference: Reference) -> str | None:
-        """The manifest's document that a request names, were it by its whole text."""
+        """The manifest's document for a request, also if that has the whole text."""
         if reference.text is not None:
             return reference.text if reference.text in self._texts else None
         if reference.document_id is not None:
             return self._trusted.get(reference.document_id)
-        # Apollo's clients send what the manifest has as `id`, which need not be a hash.
+        # Apollo's clients send the `id` in the manifest, which need not be a hash.
         return self._trusted.get(f"{_PREFIX}{reference.apollo_hash}") or self._trusted.get(reference.apollo_hash or "")
 
     def _automatic_operation(self, digest: str, text: str | None, name: str | None) -> Operation:
         if text is not None:
             operation = self._documents.operation(text, name)
-            # Who sends it again uses it, as who sends the hash alone.
+            # Sending the text again counts as a use, like sending the hash alone.
             if self._automatic.find(digest) is None:
                 self._automatic.keep(digest, text, sys.getsizeof(text))
             return operation
@@ -129,8 +132,8 @@ def read_manifest(path: Path) -> dict[str, str]:
     """The texts of a manifest by their identifiers, each also by `sha256:` and its hash. Raises ConfigurationError.
 
     Takes an object of identifiers and texts, as the compiler of Relay and the client preset of GraphQL Code Generator
-    write it, and Apollo's persisted query manifest. An identifier that is a SHA-256 must be that of its text. Any other
-    is believed: 32 digits are likely to be an MD5, but may as well be what somebody's own store gave out.
+    write it, and Apollo's persisted query manifest. An identifier that is a SHA-256 must be that of its text. Others
+    are accepted as they are: 32 digits may be an MD5, or an id of another store.
     """
     try:
         manifest = orjson.loads(path.read_bytes())
@@ -152,7 +155,7 @@ def read_manifest(path: Path) -> dict[str, str]:
 
 
 def _entries(manifest: Any) -> Iterable[tuple[Any, Any]]:
-    """The identifiers and texts of a manifest, whatever they are."""
+    """The identifiers and texts of a manifest, unchecked."""
     match manifest:
         case {"format": "apollo-persisted-query-manifest", "version": 1, "operations": [*operations]}:
             return [_apollo_entry(operation) for operation in operations]

@@ -1,9 +1,8 @@
-"""Plans: what an operation selects, worked out once per document and run for every request.
+"""Plans of operations: made once per document, and executed for every request.
 
-A plan holds for every request with the same document and the same outcome of its `@skip` and `@include`. It knows no
-rows and no values of arguments; those are bound when it runs. How a field is planned, its kind says
-(`gql.fields.field`); a field that is of no kind, such as one with a resolver of its own, makes its operation
-unplannable.
+A plan is valid for every request with the same document and the same values of its `@skip` and `@include`. It has
+neither rows nor values of arguments; those are bound when it runs. Each kind of field plans itself
+(`gql.fields.field`). A field without a kind, such as one with its own resolver, makes its operation unplannable.
 """
 
 from __future__ import annotations
@@ -42,10 +41,10 @@ from gql.fields.field import Arguments, Details, FallbackError, Field, SelectedF
 from gql.fields.node import NODE_TABLES
 
 _TYPENAME = "__typename"
-# Why there is no plan. These are counted, so nothing that a client wrote may be in them.
+# Reasons why there is no plan. They are labels of counters, so they must not contain a client's text.
 _NO_CONDITION = "@skip or @include without a value"
 _INTROSPECTION = "introspection"
-# A document of many conditions is planned anew when so many of their outcomes were seen.
+# The plans of a document with many conditions are dropped after this many combinations of their values.
 _MAX_OUTCOMES = 64
 
 
@@ -53,7 +52,7 @@ _MAX_OUTCOMES = 64
 class Part:
     """Root fields that are executed together: all of a query, one of a mutation.
 
-    `operation` selects these fields only, for graphql-core. `key` is the response key of a mutation's field.
+    `operation` selects only these fields, for graphql-core. `key` is the response key of a mutation's field.
     """
 
     key: str | None
@@ -66,20 +65,20 @@ Parts: TypeAlias = tuple[Part, ...]
 
 @dataclass(slots=True)
 class Plans:
-    """The plans of one operation, by the values of `conditions`: the variables that its document's directives name."""
+    """The plans of one operation, by the values of `conditions`: the variables in its document's directives."""
 
     conditions: tuple[str, ...]
     reported: set[str] = field(default_factory=set)
-    """Why a plan was not followed, as far as the log says so already."""
+    """The reasons for fallbacks that were logged already."""
     _by_outcome: dict[tuple[Any, ...], Parts] = field(default_factory=dict)
 
     @property
     def most(self) -> int:
-        """So many outcomes are planned at a time, at most."""
+        """The most combinations of values with a plan."""
         return min(1 << len(self.conditions), _MAX_OUTCOMES)
 
     def find(self, variables: Mapping[str, Any], make: Callable[[], Parts]) -> Parts:
-        """The plans for an operation with these variables, made when they are first needed."""
+        """The plans for an operation with these variables, made with the first request."""
         outcome = tuple(map(variables.get, self.conditions))
         parts = self._by_outcome.get(outcome)
         if parts is None:
@@ -90,7 +89,7 @@ class Plans:
 
 
 def condition_variables(document: DocumentNode) -> tuple[str, ...]:
-    """The variables that decide whether something is selected: for all operations of a document at once."""
+    """The variables in `@skip` and `@include`, of all operations of a document."""
     names: set[str] = set()
 
     class Conditions(Visitor):
@@ -105,7 +104,7 @@ def condition_variables(document: DocumentNode) -> tuple[str, ...]:
 def plan_operation(
     schema: GraphQLSchema, document: DocumentNode, operation: OperationDefinitionNode, variables: VariableValues
 ) -> Parts:
-    """The plans of an operation under the conditions that `variables` decide."""
+    """The plans of an operation for the conditions with these `variables`."""
     planner = OperationPlanner(schema, document, operation, variables)
     try:
         selected = planner.collect_root()
@@ -119,7 +118,7 @@ def plan_operation(
 
 
 def _narrow(operation: OperationDefinitionNode, details: Details) -> OperationDefinitionNode:
-    """The operation with one root field only, wherever it was selected."""
+    """The operation with only one of its root fields, wherever it was selected."""
     nodes = tuple(detail.node for detail in details)
     return OperationDefinitionNode(
         operation=operation.operation,
@@ -170,13 +169,13 @@ class OperationPlanner:
         return root
 
     def collect_root(self) -> dict[str, Details]:
-        """The root fields, by response key. Raises `GraphQLError` where a condition has no value, which is null."""
+        """The root fields, by response key. Raises `GraphQLError` if a condition is null."""
         return collect_fields(
             self._schema, self._fragments, self._variables, self._root, self._operation
         ).grouped_field_set
 
     def try_root(self, selected: dict[str, Details]) -> ObjectPlan | FallbackError:
-        """The plan of root fields, or why there is none."""
+        """The plan of root fields, or the reason why there is none."""
         try:
             return self._plan_fields(self._root, None, selected)
         except FallbackError as error:
@@ -185,11 +184,11 @@ class OperationPlanner:
             return FallbackError(_NO_CONDITION)
 
     def plan(self, type_: GraphQLNamedType, details: Details) -> ObjectPlan:
-        """The plan of what `details` select on an object type."""
+        """The plan of the selection `details` on an object type."""
         return self._plan_fields(type_, NODE_TABLES.get(type_.name), self.collect(type_, details))
 
     def collect(self, type_: GraphQLNamedType, details: Details) -> dict[str, Details]:
-        """The fields that `details` select on an object type, by response key."""
+        """The fields of the selection `details` on an object type, by response key."""
         if not isinstance(type_, GraphQLObjectType):
             raise FallbackError(f"{type_.name} is no object type")
         return collect_subfields(
@@ -216,9 +215,9 @@ class OperationPlanner:
         return builder.make()
 
     def object_type(self, table: type[t.Table]) -> GraphQLObjectType:
-        """The type of a table's rows: both share their name."""
+        """The type of a table's rows, which has the table's name."""
         type_ = self._schema.get_type(table.__name__)
-        assert isinstance(type_, GraphQLObjectType)  # noqa: S101  # `@node` sees to it
+        assert isinstance(type_, GraphQLObjectType)  # noqa: S101  # `@node` ensures it
         return type_
 
     def read_arguments(self, field: StrawberryField, selected: SelectedField) -> Arguments:
@@ -226,7 +225,7 @@ class OperationPlanner:
         node, definition = selected.details[0].node, selected.definition
         given = (definition.args[argument.name.value].type for argument in node.arguments or ())
         if not any(is_input_object_type(get_named_type(type_)) for type_ in given):
-            # What graphql-core makes of scalars and enums is what resolvers are given.
+            # Scalars and enums as coerced by graphql-core: resolvers get the same values.
             names = {to_camel_case(argument.python_name): argument.python_name for argument in field.arguments}
             return lambda variables: {
                 names[name]: value for name, value in get_argument_values(definition, node, variables).items()

@@ -1,7 +1,7 @@
-"""The log line of a request: what each step of the pipeline finds out is set here, and written when the request ends.
+"""The log line of a request: each step of the pipeline sets its facts, and the line is written when the request ends.
 
-A transport opens a record around everything that it does for a request, and `Pipeline.answer` takes it as an argument.
-So every operation has its line, whatever carried it, and a request that is rejected before has one too.
+A transport opens a record for the whole request, and passes it to `Pipeline.answer`. So every request has a line, also
+one that is rejected before the pipeline.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import structlog
 from db.scope import Viewer
 from gql.execution.document import Operation
 
-# Characters of a name, which a client may make as long as a document.
+# The most characters of a name: a client may make it as long as a document.
 _MAX_NAME = 100
 
 _log = structlog.stdlib.get_logger("inbox")
@@ -23,9 +23,9 @@ _log = structlog.stdlib.get_logger("inbox")
 
 @dataclass(slots=True)
 class Record:
-    """What is known of a request. As a context manager, it writes the line when the block ends.
+    """Facts about a request. As a context manager, it writes the line when the block ends.
 
-    Of what a client wrote, only the operation's name is in the line.
+    Of the client's text, only the operation's name is in the line.
     """
 
     method: str

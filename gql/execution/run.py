@@ -1,8 +1,8 @@
-"""Executes operations: the one entrance to plans, and to graphql-core for what they do not answer.
+"""Executes operations by plans, and by graphql-core if a plan is missing or fails. Both are called only here.
 
-Only an answer without errors is given from plans. Where there is no plan, or one raises anything, graphql-core executes
-the same root fields, as which errors there are, and in what order, depends on what ran beside what. A write is not
-carried out twice: the context remembers its outcome, which is what graphql-core then resolves its field to.
+Plans return only results without errors. If there is no plan, or it raises, graphql-core executes the same root fields,
+because the errors and their order depend on its way of execution. A write is not executed twice: the context remembers
+its outcome, to which graphql-core then resolves the field.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from gql.execution.size import ResponseSize, ResponseTooLargeError
 from gql.fields.field import FallbackError
 from gql.loaders import INTERRUPTED
 
-# The source of root fields, which none of them reads.
+# The source of root fields. None of them uses it.
 _ROOT = None
 
 
@@ -54,10 +54,10 @@ class Execution:
     """Bytes of JSON."""
 
     async def run(self, context: Context, timeout: float | None = None) -> ExecutionResult:  # noqa: ASYNC109  # of parts
-        """The result. Raises `SnapshotClosedError` where nobody waits for it any more.
+        """The result. Raises `SnapshotClosedError` if the operation has ended, because nobody waits for it.
 
-        Raises TimeoutError if it takes more than `timeout` seconds and no write was finished. After a write, the fields
-        that are late are errors, and the results of the others stay.
+        Raises TimeoutError if it takes more than `timeout` seconds and no write was finished. After a write, late
+        fields are errors, and the results of the others are returned.
         """
         data: dict[str, Any] = {}
         errors: list[Any] = []
@@ -66,7 +66,7 @@ class Execution:
             lambda: plan_operation(self.schema, self.document, self.operation, self.variables),
         )
         size = ResponseSize(self.max_response, self.cost)
-        # A query has one part. Of a mutation each field is one, as each reads what is there after its own write.
+        # A query is one part. In a mutation each field is a part, because it reads the state after its own write.
         deadline = None if timeout is None else asyncio.get_running_loop().time() + timeout
         for part in parts:
             try:
@@ -102,7 +102,7 @@ class Execution:
         except ResponseTooLargeError as error:
             if part.key is None:
                 return ExecutionResult(None, [error])
-            # What the field wrote is written.
+            # The field's write is committed already.
             return ExecutionResult({part.key: None}, [located_error(error, None, [part.key])])
         return result
 
@@ -116,16 +116,16 @@ class Execution:
             (data,) = await complete(context, self.variables, size, part.plan, [_ROOT], 1)
         except (SnapshotClosedError, ResponseTooLargeError):
             raise
-        except Exception as error:  # noqa: BLE001  # graphql-core does it again and reports what it is
+        except Exception as error:  # noqa: BLE001  # graphql-core executes it again and reports the error
             count_fallback(error, self.plans, name)
             size.lose()
-            # A later moment: a statement that failed has spoiled its transaction.
+            # A new snapshot, because a failed statement aborts its transaction.
             await context.renew()
             return await self.run_alone(context, part.operation)
         return ExecutionResult(data)
 
     async def run_alone(self, context: Context, operation: OperationDefinitionNode) -> ExecutionResult:
-        """The result of graphql-core alone, for this operation or for one that selects a part of its fields."""
+        """The result of graphql-core, for this operation or for one with a part of its fields."""
         document = self.document
         if operation is not self.operation:
             fragments = (node for node in document.definitions if isinstance(node, FragmentDefinitionNode))
@@ -149,7 +149,7 @@ class Execution:
 
 
 def _report_late(part: Part, context: Context, reason: str) -> ExecutionResult:
-    """The result of a mutation's field that took too long, or that was not begun because another one did."""
+    """The result of a mutation's field that took too long, or was not begun because an earlier one did."""
     node, key = part.operation.selection_set.selections[0], part.key
     assert key is not None  # noqa: S101  # a query has no outcomes
     effect = "what it changed is saved, but was not read" if key in context.outcomes else "this field changed nothing"

@@ -1,7 +1,7 @@
-"""How large a response may become: bounded while rows come in, and measured before it is written if that is needed.
+"""Limits the size of a response: estimated while rows are read, and measured before it is written if necessary.
 
-What is shown is counted, and not what is read: a text under 30 names is 30 texts, and JSON writes a control character
-as six bytes. The number of objects is limited by the cost of the operation.
+The values in the response are counted, not those read: a text with 30 aliases is 30 texts, and a control character is
+six bytes in JSON. The number of objects is limited by the cost of the operation.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import orjson
 from gql.errors import ClientError, Code
 from gql.execution.build import ESCAPED, ObjectPlan
 
-# Data of at most so many times the limit is written to be measured.
+# Data up to this multiple of the limit are measured by writing them.
 _MEASURED_AT_ONCE = 4
 
 
@@ -33,33 +33,33 @@ class ResponseTooLargeError(ClientError):
 
 
 class ResponseSize:
-    """The bytes of an operation's response: at least `least`, at most `most`, as far as rows have come in."""
+    """The bytes of an operation's response for the rows read so far: at least `least`, at most `most`."""
 
     def __init__(self, limit: int, nodes: int) -> None:
         self._limit = limit
         self.nodes = nodes
-        """How many nodes the operation can return."""
+        """The most nodes that the operation can return."""
         self.least = 0
         self.most = 0
         self.returned: int | None = 0
-        """How many of the nodes were returned or counted, at most; None if graphql-core executed."""
+        """An upper bound of the nodes that were returned or counted; None if graphql-core executed."""
 
     def add(self, plan: ObjectPlan, rows: Sequence[Any], shown: int) -> None:
-        """Count an object for each row, all of which are shown `shown` times together, at most.
+        """Count an object for each row. The objects occur at most `shown` times in total.
 
-        Raises `ResponseTooLargeError` as soon as that is certain, so that nothing more is read.
+        Raises `ResponseTooLargeError` as soon as it is certain, so that no more rows are read.
         """
         self.most += plan.size * shown
         if plan.table is not None:
             self.add_nodes(shown)
         for name, times in plan.texts:
-            # Without Python code for each row: of a page with 700 texts it takes 2 % less of the request's time so.
+            # Without Python code for each row, which takes 2 % less of the request's time for a page with 700 texts.
             lengths = list(map(len, filter(None, map(itemgetter(name), rows))))
             if not lengths:
                 continue
             own = sum(lengths)
             self.least += own * times
-            # Which of the rows are shown more than once is not known here.
+            # It is not known which of the rows occur more than once.
             self.most += ESCAPED * times * (max(lengths) * shown if shown > len(rows) else own)
         if self.least > self._limit:
             raise ResponseTooLargeError(self._limit)
@@ -70,19 +70,19 @@ class ResponseSize:
             self.returned += number
 
     def lose(self) -> None:
-        """Leave it to `check`: what graphql-core executes is not counted here."""
+        """Leave the measuring to `check`, because the results of graphql-core are not counted."""
         self.most = sys.maxsize
         self.returned = None
 
     def check(self, data: Any) -> None:
-        """Raise `ResponseTooLargeError` for data that is too large. It is measured only where it may be."""
+        """Raise `ResponseTooLargeError` for data that are too large. They are measured only if they may be."""
         if self.most > _MEASURED_AT_ONCE * self._limit:
             self._measure(data)
         elif self.most > self._limit and len(orjson.dumps(data)) > self._limit:
             raise ResponseTooLargeError(self._limit)
 
     def _measure(self, data: Any) -> None:
-        """The same without ever writing all of it, which takes more time and no memory."""
+        """Measure without writing all of it, which takes more time but no memory."""
         size = 0
         for piece in _pieces(data):
             size += piece

@@ -289,10 +289,10 @@ class Database:
 
     def _share(self, pool: str, viewer: Viewer, shares: int) -> asyncio.Semaphore:
         """The actor's part of a pool, shared by all of its operations: the size divided by `shares`, rounded up."""
-        actor = pool, viewer.account_id, viewer.actor_type, viewer.actor_id
-        share = self._shares.get(actor)
+        key = pool, viewer.key
+        share = self._shares.get(key)
         if share is None:
-            share = self._shares[actor] = asyncio.Semaphore(-(-self._size // shares))
+            share = self._shares[key] = asyncio.Semaphore(-(-self._size // shares))
         return share
 
     async def start(self, *, connect: bool = True) -> None:

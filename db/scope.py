@@ -7,7 +7,7 @@ DELETE.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import BigInteger, ColumnElement, Delete, Select, Update, bindparam, delete, select, update
@@ -24,13 +24,23 @@ ACCOUNT = "account_id"
 class Viewer:
     """The authenticated caller: an account, an actor in it, and the scopes of the token.
 
-    `actor_id` is the id of a user of that account, or of an application.
+    `actor_id` is the id of a user of that account, or of an application. One viewer serves many requests, so the names
+    under which each request is logged and counted are made here.
     """
 
     account_id: int
     actor_type: t.CreatorType
     actor_id: int
     scopes: frozenset[str]
+    actor: str = field(init=False, compare=False)
+    """The actor within the account, such as `user:12`."""
+    key: str = field(init=False, compare=False)
+    """The actor among those of all accounts, such as `1/user:12`."""
+
+    def __post_init__(self) -> None:
+        actor = f"{self.actor_type.lower()}:{self.actor_id}"
+        object.__setattr__(self, "actor", actor)
+        object.__setattr__(self, "key", f"{self.account_id}/{actor}")
 
 
 def tenant(table: type[t.Table]) -> ColumnElement[bool] | None:

@@ -64,7 +64,7 @@ class Record:
             operation=name and name[:_MAX_NAME],
             cost=self.cost,
             account=self.viewer.account_id if self.viewer else None,
-            actor=f"{self.viewer.actor_type.lower()}:{self.viewer.actor_id}" if self.viewer else None,
+            actor=self.viewer.actor if self.viewer else None,
             errors=self.errors,
             codes=sorted(self.codes),
             refused=self.refused,

@@ -9,8 +9,8 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import Coroutine, Hashable
-from typing import Any, NamedTuple, TypeAlias, TypeVar
+from collections.abc import Coroutine
+from typing import Any, NamedTuple, TypeVar
 
 import limits
 import structlog
@@ -25,7 +25,6 @@ _NO_LIMIT = 2**53
 _PATIENCE = 0.25
 _PAUSE = 5.0
 
-Key: TypeAlias = tuple[Hashable, ...]
 _T = TypeVar("_T")
 
 _log = structlog.stdlib.get_logger("inbox")
@@ -55,18 +54,18 @@ class LocalCounter:
 
     def __init__(self) -> None:
         self._window = 0
-        self._spent: dict[Key, int] = {}
-        self._before: dict[Key, int] = {}
+        self._spent: dict[str, int] = {}
+        self._before: dict[str, int] = {}
 
-    async def read(self, key: Key) -> Counts:
+    async def read(self, key: str) -> Counts:
         """The counts of `key`."""
         return self._read(key)
 
-    def _read(self, key: Key) -> Counts:
+    def _read(self, key: str) -> Counts:
         left = self._advance()
         return Counts(self._before.get(key, 0), self._spent.get(key, 0), left)
 
-    async def take(self, key: Key, amount: int, limit: int) -> bool:
+    async def take(self, key: str, amount: int, limit: int) -> bool:
         """Add `amount`, unless the sum would exceed `limit`."""
         counts = self._read(key)
         if counts.weighted + amount > limit:
@@ -74,11 +73,11 @@ class LocalCounter:
         self._store(key, counts.spent + amount)
         return True
 
-    async def add(self, key: Key, amount: int) -> None:
+    async def add(self, key: str, amount: int) -> None:
         """Add `amount` without a limit. A negative amount lowers this window's count to 0 at most."""
         self._store(key, max(0, self._read(key).spent + amount))
 
-    def _store(self, key: Key, spent: int) -> None:
+    def _store(self, key: str, spent: int) -> None:
         self._spent[key] = spent
         if len(self._spent) > MAX_KEYS:
             del self._spent[next(iter(self._spent))]
@@ -104,19 +103,19 @@ class RedisCounter:
         self._storage = aio.storage.RedisStorage(f"async+{url}", implementation="redispy")
         self._asks_again = -math.inf
 
-    async def read(self, key: Key) -> Counts:
+    async def read(self, key: str) -> Counts:
         """The counts of `key`."""
         asked = self._storage.get_sliding_window(_text(key), int(WINDOW))
         before, before_counts, spent, spent_counts = await self._answer(asked, (0, 0.0, 0, 0.0))
         # A window's counts are kept for two windows. Redis returns no time for a window without counts.
         return Counts(before, spent, spent_counts - WINDOW if spent else before_counts)
 
-    async def take(self, key: Key, amount: int, limit: int) -> bool:
+    async def take(self, key: str, amount: int, limit: int) -> bool:
         """Add `amount`, unless the sum would exceed `limit`."""
         asked = self._storage.acquire_sliding_window_entry(_text(key), limit, int(WINDOW), amount)
         return await self._answer(asked, otherwise=True)
 
-    async def add(self, key: Key, amount: int) -> None:
+    async def add(self, key: str, amount: int) -> None:
         """Add `amount` without a limit."""
         await self.take(key, amount, _NO_LIMIT)
 
@@ -138,5 +137,5 @@ class RedisCounter:
         await self._storage.bridge.get_connection().aclose()  # type: ignore[attr-defined]  # the Redis client has it
 
 
-def _text(key: Key) -> str:
-    return str(limits.RateLimitItemPerMinute(1).key_for(*map(str, key)))
+def _text(key: str) -> str:
+    return str(limits.RateLimitItemPerMinute(1).key_for(key))

@@ -17,7 +17,7 @@ from typing import NamedTuple
 import limits
 
 from db.scope import Viewer
-from gql.security.counting import WINDOW, Counts, Key, LocalCounter, RedisCounter
+from gql.security.counting import WINDOW, Counts, LocalCounter, RedisCounter
 from gql.settings import ConfigurationError, Settings, variable
 
 _MICROSECONDS = 1_000_000
@@ -95,14 +95,14 @@ class RateLimiter:
         If they are not available, take nothing and return the budget.
         """
         nodes = self.bounded(cost)
-        if await self._counter.take(_nodes(viewer), nodes, self._limit):
+        if await self._counter.take(viewer.key, nodes, self._limit):
             return None
         return await self.budget(viewer)
 
     async def refund(self, viewer: Viewer, nodes: int) -> None:
         """Refund nodes that were charged and not returned. Only charges of this minute are refunded."""
         if nodes > 0:
-            await self._counter.add(_nodes(viewer), -nodes)
+            await self._counter.add(viewer.key, -nodes)
 
     async def spend(self, viewer: Viewer, seconds: float) -> None:
         """Charge the time used."""
@@ -111,7 +111,7 @@ class RateLimiter:
 
     async def budget(self, viewer: Viewer) -> Budget:
         """The viewer's nodes; all of them if Redis fails."""
-        counts = await self._counter.read(_nodes(viewer))
+        counts = await self._counter.read(viewer.key)
         return Budget(self._limit, time.time(), *counts)
 
     def bounded(self, cost: int) -> int:
@@ -119,9 +119,6 @@ class RateLimiter:
         return min(max(1, cost), self._limit)
 
 
-def _nodes(viewer: Viewer) -> Key:
-    return viewer.account_id, viewer.actor_type, viewer.actor_id
-
-
-def _time(viewer: Viewer) -> Key:
-    return *_nodes(viewer), "time"
+def _time(viewer: Viewer) -> str:
+    """The key of a viewer's time; that of its nodes is the viewer's own."""
+    return f"{viewer.key}/time"

@@ -1,9 +1,10 @@
 """The data of the inbox: tables, tenancy, pages, relations and statements. Nothing here imports GraphQL.
 
 From the bottom to the top: `tables` (SQLModel, columns and keys), `scope` (the viewer, and the tenant predicate),
-`page` (keyset paging, pure), `criterion` (conditions, pure), `engine` (connections; `failure` has its errors, and
-`session` how connections are set up), `compiled` (statements that are kept), `relations` (batched loading), `queries`
-(everything that is not a relation); beside them `embedded`, `migrations`, `seed` and `bookingsync` (the import).
+`page` (keyset paging, pure), `criterion` (conditions, pure), `engine` (connections, from a `pool`; `failure` has its
+errors, and `session` how connections are set up), `compiled` (statements that are kept), `relations` (batched loading),
+`queries` (everything that is not a relation); beside them `embedded`, `migrations`, `seed` and `bookingsync` (the
+import).
 `refusal` has the error of a command that cannot do its work.
 
 How SQL is written:

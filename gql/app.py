@@ -197,7 +197,7 @@ async def _readiness(database: Database, _request: Request) -> Response:
     try:
         async with (
             asyncio.timeout(_READY_WITHIN),
-            database.control.acquire(timeout=_READY_WITHIN) as connection,
+            database.control.connection(_READY_WITHIN) as connection,
             # Through a pooler, the two round trips of a statement need a transaction around them.
             connection.transaction(),
         ):

@@ -155,7 +155,7 @@ async def _measure(dsn: str, attempts: int, progress: Callable[[str], None], onl
     try:
         with pytest.MonkeyPatch.context() as monkeypatch:
             ran = hear(monkeypatch)
-            async with database.pool.acquire() as connection, _asking(dsn) as ask:
+            async with database.pool.connection() as connection, _asking(dsn) as ask:
                 asked = [each for each in await _questions(connection) if only in {None, each.filter}]
                 for number, question in enumerate(asked):
                     progress(f"{number} of {len(asked)}: {question.filter}, {question.order}")

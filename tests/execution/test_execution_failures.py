@@ -57,7 +57,7 @@ async def pair(world: str) -> AsyncIterator[Pair]:
     async with pairing(world) as pair:
         yield pair
         for pool in (pair.planned.database.pool, pair.reference.database.pool):
-            assert pool.get_idle_size() == pool.get_size()
+            assert pool.used == 0
 
 
 @pytest.fixture(autouse=True)

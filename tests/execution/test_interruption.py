@@ -267,7 +267,7 @@ async def test_closing_cancels_what_runs_and_what_waits(database: Database, conn
 
 
 async def test_closing_cancels_a_read_that_waits_for_a_connection(database: Database) -> None:
-    async with database.pool.acquire():
+    async with database.pool.connection():
         snapshot = Snapshot(database.pool)
         read = asyncio.create_task(snapshot.fetch(ONE, {}))
         await asyncio.sleep(0)
@@ -370,7 +370,7 @@ async def test_a_server_that_does_not_answer_is_not_waited_for(
                 await database.start()
                 writing = database._writing  # noqa: SLF001
                 assert writing is not None
-                writing.set_connect_args(address, timeout=0.1)
+                writing._opened.set_connect_args(address, timeout=0.1)  # noqa: SLF001
                 with pytest.raises(UnavailableError):
                     async with database.write(VIEWER):
                         pass

@@ -172,7 +172,7 @@ async def large(
     await database.start()
     with pytest.MonkeyPatch.context() as monkeypatch:
         ran = hear(monkeypatch)
-        async with serving(large_dsn, Statements()) as client, database.pool.acquire() as connection:
+        async with serving(large_dsn, Statements()) as client, database.pool.connection() as connection:
             await client.data("{ __typename }")
             ran.take()
             yield Large(client, connection, ran, conversations)

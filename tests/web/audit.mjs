@@ -1,5 +1,5 @@
-// Runs the audits of the npm package `graphql-http` against the URL given, and prints what each found as JSON.
-// The package is taken from the folder AUDIT_PACKAGES; TOKEN goes with every request.
+// Runs the audits of the npm package `graphql-http` against a URL, and prints their results as JSON.
+// The package is loaded from the folder AUDIT_PACKAGES; TOKEN is sent with every request.
 
 import { createRequire } from "node:module";
 import { resolve } from "node:path";

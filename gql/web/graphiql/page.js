@@ -1,10 +1,10 @@
 // Starts GraphiQL with the page's JSON block: {tabs: [{query, variables}], token: string or null, introspection: boolean}.
 //
-// One token is sent with the operations of all tabs. It is kept in memory only: it is never stored, and a reload starts
-// with the token that the server gave the page, if any. An Authorization header typed into a tab replaces it there.
+// One token is sent with the operations of all tabs. It is only in memory and never stored; a reload starts with the
+// token that the server put into the page, if any. An Authorization header in a tab replaces it for that tab.
 //
-// What a person types is kept in localStorage and is there again after a reload: tabs, variables, history, the layout.
-// Headers are not kept, as they can carry a token.
+// Tabs, variables, history and layout are stored in localStorage, and restored after a reload. Headers are not stored,
+// because they can contain a token.
 
 const start = JSON.parse(document.getElementById("start").textContent);
 const field = document.getElementById("token");
@@ -15,7 +15,7 @@ const EXPIRED = "The token has expired. `inbox token` prints a new one.";
 const REJECTED = "The server rejects this token. `inbox token` prints a new one.";
 const NO_SCHEMA = "Introspection is off (INBOX_INTROSPECTION), so there is no documentation and no completion.";
 
-// GraphiQL's own keys are the same in every project that is served from one host and port; these are ours alone.
+// GraphiQL's own keys are the same in all projects on one host and port; these are used by this project only.
 const PREFIX = "inbox:";
 const WITH_HEADERS = new Set(["graphiql:tabState", "graphiql:queries", "graphiql:favorites"]);
 
@@ -33,7 +33,7 @@ const storage = {
     try {
       return withoutHeaders(text);
     } catch {
-      return null; // It is not JSON, and so not GraphiQL's.
+      return null; // Not JSON, so not written by GraphiQL.
     }
   },
   setItem(key, text) {
@@ -56,7 +56,7 @@ const storage = {
   },
 };
 
-// When the token expires, in milliseconds. Only the server knows whether a token is valid; it does not say why not.
+// When the token expires, in milliseconds. Only the server can verify a token, and it gives no reason for a rejection.
 const expiry = (token) => {
   try {
     const claims = token.split(".")[1].replaceAll("-", "+").replaceAll("_", "/");
@@ -77,7 +77,7 @@ const show = (problem) => {
   status.textContent = problem || (start.introspection ? "" : NO_SCHEMA);
 };
 
-// Sends a request with the token, and says so where the server rejects it.
+// Sends a request with the token, and displays a message if the server rejects it.
 const fetchWith = (token) => async (url, init) => {
   const headers = new Headers(init.headers);
   const ours = !headers.has("authorization");
@@ -99,7 +99,7 @@ const fetcherWith = (token) =>
     fetch: fetchWith(token),
   });
 
-// The examples that need ids get those of a conversation that waits for an answer, and of a booking.
+// Examples with ids get those of a conversation that waits for an answer, and of a booking.
 const IDS = `query Ids {
   waiting: conversations(first: 1, filter: {needsReply: true}) { nodes { id databaseId } }
   any: conversations(first: 1) { nodes { id databaseId } }
@@ -124,12 +124,12 @@ const withIds = async (tabs, token) => {
     const filled = (text) => text && JSON.stringify(JSON.parse(text, fill), null, 2);
     return tabs.map((tab) => ({ ...tab, variables: filled(tab.variables) }));
   } catch {
-    return tabs; // An empty account, or a token without these scopes: the examples say what belongs into them.
+    return tabs; // An empty account, or a token without these scopes: the examples keep their placeholders.
   }
 };
 
-// The explorer and the editor share the query, which then has to be given from the start. Of a later visit it is the
-// one left in the editor (an emptied editor is stored as nothing), of the first the first example.
+// The explorer and the editor share the query, so it is needed at the start: on a later visit the last text of the
+// editor (an empty editor is not stored), on the first visit the first example.
 const firstQuery = () =>
   storage.getItem("graphiql:tabState") === null ? start.tabs[0].query : storage.getItem("graphiql:query") ?? "";
 
@@ -170,7 +170,7 @@ async function open() {
   field.value = start.token ?? "";
   document.getElementById("access").addEventListener("submit", (event) => {
     event.preventDefault();
-    field.blur(); // Which is a change, if it is one.
+    field.blur(); // This fires `change` if the value has changed.
   });
   show(problemOf(field.value));
   const first = storage.getItem("graphiql:tabState") === null && field.value !== "";

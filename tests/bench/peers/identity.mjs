@@ -1,11 +1,11 @@
-// Who asks, and how a row is named: the tokens, ids and cursors of the server, so that requests and answers are equal.
+// Tokens, ids and cursors in the formats of this project's server, so that requests and responses are equal.
 import { createHmac, timingSafeEqual } from "node:crypto";
 
 const decoded = (text) => JSON.parse(Buffer.from(text, "base64url"));
 
 const verified = new Map();
 
-// The account of a bearer token. A token is verified once and remembered, as the server does.
+// The account of a bearer token. A token is verified once and cached, as in the server.
 export function accountOf(authorization) {
   const known = verified.get(authorization);
   if (known !== undefined && known.expires > Date.now()) return known.account;
@@ -19,13 +19,13 @@ export function accountOf(authorization) {
 
 export const encodeId = (type, account, id) => Buffer.from(`${type}:${account}:${id}`).toString("base64url");
 
-// The number of a conversation in this account; 0, which no row has, for one of another account.
+// The number of a conversation in this account; 0, which no row has, for a conversation of another account.
 export function conversationNumber(account, text) {
   const [, itsAccount, id] = Buffer.from(text, "base64url").toString().split(":");
   return Number(itsAccount) === account ? Number(id) : 0;
 }
 
-// The position after which a page begins. Without a cursor it is before every row, so that one statement serves both.
+// The position after which a page begins. Without a cursor it is before all rows, so that one statement is enough.
 export function positionOf(cursor) {
   if (cursor === null || cursor === undefined) return { moment: "infinity", id: 0 };
   const [, , milliseconds, id] = decoded(cursor);

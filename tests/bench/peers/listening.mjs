@@ -1,4 +1,4 @@
-// What tests/bench/process.py waits for: the port, as the only line of standard output. SIGTERM ends the process.
+// Prints the port as the only line of standard output, for tests/bench/process.py. SIGTERM ends the process.
 export function announce(port) {
   process.on("SIGTERM", () => process.exit(0));
   process.stdout.write(`${port}\n`);

@@ -1,4 +1,4 @@
-// Mercurius with its own loaders and graphql-jit from the first request on, as its documentation shows them.
+// Mercurius with its own loaders, and with graphql-jit from the first request on, as in its documentation.
 import { load } from "./packages.mjs";
 import { accountOf } from "./identity.mjs";
 import { announce } from "./listening.mjs";
@@ -7,7 +7,7 @@ import * as rows from "./rows.mjs";
 
 const app = load("fastify")();
 
-// The batches gather what is equal themselves: Mercurius would compare parents by their JSON.
+// The batches merge equal parents themselves: Mercurius would compare their JSON.
 const batched = (loader) => ({ loader, opts: { cache: false } });
 
 const one = (type, key) =>
@@ -33,7 +33,7 @@ async function members(queries, { account }) {
   return participants.map((_, place) => clients[place] ?? hosts[place]);
 }
 
-// A document has each field once, so that all queries of a batch have the same arguments.
+// Each document has each field once, so all queries of a batch have the same arguments.
 const loaders = {
   Conversation: {
     assignee: one("Host", "assigneeId"),

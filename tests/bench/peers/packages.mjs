@@ -1,4 +1,4 @@
-// The packages that tests/bench/node.py installed, which are in none of the folders above this one.
+// Imports packages that tests/bench/node.py installed in another folder.
 import { createRequire } from "node:module";
 
 export const load = createRequire(`${process.env.BENCH_PACKAGES}/`);

@@ -1,5 +1,5 @@
-// PostGraphile 5: its introspection of the tables, its planner and its SQL, with the schema of the documents in place of
-// the one that it derives, as other names and ids would be other answers.
+// PostGraphile 5: its introspection of the tables, its planner and its SQL, with the schema of the documents instead of
+// the derived one, because other names and ids would give other responses.
 import { createServer } from "node:http";
 import { load } from "./packages.mjs";
 import { accountOf, conversationNumber, encodeId, positionOf } from "./identity.mjs";
@@ -51,7 +51,7 @@ function plans({ pgResources: tables }) {
   function conversations(_, { $first, $after }) {
     const $rows = tables.conversations.find({ account_id: account() });
     const last = sql`${$rows.alias}.last_message_at`;
-    // As the index has it, or each page would sort all conversations.
+    // The expression of the index; otherwise each page would sort all conversations.
     const newest = sql`(case when ${last} is null then '-infinity'::timestamptz else ${last} end)`;
     const $position = lambda($after, positionOf, true);
     const moment = $rows.placeholder(get($position, "moment"), TYPES.timestamptz);
@@ -150,7 +150,7 @@ function plans({ pgResources: tables }) {
   };
 }
 
-// A member is a client or a host, whichever the participant names.
+// A member is a client or a host, depending on the participant.
 function memberPlanner(tables) {
   const source = { Client: ["client", tables.clients], Host: ["host", tables.hosts] };
   return ($member) => ({
@@ -183,7 +183,7 @@ async function close(client, { account, id, closed }) {
   return { id, userErrors: [] };
 }
 
-// The types that PostGraphile derives from the tables would have the names of the documents' types.
+// The types that PostGraphile derives from the tables would have the same names as the documents' types.
 const renaming = {
   name: "RenamingPlugin",
   version: "0.0.0",

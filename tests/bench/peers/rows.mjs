@@ -1,5 +1,5 @@
-// Rows as the GraphQL types show them, a batch at a time: one prepared statement a relation, pages by LATERAL.
-// Mercurius and Yoga read through this module; PostGraphile makes its own SQL.
+// Loads rows for the GraphQL types in batches: one prepared statement per relation, pages by LATERAL.
+// Mercurius and Yoga use this module; PostGraphile generates its own SQL.
 import { load } from "./packages.mjs";
 import { encodeId } from "./identity.mjs";
 
@@ -23,7 +23,7 @@ function moment(text) {
   return `${text.slice(0, 10)}T${text.slice(11, 19)}.${milliseconds}Z`;
 }
 
-// As the index has it, or each page would sort all conversations.
+// The expression of the index; otherwise each page would sort all conversations.
 const NEWEST = "CASE WHEN last_message_at IS NULL THEN '-infinity'::timestamptz ELSE last_message_at END";
 const CONVERSATION = `id AS row_id, subject, default_channel AS "defaultChannel", closed_at IS NOT NULL AS closed,
   marked_as_spam_at IS NOT NULL AS "markedAsSpam", last_message_at AS "lastMessageAt", updated_at AS "updatedAt",
@@ -73,7 +73,7 @@ async function read(name, values, type) {
   return rows;
 }
 
-// Gives a row its global id, and its type, which a union asks for.
+// Adds the global id and the type, which is needed for unions, to a row.
 function identify(row, type, account) {
   row.id = encodeId(type, account, row.row_id);
   row.__typename = type;
@@ -86,7 +86,7 @@ export const page = async (account, first, { moment, id }) => ({
 export const conversation = async (account, id) =>
   (await read("conversation", [account, id], "Conversation"))[0] ?? null;
 
-// The rows of `type` with these ids, each null where there is none, in the order of the ids.
+// The rows of `type` with these ids, in the order of the ids; null for a missing row.
 export async function byId(type, account, ids) {
   const wanted = [...new Set(ids)].filter((id) => id !== null);
   const rows = wanted.length === 0 ? [] : await read(type, [account, wanted], type);
@@ -94,7 +94,7 @@ export async function byId(type, account, ids) {
   return ids.map((id) => found.get(id) ?? null);
 }
 
-// A page of `relation` for each of the conversations, in their order.
+// A page of `relation` for each of the conversations, in the same order.
 export async function pages(relation, type, account, conversations, size) {
   const nodes = new Map(conversations.map((id) => [id, []]));
   for (const row of await read(relation, [account, [...nodes.keys()], size], type)) nodes.get(row.parent).push(row);
@@ -108,7 +108,7 @@ export async function messagePages(account, conversations, { first, last }) {
   return found.map(({ nodes }) => ({ nodes: nodes.reverse() }));
 }
 
-// Closes or opens a conversation in one transaction that holds its row. Returns whether there is one.
+// Closes or opens a conversation in one transaction that locks its row. Returns whether it exists.
 export async function close(account, id, closed) {
   const client = await pool.connect();
   try {

@@ -1,4 +1,4 @@
-// GraphQL Yoga with dataloader, as its documentation shows them. Documents are parsed and validated once.
+// GraphQL Yoga with dataloader, as in its documentation. Documents are parsed and validated once.
 import { createServer } from "node:http";
 import { load } from "./packages.mjs";
 import { accountOf } from "./identity.mjs";
@@ -26,7 +26,7 @@ class Loaders {
     return this.#loader(relation, (ids) => rows.pages(relation, type, this.account, ids, first)).load(parent.row_id);
   }
 
-  // A document has each field once, so that the arguments are no part of the key.
+  // Each document has each field once, so the arguments need not be in the key.
   messages(parent, size) {
     return this.#loader("messages", (ids) => rows.messagePages(this.account, ids, size)).load(parent.row_id);
   }

@@ -59,7 +59,7 @@ def create_app(settings: Settings, *, token: str | None = None) -> Starlette:
         raise ValueError("database_url must be given: the command line starts the embedded server")
     database = Database(settings.database_url, pool_size=settings.pool_size, pooled=settings.pooler is not None)
     rates = RateLimiter(settings) if settings.rate_limit else None
-    hub = Hub(database, rates, _listen_dsn(settings))
+    hub = Hub(database, rates, _listen_dsn(settings), at_once=max(1, settings.pool_size // 2))
     pipeline = build_pipeline(settings, database, rates)
     endpoint = GraphQLEndpoint(
         pipeline,

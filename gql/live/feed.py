@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 from bisect import bisect_right
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from operator import attrgetter
 from typing import Any
 
@@ -16,7 +17,7 @@ import structlog
 
 from db import changes
 from db.changes import ChangeBatch, ChangePosition
-from db.engine import Database
+from db.engine import Database, Snapshot
 from db.failure import UnavailableError
 from db.scope import Viewer
 from db.tables import CreatorType
@@ -26,6 +27,8 @@ from gql.log import LIVE_STEPS, TASK_FAILURES
 # Rows that a feed keeps, and rows that one statement reads.
 _KEPT = 1_000
 _READ_AT_ONCE = 2_000
+# Seconds that reading may take.
+_READ_WITHIN = 10.0
 # Seconds between two attempts while the database is away.
 FIRST_PAUSE = 0.1
 LONGEST_PAUSE = 2.0
@@ -104,8 +107,7 @@ class Feed:
         return changes.pick(rows, position, PAGE_SIZE, types=selection.types, has_more=False)
 
     async def _read_page(self, after: int, selection: Selection, until: int | None) -> ChangeBatch:
-        snapshot = self._database.snapshot_for(self._viewer)
-        try:
+        async with self._snapshot() as snapshot:
             return await changes.read(
                 snapshot,
                 self._viewer,
@@ -115,21 +117,28 @@ class Feed:
                 conversation_id=selection.conversation_id,
                 until=until,
             )
-        finally:
-            await snapshot.close()
 
     async def _read(self) -> None:
         has_more = True
         while has_more:
             LIVE_STEPS["read"] += 1
-            snapshot = self._database.snapshot_for(self._viewer)
-            try:
-                position = ChangePosition(self.epoch, self.head)
+            position = ChangePosition(self.epoch, self.head)
+            async with self._snapshot() as snapshot:
                 batch = await changes.read_rows(snapshot, self._viewer, position, _READ_AT_ONCE)
-            finally:
-                await snapshot.close()
             has_more = batch.has_more
             self._keep(batch)
+
+    @asynccontextmanager
+    async def _snapshot(self) -> AsyncIterator[Snapshot]:
+        """A snapshot of the account. Raises `UnavailableError` if the block takes too long."""
+        snapshot = self._database.snapshot_for(self._viewer)
+        try:
+            async with asyncio.timeout(_READ_WITHIN):
+                yield snapshot
+        except TimeoutError as error:
+            raise UnavailableError from error
+        finally:
+            await snapshot.close()
 
     def _keep(self, batch: ChangeBatch) -> None:
         """Move the head. The rows that nobody is likely to need any more are forgotten."""

@@ -55,11 +55,12 @@ class _Round:
 class Group:
     """The subscribers of one document in one account, of which `streams` are all and `_members` those up to date."""
 
-    def __init__(self, feed: Feed, document: Document, charges: Charges) -> None:
+    def __init__(self, feed: Feed, document: Document, charges: Charges, turn: asyncio.Semaphore) -> None:
         self.streams: set[Stream] = set()
         self._feed = feed
         self._document = document
         self._charges = charges
+        self._turn = turn
         self._members: dict[Stream, None] = {}
         self._target = feed.head
         self._woken = asyncio.Event()
@@ -165,7 +166,12 @@ class Group:
         """Execute the document for a page; again and again while the database is away. Raises RequestError."""
         document = self._document
         found = show_page(document.viewer, page)
-        result = await self._retrying(lambda: document.execute(document.call, document.viewer, found))
+
+        async def attempt() -> EventResult:
+            async with self._turn:
+                return await document.execute(document.call, document.viewer, found)
+
+        result = await self._retrying(attempt)
         LIVE_STEPS["execute"] += 1
         cursor = None if result.result.data is None else found.end_cursor
         return _Round(Event(orjson.dumps(result.result.payload), cursor), result)

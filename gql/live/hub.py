@@ -49,11 +49,15 @@ class _Account:
 class Hub:
     """One per process and event loop: `start()` it before the first subscription, and `stop()` it at the end."""
 
-    def __init__(self, database: Database, rates: RateLimiter | None, listen_dsn: str | None) -> None:
-        """Without `listen_dsn`, other processes are not heard, and their changes are seen within a second."""
+    def __init__(self, database: Database, rates: RateLimiter | None, listen_dsn: str | None, at_once: int) -> None:
+        """Without `listen_dsn`, other processes are not heard, and their changes are seen within a second.
+
+        Documents are executed for events `at_once` at a time, so that queries keep connections of the pool.
+        """
         self._database = database
         self._charges = Charges(rates)
         self._signals = Signals(listen_dsn, self.wake, self._count_failure)
+        self._turn = asyncio.Semaphore(at_once)
         self._accounts: dict[int, _Account] = {}
         self._streams: dict[Stream, asyncio.Task[None]] = {}
         self._tasks: list[asyncio.Task[None]] = []
@@ -92,7 +96,7 @@ class Hub:
         if account is None:
             account = self._accounts[account_id] = self._open(account_id, head)
         if key not in account.groups:
-            group = Group(account.feed, document, self._charges)
+            group = Group(account.feed, document, self._charges, self._turn)
             account.groups[key] = group, asyncio.create_task(group.run())
         group, _ = account.groups[key]
         group.streams.add(stream)

@@ -9,7 +9,7 @@ interrupted, by the network or by a server that stops.
 from __future__ import annotations
 
 import asyncio
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from typing import Any
 
 import orjson
@@ -83,8 +83,8 @@ class EventStreamResponse(Response):
             if isinstance(self._events, Result):
                 await _send(send, _format(Event(orjson.dumps(self._events.payload), None)))
             else:
-                with suppress(KeyError):
-                    scope[STREAMING]()
+                if (stay_open := scope.get(STREAMING)) is not None:
+                    stay_open()
                 await self._stream(self._events, receive, send)
                 ended = b"" if self._events.is_stopped else _COMPLETE
             await send({"type": "http.response.body", "body": ended, "more_body": False})

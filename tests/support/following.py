@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -126,6 +126,16 @@ async def listening(
     finally:
         server.should_exit = True
         await running
+
+
+async def eventually(count: Callable[[], int | Awaitable[int]], least: int = 1) -> None:
+    """Wait until there are so many, where nothing announces it."""
+    async with asyncio.timeout(PATIENCE):
+        found = 0
+        while found < least:
+            counted = count()
+            found = counted if isinstance(counted, int) else await counted
+            await asyncio.sleep(0.01)
 
 
 async def cursor(client: Client) -> str:

@@ -75,6 +75,12 @@ _STATEMENTS = {
     ),
     "inquiries": (
         """
+        INSERT INTO inbox_import.detached
+        SELECT t.account_id, t.conversation_id FROM inquiries t JOIN inbox_import.gone g
+        ON g.kind = 'inquiries' AND g.account_id = t.account_id AND g.id = t.id
+        WHERE t.conversation_id IS NOT NULL
+        """,
+        """
         DELETE FROM inquiries t USING inbox_import.gone g
         WHERE g.kind = 'inquiries' AND g.account_id = t.account_id AND g.id = t.id
         """,

@@ -43,6 +43,14 @@ WITH released AS (
 )
 $note
 """
+# The conversations that lose an inquiry by the statement after this one.
+_YIELD = """
+INSERT INTO inbox_import.detached
+SELECT DISTINCT i.account_id, i.conversation_id
+FROM given_conversations g CROSS JOIN unnest(g.inquiries) AS named(id)
+JOIN inquiries i ON i.account_id = g.account_id AND i.id = named.id
+WHERE i.conversation_id > g.id
+"""
 # The conversation with the lowest id wins, stored ones included, so the result does not depend on the order of imports.
 _CLAIM = """
 WITH claimed AS (
@@ -120,6 +128,7 @@ async def connect(connection: asyncpg.Connection) -> None:
         (_DISCONNECT, ""),
         (_CONNECT, note("conversations", "connected")),
         (_RELEASE, note("inquiries", "released")),
+        (_YIELD, ""),
         (_CLAIM, note("inquiries", "claimed")),
         (_UNCONNECTED, ""),
         (_UNCLAIMED, ""),
@@ -158,8 +167,8 @@ def _polymorphs() -> Iterator[tuple[str, dict[str, str]]]:
                 yield kind.name, {**columns, "type": type_, "link": link, "target": target}
 
 
-# A conversation's derived values depend on its own row, messages, people and bookings. A change of any column counts:
-# deriving a conversation needlessly costs time, missing one leaves it wrong.
+# A conversation's derived values depend on its own row, messages, people, bookings and inquiries. A change of any
+# column counts: deriving a conversation needlessly costs time, missing one leaves it wrong.
 _FIND_TOUCHED = """
 WITH changed AS (SELECT kind, account_id, id FROM inbox_import.outcomes WHERE changed)
 INSERT INTO inbox_import.touched
@@ -187,6 +196,9 @@ FROM (
     FROM conversation_bookings l JOIN bookings b ON b.account_id = l.account_id AND b.id = l.booking_id
     JOIN changed c ON c.account_id = b.account_id AND c.id = b.client_id
     WHERE c.kind = 'clients'
+    UNION
+    SELECT i.account_id, i.conversation_id FROM inquiries i JOIN changed c USING (account_id, id)
+    WHERE c.kind = 'inquiries' AND i.conversation_id IS NOT NULL
     UNION
     SELECT account_id, conversation_id FROM inbox_import.detached
 ) touched

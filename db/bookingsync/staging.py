@@ -45,7 +45,7 @@ _TABLES = (
     # The arrays of known kinds that each file has, and the ids that it names as deleted.
     "CREATE TABLE inbox_import.sections (file int, kind text)",
     "CREATE TABLE inbox_import.deleted (file int, id bigint)",
-    # The rows that the import deletes, and the conversations that lose a booking with them.
+    # The rows that the import deletes, and the conversations that lose a booking or an inquiry.
     "CREATE TABLE inbox_import.gone (kind text, account_id bigint, id bigint, PRIMARY KEY (kind, account_id, id))",
     "CREATE TABLE inbox_import.detached (account_id bigint, conversation_id bigint)",
     # Changed rows that are not in `outcomes`, because the report does not count them.

@@ -143,15 +143,15 @@ class ConversationFilter:
     overdue: bool | None = given("Whether a guest waits for an answer and `deadlineResponseAt` has passed.")
     stages: list[JourneyStage] | None = given("With one of these stages.", weight=_LOOKING_AT_ALL)
     search: str | None = given(
-        "Text of the subject, of messages and notes, names of participants and booking guests, their e-mail addresses "
-        "(whole, or the local part) and phones (the last four to nine digits, however they are written), booking "
-        "references (whole, or their end). All words must match; `or` between words, a minus before a word and quotes "
-        "around a phrase work as in web searches. Case, accents and other marks are ignored, and `Wi-Fi` and `wifi` "
-        "match each other. The last word may be a prefix of at least two letters; in text without spaces, such as "
-        "Chinese or Thai, any part is found. Only the first 1,000 characters are used. Blank text is ignored; text "
-        "without a word, such as `!?`, matches nothing. If a conversation has more words than PostgreSQL can index "
-        "(1 MB), or more than 2,000,000 characters, only the newest messages are searched. Phrases are found only in "
-        "the newest 16,000 words or so.",
+        "Text of the subject, of messages and notes, names of participants and of the guests of bookings and "
+        "inquiries, their e-mail addresses (whole, or the local part) and phones (the last four to nine digits, "
+        "however they are written), booking references (whole, or their end). All words must match; `or` between "
+        "words, a minus before a word and quotes around a phrase work as in web searches. Case, accents and other "
+        "marks are ignored, and `Wi-Fi` and `wifi` match each other. The last word may be a prefix of at least two "
+        "letters; in text without spaces, such as Chinese or Thai, any part is found. Only the first 1,000 characters "
+        "are used. Blank text is ignored; text without a word, such as `!?`, matches nothing. If a conversation has "
+        "more words than PostgreSQL can index (1 MB), or more than 2,000,000 characters, only the newest messages are "
+        "searched. Phrases are found only in the newest 16,000 words or so.",
         weight=_LOOKING_AT_ALL,
     )
     not_: ConversationFilter | None = given(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 import pytest
@@ -116,3 +117,36 @@ async def test_a_participant_does_not_move_to_another_conversation(inbox: Inbox)
     text = "conversation 5 has this participant already"
     assert by_text(report) == [("participants", 5, Fate.KEPT_ASIDE, text)]
     assert await inbox.one("SELECT conversation_id FROM participants") == 5
+
+
+async def test_a_conversation_is_found_by_the_inquiries_that_it_has_and_by_no_others(inbox: Inbox) -> None:
+    async def words(conversation: int) -> set[str]:
+        """The addresses that the conversation is found by."""
+        lexemes = await inbox.one(
+            f"SELECT tsvector_to_array(words) FROM conversation_texts WHERE conversation_id = {conversation}"  # noqa: S608
+        )
+        return {name for name in ("ada", "bea", "cleo") if f"1 {name}" in lexemes}
+
+    def inquiry(id_: int, name: str, day: int = 1) -> dict[str, Any]:
+        person = {"firstname": "", "lastname": "", "email": f"{name}@guest.example"}
+        return record("inquiries", id_, day=day, links={"rental": 2}, **person)
+
+    rentals = [record("rentals", 2)]
+    await inbox.give(conversations=[record("conversations", 8, links={"inquiries": [6, 7]})])
+    assert await words(8) == set()
+    # They come later, and are linked when the conversation is given again.
+    again = [record("conversations", 8, links={"inquiries": [6, 7]})]
+    await inbox.give(rentals=rentals, inquiries=[inquiry(6, "ada"), inquiry(7, "bea")], conversations=again)
+    assert await words(8) == {"ada", "bea"}
+    # The address changes.
+    await inbox.give(inquiries=[inquiry(7, "cleo", day=2)])
+    assert await words(8) == {"ada", "cleo"}
+    # A conversation with a lower id names it, too.
+    await inbox.give(conversations=[record("conversations", 5, links={"inquiries": [6]})])
+    assert (await words(5), await words(8)) == ({"ada"}, {"cleo"})
+    # Its conversation names it no longer.
+    await inbox.give(conversations=[record("conversations", 5, day=2, links={"inquiries": []})])
+    assert await words(5) == set()
+    # It is deleted.
+    await inbox.give(inquiries=[], meta={"deleted_ids": [7]})
+    assert await words(8) == set()

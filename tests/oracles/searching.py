@@ -52,6 +52,8 @@ class Thread:
     guests: Sequence[str] = ()
     emails: Sequence[str] = ()
     phones: Sequence[str] = ()
+    inquiries: Sequence[tuple[str, str, str]] = ()
+    """The last name, e-mail address and phone of each."""
 
 
 async def hold(world: World, *threads: Thread, account: int = 1) -> None:
@@ -105,6 +107,9 @@ async def _add_bookings(connection: asyncpg.Connection[Any], account: int, id_: 
     for values in bookings:
         booking = await store(connection, "bookings", account_id=account, **values)
         await store(connection, "conversation_bookings", account_id=account, conversation_id=id_, booking_id=booking)
+    for name, email, phone in thread.inquiries:
+        person = {"firstname": "", "lastname": name, "email": email, "phone": phone}
+        await store(connection, "inquiries", account_id=account, conversation_id=id_, **person)
 
 
 async def derive(connection: asyncpg.Connection[Any], account: int, ids: Sequence[int]) -> None:

@@ -41,6 +41,7 @@ DISTANT = 2**63 - 1
         (Thread(references=["REF-4711"]), ["ref-4711", "4711", "REF"]),
         (Thread(external_references=["HMABC123"]), ["hmabc123", "hmabc"]),
         (Thread(guests=["Gisela Guest"]), ["gisela guest"]),
+        (Thread(inquiries=[("Inquirer", "ina.i@mail.example", "")]), ["inquirer", "ina.i", "ina.i@mail.example"]),
         (
             Thread("Towels", ["More, please"], ["Done"], ["Clara"], [("Hugo", "H")], ["R1"], ["X1"], ["Gisela"]),
             ["towels please done clara hugo r1 x1 gisela", "gisela towels"],
@@ -260,14 +261,20 @@ async def test_the_migration_derives_what_writers_derive(copy_dsn: str) -> None:
     connection = await asyncpg.connect(copy_dsn)
     everything = "SELECT account_id, conversation_id, words FROM conversation_texts ORDER BY 1, 2"
     derived = await connection.fetch(everything)
-    revision = importlib.import_module("db.migrations.versions.0006_search")
+    first, second = (
+        importlib.import_module(f"db.migrations.versions.{name}")
+        for name in ("0006_search", "0009_inquiries_are_searched")
+    )
 
     await connection.execute("DELETE FROM conversation_texts")
-    await connection.execute(revision._TEXTS)  # noqa: SLF001  # what it executes
+    await connection.execute(first._TEXTS)  # noqa: SLF001  # what it executes
+    earlier = await connection.fetch(everything)
+    await connection.execute(second._TEXTS + second._WITH_INQUIRIES)  # noqa: SLF001  # what it executes
     filled = await connection.fetch(everything)
     await connection.close()
 
     assert len(derived) == 240
+    assert earlier != derived
     assert filled == derived
 
 
@@ -394,6 +401,7 @@ async def test_whatever_is_typed_has_an_answer(shared: World, search: str, more:
             ["4567", "1234567", "123 4567", "0171 1234567", "+49 171 1234567", "0049171/123 45 67", "01711234567"],
         ),
         (Thread(phones=["0171 1234567"]), ["+49 171 1234567", "34567"]),
+        (Thread(inquiries=[("I", "", "+49 (171) 123-4567")]), ["4567", "0171 1234567", "0049171/123 45 67"]),
         (Thread(references=["REF-2048ABC"]), ["8abc", "abc", "048ABC", "ref-2048abc", "ref2048abc", "2048abc"]),
         (Thread(external_references=["HMABC123"]), ["123", "C123", "hmabc123"]),
     ],

@@ -1,7 +1,7 @@
 """Values of a conversation that follow from other rows. Always derived from all of them, so that they cannot drift.
 
-Code that writes messages, participants, clients, bookings or subjects calls `derive` in the same transaction, with the
-conversations locked. Bulk writers execute `STATEMENTS` themselves.
+Code that writes messages, participants, clients, bookings, inquiries or subjects calls `derive` in the same
+transaction, with the conversations locked. Bulk writers execute `STATEMENTS` themselves.
 """
 
 from __future__ import annotations
@@ -75,6 +75,10 @@ CROSS JOIN LATERAL (
         LEFT JOIN clients l ON (l.account_id, l.id) = (p.account_id, p.client_id)
         LEFT JOIN hosts h ON (h.account_id, h.id) = (p.account_id, p.host_id)
         WHERE (p.account_id, p.conversation_id) = (c.account_id, c.id)
+        UNION
+        SELECT concat_ws(E'\f', concat_ws(' ', i.firstname, i.lastname), search_contact(i.email, i.phone))
+        FROM inquiries i
+        WHERE (i.account_id, i.conversation_id) = (c.account_id, c.id)
     ) piece (content)
 ) head
 CROSS JOIN LATERAL (

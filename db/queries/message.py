@@ -91,7 +91,7 @@ async def _create(transaction: Transaction, viewer: Viewer, draft: MessageDraft,
         # A host who writes has read the conversation. An application that writes in a host's name has not.
         values["read_at"] = moment
     if _is_answer(draft, sender):
-        values["deadline_response_at"] = None
+        values["deadline_response_at"] = await _still_due(transaction, conversation, sent_at)
     elif not _is_host(sender) and not draft.automatic:
         values |= await _asked(transaction, conversation, sent_at, message_id, moment)
     await writing.change(transaction, t.Conversation, conversation, values)
@@ -146,6 +146,40 @@ async def _asked(
         "wait_ended_at": conversation.wait_ended_at or conversation.closed_at,
         "deadline_response_at": due or moment + writing.RESPONSE_TIME,
     }
+
+
+_STILL_WAITING = Statement.of(
+    visible(t.Message, _M.created_at)
+    .join(t.Participant, and_(_P.account_id == _M.account_id, _P.id == _M.sender_id))
+    .where(
+        _M.conversation_id == bindparam("conversation"),
+        _M.sent_at > bindparam("sent_at", type_=_M.sent_at.type),
+        _M.created_at > bindparam("ended_at", type_=_M.created_at.type),
+        _P.member_type == literal_column(f"'{t.MemberType.CLIENT}'"),
+        not_(_M.automatic),
+    )
+    .order_by(_M.sent_at, _M.id)
+    .limit(literal_column("1")),
+    t.Message,
+)
+
+
+async def _still_due(transaction: Transaction, conversation: Row, sent_at: datetime) -> datetime | None:
+    """The deadline that an answer which was sent then leaves: none, unless it was delivered late.
+
+    An answer that was sent before the wait began leaves the wait and its deadline. One that was sent in the middle of
+    the wait answers its first messages; those that were sent later are a wait with a deadline of its own.
+    """
+    waiting_since = conversation.waiting_since
+    if waiting_since is None or sent_at >= conversation.last_message_at:
+        return None
+    if sent_at < waiting_since:
+        due: datetime | None = conversation.deadline_response_at
+        return due
+    ended_at = conversation.wait_ended_at or writing.FIRST_MOMENT
+    parameters = {"conversation": conversation.id, "sent_at": sent_at, "ended_at": ended_at}
+    rows = await transaction.fetch(_STILL_WAITING, {ACCOUNT: conversation.account_id, **parameters})
+    return rows[0].created_at + writing.RESPONSE_TIME if rows else None
 
 
 _ANSWERED = Statement.of(

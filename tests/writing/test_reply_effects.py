@@ -157,11 +157,11 @@ EFFECTS: dict[str, tuple[str, dict[str, Any], dict[str, Any], dict[str, Any]]] =
         {"closed_at": MOMENT},
         {"last_message_at": NOW},
     ),
-    "an answer that the guest's message follows leaves the guest waiting": (
+    "an answer that the guest's message follows leaves the guest waiting, with the deadline": (
         HOSTESS,
         {"sentAt": shown(MOMENT - HOUR)},
         {"deadline_response_at": NOW},
-        {"deadline_response_at": None},
+        {},
     ),
     "a note is no answer": (
         HOSTESS,

@@ -32,7 +32,7 @@ from tests.support.world import CONVERSATION, OTHER_CONVERSATION, World
 
 pytestmark = pytest.mark.anyio
 
-DAY = timedelta(days=1)
+DAY, MINUTE = timedelta(days=1), timedelta(minutes=1)
 STATE = "needsReply waitingSince deadlineResponseAt closed unreadCount read"
 
 
@@ -193,6 +193,53 @@ async def test_an_automatic_message_neither_begins_nor_ends_a_wait(user: Client,
 
     assert out_of_office == {"closed": True, "unreadCount": 1, "read": False, **IDLE}
     assert (await state(user)).items() >= {"closed": False, **waiting(asked, asked + DAY)}.items()
+
+
+async def answer_late(user: Client, clock: Clock, minutes: int) -> dict[str, Any]:
+    """The state after an answer that was sent so many minutes after the test began, and is delivered now."""
+    payload = await send(user, sentAt=shown(NOW + minutes * MINUTE))
+    assert payload["userErrors"] == []
+    assert clock.now > NOW + minutes * MINUTE
+    return await state(user)
+
+
+async def test_an_answer_that_is_delivered_late_leaves_a_wait_that_began_after_it(
+    user: Client, channel: Client, clock: Clock
+) -> None:
+    clock.pass_(2 * MINUTE)
+    await ask(channel)
+    asked = clock.now
+    clock.pass_(5 * MINUTE)
+
+    assert (await answer_late(user, clock, 1)).items() >= waiting(asked, asked + DAY).items()
+    assert (await answer_late(user, clock, 3)).items() >= IDLE.items()
+
+
+async def test_an_answer_in_the_middle_of_a_wait_leaves_a_wait_with_its_own_deadline(
+    user: Client, channel: Client, clock: Clock
+) -> None:
+    await ask(channel)
+    clock.pass_(2 * MINUTE)
+    await ask(channel, automatic=True)
+    clock.pass_(2 * MINUTE)
+    await ask(channel)
+    asked = clock.now
+    clock.pass_(5 * MINUTE)
+
+    assert (await answer_late(user, clock, 1)).items() >= waiting(asked, asked + DAY).items()
+
+
+async def test_a_late_answer_to_what_nobody_waits_for_leaves_no_deadline(
+    user: Client, channel: Client, clock: Clock
+) -> None:
+    await ask(channel)
+    await update(user, closed=True)
+    await update(user, closed=False)
+    clock.pass_(2 * MINUTE)
+    await ask(channel, automatic=True)
+    clock.pass_(2 * MINUTE)
+
+    assert (await answer_late(user, clock, 1)).items() >= IDLE.items()
 
 
 async def test_who_creates_a_conversation_has_read_it_unless_it_is_an_application(

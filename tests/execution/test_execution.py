@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import asyncpg
@@ -14,11 +16,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis_graphql import nodes, queries
 
+from db import tables as t
 from gql.fields.node import NODE_TABLES, encode_id
 from gql.log import FALLBACKS
 from gql.schema import build_schema
 from tests.oracles.drawing import Known, Path, draw
-from tests.oracles.reference import DROPPED, Pair, pairing
+from tests.oracles.reference import CHANNEL, DROPPED, VIEWER, Pair, fill, pairing
+from tests.support import world
 from tests.support.factories import log_cursors
 
 pytestmark = [pytest.mark.anyio, pytest.mark.filterwarnings(DROPPED)]
@@ -63,18 +67,24 @@ def dropped() -> Iterator[None]:
 @pytest.fixture(scope="module")
 async def known(seeded_dsn: str, pair: Pair) -> Known:
     """Ids of every type, some of which lead nowhere, and cursors of every connection that has rows."""
-    connection = await asyncpg.connect(seeded_dsn)
+    ids = await find_ids(seeded_dsn, _TELLING)
+    cursors: dict[str, list[str]] = {"Query.changes": await log_cursors(seeded_dsn)}
+    _gather_cursors((await pair.answer(CURSORS))["data"], "Query", cursors)
+    return Known(ids, cursors)
+
+
+async def find_ids(dsn: str, telling: Mapping[str, str]) -> dict[str, list[str]]:
+    """Ids of every type, the last two of which lead nowhere. `telling` are further conditions of types."""
+    connection = await asyncpg.connect(dsn)
     ids = {}
     for name, table in NODE_TABLES.items():
         account = 0 if name in {"Account", "Application"} else 1
-        where = ("account_id = 1" if account else "true") + _TELLING.get(name, "")
+        where = ("account_id = 1" if account else "true") + telling.get(name, "")
         rows = await connection.fetch(f"SELECT id FROM {table.__tablename__} WHERE {where} ORDER BY id LIMIT 4")  # noqa: S608
         ids[name] = [encode_id(table, account, row["id"]) for row in rows]
         ids[name] += [encode_id(table, account, 999_999), encode_id(table, account and 2, 1)]
     await connection.close()
-    cursors: dict[str, list[str]] = {"Query.changes": await log_cursors(seeded_dsn)}
-    _gather_cursors((await pair.answer(CURSORS))["data"], "Query", cursors)
-    return Known(ids, cursors)
+    return ids
 
 
 def _gather_cursors(selected: dict[str, Any], type_: str, cursors: dict[str, list[str]]) -> None:
@@ -101,7 +111,7 @@ LEADING = {
     for type_ in SCHEMA.type_map.values()
     if isinstance(type_, GraphQLObjectType)
     and not type_.name.startswith("__")
-    and type_.name != "Mutation"
+    and type_.name not in {"Mutation", "Subscription"}
     and not type_.name.endswith("Payload")
     for name, definition in type_.fields.items()
     if leads(definition)
@@ -175,3 +185,91 @@ SCALARS = {
 async def test_documents_of_another_make_are_answered_alike(pair: Pair, document: str) -> None:
     """Those of hypothesis-graphql: plainer than our own, and shrunk where one fails."""
     await pair.answer(document)
+
+
+NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
+# What is written gets the ids from here on.
+FIRST_ID = 10_000
+
+
+@pytest.fixture
+def worlds(template: str, create_database: Callable[[str], str]) -> list[str]:
+    """Two databases with the same rows, which give the same ids."""
+
+    async def prepare(dsn: str) -> None:
+        await fill(dsn)
+        connection = await asyncpg.connect(dsn)
+        await connection.execute("SELECT setval('row_ids', $1)", FIRST_ID)
+        await connection.execute("UPDATE epochs SET value = $1", world.EPOCH)
+        await connection.execute("UPDATE conversations SET default_channel = 'EMAIL' WHERE id = $1", world.CONVERSATION)
+        await connection.close()
+
+    dsns = [create_database(template) for _ in range(2)]
+    for dsn in dsns:
+        asyncio.run(prepare(dsn))
+    return dsns
+
+
+@pytest.fixture
+async def writing(worlds: list[str]) -> AsyncIterator[Pair]:
+    """Both executors, each over a database of its own."""
+    async with pairing(*worlds) as pair:
+        yield pair
+
+
+async def dump(dsn: str) -> world.Dump:
+    """All rows of a database. The change log has the time of the database, at which one writes after the other."""
+    connection = await asyncpg.connect(dsn)
+    try:
+        rows = await world.dump(connection)
+    finally:
+        await connection.close()
+    return rows | {"changes": [row | {"at": None} for row in rows["changes"]]}
+
+
+def count_payloads(value: Any, fields: Any, counted: Counter[tuple[str, bool]]) -> None:
+    """Count what came of each mutation: whether it was carried out."""
+    for key, payload in value.items():
+        for field in fields.get((key,), ()):
+            if payload is not None and "userErrors" in payload:
+                counted[field, not payload["userErrors"]] += 1
+
+
+@pytest.mark.parametrize("number", [_FEW, pytest.param(_MANY, marks=pytest.mark.slow)])
+async def test_drawn_mutations_are_answered_alike_and_leave_the_same(
+    writing: Pair, worlds: list[str], number: int, pytestconfig: pytest.Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each continues with what those before have left. A document that fails is named by its number."""
+    number = pytestconfig.getoption("--documents") or number
+    ids = await find_ids(worlds[0], {})
+    # What an earlier document may have written; and rows that are there, as often as those that are not.
+    ids["Conversation"] += [encode_id(t.Conversation, 1, FIRST_ID + place) for place in (1, 2)]
+    known = Known({name: [*of_type[:-2], *of_type] for name, of_type in ids.items()}, {})
+    outcomes: Counter[str] = Counter()
+    payloads: Counter[tuple[str, bool]] = Counter()
+    for place in range(number):
+        drawn = draw(SCHEMA, known, place, "mutation")
+        moment = NOW + place * timedelta(hours=1)
+        monkeypatch.setattr("db.queries.writing.now", lambda moment=moment: moment)
+        writing.planned.viewer = writing.reference.viewer = CHANNEL if place % 3 == 0 else VIEWER
+        if place % _COLLECT_AFTER == 0:
+            gc.collect()
+        fallbacks = FALLBACKS.total()
+        answer = await writing.answer(drawn.text, **drawn.variables)
+        if "data" not in answer:
+            outcomes["refused"] += 1
+        elif "errors" in answer:
+            outcomes["errors"] += 1
+        else:
+            outcomes["data"] += 1
+            # graphql-core executes an operation only to report its errors.
+            assert FALLBACKS.total() == fallbacks, (place, drawn.text, FALLBACKS)
+        if answer.get("data"):
+            count_payloads(answer["data"], drawn.places, payloads)
+    # Else the documents would not say much.
+    assert outcomes["data"] > 0.4 * number, outcomes
+    assert outcomes["errors"] > 0.02 * number, outcomes
+    fields = [f"Mutation.{name}" for name in SCHEMA.mutation_type.fields] if SCHEMA.mutation_type else []
+    assert {field for field in fields if not (payloads[field, True] and payloads[field, False])} == set(), payloads
+    planned, reference = [await dump(dsn) for dsn in worlds]
+    assert world.changes(planned, reference) == {}

@@ -27,6 +27,7 @@ from graphql import (
     is_composite_type,
     is_list_type,
     is_required_argument,
+    is_required_input_field,
 )
 
 _T = TypeVar("_T")
@@ -51,14 +52,20 @@ _CONDITIONS = (
     *("@include(if: $no)", "@skip(if: true)", "@include(if: true)"),
 )
 _REFERRED = {
+    "assigneeId": "Host",
     "assigneeIds": "Host",
     "bookingIds": "Booking",
     "clientIds": "Client",
     "conversationId": "Conversation",
+    "conversationIds": "Conversation",
     "hostIds": "Host",
     "inquiryIds": "Inquiry",
+    "memberId": "Client",
     "rentalIds": "Rental",
+    "senderId": "Participant",
+    "sourceId": "Source",
     "sourceIds": "Source",
+    "upToMessageId": "Message",
 }
 _LEFT_OUT = object()
 # Variables by name: how they are declared, and the values that they may have.
@@ -141,12 +148,13 @@ class _Draft:
         self.steps.append((path, shape, place))
 
 
-def draw(schema: GraphQLSchema, known: Known, number: int) -> Drawn:
-    """The document of this number."""
+def draw(schema: GraphQLSchema, known: Known, number: int, kind: str = "query") -> Drawn:
+    """The document of this number; a mutation where `kind` says so."""
     random = Random(number)  # noqa: S311  # nothing is secret here
     draft = _Draft(schema, known, random, budget=random.choice((8, 20, 40, 60)))
-    assert schema.query_type is not None
-    body = f"{{ {_selections(draft, schema.query_type, (), random.randint(2, 6))} }}"
+    root = schema.query_type if kind == "query" else schema.mutation_type
+    assert root is not None
+    body = f"{{ {_selections(draft, root, (), random.randint(2, 6))} }}"
     texts = [body, *(f"fragment {item.name} on {item.on.name} {{ {item.text} }}" for item in draft.fragments)]
     used = sorted(set(re.findall(r"\$(\w+)", " ".join(texts))))
     values = {name: draft.choose(_VARIABLES[name][1]) for name in used}
@@ -155,7 +163,7 @@ def draw(schema: GraphQLSchema, known: Known, number: int) -> Drawn:
     for path, _, place in draft.steps:
         places.setdefault(path, set()).add(place)
     return Drawn(
-        "\n".join([f"query Drawn{f'({declared})' if used else ''} {texts[0]}", *texts[1:]]),
+        "\n".join([f"{kind} Drawn{f'({declared})' if used else ''} {texts[0]}", *texts[1:]]),
         {name: value for name, value in values.items() if value is not _LEFT_OUT},
         places,
     )
@@ -284,7 +292,7 @@ def _value(draft: _Draft, name: str, type_: Any, owner: str) -> str:
     if isinstance(nullable, GraphQLInputObjectType):
         # About two, as what meets many conditions is seldom there.
         rarity = max(2, len(nullable.fields) // 2)
-        fields = [item for item in nullable.fields.items() if draft.one_in(rarity)]
+        fields = [item for item in nullable.fields.items() if is_required_input_field(item[1]) or draft.one_in(rarity)]
         return f"{{{', '.join(f'{key}: {_value(draft, key, item.type, nullable.name)}' for key, item in fields)}}}"
     if isinstance(nullable, GraphQLEnumType):
         return str(draft.choose(list(nullable.values)))

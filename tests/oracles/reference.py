@@ -21,9 +21,10 @@ from gql.execution.operation import Executor
 from gql.schema import build_schema
 from gql.security.token import SCOPES
 from tests.support.client import make_settings
-from tests.support.world import store_application, store_world
+from tests.support.world import APPLICATION, store_application, store_world
 
 VIEWER = Viewer(1, CreatorType.USER, 1, SCOPES)
+CHANNEL = Viewer(1, CreatorType.APPLICATION, APPLICATION, SCOPES)
 # A reference takes its time on a busy machine, and that is no difference.
 _PATIENCE = 600.0
 # graphql-core drops what runs beside an error, some of it before it was awaited. Tests of errors pass this over.
@@ -40,12 +41,13 @@ class Side:
     database: Database
     alone: bool
     """Whether graphql-core executes, without plans."""
+    viewer: Viewer = VIEWER
 
     async def answer(self, operation: Operation, variables: dict[str, Any]) -> dict[str, Any]:
         """What a client would be answered, but for the ids of masked errors."""
-        context = Context(VIEWER, self.database, reads_once=operation.reads_once)
+        context = Context(self.viewer, self.database, reads_once=operation.reads_once)
         try:
-            execution = self.executor.execution(self.executor.call(operation, variables, VIEWER))
+            execution = self.executor.execution(self.executor.call(operation, variables, self.viewer))
             if self.alone:
                 result = await execution.run_alone(context, execution.operation)
             else:

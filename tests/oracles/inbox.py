@@ -1,10 +1,11 @@
-"""The rules of one thread, a second time: what each event leaves, from plain lists and one event after the other.
+"""The rules of an inbox, a second time: what each event leaves, from plain lists and one event after the other.
 
-What is derived is not here, but in `recomputation`, from the rows that are left. Nothing here knows SQL.
+What follows from the rows that are left is not here, but in `recomputation` and `answers`. Nothing here knows SQL.
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -15,9 +16,9 @@ DAY = timedelta(days=1)
 
 @dataclass(frozen=True)
 class Written:
-    """A message. `place` is where it stands among those of the same moment."""
+    """A message. `id` decides between messages that were sent at the same moment."""
 
-    place: int
+    id: int
     by_guest: bool
     sent_at: datetime
     arrived_at: datetime
@@ -32,11 +33,16 @@ class Written:
 
 @dataclass
 class Thread:
-    """A conversation with a guest, as events leave it."""
+    """A conversation, as events leave it."""
 
+    id: int
     updated_at: datetime
     messages: list[Written] = field(default_factory=list)
     bookings: set[int] = field(default_factory=set)
+    guests: list[int] = field(default_factory=list)
+    """The participants who are clients."""
+    has_channel: bool = True
+    assignee: int | None = None
     closed_at: datetime | None = None
     spam_at: datetime | None = None
     read_at: datetime | None = None
@@ -45,19 +51,30 @@ class Thread:
 
     def state(self) -> dict[str, Any]:
         """What must be stored, by the names of columns."""
+        waits = self.waits()
         return {
             "updated_at": self.updated_at,
+            "assignee_id": self.assignee,
             "closed_at": self.closed_at,
             "marked_as_spam_at": self.spam_at,
             "read_at": self.read_at,
             "deadline_response_at": self.deadline,
             "wait_ended_at": self.ended_at,
+            "unanswered_since": waits[0].sent_at if waits else None,
+            "waiting_since": waits[0].sent_at if waits and not self.is_idle else None,
+            "unread_count": self.unread(),
+            "last_message_at": max((message.sent_at for message in self.messages), default=None),
         }
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nobody waits in it, whatever its messages say."""
+        return self.closed_at is not None or self.spam_at is not None
 
     def waits(self) -> list[Written]:
         """The messages of a wait, whether it shows or not."""
         found: list[Written] = []
-        for message in sorted(self.messages, key=lambda message: (message.sent_at, message.place)):
+        for message in sorted(self.messages, key=lambda message: (message.sent_at, message.id)):
             if message.is_answer:
                 found.clear()
             elif message.by_guest and not message.automatic:
@@ -71,38 +88,37 @@ class Thread:
             for message in self.messages
         )
 
-    def write(self, now: datetime, place: int, *, user: bool, sent_at: datetime | None, **message: Any) -> None:
+    def write(self, now: datetime, id_: int, *, user: bool, sent_at: datetime | None, **message: Any) -> None:
         """Somebody writes, at `sent_at` or now."""
-        moment = self._change(now)
-        written = Written(place, sent_at=min(sent_at or moment, moment), arrived_at=moment, **message)
+        moment = self.touch(now)
+        written = Written(id_, sent_at=min(sent_at or moment, moment), arrived_at=moment, **message)
+        before = self.waits()[:1]
         self.messages.append(written)
+        after = self.waits()[:1]
         if user:
             self.read_at = moment
-        if written.is_answer:
-            self.deadline = None
-        if self.spam_at is None and any(message is written for message in self.waits()):
+        if written.is_answer and (not before or before != after):
+            self.deadline = after[0].arrived_at + DAY if after and not self.is_idle else None
+        if self.spam_at is None and written in self.waits():
             if self.closed_at is not None:
                 self.closed_at = self.deadline = None
             self.deadline = self.deadline or moment + DAY
 
-    def set_closed(self, now: datetime, *, closed: bool) -> None:
-        """Somebody closes or opens it."""
-        if closed is not (self.closed_at is not None):
-            moment = self._change(now)
+    def update(self, now: datetime, *, closed: bool | None = None, spam: bool | None = None, **assignee: Any) -> None:
+        """Somebody closes or opens it, marks it as spam or takes the mark off, or assigns it, all in one."""
+        closes = closed is not None and closed is not (self.closed_at is not None)
+        marks = spam is not None and spam is not (self.spam_at is not None)
+        if not (closes or marks or assignee.get("assignee", self.assignee) != self.assignee):
+            return
+        moment = self.touch(now)
+        self.assignee = assignee.get("assignee", self.assignee)
+        if closes:
             self.closed_at = moment if closed else None
-            self._rest(moment, ended=closed)
-
-    def set_spam(self, now: datetime, *, spam: bool) -> None:
-        """Somebody marks it as spam, or takes the mark off."""
-        if spam is not (self.spam_at is not None):
-            moment = self._change(now)
+        if marks:
             self.spam_at = moment if spam else None
-            self._rest(moment, ended=spam)
-
-    def _rest(self, moment: datetime, *, ended: bool) -> None:
-        if ended:
+        if (closes and closed) or (marks and spam):
             self.ended_at, self.deadline = moment, None
-        elif self.closed_at is None and self.spam_at is None and self.waits():
+        elif (closes or marks) and not self.is_idle and self.waits():
             self.deadline = moment + DAY
 
     def read(self, now: datetime, *, up_to: Written | None = None) -> None:
@@ -110,22 +126,72 @@ class Thread:
         if up_to is not None:
             if self.read_at is None or up_to.arrived_at > self.read_at:
                 self.read_at = up_to.arrived_at
-                self._change(now)
+                self.touch(now)
         elif self.read_at is None or self.unread():
-            self.read_at = self._change(now)
+            self.read_at = self.touch(now)
 
     def mark_unread(self, now: datetime) -> None:
         """Nobody has read it."""
         if self.read_at is not None:
             self.read_at = None
-            self._change(now)
+            self.touch(now)
 
-    def set_booking(self, now: datetime, booking: int, *, connected: bool) -> None:
-        """A booking is connected or not."""
-        if connected is not (booking in self.bookings):
-            self.bookings ^= {booking}
-            self._change(now)
+    def connect(self, now: datetime, bookings: Collection[int], *, connected: bool) -> None:
+        """Bookings are connected or disconnected."""
+        changed = self.bookings | set(bookings) if connected else self.bookings - set(bookings)
+        if changed != self.bookings:
+            self.bookings = changed
+            self.touch(now)
 
-    def _change(self, now: datetime) -> datetime:
+    def touch(self, now: datetime) -> datetime:
+        """Something of it changes: when."""
         self.updated_at = max(now, self.updated_at + STEP)
         return self.updated_at
+
+
+@dataclass
+class Inbox:
+    """The conversations of an account, and which of them each inquiry belongs to."""
+
+    threads: dict[int, Thread] = field(default_factory=dict)
+    bookings: set[int] = field(default_factory=set)
+    inquiries: dict[int, int | None] = field(default_factory=dict)
+
+    def record(
+        self,
+        id_: int,
+        updated_at: datetime,
+        bookings: Collection[int],
+        inquiries: Collection[int],
+        **columns: datetime | None,
+    ) -> None:
+        """An import brings a conversation's record, which is newer than what is here, or is not."""
+        thread = self.threads.get(id_)
+        if thread is not None and updated_at < thread.updated_at:
+            return
+        if thread is None or updated_at > thread.updated_at:
+            thread = self.threads[id_] = self._replace(thread or Thread(id_, updated_at), updated_at, **columns)
+            thread.bookings = set()
+            self.inquiries |= {
+                inquiry: None for inquiry, owner in self.inquiries.items() if owner == id_ and inquiry not in inquiries
+            }
+        thread.bookings |= set(bookings) & self.bookings
+        for inquiry in set(inquiries) & set(self.inquiries):
+            owner = self.inquiries[inquiry]
+            # It belongs to the first conversation that names it.
+            self.inquiries[inquiry] = id_ if owner is None else min(owner, id_)
+
+    @staticmethod
+    def _replace(thread: Thread, updated_at: datetime, **columns: datetime | None) -> Thread:
+        thread.updated_at, thread.assignee, thread.has_channel = updated_at, None, True
+        for name, value in columns.items():
+            setattr(thread, name, value)
+        ends = [moment for moment in (thread.ended_at, thread.closed_at, thread.spam_at) if moment is not None]
+        thread.ended_at = max(ends, default=None)
+        return thread
+
+    def delete_booking(self, booking: int) -> None:
+        """A booking is gone, and with it its links."""
+        self.bookings.discard(booking)
+        for thread in self.threads.values():
+            thread.bookings.discard(booking)

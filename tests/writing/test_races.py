@@ -17,6 +17,7 @@ import pytest
 from db import tables as t
 from gql.fields.node import encode_id
 from tests.conftest import serving
+from tests.oracles.answers import LIMITS, ask, expected
 from tests.oracles.recomputation import derived_columns, last_sent
 from tests.support import world
 from tests.support.client import Client
@@ -287,7 +288,9 @@ async def keep_busy(client: Client, place: int, guests: dict[str, str]) -> list[
     ]
 
 
-async def test_20_clients_at_once_lose_no_message_and_leave_what_the_rows_tell(shared: World, other: Client) -> None:
+async def test_20_clients_at_once_lose_no_message_and_leave_what_the_rows_say(
+    shared: World, other: Client, shared_dsn: str
+) -> None:
     guests = await busy_inbox(shared)
     await asyncio.gather(*(other.as_(1, subject).data("{ __typename }") for subject in ("user:1", "application:65")))
 
@@ -303,6 +306,10 @@ async def test_20_clients_at_once_lose_no_message_and_leave_what_the_rows_tell(s
     assert contents == sorted(f"{word} {place}" for place in range(20) for word in ("Hello", "Hi", "Note", "Bye"))
     shown = {row["id"]: {name: row[name] for name in derived_columns(rows)[row["id"]]} for row in rows["conversations"]}
     assert shown == derived_columns(rows)
+    async with serving(shared_dsn, other.statements, rate_limit=0, **LIMITS) as reader:
+        found = await ask(reader, rows, ["hello", "bye", "19"])
+    assert found == expected(rows, world.USER, ["hello", "bye", "19"])
+    assert [len(node["messages"]) for node in found["all"]] == [40, 40]
     assert {row["id"]: row["last_message_sent_at"] for row in rows["participants"]} == last_sent(rows)
     # The host took part in the first already, and joined the second once.
     assert sorted(row["conversation_id"] for row in rows["participants"] if row["host_id"]) == [

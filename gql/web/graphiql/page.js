@@ -99,14 +99,18 @@ const fetcherWith = (token) =>
     fetch: fetchWith(token),
   });
 
-// Examples with ids get those of a conversation that waits for an answer, and of a booking.
+// Examples have these placeholders until there is a token. Then they get the ids of a conversation that waits for an
+// answer, and of a booking.
+const CONVERSATION = "a conversation's id";
+const KEY = "a key";
+const BOOKING = "a booking's id";
 const IDS = `query Ids {
   waiting: conversations(first: 1, filter: {needsReply: true}) { nodes { id databaseId } }
   any: conversations(first: 1) { nodes { id databaseId } }
   bookings(first: 1) { nodes { id } }
 }`;
 
-const withIds = async (tabs, token) => {
+const findIds = async (token) => {
   try {
     const response = await fetchWith(token)(location.pathname, {
       method: "POST",
@@ -115,17 +119,55 @@ const withIds = async (tabs, token) => {
     });
     const { waiting, any, bookings } = (await response.json()).data;
     const conversation = waiting.nodes[0] ?? any.nodes[0];
-    const ids = new Map([
-      ["a conversation's id", conversation.id],
-      ["a key", `reply-${conversation.databaseId}`],
-      ["a booking's id", bookings.nodes[0].id],
+    return new Map([
+      [CONVERSATION, conversation.id],
+      [KEY, `reply-${conversation.databaseId}`],
+      [BOOKING, bookings.nodes[0].id],
     ]);
-    const fill = (key, value) => ids.get(value) ?? value;
-    const filled = (text) => text && JSON.stringify(JSON.parse(text, fill), null, 2);
-    return tabs.map((tab) => ({ ...tab, variables: filled(tab.variables) }));
   } catch {
-    return tabs; // An empty account, or a token without these scopes: the examples keep their placeholders.
+    return null; // An empty account, or a token without these scopes: the examples keep their placeholders.
   }
+};
+
+const isToFill = (text) => text?.includes(CONVERSATION) ?? false;
+
+// `text` are variables as JSON, or what a person made of them.
+const filledWith = (ids) => (text) => {
+  if (!isToFill(text)) {
+    return text;
+  }
+  try {
+    return JSON.stringify(JSON.parse(text, (key, value) => ids.get(value) ?? value), null, 2);
+  } catch {
+    return text;
+  }
+};
+
+const fillTabs = (tabs, fill) => tabs.map((tab) => ({ ...tab, variables: fill(tab.variables) }));
+
+// GraphiQL reads its tabs from the storage when it is made, and what is open: a tab that is not among them is added. It
+// stores some time later which tab is open, but `query` is in the editor now.
+const fillStored = (fill, query) => {
+  const state = JSON.parse(storage.getItem("graphiql:tabState"));
+  if (state !== null) {
+    state.tabs = fillTabs(state.tabs, fill);
+    const open = state.tabs.findIndex((tab) => tab.query === query);
+    state.activeTabIndex = open < 0 ? state.activeTabIndex : open;
+    storage.setItem("graphiql:tabState", JSON.stringify(state));
+    storage.setItem("graphiql:query", state.tabs[state.activeTabIndex].query ?? "");
+    storage.setItem("graphiql:variables", state.tabs[state.activeTabIndex].variables ?? "");
+  }
+};
+
+// The tabs of a first visit; those that were stored are filled where they are.
+const fillExamples = async (tabs, token, query) => {
+  const stored = storage.getItem("graphiql:tabState");
+  const ids = token !== "" && isToFill(stored ?? JSON.stringify(tabs)) ? await findIds(token) : null;
+  if (ids === null) {
+    return tabs;
+  }
+  fillStored(filledWith(ids), query());
+  return fillTabs(tabs, filledWith(ids));
 };
 
 // The explorer and the editor share the query, so it is needed at the start: on a later visit the last text of the
@@ -133,17 +175,29 @@ const withIds = async (tabs, token) => {
 const firstQuery = () =>
   storage.getItem("graphiql:tabState") === null ? start.tabs[0].query : storage.getItem("graphiql:query") ?? "";
 
-const { createElement, useEffect, useMemo, useState } = React;
+const { createElement, useEffect, useMemo, useRef, useState } = React;
 
 function Page({ tabs }) {
   const [query, setQuery] = useState(firstQuery);
+  const edited = useRef();
+  edited.current = query;
   const [token, setToken] = useState(field.value);
+  const [examples, setExamples] = useState(tabs);
   const fetcher = useMemo(() => fetcherWith(token), [token]);
   const explorer = GraphiQLPluginExplorer.useExplorerPlugin({ query, onEdit: setQuery });
   useEffect(() => {
-    const read = () => {
-      show(problemOf(field.value.trim()));
-      setToken(field.value.trim());
+    const read = async () => {
+      const given = field.value.trim();
+      show(problemOf(given));
+      const filled = await fillExamples(tabs, given, () => edited.current);
+      // Another token may have been given while the server was asked.
+      if (given === field.value.trim()) {
+        ReactDOM.unstable_batchedUpdates(() => {
+          setExamples(filled);
+          setQuery(filled === tabs ? edited.current : firstQuery());
+          setToken(given);
+        });
+      }
     };
     field.addEventListener("change", read);
     return () => field.removeEventListener("change", read);
@@ -151,6 +205,7 @@ function Page({ tabs }) {
   return createElement(
     GraphiQL,
     {
+      key: JSON.stringify(examples), // It takes other tabs when it is made anew.
       fetcher,
       query,
       onEditQuery: setQuery,
@@ -159,7 +214,7 @@ function Page({ tabs }) {
       schema: token === "" || !start.introspection ? null : undefined,
       storage,
       shouldPersistHeaders: false,
-      defaultTabs: tabs,
+      defaultTabs: examples,
       defaultEditorToolsVisibility: "variables",
     },
     createElement(GraphiQL.Logo, null, "Inbox GraphQL"),
@@ -173,8 +228,7 @@ async function open() {
     field.blur(); // This fires `change` if the value has changed.
   });
   show(problemOf(field.value));
-  const first = storage.getItem("graphiql:tabState") === null && field.value !== "";
-  const tabs = first ? await withIds(start.tabs, field.value) : start.tabs;
+  const tabs = await fillExamples(start.tabs, field.value, firstQuery);
   ReactDOM.render(createElement(Page, { tabs }), document.getElementById("graphiql"));
 }
 

@@ -13,13 +13,15 @@ import structlog
 from db import tables as t
 from db.engine import Database, Statement, row_type
 from db.failure import CollisionError, LockedError, UnavailableError
+from gql.fields.node import encode_id
 from tests.conftest import serving
 from tests.support.client import Client, Statements
-from tests.support.factories import store_account
+from tests.support.factories import store, store_account
 from tests.support.request import RESPONSE
 
 pytestmark = pytest.mark.anyio
 
+ONE = Statement("SELECT 1 AS id", (), row_type(t.Account))
 READ = "{ conversations { totalCount } }"
 WRITE = "mutation { createConversation(input: {}) { conversation { closed } userErrors { code } } }"
 
@@ -100,9 +102,81 @@ async def test_what_asyncpg_raises_is_a_state_of_the_database(
         async with database.snapshot() as snapshot:
             monkeypatch.setattr(asyncpg.Connection, "fetch", fail)
             with pytest.raises(UnavailableError) as caught:
-                await snapshot.fetch(Statement("SELECT 1 AS id", (), row_type(t.Account)), {})
+                await snapshot.fetch(ONE, {})
     finally:
         monkeypatch.undo()
         await database.stop()
 
     assert caught.type is kind
+
+
+async def test_a_driver_that_is_confused_by_a_lost_connection_finds_the_database_unavailable(
+    dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """PostgreSQL said good-bye in the middle of an answer: asyncpg then raises `InternalClientError`."""
+    database = Database(dsn, pool_size=1)
+    await database.start()
+
+    async def lose(self: asyncpg.Connection[Any], *_arguments: Any, **_named: Any) -> None:
+        self.terminate()
+        raise asyncpg.InternalClientError("cannot switch to state 12; another operation (2) is in progress")
+
+    try:
+        async with database.snapshot() as snapshot:
+            await snapshot.fetch(ONE, {})
+            monkeypatch.setattr(asyncpg.Connection, "fetch", lose)
+            with pytest.raises(UnavailableError):
+                await snapshot.fetch(ONE, {})
+            monkeypatch.undo()
+        async with database.snapshot() as snapshot:
+            assert [row["id"] for row in await snapshot.fetch(ONE, {})] == [1]
+    finally:
+        await database.stop()
+
+
+async def test_a_driver_that_is_confused_by_anything_else_is_a_defect(
+    dsn: str, connection: asyncpg.Connection[Any], statements: Statements, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await store_account(connection)
+
+    async def fail(*_arguments: Any, **_named: Any) -> None:
+        raise asyncpg.InternalClientError("unknown protocol state")
+
+    async with serving(dsn, statements) as client:
+        await client.data(READ)
+        monkeypatch.setattr(asyncpg.Connection, "fetch", fail)
+        _, error, lines = await ask(client, READ)
+        monkeypatch.undo()
+
+    assert error["extensions"]["code"] == "INTERNAL_SERVER_ERROR"
+    assert "internal error" in {line["event"] for line in lines}
+
+
+SUBJECTS = "{ conversations(first: 1) { nodes { subject account { businessName } } } }"
+RENAME = """mutation ($id: ID!) {
+  updateConversation(input: {conversationId: $id, closed: true}) { conversation { subject } userErrors { code } }
+}"""
+
+
+async def test_statements_are_prepared_anew_after_a_column_has_changed_its_type(
+    dsn: str, connection: asyncpg.Connection[Any], statements: Statements
+) -> None:
+    """PostgreSQL refuses those that were prepared before. Each pool has some, and clients see nothing of it."""
+    await store_account(connection)
+    await store(connection, "conversations", account_id=1, id=1, subject="Keys")
+    thread = encode_id(t.Conversation, 1, 1)
+    node = {"subject": "Keys", "account": {"businessName": "Account 1"}}
+    async with serving(dsn, statements, pool_size=2) as client:
+        expected = await client.data(SUBJECTS)
+        await client.data(RENAME, id=thread)
+        with structlog.testing.capture_logs() as lines:
+            for type_ in ("text", "varchar(255)"):
+                await connection.execute(f"ALTER TABLE conversations ALTER COLUMN subject TYPE {type_}")
+                statements.take()
+                assert await client.data(SUBJECTS) == expected
+                assert await client.data(RENAME, id=thread) == {
+                    "updateConversation": {"conversation": {"subject": "Keys"}, "userErrors": []}
+                }
+
+    assert expected["conversations"]["nodes"][0]["subject"] == node["subject"]
+    assert "internal error" not in {line["event"] for line in lines}

@@ -10,6 +10,7 @@ may be repeated.
 from __future__ import annotations
 
 import asyncio
+import sys
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
@@ -24,7 +25,8 @@ from sqlalchemy.dialects.postgresql.asyncpg import dialect as asyncpg_dialect
 
 from db.failure import CollisionError, OutcomeUnknownError, UnavailableError, translated_errors
 from db.pool import Pool, is_lost
-from db.session import DIRECT, Session
+from db.session import DIRECT, READING, WRITING, Session, learn_arrays, leave_as_it_is
+from db.texts import LEFT, READ, TooLargeError
 
 if TYPE_CHECKING:
     from sqlalchemy import Delete, Insert, Select, Update
@@ -34,17 +36,6 @@ if TYPE_CHECKING:
 
 _DIALECT = asyncpg_dialect()  # type: ignore[no-untyped-call]
 _BEGIN = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
-
-# An index page costs hardly more than the next page of a table, on today's disks and in memory; and a request that took
-# several processes would take them from the others. Counting 200,000 rows takes less than half the time so. With 4 MB,
-# what a search finds in a large account is hashed through files and read again: with 16, counting the half of a million
-# conversations took 370 ms of CPU and not 800.
-_PLANNING = {"random_page_cost": "1.1", "max_parallel_workers_per_gather": "0", "work_mem": "16MB"}
-
-# Each statement of a write names its rows by key: a plan for any values is the right one, and planning `= ANY($1)` anew
-# each time takes longer than running it. A writer that waits longer than this for a row fails, because otherwise all
-# writers would soon wait for one locked row.
-_WRITING = {"plan_cache_mode": "force_generic_plan", "lock_timeout": "2s"}
 
 # Seconds for a server to accept a connection, to end a transaction, and to see its connections closed.
 _CONNECT_WITHIN = 5.0
@@ -83,12 +74,15 @@ class Statement:
     sql: str
     names: tuple[str, ...]
     record_class: type[Row]
+    counts_text: bool = False
+    """Whether its columns are `db.texts.limited`."""
 
     @classmethod
     def of(cls, statement: Select[Any] | Insert | Update | Delete, table: type[t.Table]) -> Statement:
         """Compile `statement`, whose rows become rows of `table`. Takes a millisecond: call it once per statement."""
         compiled = statement.compile(dialect=_DIALECT)
-        return cls(str(compiled), tuple(compiled.positiontup or ()), row_type(table))
+        names = tuple(compiled.positiontup or ())
+        return cls(str(compiled), names, row_type(table), LEFT in names)
 
     def arguments(self, parameters: Mapping[str, Any]) -> list[Any]:
         """The values of `parameters` in the statement's order."""
@@ -114,6 +108,7 @@ class Snapshot:
         *,
         in_transaction: bool = True,
         share: Callable[[], asyncio.Semaphore] | None = None,
+        max_text: int = sys.maxsize,
     ) -> None:
         self.seconds = 0.0
         """The run time of statements, without waiting for a connection."""
@@ -125,12 +120,14 @@ class Snapshot:
         self._connection: Any = None
         self._turn = asyncio.Lock()
         self._running: set[asyncio.Task[Any]] = set()
+        self._text_left = max_text
         self._closed = False
 
     async def fetch(self, statement: Statement, parameters: Mapping[str, Any]) -> list[Any]:
         """The rows of `statement`.
 
-        Raises `UnavailableError`, otherwise what asyncpg raises, and `SnapshotClosedError` after the end.
+        Raises `UnavailableError`, otherwise what asyncpg raises, `SnapshotClosedError` after the end, and
+        `TooLargeError` where all free texts that were read so far have more than `max_text` bytes.
         """
         task = asyncio.current_task()
         assert task is not None  # noqa: S101  # asyncpg runs in tasks only
@@ -141,11 +138,20 @@ class Snapshot:
                     connection = await self._open()
                     started = time.perf_counter()
                     try:
-                        return await _fetch(connection, statement, parameters)
+                        return await self._read(connection, statement, parameters)
                     finally:
                         self.seconds += time.perf_counter() - started
         finally:
             self._running.discard(task)
+
+    async def _read(self, connection: Any, statement: Statement, parameters: Mapping[str, Any]) -> list[Any]:
+        if not statement.counts_text:
+            return await _fetch(connection, statement, parameters)
+        rows = await _fetch(connection, statement, {**parameters, LEFT: self._text_left})
+        self._text_left -= rows[-1][READ] if rows else 0
+        if self._text_left < 0:
+            raise TooLargeError
+        return rows
 
     async def _open(self) -> Any:
         if self._closed:
@@ -252,8 +258,8 @@ class Database:
 
     def __init__(self, dsn: str, *, pool_size: int = 10, pooled: bool = False) -> None:
         self._dsn = dsn
-        self._reading_session = Session(_PLANNING, pooled)
-        self._writing_session = Session(_WRITING, pooled)
+        self._reading_session = Session(READING, pooled)
+        self._writing_session = Session(WRITING, pooled)
         self._size = pool_size
         self._pool: Pool | None = None
         self._control: Pool | None = None
@@ -278,10 +284,11 @@ class Database:
             raise RuntimeError("the database was not started")
         return self._control
 
-    def snapshot_for(self, viewer: Viewer, *, in_transaction: bool = True) -> Snapshot:
+    def snapshot_for(self, viewer: Viewer, *, in_transaction: bool = True, max_text: int = sys.maxsize) -> Snapshot:
         """A snapshot for an operation of `viewer`. Each actor has at most a quarter of the pool at a time."""
         share = partial(self._share, "read", viewer, _SHARES)
-        return Snapshot(self.pool, self._reading_session, in_transaction=in_transaction, share=share)
+        session = self._reading_session
+        return Snapshot(self.pool, session, in_transaction=in_transaction, share=share, max_text=max_text)
 
     def control_snapshot(self) -> Snapshot:
         """A snapshot for a single statement, on the connection that operations do not use."""
@@ -312,8 +319,8 @@ class Database:
             timeout=_CONNECT_WITHIN,
             min_size=int(connect),
             max_size=size,
-            init=_learn_arrays,
-            reset=_no_reset,
+            init=learn_arrays,
+            reset=leave_as_it_is,
             record_class=Row,
             **session.options(),
         )
@@ -388,13 +395,3 @@ async def _abandon(pool: Pool, connection: Any) -> None:
     """Roll back the connection's transaction, if it had begun, and return the connection to its pool."""
     await _roll_back(connection)
     await pool.release(connection)
-
-
-async def _learn_arrays(connection: Any) -> None:
-    """Make asyncpg look up the array types now, and not during the connection's first operation."""
-    async with connection.transaction():
-        await connection.fetch("SELECT $1::bigint[], $2::varchar[]", [], [])
-
-
-async def _no_reset(_connection: Any) -> None:
-    """Each use of a connection ends its own transaction, so nothing has to be reset in between."""

@@ -36,6 +36,7 @@ from db.criterion import Clause, Shape, Term, conditions, contradict, values
 from db.engine import Snapshot, Statement
 from db.page import BY_ID, FIRST_PAGE, MOST_RANKED, Order, Page
 from db.scope import ACCOUNT, visible
+from db.texts import limited
 
 _KEYS = "keys"
 _KEY = "key"
@@ -133,7 +134,9 @@ def by_id(table: type[t.Table]) -> ById:
 @kept
 def _by_id_statement(table: type[t.Table], columns: Columns, *, single: bool) -> Statement:
     column: Any = table.id  # type: ignore[attr-defined]
-    return Statement.of(visible(table, *_chosen(table, columns)).where(column == func.any(_keys(single=single))), table)
+    return Statement.of(
+        visible(table, *limited(_chosen(table, columns))).where(column == func.any(_keys(single=single))), table
+    )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -248,12 +251,11 @@ def _page_statement(  # noqa: PLR0913, PLR0917  # all that the text depends on
     page = children.where(*(order.beyond(side, many.child) for side in sides))
     most: Any = bindparam("limit") if limit is None else literal_column(str(limit))
     row = page.order_by(*order.sort(many.child, backward=backward)).limit(most).lateral("row")
-    if not sides:
-        # No rows are beyond, and a parent without children needs no row that says so.
-        return Statement.of(select(parent.c.position, *row.c).select_from(parent.join(row, true())), many.target)
-    ends = _ends(many, order, children, sides, most if clauses else None)
-    source = parent.join(ends, true()).join(row, true(), isouter=True)
-    return Statement.of(select(parent.c.position, *ends.c, *row.c).select_from(source), many.target)
+    # If no rows are beyond, a parent without children needs no row that says so.
+    ends = _ends(many, order, children, sides, most if clauses else None) if sides else None
+    source = parent.join(row, true()) if ends is None else parent.join(ends, true()).join(row, true(), isouter=True)
+    selected = (parent.c.position, *(() if ends is None else ends.c), *limited(row.c))
+    return Statement.of(select(*selected).select_from(source), many.target)
 
 
 def _ranked(many: Many, order: Order, clauses: Sequence[Shape]) -> CTE:

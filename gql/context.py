@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,6 +23,8 @@ class Context:
     is_charged: bool = True
     """Whether closing charges the viewer. What is executed for several is charged by whoever executes it."""
     reads_once: bool = False
+    max_text: int = sys.maxsize
+    """Bytes of free text that a snapshot may read."""
     loaders: dict[Any, Any] = field(default_factory=dict)
     seconds: float = 0.0
     """Database time of the closed snapshots and of writes."""
@@ -34,12 +37,14 @@ class Context:
     snapshot: Snapshot = field(init=False)
 
     def __post_init__(self) -> None:
-        self.snapshot = self.database.snapshot_for(self.viewer, in_transaction=not self.reads_once)
+        self.snapshot = self.database.snapshot_for(
+            self.viewer, in_transaction=not self.reads_once, max_text=self.max_text
+        )
 
     async def renew(self) -> None:
         """Take a new snapshot, for example after a write whose outcome must be visible."""
         self.loaders.clear()
-        earlier, self.snapshot = self.snapshot, self.database.snapshot_for(self.viewer)
+        earlier, self.snapshot = self.snapshot, self.database.snapshot_for(self.viewer, max_text=self.max_text)
         await earlier.close()
         self.seconds += earlier.seconds
 

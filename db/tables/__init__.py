@@ -2,7 +2,7 @@
 
 from db.tables.account import Account
 from db.tables.actor import Application, User
-from db.tables.base import Table, TenantTable
+from db.tables.base import FreeText, Table, TenantTable
 from db.tables.booking import Booking, Inquiry
 from db.tables.change import Change, ChangeCounter, Epoch
 from db.tables.conversation import Conversation, ConversationBooking
@@ -42,6 +42,7 @@ __all__ = [
     "ConversationText",
     "CreatorType",
     "Epoch",
+    "FreeText",
     "Host",
     "IdempotencyKey",
     "Inquiry",

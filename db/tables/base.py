@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 
 from sqlalchemy import BigInteger, Enum, ForeignKeyConstraint, Index, MetaData, Sequence
 from sqlalchemy.dialects.postgresql import TIMESTAMP
-from sqlmodel import Field, SQLModel
+from sqlmodel import AutoString, Field, SQLModel
 
 NAMES = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -33,6 +33,12 @@ class Timestamp(TIMESTAMP):
 
     def __init__(self) -> None:
         super().__init__(timezone=True, precision=3)
+
+
+class FreeText(AutoString):
+    """A text that people write as long as they like: what is read of it is counted (`db.texts`). Others are short."""
+
+    cache_ok = True
 
 
 class Table(SQLModel):

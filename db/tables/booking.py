@@ -8,7 +8,7 @@ from decimal import Decimal
 from sqlalchemy import BigInteger, Numeric
 from sqlmodel import Field
 
-from db.tables.base import Stamped, TenantTable, Timestamp, enum_type, lookup, reference, row_id
+from db.tables.base import FreeText, Stamped, TenantTable, Timestamp, enum_type, lookup, reference, row_id
 from db.tables.enums import BookingStatus
 
 
@@ -40,7 +40,7 @@ class Booking(TenantTable, Stamped, table=True):
     currency: str | None = None
     # Without a scale, so that a price keeps its number of decimals.
     final_price: Decimal | None = Field(default=None, sa_type=Numeric)
-    notes: str | None = None
+    notes: str | None = Field(default=None, sa_type=FreeText)
     client_id: int | None = Field(default=None, sa_type=BigInteger)
     rental_id: int | None = Field(default=None, sa_type=BigInteger)
     source_id: int | None = Field(default=None, sa_type=BigInteger)
@@ -64,7 +64,7 @@ class Inquiry(TenantTable, Stamped, table=True):
     lastname: str
     email: str
     phone: str | None = None
-    message: str | None = None
+    message: str | None = Field(default=None, sa_type=FreeText)
     adults: int | None = None
     children: int | None = None
     start_at: datetime | None = Field(default=None, sa_type=Timestamp)

@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import BigInteger, CheckConstraint, ForeignKeyConstraint, UniqueConstraint, false
 from sqlmodel import Field
 
-from db.tables.base import Stamped, TenantTable, Timestamp, enum_type, lookup, reference, row_id
+from db.tables.base import FreeText, Stamped, TenantTable, Timestamp, enum_type, lookup, reference, row_id
 from db.tables.creation import Created, Delivered, creator_keys, external_key
 from db.tables.enums import Channel, MemberType, MessageOrigin, MessageVisibility
 
@@ -63,7 +63,7 @@ class Message(TenantTable, Stamped, Created, Delivered, table=True):
     id: int | None = row_id()
     conversation_id: int = Field(sa_type=BigInteger)
     sender_id: int = Field(sa_type=BigInteger)
-    content: str
+    content: str = Field(sa_type=FreeText)
     channel: Channel | None = Field(default=None, sa_type=enum_type(Channel))
     origin: MessageOrigin = Field(sa_type=enum_type(MessageOrigin))
     visibility: MessageVisibility = Field(sa_type=enum_type(MessageVisibility))

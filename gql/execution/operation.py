@@ -32,6 +32,7 @@ from gql.execution.persisted import PersistedDocuments, Reference
 from gql.execution.plan import root_arguments
 from gql.execution.record import Record
 from gql.execution.run import Execution
+from gql.execution.size import READ_AND_SHOWN
 from gql.security.rate import Budget, RateLimiter
 from gql.settings import Settings
 
@@ -109,6 +110,8 @@ class Executor:
         self._schema = schema._schema  # noqa: SLF001  # the graphql-core schema; Strawberry has no public attribute for it
         self._timeout = settings.operation_timeout
         self._max_response = settings.max_response
+        self.max_text = READ_AND_SHOWN * settings.max_response
+        """Bytes of text that an operation may read."""
         self._hide_suggestions = not settings.introspection
         self.limits = Limits.of(settings)
         # Data as JSON, by document and name, because graphql-core takes 33 ms for each introspection query.
@@ -235,7 +238,15 @@ class Pipeline:
         Where the database could not be asked, that is a RequestError with the code `SERVICE_UNAVAILABLE`: the event can
         be executed again.
         """
-        context = Context(viewer, self._database, call.cost, self._rates, is_charged=False, event=event)
+        context = Context(
+            viewer,
+            self._database,
+            call.cost,
+            self._rates,
+            is_charged=False,
+            event=event,
+            max_text=self._executor.max_text,
+        )
         try:
             result = await self._executor.execute(call, context)
             _reject_incomplete(result)
@@ -274,7 +285,14 @@ class Pipeline:
 
     async def _run(self, call: Call, viewer: Viewer, record: Record) -> Result:
         operation = call.operation
-        context = Context(viewer, self._database, call.cost, self._rates, reads_once=operation.reads_once)
+        context = Context(
+            viewer,
+            self._database,
+            call.cost,
+            self._rates,
+            reads_once=operation.reads_once,
+            max_text=self._executor.max_text,
+        )
         async with self._admission:
             result = await self._executor.execute(call, context)
         if operation.type is OperationType.QUERY:

@@ -24,12 +24,13 @@ from graphql.execution.values import VariableValues
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
 from db.engine import SnapshotClosedError
+from db.texts import TooLargeError
 from gql.context import Context
 from gql.errors import Code
 from gql.execution.fallback import count_fallback
 from gql.execution.level import complete
 from gql.execution.plan import Part, Plans, plan_operation
-from gql.execution.size import ResponseSize, ResponseTooLargeError
+from gql.execution.size import ResponseSize, too_large
 from gql.fields.field import FallbackError
 from gql.loaders import INTERRUPTED
 
@@ -99,7 +100,8 @@ class Execution:
             result = await self._answer(part, context, size)
             if result.data is not None:
                 size.check(result.data)
-        except ResponseTooLargeError as error:
+        except TooLargeError:
+            error = too_large(self.max_response)
             if part.key is None:
                 return ExecutionResult(None, [error])
             # The field's write is committed already.
@@ -111,18 +113,24 @@ class Execution:
         if isinstance(part.plan, FallbackError):
             count_fallback(part.plan, self.plans, name)
             size.lose()
-            return await self.run_alone(context, part.operation)
+            return await self._run_alone_within_limit(context, part.operation)
         try:
             (data,) = await complete(context, self.variables, size, part.plan, [_ROOT], 1)
-        except (SnapshotClosedError, ResponseTooLargeError):
+        except (SnapshotClosedError, TooLargeError):
             raise
         except Exception as error:  # noqa: BLE001  # graphql-core executes it again and reports the error
             count_fallback(error, self.plans, name)
             size.lose()
             # A new snapshot, because a failed statement aborts its transaction.
             await context.renew()
-            return await self.run_alone(context, part.operation)
+            return await self._run_alone_within_limit(context, part.operation)
         return ExecutionResult(data)
+
+    async def _run_alone_within_limit(self, context: Context, operation: OperationDefinitionNode) -> ExecutionResult:
+        result = await self.run_alone(context, operation)
+        if any(isinstance(error.original_error, TooLargeError) for error in result.errors or ()):
+            raise TooLargeError
+        return result
 
     async def run_alone(self, context: Context, operation: OperationDefinitionNode) -> ExecutionResult:
         """The result of graphql-core, for this operation or for one with a part of its fields."""

@@ -1,5 +1,7 @@
 """Limits the size of a response: estimated while rows are read, and measured before it is written if necessary.
 
+PostgreSQL counts the texts that an operation reads, and returns at most twice the limit (`db.texts`).
+
 The values in the response are counted, not those read: a text with 30 aliases is 30 texts, and a control character is
 six bytes in JSON. The number of objects is limited by the cost of the operation.
 """
@@ -13,23 +15,21 @@ from typing import Any
 
 import orjson
 
+from db.texts import TooLargeError
 from gql.errors import ClientError, Code
 from gql.execution.build import ESCAPED, ObjectPlan
 
+# Some texts are read and not returned: each page reads one more row, which shows that there is another page. So an
+# operation may read more text than it can return.
+READ_AND_SHOWN = 2
 # Data up to this multiple of the limit are measured by writing them.
 _MEASURED_AT_ONCE = 4
 
 
-class ResponseTooLargeError(ClientError):
-    """The response would be larger than the limit."""
-
-    def __init__(self, limit: int) -> None:
-        super().__init__(
-            f"The response would have over {limit} bytes: ask for fewer nodes or fields",
-            Code.OPERATION_TOO_COMPLEX,
-            limit="response",
-            maximum=limit,
-        )
+def too_large(limit: int) -> ClientError:
+    """What a client gets for `TooLargeError`."""
+    message = f"The response would have over {limit} bytes: ask for fewer nodes or fields"
+    return ClientError(message, Code.OPERATION_TOO_COMPLEX, limit="response", maximum=limit)
 
 
 class ResponseSize:
@@ -47,7 +47,7 @@ class ResponseSize:
     def add(self, plan: ObjectPlan, rows: Sequence[Any], shown: int) -> None:
         """Count an object for each row. The objects occur at most `shown` times in total.
 
-        Raises `ResponseTooLargeError` as soon as it is certain, so that no more rows are read.
+        Raises `TooLargeError` as soon as it is certain, so that no more rows are read.
         """
         self.most += plan.size * shown
         if plan.table is not None:
@@ -62,7 +62,7 @@ class ResponseSize:
             # It is not known which of the rows occur more than once.
             self.most += ESCAPED * times * (max(lengths) * shown if shown > len(rows) else own)
         if self.least > self._limit:
-            raise ResponseTooLargeError(self._limit)
+            raise TooLargeError
 
     def add_nodes(self, number: int) -> None:
         """Count nodes that the operation is charged for."""
@@ -75,11 +75,11 @@ class ResponseSize:
         self.returned = None
 
     def check(self, data: Any) -> None:
-        """Raise `ResponseTooLargeError` for data that are too large. They are measured only if they may be."""
+        """Raise `TooLargeError` for data that are too large. They are measured only if they may be."""
         if self.most > _MEASURED_AT_ONCE * self._limit:
             self._measure(data)
         elif self.most > self._limit and len(orjson.dumps(data)) > self._limit:
-            raise ResponseTooLargeError(self._limit)
+            raise TooLargeError
 
     def _measure(self, data: Any) -> None:
         """Measure without writing all of it, which takes more time but no memory."""
@@ -87,7 +87,7 @@ class ResponseSize:
         for piece in _pieces(data):
             size += piece
             if size > self._limit:
-                raise ResponseTooLargeError(self._limit)
+                raise TooLargeError
 
 
 def _pieces(value: Any) -> Iterator[int]:

@@ -1,6 +1,6 @@
-SELECT bookings.created_at, bookings.updated_at, bookings.id, bookings.reference, bookings.external_reference, bookings.status, bookings.start_at, bookings.end_at, bookings.adults, bookings.children, bookings.currency, bookings.final_price, bookings.notes, bookings.client_id, bookings.rental_id, bookings.source_id, bookings.canceled_at
+SELECT bookings.created_at, bookings.updated_at, bookings.id, bookings.reference, bookings.external_reference, bookings.status, bookings.start_at, bookings.end_at, bookings.adults, bookings.children, bookings.currency, bookings.final_price, CASE WHEN (sum(coalesce(octet_length(bookings.notes), 0)) OVER (ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) <= $1::BIGINT) THEN bookings.notes END AS notes, bookings.client_id, bookings.rental_id, bookings.source_id, bookings.canceled_at, sum(coalesce(octet_length(bookings.notes), 0)) OVER (ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS bytes_read
 FROM bookings
-WHERE bookings.account_id = $1::BIGINT AND bookings.id = any(ARRAY[$2::BIGINT]);
+WHERE bookings.account_id = $2::BIGINT AND bookings.id = any(ARRAY[$3::BIGINT]);
 
 SELECT clients.id, clients.fullname
 FROM clients

@@ -16,9 +16,9 @@ SELECT conversation_bookings.booking_id AS parent, count(*) AS total
 FROM conversation_bookings
 WHERE conversation_bookings.account_id = $1::BIGINT AND conversation_bookings.booking_id = any($2::BIGINT[]) GROUP BY conversation_bookings.booking_id;
 
-SELECT bookings.id, bookings.external_reference, bookings.adults, bookings.children, bookings.currency, bookings.final_price, bookings.notes, bookings.client_id, bookings.rental_id, bookings.source_id, bookings.canceled_at
+SELECT bookings.id, bookings.external_reference, bookings.adults, bookings.children, bookings.currency, bookings.final_price, CASE WHEN (sum(coalesce(octet_length(bookings.notes), 0)) OVER (ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) <= $1::BIGINT) THEN bookings.notes END AS notes, bookings.client_id, bookings.rental_id, bookings.source_id, bookings.canceled_at, sum(coalesce(octet_length(bookings.notes), 0)) OVER (ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS bytes_read
 FROM bookings
-WHERE bookings.account_id = $1::BIGINT AND bookings.id = any(ARRAY[$2::BIGINT]);
+WHERE bookings.account_id = $2::BIGINT AND bookings.id = any(ARRAY[$3::BIGINT]);
 
 SELECT parent.position, row.id
 FROM unnest(ARRAY[$1::BIGINT]) WITH ORDINALITY AS parent(key, position) JOIN LATERAL (SELECT conversations.id AS id

@@ -13,9 +13,9 @@ SELECT conversations.id
 FROM conversations
 WHERE conversations.account_id = $1::BIGINT AND conversations.id = any(ARRAY[$2::BIGINT]);
 
-SELECT messages.id, messages.content
+SELECT messages.id, CASE WHEN (sum(coalesce(octet_length(messages.content), 0)) OVER (ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) <= $1::BIGINT) THEN messages.content END AS content, sum(coalesce(octet_length(messages.content), 0)) OVER (ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS bytes_read
 FROM messages
-WHERE messages.account_id = $1::BIGINT AND messages.id = any(ARRAY[$2::BIGINT]);
+WHERE messages.account_id = $2::BIGINT AND messages.id = any(ARRAY[$3::BIGINT]);
 
 SELECT bookings.id
 FROM bookings

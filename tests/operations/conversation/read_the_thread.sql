@@ -16,20 +16,20 @@ SELECT inquiries.conversation_id AS parent, count(*) AS total
 FROM inquiries
 WHERE inquiries.account_id = $1::BIGINT AND inquiries.conversation_id = any(ARRAY[$2::BIGINT]) GROUP BY inquiries.conversation_id;
 
-SELECT parent.position, row.id, row.message
-FROM unnest(ARRAY[$1::BIGINT]) WITH ORDINALITY AS parent(key, position) JOIN LATERAL (SELECT inquiries.id AS id, inquiries.message AS message
+SELECT parent.position, row.id, CASE WHEN (sum(coalesce(octet_length(row.message), 0)) OVER (ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) <= $1::BIGINT) THEN row.message END AS message, sum(coalesce(octet_length(row.message), 0)) OVER (ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS bytes_read
+FROM unnest(ARRAY[$2::BIGINT]) WITH ORDINALITY AS parent(key, position) JOIN LATERAL (SELECT inquiries.id AS id, inquiries.message AS message
 FROM inquiries
-WHERE inquiries.account_id = $2::BIGINT AND inquiries.conversation_id = parent.key ORDER BY inquiries.id ASC
+WHERE inquiries.account_id = $3::BIGINT AND inquiries.conversation_id = parent.key ORDER BY inquiries.id ASC
 LIMIT 21) AS row ON true;
 
 SELECT messages.conversation_id AS parent, count(*) AS total
 FROM messages
 WHERE messages.account_id = $1::BIGINT AND messages.conversation_id = any(ARRAY[$2::BIGINT]) GROUP BY messages.conversation_id;
 
-SELECT parent.position, row.id, row.content, row.sent_at
-FROM unnest(ARRAY[$1::BIGINT]) WITH ORDINALITY AS parent(key, position) JOIN LATERAL (SELECT messages.id AS id, messages.content AS content, messages.sent_at AS sent_at
+SELECT parent.position, row.id, CASE WHEN (sum(coalesce(octet_length(row.content), 0)) OVER (ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) <= $1::BIGINT) THEN row.content END AS content, row.sent_at, sum(coalesce(octet_length(row.content), 0)) OVER (ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS bytes_read
+FROM unnest(ARRAY[$2::BIGINT]) WITH ORDINALITY AS parent(key, position) JOIN LATERAL (SELECT messages.id AS id, messages.content AS content, messages.sent_at AS sent_at
 FROM messages
-WHERE messages.account_id = $2::BIGINT AND messages.conversation_id = parent.key ORDER BY messages.sent_at ASC, messages.id ASC
+WHERE messages.account_id = $3::BIGINT AND messages.conversation_id = parent.key ORDER BY messages.sent_at ASC, messages.id ASC
 LIMIT 21) AS row ON true;
 
 SELECT participants.conversation_id AS parent, count(*) AS total

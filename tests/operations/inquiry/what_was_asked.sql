@@ -2,10 +2,10 @@ SELECT conversations.id
 FROM conversations
 WHERE conversations.account_id = $1::BIGINT AND conversations.id = any(ARRAY[$2::BIGINT]);
 
-SELECT parent.position, row.created_at, row.updated_at, row.id, row.firstname, row.lastname, row.email, row.phone, row.message, row.adults, row.children, row.start_at, row.end_at, row.conversation_id, row.booking_id, row.rental_id, row.source_id
-FROM unnest(ARRAY[$1::BIGINT]) WITH ORDINALITY AS parent(key, position) JOIN LATERAL (SELECT inquiries.created_at AS created_at, inquiries.updated_at AS updated_at, inquiries.id AS id, inquiries.firstname AS firstname, inquiries.lastname AS lastname, inquiries.email AS email, inquiries.phone AS phone, inquiries.message AS message, inquiries.adults AS adults, inquiries.children AS children, inquiries.start_at AS start_at, inquiries.end_at AS end_at, inquiries.conversation_id AS conversation_id, inquiries.booking_id AS booking_id, inquiries.rental_id AS rental_id, inquiries.source_id AS source_id
+SELECT parent.position, row.created_at, row.updated_at, row.id, row.firstname, row.lastname, row.email, row.phone, CASE WHEN (sum(coalesce(octet_length(row.message), 0)) OVER (ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) <= $1::BIGINT) THEN row.message END AS message, row.adults, row.children, row.start_at, row.end_at, row.conversation_id, row.booking_id, row.rental_id, row.source_id, sum(coalesce(octet_length(row.message), 0)) OVER (ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS bytes_read
+FROM unnest(ARRAY[$2::BIGINT]) WITH ORDINALITY AS parent(key, position) JOIN LATERAL (SELECT inquiries.created_at AS created_at, inquiries.updated_at AS updated_at, inquiries.id AS id, inquiries.firstname AS firstname, inquiries.lastname AS lastname, inquiries.email AS email, inquiries.phone AS phone, inquiries.message AS message, inquiries.adults AS adults, inquiries.children AS children, inquiries.start_at AS start_at, inquiries.end_at AS end_at, inquiries.conversation_id AS conversation_id, inquiries.booking_id AS booking_id, inquiries.rental_id AS rental_id, inquiries.source_id AS source_id
 FROM inquiries
-WHERE inquiries.account_id = $2::BIGINT AND inquiries.conversation_id = parent.key ORDER BY inquiries.id ASC
+WHERE inquiries.account_id = $3::BIGINT AND inquiries.conversation_id = parent.key ORDER BY inquiries.id ASC
 LIMIT 6) AS row ON true;
 
 SELECT bookings.id, bookings.reference
@@ -20,6 +20,6 @@ SELECT sources.id, sources.name
 FROM sources
 WHERE sources.account_id = $1::BIGINT AND sources.id = any(ARRAY[$2::BIGINT]);
 
-SELECT inquiries.created_at, inquiries.updated_at, inquiries.id, inquiries.firstname, inquiries.lastname, inquiries.email, inquiries.phone, inquiries.message, inquiries.adults, inquiries.children, inquiries.start_at, inquiries.end_at, inquiries.conversation_id, inquiries.booking_id, inquiries.rental_id, inquiries.source_id
+SELECT inquiries.created_at, inquiries.updated_at, inquiries.id, inquiries.firstname, inquiries.lastname, inquiries.email, inquiries.phone, CASE WHEN (sum(coalesce(octet_length(inquiries.message), 0)) OVER (ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) <= $1::BIGINT) THEN inquiries.message END AS message, inquiries.adults, inquiries.children, inquiries.start_at, inquiries.end_at, inquiries.conversation_id, inquiries.booking_id, inquiries.rental_id, inquiries.source_id, sum(coalesce(octet_length(inquiries.message), 0)) OVER (ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS bytes_read
 FROM inquiries
-WHERE inquiries.account_id = $1::BIGINT AND inquiries.id = any(ARRAY[$2::BIGINT]);
+WHERE inquiries.account_id = $2::BIGINT AND inquiries.id = any(ARRAY[$3::BIGINT]);

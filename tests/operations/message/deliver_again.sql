@@ -31,9 +31,9 @@ given.conversation_id, given.operation, clock_timestamp()
 FROM counter CROSS JOIN unnest($2::text[], $3::bigint[], $4::bigint[], $5::text[])
 WITH ORDINALITY AS given(type, node_id, conversation_id, operation, place);
 
-SELECT messages.external_id, messages.id, messages.conversation_id, messages.content, messages.automatic
+SELECT messages.external_id, messages.id, messages.conversation_id, CASE WHEN (sum(coalesce(octet_length(messages.content), 0)) OVER (ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) <= $1::BIGINT) THEN messages.content END AS content, messages.automatic, sum(coalesce(octet_length(messages.content), 0)) OVER (ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS bytes_read
 FROM messages
-WHERE messages.account_id = $1::BIGINT AND messages.id = any(ARRAY[$2::BIGINT]);
+WHERE messages.account_id = $2::BIGINT AND messages.id = any(ARRAY[$3::BIGINT]);
 
 SELECT conversations.id, conversations.unread_count, conversations.waiting_since
 FROM conversations

@@ -58,7 +58,7 @@ class Settings(BaseSettings):
     )
     data: Path = Field(default=Path(".data"), description="Folder of the embedded server and the demo's key")
     pool_size: int = Field(
-        default=10, ge=1, description="Connections for reading, as many for writing, and one more, per process"
+        default=10, ge=1, description="Connections for reading, as many for writing, and two more, per process"
     )
     pooler: Literal["transaction"] | None = Field(
         default=None, description="`transaction` if `DATABASE_URL` leads to a pooler in this mode, such as PgBouncer"

@@ -23,6 +23,7 @@ from gql.fields import column, computed, end, many, node, one
 from gql.security.token import IMPLIED, SCOPES
 from tests.support.client import Client
 from tests.support.factories import store, store_account
+from tests.support.following import Follower, create, listening
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -209,7 +210,7 @@ async def test_the_curl_line_has_the_form_of_the_demos_and_is_answered(
 ) -> None:
     _announce("http://127.0.0.1:8000/graphql", "$TOKEN")
     _, _, _, _, printed, _, _ = capsys.readouterr().out.splitlines()
-    (lines,) = (text for text in SHELL if "curl" in text)
+    lines, _ = (text for text in SHELL if "curl" in text)
     token, _, command = lines.partition("\n")
 
     # As a shell would, which fills in the token after that.
@@ -218,6 +219,22 @@ async def test_the_curl_line_has_the_form_of_the_demos_and_is_answered(
     assert words == shlex.split(printed)[:-1]
     answer = (await reader.http.post("/graphql", content=body, headers=headers_of(words, reader.token))).json()
     assert [[*conversation] for conversation in answer["data"]["conversations"]["nodes"]] == [["subject"]] * 2
+
+
+@pytest.mark.anyio
+async def test_the_curl_line_that_follows_changes_is_answered_by_events(
+    dsn: str, connection: asyncpg.Connection
+) -> None:
+    await store_account(connection)
+    _, line = (text for text in SHELL if "curl" in text)
+    *words, body = shlex.split(line.replace("\\\n", ""))
+    async with listening(dsn) as client:
+        headers = headers_of(words, client.token)
+        async with client.http.stream("POST", "/graphql", content=body, headers=headers) as response:
+            conversation = await create(client)
+            event = await Follower(response).next()
+
+    assert event.changes == [("CONVERSATION", conversation)]
 
 
 def headers_of(words: list[str], token: str) -> dict[str, str]:

@@ -26,6 +26,7 @@ from gql.errors import ClientError, Code, RequestError
 from gql.execution.cache import Cache
 from gql.execution.measure import DocumentWalk, Limits, Measure
 from gql.execution.plan import Plans, condition_variables
+from gql.execution.variables import VariableReader
 from gql.settings import Settings
 
 # Measured bytes of memory: of a token with its part of the syntax tree, of a token in one plan, of an error.
@@ -45,6 +46,7 @@ class Operation:
     node: OperationDefinitionNode
     measure: Measure
     plans: Plans
+    variables: VariableReader
 
     @property
     def name(self) -> str | None:
@@ -138,7 +140,13 @@ class Documents:
     def _operations(self, document: DocumentNode, walk: DocumentWalk) -> Operations:
         conditions = condition_variables(document)
         return {
-            node.name.value if node.name else None: Operation(document, node, walk.measure(node), Plans(conditions))
+            node.name.value if node.name else None: Operation(
+                document,
+                node,
+                walk.measure(node),
+                Plans(conditions),
+                VariableReader(self._schema, node.variable_definitions or ()),
+            )
             for node in document.definitions
             if isinstance(node, OperationDefinitionNode)
         }

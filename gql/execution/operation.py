@@ -17,7 +17,7 @@ from typing import Any
 import orjson
 import strawberry
 from graphql import ExecutionResult, GraphQLError, OperationType
-from graphql.execution.values import VariableValues, get_variable_values
+from graphql.execution.values import VariableValues
 
 from db.engine import Database
 from db.scope import Viewer
@@ -125,13 +125,7 @@ class Executor:
             check_input(operation.node, operation.measure.objects, given)
         except ClientError as error:
             raise RequestError.of(Code.OPERATION_TOO_COMPLEX, error) from None
-        values = get_variable_values(
-            self._schema,
-            operation.node.variable_definitions or (),
-            given,
-            MAX_VALIDATION_ERRORS - 1,
-            self._hide_suggestions,
-        )
+        values = operation.variables.read(given, MAX_VALIDATION_ERRORS - 1, hide_suggestions=self._hide_suggestions)
         if isinstance(values, list):
             raise RequestError.of(Code.BAD_USER_INPUT, *values)
         # A mutation reports a list that is too long as a user error of its field, so that an app can display it.

@@ -4,9 +4,9 @@ The log is one line per event on standard error, coloured on a terminal and JSON
 Lines must not contain tokens or anything that guests wrote. Exceptions are logged as types and frames, because their
 messages may quote either.
 
-Every line is written at once, so that none is lost when the process ends. A request's line takes 6.5 µs, of which the
-write is 1.1 (to a file) or 0.5 (to a pipe). Keeping lines for 20 ms and writing them together took 9.6: the memory that
-they occupy meanwhile costs more than the writes.
+Every line is written at once, so that none is lost when the process ends. A request's line takes 3.0 µs, of which the
+write is 1.1 (to a file) or 0.5 (to a pipe). Keeping lines for 20 ms and writing them together took 3 µs more: the
+memory that they occupy meanwhile costs more than the writes.
 
 Counters are for defects that no answer shows; what is counted is logged too.
 """
@@ -20,10 +20,13 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 import orjson
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
+
+_log = structlog.stdlib.get_logger("inbox")
 
 _SHARED: list[Processor] = [
     structlog.processors.add_log_level,
@@ -95,6 +98,17 @@ def _write_json(logger: WrappedLogger, method: str, event: EventDict) -> bytes:
     event["level"] = method
     event["timestamp"] = datetime.now(UTC)
     return orjson.dumps(event, default=str, option=orjson.OPT_UTC_Z)
+
+
+def log_request(facts: dict[str, Any]) -> None:
+    """Log the line of a request. As JSON it is written directly: 3.0 µs instead of 5.6 through structlog."""
+    if structlog.get_config()["processors"][-1] is _write_json:
+        facts |= {"event": "request", "level": "info", "timestamp": datetime.now(UTC)}
+        output = sys.stderr.buffer
+        output.write(orjson.dumps(facts, option=orjson.OPT_UTC_Z | orjson.OPT_APPEND_NEWLINE))
+        output.flush()
+    else:
+        _log.info("request", **facts)
 
 
 def _cut_asyncio(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:

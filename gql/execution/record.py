@@ -10,15 +10,12 @@ import time
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-import structlog
-
 from db.scope import Viewer
 from gql.execution.document import Operation
+from gql.log import log_request
 
 # The most characters of a name: a client may make it as long as a document.
 _MAX_NAME = 100
-
-_log = structlog.stdlib.get_logger("inbox")
 
 
 @dataclass(slots=True)
@@ -55,17 +52,18 @@ class Record:
 
     def _write(self) -> None:
         name = self.operation.name if self.operation else None
-        _log.info(
-            "request",
-            method=self.method,
-            status=self.status,
-            ms=round((time.perf_counter() - self.started) * 1_000, 1),
-            type=self.operation.type.value if self.operation else None,
-            operation=name and name[:_MAX_NAME],
-            cost=self.cost,
-            account=self.viewer.account_id if self.viewer else None,
-            actor=self.viewer.actor if self.viewer else None,
-            errors=self.errors,
-            codes=sorted(self.codes),
-            refused=self.refused,
+        log_request(
+            {
+                "method": self.method,
+                "status": self.status,
+                "ms": round((time.perf_counter() - self.started) * 1_000, 1),
+                "type": self.operation.type.value if self.operation else None,
+                "operation": name and name[:_MAX_NAME],
+                "cost": self.cost,
+                "account": self.viewer.account_id if self.viewer else None,
+                "actor": self.viewer.actor if self.viewer else None,
+                "errors": self.errors,
+                "codes": sorted(self.codes),
+                "refused": self.refused,
+            }
         )

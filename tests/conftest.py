@@ -165,13 +165,23 @@ async def reader(seeded_dsn: str, statements: Statements) -> AsyncIterator[Clien
         yield client
 
 
+class Transport(httpx.ASGITransport):
+    """Answers after asyncpg has reported the statements of a request, which it does in the loop's next iteration."""
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """The application's response."""
+        response = await super().handle_async_request(request)
+        await asyncio.sleep(0)
+        return response
+
+
 @asynccontextmanager
 async def serving(dsn: str, statements: Statements, **overrides: Any) -> AsyncIterator[Client]:
     """A client of an application in this process."""
     settings = make_settings(dsn, **overrides)
     app = create_app(settings)
     async with app.router.lifespan_context(app):
-        transport = httpx.ASGITransport(app)
+        transport = Transport(app)
         async with httpx.AsyncClient(transport=transport, base_url="http://inbox") as http:
             yield Client(http, settings, statements)
 

@@ -1,43 +1,32 @@
-"""What tests share: an embedded PostgreSQL for the run, a fresh database a test, and applications over them."""
+"""Fixtures for all tests: one embedded PostgreSQL for the run, a new database for each test, and applications."""
 
 from __future__ import annotations
 
 import asyncio
 import gc
 import itertools
-import socket
-import threading
-import time
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
-from urllib.parse import urlsplit
 
 import asyncpg
-import httpx
 import pytest
-import uvicorn
 
 from db.embedded import embedded
 from db.migrations.apply import migrate
 from db.seed import seed
-from gql.app import create_app
 from gql.web.server import tune_collector
-from tests.support.client import Client, Statements, make_settings
+from tests.support.client import Client, Statements
+from tests.support.database import NOW, database_dsn, recording, run
 from tests.support.factories import log_some_of_each
 from tests.support.postgresql import postgresql
+from tests.support.serving import LiveServer, live, serving
 from tests.support.world import World
-
-NOW = datetime(2026, 5, 4, 9, 30, tzinfo=UTC)
 
 _names = itertools.count()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """The options that rewrite what `test_operations.py` compares with, and that have other tests go further."""
+    """Options that rewrite the files of `test_operations.py`, and that make other tests larger."""
     parser.addoption(
         "--update-operations", action="store_true", help="write the answers and statements of tests/operations anew"
     )
@@ -50,13 +39,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.fixture(scope="session")
 def anyio_backend() -> str:
-    """What the server runs on."""
+    """The event loop of the server."""
     return "asyncio"
 
 
 @pytest.fixture
 def tuned_collector() -> Iterator[None]:
-    """Garbage is looked for as in a server: never among what the process had before, which is the whole test run."""
+    """Tune the collector as in a server, which does not examine the objects of the process before the test."""
     thresholds = gc.get_threshold()
     tune_collector()
     yield
@@ -66,7 +55,7 @@ def tuned_collector() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def server_dsn(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[str]:
-    """The maintenance database of a server that forgets on a crash, as nothing here outlives the run."""
+    """The maintenance database of a server without fsync, because no data outlive the test run."""
     programs: Path | None = request.config.getoption("--postgresql")
     with postgresql(programs) if programs else embedded(tmp_path_factory.mktemp("server")) as dsn:
         run(dsn, "ALTER SYSTEM SET fsync = off", "ALTER SYSTEM SET synchronous_commit = off", "SELECT pg_reload_conf()")
@@ -83,7 +72,7 @@ def template(server_dsn: str) -> str:
 
 @pytest.fixture(scope="session")
 def create_database(server_dsn: str) -> Callable[[str], str]:
-    """Makes a copy of a database and returns its DSN."""
+    """A function that copies a database and returns the DSN of the copy."""
 
     def create(template: str) -> str:
         name = f"inbox_{next(_names)}"
@@ -95,7 +84,7 @@ def create_database(server_dsn: str) -> Callable[[str], str]:
 
 @pytest.fixture
 def dsn(template: str, create_database: Callable[[str], str]) -> str:
-    """A fresh, migrated, empty database."""
+    """A new, migrated, empty database."""
     return create_database(template)
 
 
@@ -117,7 +106,7 @@ def seeded_dsn(template: str, create_database: Callable[[str], str]) -> str:
 
 @pytest.fixture
 async def connection(dsn: str) -> AsyncIterator[asyncpg.Connection]:
-    """A connection to the test's database, to arrange and to check."""
+    """A connection to the test's database, for setup and checks."""
     connection = await asyncpg.connect(dsn)
     yield connection
     await connection.close()
@@ -125,7 +114,7 @@ async def connection(dsn: str) -> AsyncIterator[asyncpg.Connection]:
 
 @pytest.fixture
 def statements() -> Iterator[Statements]:
-    """Every statement that the process runs while the test does."""
+    """All statements that the process runs during the test."""
     recorded = Statements()
     with recording(recorded):
         yield recorded
@@ -133,25 +122,25 @@ def statements() -> Iterator[Statements]:
 
 @pytest.fixture
 async def client(dsn: str, statements: Statements) -> AsyncIterator[Client]:
-    """A client of an application over the test's database."""
+    """A client of an application on the test's database."""
     async with serving(dsn, statements) as client:
         yield client
 
 
 @pytest.fixture(scope="module")
 def shared_dsn(template: str, create_database: Callable[[str], str]) -> str:
-    """A migrated database that the tests of a module use one after the other."""
+    """A migrated database for all tests of a module."""
     return create_database(template)
 
 
 @pytest.fixture(scope="module")
 async def shared(shared_dsn: str) -> AsyncIterator[World]:
-    """An application over that database, which each test fills for itself."""
+    """An application on that database; each test adds its own data."""
     statements = Statements()
     connection = await asyncpg.connect(shared_dsn)
     try:
         with recording(statements):
-            # All tests of the module would share one budget.
+            # Without a rate limit, because all tests of the module would share one budget.
             async with serving(shared_dsn, statements, rate_limit=0) as client:
                 yield World(client, connection)
     finally:
@@ -160,93 +149,13 @@ async def shared(shared_dsn: str) -> AsyncIterator[World]:
 
 @pytest.fixture
 async def reader(seeded_dsn: str, statements: Statements) -> AsyncIterator[Client]:
-    """A client of an application over the seeded database."""
+    """A client of an application on the seeded database."""
     async with serving(seeded_dsn, statements) as client:
         yield client
 
 
-class Transport(httpx.ASGITransport):
-    """Answers after asyncpg has reported the statements of a request, which it does in the loop's next iteration."""
-
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """The application's response."""
-        response = await super().handle_async_request(request)
-        await asyncio.sleep(0)
-        return response
-
-
-@asynccontextmanager
-async def serving(dsn: str, statements: Statements, **overrides: Any) -> AsyncIterator[Client]:
-    """A client of an application in this process."""
-    settings = make_settings(dsn, **overrides)
-    app = create_app(settings)
-    async with app.router.lifespan_context(app):
-        transport = Transport(app)
-        async with httpx.AsyncClient(transport=transport, base_url="http://inbox") as http:
-            yield Client(http, settings, statements)
-
-
-@dataclass(frozen=True)
-class LiveServer:
-    """A real server on a port of this machine, with GraphiQL."""
-
-    url: str
-    token: str
-
-
 @pytest.fixture
 def live_server(seeded_dsn: str) -> Iterator[LiveServer]:
-    """Uvicorn in a thread, over the seeded database, which tests only read."""
+    """Uvicorn in a thread, on the seeded database, which tests only read."""
     with live(seeded_dsn) as server:
         yield server
-
-
-@contextmanager
-def live(dsn: str) -> Iterator[LiveServer]:
-    """Uvicorn in a thread, with GraphiQL."""
-    settings = make_settings(dsn, graphiql=True)
-    token = Client(httpx.AsyncClient(), settings, Statements()).token
-    listener = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(create_app(settings, token=token), log_config=None))
-    thread = threading.Thread(target=server.run, args=([listener],))
-    thread.start()
-    while not server.started and thread.is_alive():
-        time.sleep(0.01)
-    try:
-        yield LiveServer(f"http://127.0.0.1:{listener.getsockname()[1]}", token)
-    finally:
-        server.should_exit = True
-        thread.join()
-
-
-def database_dsn(dsn: str, name: str) -> str:
-    """`dsn` with another database."""
-    return urlsplit(dsn)._replace(path=f"/{name}").geturl()
-
-
-def run(dsn: str, *statements: str) -> None:
-    """Execute statements on a connection of their own."""
-
-    async def execute() -> None:
-        connection = await asyncpg.connect(dsn)
-        for statement in statements:
-            await connection.execute(statement)
-        await connection.close()
-
-    asyncio.run(execute())
-
-
-@contextmanager
-def recording(statements: Statements) -> Iterator[None]:
-    """Record every statement, as asyncpg's query loggers report it."""
-    make = asyncpg.connection.Connection.__init__
-
-    def make_and_listen(self: Any, *args: Any, **kwargs: Any) -> None:
-        make(self, *args, **kwargs)
-        self.add_query_logger(lambda record: statements.add(record.query))
-
-    asyncpg.connection.Connection.__init__ = make_and_listen
-    try:
-        yield
-    finally:
-        asyncpg.connection.Connection.__init__ = make

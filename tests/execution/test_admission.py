@@ -13,10 +13,10 @@ import pytest
 from starlette.types import Message
 
 from gql.app import create_app
-from tests.conftest import serving
 from tests.support.client import Client, Statements, make_settings
 from tests.support.factories import store, store_account
 from tests.support.request import refusal
+from tests.support.serving import serving
 
 pytestmark = pytest.mark.anyio
 

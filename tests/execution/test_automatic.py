@@ -9,11 +9,11 @@ from typing import Any
 import asyncpg
 import pytest
 
-from tests.conftest import serving
 from tests.support.client import Client, Statements
 from tests.support.factories import store_account
 from tests.support.persisting import HOST, HOSTS, OTHER, automatic, digest, get, outcome, post
 from tests.support.request import JSON, RESPONSE, refusal, send
+from tests.support.serving import serving
 
 pytestmark = pytest.mark.anyio
 

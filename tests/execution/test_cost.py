@@ -15,12 +15,12 @@ from db import tables as t
 from gql.execution.measure import DocumentWalk, Limits, Measure
 from gql.fields.node import NODE_TABLES, encode_id
 from gql.schema import build_schema
-from tests.conftest import serving
 from tests.oracles.drawing import Drawn, Known, draw
 from tests.support.client import Client, Statements
 from tests.support.factories import log_cursors
 from tests.support.properties import examples
 from tests.support.request import send
+from tests.support.serving import serving
 
 pytestmark = pytest.mark.anyio
 

@@ -17,10 +17,10 @@ from gql.fields.many import ManyStep
 from gql.fields.node import NODE_TABLES, node
 from gql.log import FALLBACKS, METRICS
 from gql.mutations.declare import MutationStep
-from tests.conftest import serving
 from tests.oracles.reference import DROPPED
 from tests.support import world
 from tests.support.client import Client, Statements
+from tests.support.serving import serving
 
 pytestmark = [pytest.mark.anyio, pytest.mark.filterwarnings(DROPPED)]
 

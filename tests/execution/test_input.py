@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from gql.execution.input import MAX_DEPTH, MAX_OBJECTS, MAX_VALUES
-from tests.conftest import serving
 from tests.support.client import Client, Statements
+from tests.support.serving import serving
 
 pytestmark = pytest.mark.anyio
 

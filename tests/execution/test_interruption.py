@@ -19,9 +19,10 @@ from db.failure import UnavailableError
 from db.scope import Viewer
 from gql.app import create_app
 from gql.fields.node import encode_id
-from tests.conftest import database_dsn, serving
 from tests.support.client import Client, Statements, make_settings
+from tests.support.database import database_dsn
 from tests.support.factories import store, store_account
+from tests.support.serving import serving
 
 pytestmark = pytest.mark.anyio
 

@@ -17,10 +17,10 @@ from graphql import get_introspection_query
 from db import tables as t
 from gql.fields.node import encode_id
 from gql.settings import Settings
-from tests.conftest import serving
 from tests.support import world
 from tests.support.client import Client, Statements
 from tests.support.request import JSON, RESPONSE, TYPENAME, refusal, send
+from tests.support.serving import serving
 
 pytestmark = pytest.mark.anyio
 

@@ -13,13 +13,15 @@ import pytest
 from graphql import DocumentNode, parse
 
 from gql.execution.persisted import read_manifest
-from tests.conftest import recording, serving
+from gql.settings import ConfigurationError
 from tests.support import command
 from tests.support.client import SECRET, Client, Statements
 from tests.support.command import forget_settings
+from tests.support.database import recording
 from tests.support.factories import store_account
 from tests.support.persisting import HOST, HOSTS, OTHER, automatic, digest, get, known_as, outcome, post
 from tests.support.request import BROWSER, TYPENAME, refusal
+from tests.support.serving import serving
 
 pytestmark = pytest.mark.anyio
 
@@ -257,11 +259,11 @@ async def test_a_manifest_that_is_not_as_it_should_be_is_refused_at_the_start(
     path = tmp_path / "documents.json"
     path.write_text(content)
 
-    with pytest.raises(ValueError) as caught:  # noqa: PT011  # its whole text is compared
+    with pytest.raises(ConfigurationError) as caught:
         async with serving(seeded_dsn, statements, documents=path):
             pass
 
-    assert (type(caught.value).__name__, str(caught.value)) == ("ConfigurationError", message)
+    assert str(caught.value) == message
 
 
 async def test_a_manifest_that_is_not_there_is_refused_at_the_start(
@@ -269,7 +271,7 @@ async def test_a_manifest_that_is_not_there_is_refused_at_the_start(
 ) -> None:
     path = tmp_path / "nowhere.json"
 
-    with pytest.raises(ValueError, match=r"^INBOX_DOCUMENTS cannot be read: .*nowhere\.json"):
+    with pytest.raises(ConfigurationError, match=r"^INBOX_DOCUMENTS cannot be read: .*nowhere\.json"):
         async with serving(seeded_dsn, statements, documents=path):
             pass
 
@@ -373,6 +375,6 @@ async def test_documents_of_the_manifest_are_executed_whatever_way_they_are_name
 
 
 async def test_the_mode_only_needs_a_manifest(seeded_dsn: str, statements: Statements) -> None:
-    with pytest.raises(ValueError, match=r"^INBOX_DOCUMENTS_MODE is only, but there is no INBOX_DOCUMENTS$"):
+    with pytest.raises(ConfigurationError, match=r"^INBOX_DOCUMENTS_MODE is only, but there is no INBOX_DOCUMENTS$"):
         async with serving(seeded_dsn, statements, documents_mode="only"):
             pass

@@ -18,11 +18,11 @@ import pytest
 from db.migrations.apply import downgrade, migrate, oldest_code, pending
 from db.migrations.revision import State, head, revisions, state
 from db.refusal import OperatorError
-from tests.conftest import serving
 from tests.operations.data import store_inbox
 from tests.operations.documents import DOCUMENTS, as_written, writes
 from tests.support.client import SECRET, Client, Statements, make_settings
 from tests.support.importing import import_pages
+from tests.support.serving import serving
 
 ROOT = Path(__file__).parents[2]
 COMPLETE = ROOT / "tests" / "exports" / "complete"

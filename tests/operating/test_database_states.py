@@ -14,10 +14,10 @@ from db import tables as t
 from db.engine import Database, Statement, row_type
 from db.failure import CollisionError, LockedError, UnavailableError
 from gql.fields.node import encode_id
-from tests.conftest import serving
 from tests.support.client import Client, Statements
 from tests.support.factories import store, store_account
 from tests.support.request import RESPONSE
+from tests.support.serving import serving
 
 pytestmark = pytest.mark.anyio
 

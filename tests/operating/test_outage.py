@@ -14,9 +14,9 @@ import pytest
 
 from db.embedded import embedded
 from db.migrations.apply import migrate
-from tests.conftest import serving
 from tests.support.client import Client, Statements
 from tests.support.factories import store, store_account
+from tests.support.serving import serving
 
 pytestmark = pytest.mark.anyio
 

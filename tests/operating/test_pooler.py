@@ -17,11 +17,11 @@ from urllib.parse import parse_qs, urlsplit
 import asyncpg
 import pytest
 
-from tests.conftest import serving
 from tests.operations.data import store_inbox
 from tests.operations.documents import DOCUMENTS, as_written, writes
 from tests.support.client import Client, Statements
 from tests.support.command import forget_settings, refusal
+from tests.support.serving import serving
 
 PGBOUNCER = shutil.which("pgbouncer")
 

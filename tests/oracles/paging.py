@@ -16,9 +16,9 @@ from typing import Any
 import asyncpg
 import orjson
 
-from tests.conftest import serving
 from tests.support.client import Client, Statements
 from tests.support.factories import MOMENT, store_account
+from tests.support.serving import serving
 
 PAGE = """
 query ($first: Int, $after: String, $last: Int, $before: String, $order: ConversationOrder) {

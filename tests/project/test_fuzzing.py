@@ -14,11 +14,11 @@ from hypothesis_graphql import from_schema
 
 from gql.errors import Code
 from gql.schema import build_schema
-from tests.conftest import serving
 from tests.support import world
 from tests.support.client import Client, Statements
 from tests.support.properties import examples
 from tests.support.request import JSON, RESPONSE
+from tests.support.serving import serving
 
 pytestmark = pytest.mark.anyio
 

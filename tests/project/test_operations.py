@@ -33,10 +33,10 @@ from graphql import (
 
 from db.queries.conversation import derived
 from gql.schema import build_schema
-from tests.conftest import serving
 from tests.operations.data import store_inbox
 from tests.operations.documents import DOCUMENTS, FOLDER, as_written, writes
 from tests.support.client import Statements
+from tests.support.serving import serving
 
 
 @pytest.fixture(scope="session")

@@ -280,6 +280,18 @@ def test_the_rooms_stay_small_enough_to_walk() -> None:
     assert {room.name: count for room in rooms if (count := len([*room.glob("test_*.py")])) > 14} == {}
 
 
+def test_conftest_has_fixtures_and_hooks_only() -> None:
+    others = {
+        node.name
+        for node in tree(ROOT / "tests/conftest.py").body
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
+        and not node.name.startswith("pytest_")
+        and not any("pytest.fixture" in ast.unparse(decorator) for decorator in node.decorator_list)
+    }
+
+    assert others == set()
+
+
 def test_no_two_public_classes_have_one_name() -> None:
     places: dict[str, list[str]] = {}
     for path in PRODUCTION:

@@ -9,9 +9,9 @@ import pytest
 
 from db import tables as t
 from gql.fields.node import encode_id
-from tests.conftest import serving
 from tests.oracles.filtering import BOOKINGS, CONVERSATIONS, own
 from tests.support.client import Client, Statements
+from tests.support.serving import serving
 
 pytestmark = pytest.mark.anyio
 

@@ -11,11 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from db import tables as t
-from tests.conftest import NOW, serving
 from tests.oracles.filtering import CONDITIONS, CONVERSATIONS, World, foreign, own
 from tests.oracles.relations import read
 from tests.support.client import Client, Statements
+from tests.support.database import NOW
 from tests.support.properties import examples
+from tests.support.serving import serving
 
 pytestmark = pytest.mark.anyio
 

@@ -20,10 +20,10 @@ from db.page import Order
 from db.queries.conversation.filters import ORDERS
 from gql.fields.connection import encode_cursor
 from gql.fields.node import encode_id
-from tests.conftest import serving
 from tests.support.client import Client, Statements
 from tests.support.large import fill
 from tests.support.plans import Plan, Ran, explain, hear, kinds, rows_read, steps
+from tests.support.serving import serving
 
 pytestmark = pytest.mark.anyio
 

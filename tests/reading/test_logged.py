@@ -17,12 +17,12 @@ from graphql import GraphQLObjectType
 from db import tables as t
 from db.queries import writing
 from gql.fields.node import NODE_TABLES, encode_id
-from tests.conftest import serving
 from tests.oracles.company import ACCOUNTS, write_company
 from tests.oracles.ways import TRIED, as_1, schema, select_all
 from tests.support import world
 from tests.support.client import Client, Statements
 from tests.support.importing import import_pages
+from tests.support.serving import serving
 from tests.support.world import World
 
 pytestmark = pytest.mark.anyio

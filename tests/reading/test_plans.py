@@ -15,11 +15,11 @@ import pytest
 
 from db import tables as t
 from gql.fields.node import encode_id
-from tests.conftest import serving
 from tests.operations.documents import DOCUMENTS, as_written, writes
 from tests.oracles.relations import MANY
 from tests.support.client import Client, Statements
 from tests.support.plans import Ran, explain, hear, index_conditions, kinds, rows_read, steps
+from tests.support.serving import serving
 
 pytestmark = pytest.mark.anyio
 

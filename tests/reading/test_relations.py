@@ -20,10 +20,10 @@ from gql.fields.many import ManyField
 from gql.fields.node import NODE_TABLES, encode_id
 from gql.fields.one import OneField
 from gql.schema import build_schema
-from tests.conftest import serving
 from tests.operations.data import store_inbox
 from tests.oracles.relations import LAST, MANY, ONE, ROOTS, Rows, read, table_of
 from tests.support.client import Client, Statements
+from tests.support.serving import serving
 
 pytestmark = pytest.mark.anyio
 

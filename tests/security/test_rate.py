@@ -17,12 +17,12 @@ from db.scope import Viewer
 from db.tables.enums import CreatorType
 from gql.security.rate import RateLimiter
 from gql.settings import Settings
-from tests.conftest import serving
 from tests.support import world
 from tests.support.client import Client, Statements
 from tests.support.factories import store
 from tests.support.properties import examples
 from tests.support.request import refusal
+from tests.support.serving import serving
 
 pytestmark = pytest.mark.anyio
 

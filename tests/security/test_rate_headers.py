@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from tests.conftest import serving
 from tests.support.client import Statements
 from tests.support.persisting import automatic, get
 from tests.support.request import RESPONSE, send
+from tests.support.serving import serving
 
 pytestmark = pytest.mark.anyio
 

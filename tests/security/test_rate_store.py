@@ -19,9 +19,9 @@ from structlog.testing import capture_logs
 
 from gql.security.rate import RateLimiter
 from gql.settings import ConfigurationError, Settings, explain
-from tests.conftest import serving
 from tests.support.client import Client, Statements
 from tests.support.request import refusal
+from tests.support.serving import serving
 
 pytestmark = pytest.mark.anyio
 

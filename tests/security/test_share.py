@@ -20,10 +20,10 @@ from gql.fields.node import encode_id
 from gql.security import counting
 from gql.security.rate import RateLimiter
 from gql.settings import Settings
-from tests.conftest import serving
 from tests.support import world
 from tests.support.client import Client, Statements
 from tests.support.request import refusal
+from tests.support.serving import serving
 
 pytestmark = pytest.mark.anyio
 

@@ -13,8 +13,8 @@ import pytest
 
 from db import compiled
 from db.relations import _page_statement
-from tests.conftest import serving
 from tests.support.client import Statements
+from tests.support.serving import serving
 
 pytestmark = [
     pytest.mark.anyio,

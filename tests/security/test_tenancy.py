@@ -23,7 +23,6 @@ from hypothesis import strategies as st
 
 from db import tables as t
 from gql.fields.node import NODE_TABLES, encode_id
-from tests.conftest import recording, serving
 from tests.oracles.ways import (
     NEVER_USED,
     NUMBERS,
@@ -41,7 +40,9 @@ from tests.oracles.ways import (
 )
 from tests.support import world
 from tests.support.client import Client, Statements
+from tests.support.database import recording
 from tests.support.factories import derive_all, store
+from tests.support.serving import serving
 from tests.support.world import World
 
 pytestmark = pytest.mark.anyio

@@ -15,10 +15,11 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from structlog.testing import capture_logs
 
 from gql.security.auth import Authenticator
-from tests.conftest import recording, serving
 from tests.support.client import Client, Statements
+from tests.support.database import recording
 from tests.support.factories import store, store_account
 from tests.support.request import send
+from tests.support.serving import serving
 from tests.support.tokens import CLAIMS, NOW, OTHER_RSA_KEY, RSA_KEY, SECRET, URL, Clock, Issuer, forged, jwk, signed
 
 pytestmark = pytest.mark.anyio

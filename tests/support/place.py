@@ -10,10 +10,10 @@ from typing import Any
 
 import asyncpg
 
-from tests.conftest import serving
 from tests.oracles.answers import LIMITS
 from tests.support.client import Client, Statements
 from tests.support.factories import MOMENT, derive_all, store
+from tests.support.serving import serving
 from tests.support.world import APPLICATION, World
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import LiveServer
+from tests.support.serving import LiveServer
 
 NODE = shutil.which("node")
 PACKAGES = Path(os.environ.get("AUDIT_PACKAGES") or Path(__file__).parents[2] / ".cache/audit").absolute()

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import serving
 from tests.support.client import Client, Statements
 from tests.support.request import BROWSER
+from tests.support.serving import serving
 
 pytestmark = pytest.mark.anyio
 

@@ -11,8 +11,8 @@ import pytest
 from db.relations import ById, Many
 from gql.execution.measure import DocumentWalk
 from gql.log import MASKED
-from tests.conftest import serving
 from tests.support.client import Client, Statements
+from tests.support.serving import serving
 
 pytestmark = pytest.mark.anyio
 

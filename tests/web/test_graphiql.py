@@ -31,8 +31,8 @@ from starlette.applications import Starlette
 from db.seed import seed
 from gql.settings import Settings
 from gql.web.graphiql import graphiql_page, graphiql_routes
-from tests.conftest import LiveServer, live
 from tests.support.process import serving_processes
+from tests.support.serving import LiveServer, live
 
 pytestmark = pytest.mark.anyio
 

@@ -10,10 +10,10 @@ import asyncpg
 import httpx
 import pytest
 
-from tests.conftest import serving
 from tests.support.client import Client, Statements
 from tests.support.factories import store_account
 from tests.support.request import BROWSER, JSON, RESPONSE, TYPENAME, refusal, send
+from tests.support.serving import serving
 
 pytestmark = pytest.mark.anyio
 

@@ -12,9 +12,9 @@ from graphql import get_introspection_query
 from gql.cli import run
 from gql.execution.operation import Executor
 from gql.settings import Settings
-from tests.conftest import serving
 from tests.support.client import Client, Statements
 from tests.support.command import forget_settings
+from tests.support.serving import serving
 
 pytestmark = pytest.mark.anyio
 

@@ -17,8 +17,8 @@ import httpx
 import pytest
 
 from gql.log import configure_log, describe
-from tests.conftest import run
 from tests.support.client import Client, Statements, make_settings
+from tests.support.database import run
 
 # A server as the command line runs one, whose `totalCount` fails, with a path that fails outside of all we wrote.
 SERVER = """

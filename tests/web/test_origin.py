@@ -11,11 +11,11 @@ import httpx
 import pytest
 
 from gql.app import create_app
-from tests.conftest import serving
 from tests.support.client import Client, Statements, make_settings
 from tests.support.factories import store_account
 from tests.support.persisting import automatic, get
 from tests.support.request import BROWSER, JSON, RESPONSE, TYPENAME, refusal, send
+from tests.support.serving import serving
 
 pytestmark = pytest.mark.anyio
 

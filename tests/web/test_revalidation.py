@@ -12,11 +12,11 @@ import asyncpg
 import httpx
 import pytest
 
-from tests.conftest import serving
 from tests.support.client import Client, Statements
 from tests.support.factories import store, store_account
 from tests.support.persisting import HOST, HOSTS, automatic, digest, get, known_as, outcome, post
 from tests.support.request import JSON, RESPONSE
+from tests.support.serving import serving
 
 pytestmark = pytest.mark.anyio
 

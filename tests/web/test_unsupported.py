@@ -7,9 +7,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from tests.conftest import serving
 from tests.support.client import Client, Statements
 from tests.support.request import RESPONSE, TYPENAME, refusal, send
+from tests.support.serving import serving
 
 pytestmark = pytest.mark.anyio
 

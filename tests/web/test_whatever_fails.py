@@ -14,9 +14,9 @@ from gql.execution.persisted import PersistedDocuments
 from gql.execution.run import Execution
 from gql.security.auth import Authenticator
 from gql.web.request import RequestReader
-from tests.conftest import serving
 from tests.support.client import Statements
 from tests.support.request import JSON, RESPONSE, send
+from tests.support.serving import serving
 
 pytestmark = pytest.mark.anyio
 

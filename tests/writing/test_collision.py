@@ -12,10 +12,10 @@ from db import tables as t
 from gql.fields.node import encode_id
 from gql.log import RETRIES
 from gql.mutations.declare import ATTEMPTS
-from tests.conftest import serving
 from tests.support import world
 from tests.support.client import Client
 from tests.support.replying import THERE, prepare, write
+from tests.support.serving import serving
 from tests.support.world import APPLICATION, CONVERSATION, OTHER_CONVERSATION, World
 
 pytestmark = pytest.mark.anyio

@@ -10,11 +10,11 @@ from typing import Any
 import asyncpg
 import pytest
 
-from tests.conftest import serving
 from tests.support import world
 from tests.support.client import Client
 from tests.support.factories import store
 from tests.support.replying import BY_APPLICATION, GUEST, NOW, THERE, error, prepare, write
+from tests.support.serving import serving
 from tests.support.world import CONVERSATION, World
 
 pytestmark = pytest.mark.anyio

@@ -13,11 +13,11 @@ import pytest
 from db import tables as t
 from db.queries.idempotency import SWEEP_EVERY, SWEPT_AT_ONCE
 from gql.fields.node import encode_id
-from tests.conftest import serving
 from tests.support import world
 from tests.support.client import Client
 from tests.support.factories import store
 from tests.support.replying import HOSTESS, NOW, STEP, THERE, UNKNOWN, changed, error, mark, prepare, shown, write
+from tests.support.serving import serving
 from tests.support.world import BOOKING, CONVERSATION, OTHER_BOOKING, World
 
 pytestmark = pytest.mark.anyio

@@ -10,9 +10,9 @@ import pytest
 
 from db import tables as t
 from gql.fields.node import encode_id
-from tests.conftest import serving
 from tests.support.client import Client, Statements
 from tests.support.factories import store, store_account
+from tests.support.serving import serving
 
 pytestmark = pytest.mark.anyio
 

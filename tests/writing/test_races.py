@@ -16,12 +16,12 @@ import pytest
 
 from db import tables as t
 from gql.fields.node import encode_id
-from tests.conftest import serving
 from tests.oracles.answers import LIMITS, ask, expected
 from tests.oracles.recomputation import derived_columns, last_sent
 from tests.support import world
 from tests.support.client import Client
 from tests.support.factories import MOMENT, store
+from tests.support.serving import serving
 from tests.support.world import (
     APPLICATION,
     BOOKING,

@@ -191,33 +191,56 @@ def _any(*conditions: ColumnElement[bool]) -> ColumnElement[bool]:
 
 
 def conditions(
-    clauses: Sequence[Shape], bind: Callable[[int, TypeEngine[Any]], Any], *, ordered: bool = False
+    clauses: Sequence[Shape],
+    bind: Callable[[int, TypeEngine[Any]], Any],
+    *,
+    given: Iterable[Shape] = (),
+    ordered: bool = False,
 ) -> list[ColumnElement[bool]]:
-    """The SQL of `clauses`, for rows that are `ordered` by a time or not.
+    """The SQL of `clauses`, for rows that are `ordered` by a time or not, and that match all of `given`.
 
-    `bind` makes the parameter of a value from its index in `values`.
+    Conditions that no such row matches are false, at every level of a filter: PostgreSQL would read all rows to find
+    that out. `bind` makes the parameter of a value from its index in `values`.
     """
     places = count()
 
-    def build(shape: Shape, *, twice: bool = ordered) -> ColumnElement[bool]:
+    def build(shape: Shape, known: frozenset[Shape], *, twice: bool = ordered) -> ColumnElement[bool]:
+        known |= frozenset(_required([shape]))
         # PostgreSQL estimates a repeated condition as rarer than it is. That is intended: it assumes that rows are
         # spread evenly in every order, and would otherwise scan a whole order for rows that are bunched at its end.
         here = twice and _is_bunched(shape)
         if isinstance(shape, Joined):
-            condition = shape.join(*[build(part, twice=twice and not here) for part in shape.parts])
+            condition = shape.join(*[build(part, known, twice=twice and not here) for part in shape.parts])
         else:
             clause = shape.clause if isinstance(shape, Denied) else shape
             condition = clause.build(None if clause.type is None else bind(next(places), clause.type))
             condition = not_(condition) if isinstance(shape, Denied) else condition
+        if _contradict(known):
+            # It is built all the same, because the values of its parts have their places.
+            return false()
         return and_(condition, condition.is_(true())) if here else condition
 
-    return [build(clause) for clause in clauses]
+    known = frozenset(_required(given))
+    return [build(clause, known) for clause in clauses]
 
 
-def contradict(clauses: Iterable[Shape]) -> bool:
-    """Whether a clause excludes another, so that no row matches: PostgreSQL would read all rows to find that out."""
-    given = frozenset(clauses)
-    return any(isinstance(clause, Clause) and clause.excludes & given for clause in given)
+def _required(shapes: Iterable[Shape]) -> Iterator[Clause | Denied]:
+    """The clauses that a row matches if it matches all of `shapes`."""
+    for shape in shapes:
+        if not isinstance(shape, Joined):
+            yield shape
+        elif shape.join is _all or len(shape.parts) == 1:
+            yield from _required(shape.parts)
+
+
+def _contradict(clauses: frozenset[Shape]) -> bool:
+    """Whether one of `clauses` excludes another, so that no row matches all."""
+    return any(
+        (shape.clause.type is None and shape.clause in clauses)
+        if isinstance(shape, Denied)
+        else isinstance(shape, Clause) and shape.excludes & clauses
+        for shape in clauses
+    )
 
 
 def _is_bunched(shape: Shape) -> bool:

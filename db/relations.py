@@ -21,7 +21,6 @@ from sqlalchemy import (
     and_,
     bindparam,
     case,
-    false,
     func,
     literal_column,
     select,
@@ -32,7 +31,7 @@ from sqlalchemy.types import TypeEngine
 
 from db import tables as t
 from db.compiled import kept
-from db.criterion import Clause, Shape, Term, conditions, contradict, values
+from db.criterion import Clause, Shape, Term, conditions, values
 from db.engine import Snapshot, Statement
 from db.page import BY_ID, FIRST_PAGE, MOST_RANKED, Order, Page
 from db.scope import ACCOUNT, visible
@@ -212,8 +211,7 @@ class Many:
                 link,
                 and_(link.account_id == self.target.account_id, self.child == self.target.id),  # type: ignore[attr-defined]
             )
-        never = [false()] if contradict(clauses) else []
-        return statement.where(*conditions(clauses, filter_parameter, ordered=ordered), *never)
+        return statement.where(*conditions(clauses, filter_parameter, given=clauses, ordered=ordered))
 
 
 @kept

@@ -235,6 +235,34 @@ async def test_flags_that_exclude_each_other_read_nothing(large: Large, idle: st
 @pytest.mark.parametrize(
     "filter_",
     [
+        {"or": [{"closed": True, "needsReply": True}]},
+        {"or": [{"closed": True, "needsReply": True}, {"overdue": True, "or": [{"markedAsSpam": True}]}]},
+        {"needsReply": True, "or": [{"closed": True}, {"markedAsSpam": True}]},
+        {"not": {"or": [{"closed": False}, {"needsReply": False}]}},
+        {"closed": True, "not": {"not": {"needsReply": True}}},
+        {"read": True, "or": [{"not": {"read": True}}, {"read": False, "sourceIds": []}]},
+        {"stages": ["RESERVED"], "not": {"stages": ["RESERVED"]}},
+    ],
+    ids=str,
+)
+async def test_contradictions_are_found_at_every_level(large: Large, filter_: dict[str, Any]) -> None:
+    async for page, plan in large.pages(filter_):
+        assert rows_read(plan, "conversations") == 0, page
+    assert rows_read(await large.plan(COUNT, filter=filter_), "conversations") == 0
+
+
+async def test_an_alternative_that_is_possible_is_found_beside_one_that_is_not(large: Large) -> None:
+    impossible = {"closed": True, "needsReply": True, "clientIds": []}
+    both = await large.client.data(COUNT, filter={"or": [impossible, {"needsReply": True}]})
+    one = await large.client.data(COUNT, filter={"needsReply": True})
+
+    assert both == one
+    assert one["conversations"]["totalCount"] > 0
+
+
+@pytest.mark.parametrize(
+    "filter_",
+    [
         {},
         {"closed": True},
         {"closed": False},

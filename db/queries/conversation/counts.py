@@ -69,7 +69,7 @@ async def load(snapshot: Snapshot, viewer: Viewer, names: Sequence[str], where: 
 
 @kept
 def _statement(counted: tuple[tuple[str, Shape], ...], where: tuple[Shape, ...]) -> Statement:
-    met = conditions([*where, *(clause for _, clause in counted)], filter_parameter)
+    met = conditions([*where, *(clause for _, clause in counted)], filter_parameter, given=where)
     kinds = {name: met[len(where) + place] for place, (name, _) in enumerate(counted)}
     rows = visible(t.Conversation).where(*met[: len(where)])
     numbers: list[Any] = [func.count().filter(condition).label(name) for name, condition in kinds.items()]

@@ -210,27 +210,16 @@ WHERE number > $1 AND number <= $2 GROUP BY account_id ORDER BY account_id
 _HOLD = """
 SELECT FROM conversations WHERE account_id = $1 AND id = ANY ($2::bigint[]) ORDER BY id FOR NO KEY UPDATE
 """
-# Messages may be imported without newer records of their conversation and sender.
-_NEWEST = (
-    """
-    UPDATE conversations c SET last_message_at = newest.sent_at
-    FROM (
-        SELECT conversation_id, max(sent_at) AS sent_at FROM messages
-        WHERE account_id = $1 AND conversation_id = ANY ($2::bigint[]) GROUP BY conversation_id
-    ) newest
-    WHERE c.account_id = $1 AND c.id = newest.conversation_id
-    AND (c.last_message_at IS NULL OR c.last_message_at < newest.sent_at)
-    """,
-    """
-    UPDATE participants p SET last_message_sent_at = newest.sent_at
-    FROM (
-        SELECT sender_id, max(sent_at) AS sent_at FROM messages
-        WHERE account_id = $1 AND conversation_id = ANY ($2::bigint[]) GROUP BY sender_id
-    ) newest
-    WHERE p.account_id = $1 AND p.id = newest.sender_id
-    AND (p.last_message_sent_at IS NULL OR p.last_message_sent_at < newest.sent_at)
-    """,
-)
+# Messages may come without the newer record of their sender. That of their conversation follows with its counters.
+_NEWEST = """
+UPDATE participants p SET last_message_sent_at = newest.sent_at
+FROM (
+    SELECT sender_id, max(sent_at) AS sent_at FROM messages
+    WHERE account_id = $1 AND conversation_id = ANY ($2::bigint[]) GROUP BY sender_id
+) newest
+WHERE p.account_id = $1 AND p.id = newest.sender_id
+AND (p.last_message_sent_at IS NULL OR p.last_message_sent_at < newest.sent_at)
+"""
 
 
 async def find_touched(connection: asyncpg.Connection) -> None:
@@ -246,5 +235,5 @@ async def derive(connection: asyncpg.Connection, after: int, last: int) -> None:
     async with connection.transaction():
         for account_id, ids in await connection.fetch(_PICK, after, last):
             await connection.execute(_HOLD, account_id, ids)
-            for statement in (*_NEWEST, *STATEMENTS):
+            for statement in (_NEWEST, *STATEMENTS):
                 await connection.execute(statement, account_id, ids)

@@ -1,8 +1,9 @@
-"""The change log: written as the last statement of each transaction, and read page by page.
+"""The change log: read page by page, written for several accounts at once, and shortened at its beginning.
 
-Each account has a counter. The statement that writes the log increments it last before COMMIT, and the lock of its row
+Each account has a counter. The last statement before COMMIT increments it and writes the log, and the lock of its row
 puts the numbers into the order of commits, without gaps: a reader that sees number 7 also sees the changes 1 to 6.
-Timestamps and sequences do not have this property, because transactions become visible at COMMIT.
+Timestamps and sequences do not have this property, because transactions become visible at COMMIT. `db.commit` writes
+the changes of a client's transaction.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import BigInteger, Integer, bindparam
 
 from db import tables as t
-from db.engine import Row, Snapshot, Statement, Transaction
+from db.engine import Row, Snapshot, Statement
 from db.scope import ACCOUNT, visible
 
 if TYPE_CHECKING:
@@ -27,40 +28,6 @@ _CHANGE: Any = t.Change
 MOST_EXAMINED = 2_000
 # The log rows that a page examines per requested change. More than one, because a node often changes several times.
 _EXAMINED_PER_CHANGE = 4
-
-_WRITE = Statement(
-    """
-    WITH counter AS (
-        INSERT INTO change_counters AS c (account_id, number, removed) VALUES ($1, cardinality($3::bigint[]), 0)
-        ON CONFLICT (account_id) DO UPDATE SET number = c.number + excluded.number
-        RETURNING number
-    )
-    INSERT INTO changes (account_id, number, type, node_id, conversation_id, operation, at)
-    SELECT $1, counter.number - cardinality($3::bigint[]) + given.place, given.type, given.node_id,
-        given.conversation_id, given.operation, clock_timestamp()
-    FROM counter CROSS JOIN unnest($2::text[], $3::bigint[], $4::bigint[], $5::text[])
-        WITH ORDINALITY AS given(type, node_id, conversation_id, operation, place)
-    """,
-    (ACCOUNT, "types", "node_ids", "conversation_ids", "operations"),
-    Row,
-)
-
-
-async def write(transaction: Transaction, account_id: int) -> None:
-    """Log what the transaction changed, as its last statement. A transaction without changes runs no statement."""
-    if not (changes := transaction.changes):
-        return
-    await transaction.fetch(
-        _WRITE,
-        {
-            ACCOUNT: account_id,
-            "types": [table.__name__.upper() for table, _ in changes],
-            "node_ids": [id_ for _, id_ in changes],
-            "conversation_ids": [conversation_id for conversation_id, _ in changes.values()],
-            "operations": [operation for _, operation in changes.values()],
-        },
-    )
-
 
 # Counters are locked in the order of account ids, so that two writers of several accounts cannot wait for each other.
 _WRITE_SEVERAL = """

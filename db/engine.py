@@ -14,7 +14,7 @@ import sys
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -23,9 +23,10 @@ from weakref import WeakValueDictionary
 import asyncpg
 from sqlalchemy.dialects.postgresql.asyncpg import dialect as asyncpg_dialect
 
-from db.failure import CollisionError, OutcomeUnknownError, UnavailableError, translated_errors
-from db.pool import Pool, is_lost
-from db.session import DIRECT, READING, WRITING, Session, learn_arrays, leave_as_it_is
+from db.commit import PREPARE, commit
+from db.failure import translated_errors, unheard
+from db.pool import Pool, is_lost, roll_back
+from db.session import DIRECT, READING, WRITING, Session, leave_as_it_is
 from db.texts import LEFT, READ, TooLargeError
 
 if TYPE_CHECKING:
@@ -36,10 +37,11 @@ if TYPE_CHECKING:
 
 _DIALECT = asyncpg_dialect()  # type: ignore[no-untyped-call]
 _BEGIN = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+# Begins the transaction that reads after a write, with the settings of the read pool.
+_READ_ON = f"{_BEGIN}; SET LOCAL plan_cache_mode = auto"
 
-# Seconds for a server to accept a connection, to end a transaction, and to see its connections closed.
+# Seconds for a server to accept a connection, and to see its connections closed.
 _CONNECT_WITHIN = 5.0
-_END_WITHIN = 2.0
 _STOP_WITHIN = 1.5
 # The parts of the read and the write pool (where writers wait for locks). An actor can use one part of each.
 _SHARES = 4
@@ -153,6 +155,12 @@ class Snapshot:
             raise TooLargeError
         return rows
 
+    def read_on(self, pool: Pool, connection: Any, share: asyncio.Semaphore) -> bool:
+        """Read on `connection`, whose transaction has begun; closing also releases `share`. False if it is closed."""
+        if not self._closed:
+            self._pool, self._connection, self._share = pool, connection, share
+        return not self._closed
+
     async def _open(self) -> Any:
         if self._closed:
             raise SnapshotClosedError("the operation has ended")
@@ -201,7 +209,7 @@ class Snapshot:
         if interrupted:
             await asyncio.wait(interrupted)
         if self._connection is not None and (self._in_transaction or interrupted):
-            await _roll_back(self._connection)
+            await roll_back(self._connection)
         connection, self._connection = self._connection, None
         if connection is not None:
             await self._release(connection)
@@ -214,8 +222,8 @@ class Transaction:
         self.seconds = 0.0
         """The run time of statements, including waits for locks and COMMIT."""
         self._connection = connection
-        self.changes: dict[tuple[type[t.Table], int], tuple[int | None, str]] = {}
-        """The changed nodes: conversation and operation, by table and id. `db.changes` logs them."""
+        self.changes: dict[tuple[type[t.Table], int], tuple[int | None, t.ChangeOperation]] = {}
+        """The changed nodes: conversation and operation, by table and id. They are logged with the COMMIT."""
 
     async def fetch(self, statement: Statement, parameters: Mapping[str, Any]) -> list[Any]:
         """Run `statement` and return its rows."""
@@ -242,24 +250,13 @@ async def _fetch(connection: Any, statement: Statement, parameters: Mapping[str,
     return await connection.fetch(statement.sql, *arguments, record_class=statement.record_class)  # type: ignore[no-any-return]
 
 
-async def _roll_back(connection: Any) -> None:
-    """End the connection's transaction, or else the connection."""
-    with suppress(asyncpg.InterfaceError):
-        try:
-            # A server that does not answer must not occupy a place in the pool.
-            await connection.execute("ROLLBACK", timeout=_END_WITHIN)
-        except Exception:  # noqa: BLE001  # the rows were read already; the pool replaces the connection
-            # A lost connection has left the pool already: asyncpg then raises the error that is suppressed here.
-            connection.terminate()
-
-
 class Database:
     """The pools of a process. Made without connecting; `start()` connects."""
 
     def __init__(self, dsn: str, *, pool_size: int = 10, pooled: bool = False) -> None:
         self._dsn = dsn
         self._reading_session = Session(READING, pooled)
-        self._writing_session = Session(WRITING, pooled)
+        self._writing_session = Session(WRITING, pooled, prepare=PREPARE)
         self._size = pool_size
         self._pool: Pool | None = None
         self._control: Pool | None = None
@@ -319,7 +316,7 @@ class Database:
             timeout=_CONNECT_WITHIN,
             min_size=int(connect),
             max_size=size,
-            init=learn_arrays,
+            init=session.set_up,
             reset=leave_as_it_is,
             record_class=Row,
             **session.options(),
@@ -353,9 +350,10 @@ class Database:
             yield connection
 
     @asynccontextmanager
-    async def write(self, viewer: Viewer) -> AsyncIterator[Transaction]:
-        """A transaction: committed when the block ends, rolled back when it raises.
+    async def write(self, viewer: Viewer, then: Snapshot | None = None) -> AsyncIterator[Transaction]:
+        """A transaction: committed when the block ends, rolled back when it raises. Its changes are logged last.
 
+        `then` is a snapshot that was not read. It begins after the COMMIT, on the same connection.
         Each actor has at most half of the pool at a time.
 
         Raises `UnavailableError`. After `CollisionError` the caller can run the whole block again; after
@@ -365,33 +363,34 @@ class Database:
         if pool is None:
             raise RuntimeError("the database was not started")
         share = self._share("write", viewer, _WRITE_SHARES)
-        lost = committing = False
-        try:
-            async with share:
-                with translated_errors(lambda: lost):
-                    connection = await pool.acquire()
-                    try:
-                        await connection.execute(self._writing_session.begin())
-                        transaction = Transaction(connection)
-                        yield transaction
-                        committing = True
-                        with transaction.timed():
-                            await connection.execute("COMMIT")
-                    except BaseException:
-                        lost = is_lost(connection)
-                        await asyncio.shield(_abandon(pool, connection))
-                        raise
-                    await pool.release(connection)
-        except CollisionError:
-            raise
-        except (UnavailableError, asyncio.CancelledError) as error:
-            # The caller is cancelled after its time limit, or if its client has disconnected. It reports this error.
-            if committing:
-                raise OutcomeUnknownError from error
-            raise
+        lost = False
+        await share.acquire()
+        with ExitStack() as held, translated_errors(lambda: lost):
+            held.callback(share.release)
+            connection = await pool.acquire()
+            try:
+                await connection.execute(self._writing_session.begin())
+                transaction = Transaction(connection)
+                yield transaction
+                with transaction.timed(), unheard(), translated_errors(lambda: is_lost(connection)):
+                    await connection.execute(self._ending(viewer, transaction, read_on=then is not None))
+            except BaseException:
+                lost = is_lost(connection)
+                await asyncio.shield(pool.abandon(connection))
+                raise
+            if then is None:
+                await pool.release(connection)
+            elif then.read_on(pool, connection, share):
+                held.pop_all()
+            else:
+                await asyncio.shield(pool.abandon(connection))
+        if transaction.changes:
+            self.committed(viewer.account_id)
 
-
-async def _abandon(pool: Pool, connection: Any) -> None:
-    """Roll back the connection's transaction, if it had begun, and return the connection to its pool."""
-    await _roll_back(connection)
-    await pool.release(connection)
+    def _ending(self, viewer: Viewer, transaction: Transaction, *, read_on: bool) -> str:
+        """The statements that end a write and, with `read_on`, begin the transaction that reads."""
+        pooled = self._writing_session.pooled
+        ending = commit(viewer.account_id, transaction.changes, prepared=not pooled)
+        if not read_on:
+            return ending
+        return f"{ending}; {self._reading_session.begin(_BEGIN) if pooled else _READ_ON}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -49,6 +50,20 @@ def translated_errors(is_lost: Callable[[], bool] = lambda: False) -> Iterator[N
         if kind is None:
             raise
         raise kind from error
+
+
+@contextmanager
+def unheard() -> Iterator[None]:
+    """Raise `OutcomeUnknownError` if the wait for the COMMIT in the block ends, unless PostgreSQL refused the COMMIT.
+
+    The caller is cancelled after its time limit, or if its client has disconnected. It reports this error.
+    """
+    try:
+        yield
+    except (CollisionError, LockedError):
+        raise
+    except (UnavailableError, asyncio.CancelledError) as error:
+        raise OutcomeUnknownError from error
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:

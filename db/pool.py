@@ -9,13 +9,15 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, nullcontext
+from contextlib import asynccontextmanager, nullcontext, suppress
 from typing import Any
 
 import asyncpg
 
 # Seconds after which an unused connection is replaced. A firewall may drop one that is silent for longer, unnoticed.
 _FRESH = 300.0
+# Seconds for a server to end a transaction.
+_END_WITHIN = 2.0
 
 
 class Pool:
@@ -63,6 +65,11 @@ class Pool:
             self._idle.append((connection, time.monotonic()))
         self._free.release()
 
+    async def abandon(self, connection: Any) -> None:
+        """Roll back the connection's transaction, if it had begun, and make the connection free."""
+        await roll_back(connection)
+        await self.release(connection)
+
     @asynccontextmanager
     async def connection(self, within: float | None = None) -> AsyncIterator[Any]:
         """A connection for the block. Raises TimeoutError if none is free `within` so many seconds."""
@@ -93,3 +100,14 @@ def is_lost(connection: Any) -> bool:
     except asyncpg.InterfaceError:
         # The pool has closed it already.
         return True
+
+
+async def roll_back(connection: Any) -> None:
+    """End the connection's transaction, or else the connection."""
+    with suppress(asyncpg.InterfaceError):
+        try:
+            # A server that does not answer must not occupy a place in the pool.
+            await connection.execute("ROLLBACK", timeout=_END_WITHIN)
+        except Exception:  # noqa: BLE001  # the rows were read already; the pool replaces the connection
+            # A lost connection has left the pool already: asyncpg then raises the error that is suppressed here.
+            connection.terminate()

@@ -20,7 +20,8 @@ READING = {"random_page_cost": "1.1", "max_parallel_workers_per_gather": "0", "w
 # Each statement of a write names its rows by key: a plan for any values is the right one, and planning `= ANY($1)` anew
 # each time takes longer than running it. A writer that waits longer than this for a row fails, because otherwise all
 # writers would soon wait for one locked row.
-WRITING = {"plan_cache_mode": "force_generic_plan", "lock_timeout": "2s"}
+# A connection reads after it has written, so its other settings are those for reading.
+WRITING = READING | {"plan_cache_mode": "force_generic_plan", "lock_timeout": "2s"}
 
 # Prepared statements that a connection keeps, and the characters that such a statement may have. PostgreSQL keeps about
 # 50 bytes for each character. Longer statements, those of large filters, are prepared each time.
@@ -30,10 +31,14 @@ _LONGEST_KEPT = 3_000
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """The PostgreSQL `settings` of a pool's connections, and whether they lead through a pooler."""
+    """The PostgreSQL `settings` of a pool's connections, and whether they lead through a pooler.
+
+    Each connection executes the PREPARE statement `prepare` when it is set up, unless it leads through a pooler.
+    """
 
     settings: Mapping[str, str]
     pooled: bool = False
+    prepare: str = ""
 
     def options(self) -> dict[str, Any]:
         """The arguments of `asyncpg.connect` and `asyncpg.create_pool`."""
@@ -47,6 +52,13 @@ class Session:
             "server_settings": self.settings,
         }
 
+    async def set_up(self, connection: Any) -> None:
+        """Make asyncpg look up the array types now, and not during the first operation; then prepare."""
+        async with connection.transaction():
+            await connection.fetch("SELECT $1::bigint[], $2::varchar[]", [], [])
+        if self.prepare and not self.pooled:
+            await connection.execute(self.prepare)
+
     def begin(self, statement: str = "BEGIN") -> str:
         """The statements that begin a transaction, in one round trip."""
         if not self.pooled:
@@ -55,12 +67,6 @@ class Session:
 
 
 DIRECT = Session({})
-
-
-async def learn_arrays(connection: Any) -> None:
-    """Make asyncpg look up the array types now, and not during the connection's first operation."""
-    async with connection.transaction():
-        await connection.fetch("SELECT $1::bigint[], $2::varchar[]", [], [])
 
 
 async def leave_as_it_is(_connection: Any) -> None:

@@ -42,7 +42,7 @@ class Context:
         )
 
     async def renew(self) -> None:
-        """Take a new snapshot, for example after a write whose outcome must be visible."""
+        """Release the connection and forget what was read. What is read next is from a new snapshot."""
         self.loaders.clear()
         earlier, self.snapshot = self.snapshot, self.database.snapshot_for(self.viewer, max_text=self.max_text)
         await earlier.close()

@@ -1,15 +1,14 @@
-"""Functions for all writes of conversations: transactions, locks, lookups, checks and times.
+"""Functions for all writes of conversations: locks, lookups, checks and times.
 
 Before it reads anything else, a write locks the row of each conversation that it or its parts belong to, in the order
 of their ids. So writers of one conversation run one after the other, without deadlocks. Locks are taken in one order:
-the idempotency key, then conversations. The rules of each entity are in its own module.
+the idempotency key, conversations, the account's counter (`db.commit`). The rules of each entity are in its own module.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any
@@ -17,9 +16,8 @@ from typing import Any
 from sqlalchemy import BigInteger, ColumnElement, bindparam, func
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 
-from db import changes as log
 from db import tables as t
-from db.engine import Database, Row, Statement, Transaction
+from db.engine import Row, Statement, Transaction
 from db.failure import CollisionError
 from db.problem import Problem, ProblemCode
 from db.scope import ACCOUNT, Viewer, visible, visible_for_change
@@ -35,20 +33,6 @@ _C: Any = t.Conversation
 _SURROGATE = re.compile("[\ud800-\udfff]")
 # Invisible characters other than white space.
 _VISIBLE = re.compile("[^\\s\u200b-\u200d\u2060\ufeff\u2800\u3164]")
-
-
-@asynccontextmanager
-async def open_transaction(database: Database, viewer: Viewer) -> AsyncIterator[Transaction]:
-    """A transaction of one mutation field, committed when the block ends. Raises as `Database.write()` does.
-
-    Every write of the API passes through here: a statement for all of them goes after the `yield`.
-    """
-    async with database.write(viewer) as transaction:
-        yield transaction
-        # The account's counter is locked last, so that the lock is held only during one statement and the COMMIT.
-        await log.write(transaction, viewer.account_id)
-    if transaction.changes:
-        database.committed(viewer.account_id)
 
 
 def now() -> datetime:

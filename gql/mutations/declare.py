@@ -1,7 +1,8 @@
 """Declares mutations: a function that writes in an open transaction becomes a field with a payload type.
 
-The field opens the transaction, calls the function and commits; then the payload is read from a new snapshot. A
-function that raises changes nothing: `RejectedError` becomes `userErrors`, any other exception an error.
+The field opens the transaction, calls the function and commits; then the payload is read from a new snapshot, on the
+same connection. A function that raises changes nothing: `RejectedError` becomes `userErrors`, any other exception an
+error.
 
 A transaction that collided with another one is run again, a few times. One whose connection was lost is not: only the
 client knows whether the write may be repeated.
@@ -21,7 +22,6 @@ from strawberry.annotation import StrawberryAnnotation
 from db.engine import Transaction
 from db.failure import CollisionError
 from db.problem import RejectedError
-from db.queries.writing import open_transaction
 from gql.context import Context
 from gql.fields.cost import Cost, item_cost, times, total
 from gql.fields.field import Arguments, Builder, Field, Level, MeasuredField, SelectedField, required_argument
@@ -54,11 +54,13 @@ class MutationField(Field):
     async def carry_out(self, context: Context, key: str, values: Mapping[str, Any]) -> Outcome:
         """The outcome of the write for the response key `key`. Later fields read from a snapshot after it."""
         if key not in context.outcomes:
+            # The field before has read its payload. If all kept that connection until they had another one, they would
+            # wait for each other.
+            await context.renew()
             try:
                 context.outcomes[key] = await _carry_out(self.write, context, values["input"])
             except Exception as error:  # noqa: BLE001  # it is raised below, and again for another caller
                 context.outcomes[key] = error
-            await context.renew()
         outcome = context.outcomes[key]
         if isinstance(outcome, Exception):
             raise outcome
@@ -124,7 +126,7 @@ async def _carry_out(write: Function, context: Context, input: Any) -> Outcome:
     while True:
         transaction: Transaction | None = None
         try:
-            async with open_transaction(context.database, context.viewer) as transaction:
+            async with context.database.write(context.viewer, then=context.snapshot) as transaction:
                 return Outcome(await write(transaction, context.viewer, input), [])
         except RejectedError as rejected:
             return Outcome(rejected.present, rejected.problems)

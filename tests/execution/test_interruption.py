@@ -331,6 +331,43 @@ async def test_a_write_that_is_cancelled_is_rolled_back(
     assert row.subject == "Old"
 
 
+async def test_what_follows_a_write_is_read_as_everything_is(
+    database: Database, connection: asyncpg.Connection
+) -> None:
+    settings = statement(
+        "SELECT current_setting('plan_cache_mode') AS mode, current_setting('random_page_cost') AS cost,"
+        " current_setting('work_mem') AS memory, current_setting('transaction_read_only') AS read_only,"
+        " current_setting('transaction_isolation') AS isolation"
+    )
+    snapshot = database.snapshot_for(VIEWER)
+    async with database.write(VIEWER, then=snapshot) as transaction:
+        (writing,) = await transaction.fetch(settings, {})
+    (following,) = await snapshot.fetch(settings, {})
+    states = [state for _, state, _ in await backends(connection)]
+    await snapshot.close()
+    async with database.snapshot() as other:
+        (reading,) = await other.fetch(settings, {})
+
+    assert (writing.mode, writing.read_only) == ("force_generic_plan", "off")
+    assert dict(following) == dict(reading)
+    assert (following.mode, following.read_only, following.isolation) == ("auto", "on", "repeatable read")
+    assert "idle in transaction" in states
+    assert await all_are_idle(connection)
+
+
+async def test_nothing_follows_a_write_whose_snapshot_was_closed_meanwhile(
+    database: Database, connection: asyncpg.Connection
+) -> None:
+    snapshot = database.snapshot_for(VIEWER)
+    async with database.write(VIEWER, then=snapshot) as transaction:
+        await transaction.fetch(ONE, {})
+        await snapshot.close()
+
+    assert await all_are_idle(connection)
+    with pytest.raises(SnapshotClosedError):
+        await snapshot.fetch(ONE, {})
+
+
 @pytest.mark.parametrize(
     ("dsn", "error"),
     [

@@ -26,7 +26,7 @@ DB_ORDER = [
     {"db.scope"},
     {"db.problem", "db.page", "db.criterion", "db.nesting"},
     {"db.failure"},
-    {"db.session", "db.pool", "db.texts"},
+    {"db.session", "db.pool", "db.texts", "db.commit"},
     {"db.engine"},
     {"db.compiled"},
     {"db.relations"},

@@ -34,18 +34,11 @@ class Statements:
     sql: list[str] = field(default_factory=list)
 
     def add(self, sql: str) -> None:
-        """Remember a statement, unless it is the driver's own look at a connection, or announces a commit."""
-        if not any(
-            mark in sql for mark in ("typeinfo_tree", "'jit'", "$1::bigint[], $2::varchar[]", "pg_notify", "LISTEN ")
-        ) and sql.split(None, 1)[0].upper() not in {
-            "BEGIN",
-            "BEGIN;",
-            "COMMIT",
-            "COMMIT;",
-            "ROLLBACK",
-            "ROLLBACK;",
-            ";",
-        }:
+        """Remember a statement, unless it sets up a connection or announces a commit."""
+        first, *_ = sql.split(None, 1)
+        ends = first.upper().strip(";") in {"BEGIN", "COMMIT", "ROLLBACK", ""}
+        others = ("typeinfo_tree", "'jit'", "$1::bigint[], $2::varchar[]", "pg_notify", "LISTEN ", "PREPARE ")
+        if not ends and not any(mark in sql for mark in others):
             self.sql.append(sql)
 
     def take(self) -> list[str]:

@@ -170,3 +170,35 @@ async def test_writers_of_a_locked_row_are_turned_away_and_other_actors_write_me
         }
         assert {row["id"] for row in world.changes(before, after)["conversations"][1]} == {OTHER_CONVERSATION}
         assert await close(user, CONVERSATION) == CLOSED
+
+
+async def test_a_locked_counter_refuses_the_write_and_is_no_unknown_outcome(shared: World) -> None:
+    await shared.fill(1)
+    await close(shared.client, OTHER_CONVERSATION)
+    before = await world.dump(shared.connection)
+    async with shared.connection.transaction():
+        # The log is written in the same round trip as COMMIT, which then is not reached.
+        await shared.connection.execute("SELECT 1 FROM change_counters WHERE account_id = 1 FOR UPDATE")
+        answer = await close(shared.client, CONVERSATION)
+
+    assert answer["data"] == {"updateConversation": None}
+    assert [error["message"] for error in answer["errors"]] == [LOCKED]
+    assert await world.dump(shared.connection) == before
+
+
+CLOSE_TWO = """mutation ($one: ID!, $other: ID!) {
+  one: updateConversation(input: {conversationId: $one, closed: true}) { conversation { closed } }
+  other: updateConversation(input: {conversationId: $other, closed: true}) { conversation { closed } }
+}"""
+
+
+async def test_many_mutations_of_several_fields_share_two_connections(shared: World, shared_dsn: str) -> None:
+    await shared.fill(1)
+    async with serving(shared_dsn, shared.client.statements, pool_size=2) as client:
+        async with asyncio.timeout(10):
+            answers = await asyncio.gather(
+                *(client.answer(CLOSE_TWO, one=IDS[nth % 2], other=IDS[1 - nth % 2]) for nth in range(20))
+            )
+
+    assert [answer.get("errors") for answer in answers] == [None] * 20
+    assert {field["conversation"]["closed"] for answer in answers for field in answer["data"].values()} == {True}

@@ -8,16 +8,7 @@ WHERE hosts.account_id = $1::BIGINT AND hosts.id = any($2::BIGINT[]);
 
 UPDATE conversations SET updated_at=$1::TIMESTAMP WITH TIME ZONE, assignee_id=$2::BIGINT, default_channel=$3, closed_at=$4::TIMESTAMP WITH TIME ZONE, deadline_response_at=$5::TIMESTAMP WITH TIME ZONE, marked_as_spam_at=$6::TIMESTAMP WITH TIME ZONE, wait_ended_at=$7::TIMESTAMP WITH TIME ZONE WHERE conversations.account_id = $8::BIGINT AND conversations.id = $9::BIGINT;
 
-WITH counter AS (
-INSERT INTO change_counters AS c (account_id, number, removed) VALUES ($1, cardinality($3::bigint[]), 0)
-ON CONFLICT (account_id) DO UPDATE SET number = c.number + excluded.number
-RETURNING number
-)
-INSERT INTO changes (account_id, number, type, node_id, conversation_id, operation, at)
-SELECT $1, counter.number - cardinality($3::bigint[]) + given.place, given.type, given.node_id,
-given.conversation_id, given.operation, clock_timestamp()
-FROM counter CROSS JOIN unnest($2::text[], $3::bigint[], $4::bigint[], $5::text[])
-WITH ORDINALITY AS given(type, node_id, conversation_id, operation, place);
+EXECUTE log_changes (1, '{CONVERSATION}', '{1}', '{1}', '{UPSERTED}'); COMMIT; BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL plan_cache_mode = auto;
 
 SELECT conversations.id, conversations.assignee_id, conversations.default_channel, conversations.closed_at, conversations.marked_as_spam_at
 FROM conversations

@@ -19,16 +19,7 @@ UPDATE conversations SET updated_at=$1::TIMESTAMP WITH TIME ZONE, deadline_respo
 
 -- db.queries.derivation.TEXTS;
 
-WITH counter AS (
-INSERT INTO change_counters AS c (account_id, number, removed) VALUES ($1, cardinality($3::bigint[]), 0)
-ON CONFLICT (account_id) DO UPDATE SET number = c.number + excluded.number
-RETURNING number
-)
-INSERT INTO changes (account_id, number, type, node_id, conversation_id, operation, at)
-SELECT $1, counter.number - cardinality($3::bigint[]) + given.place, given.type, given.node_id,
-given.conversation_id, given.operation, clock_timestamp()
-FROM counter CROSS JOIN unnest($2::text[], $3::bigint[], $4::bigint[], $5::text[])
-WITH ORDINALITY AS given(type, node_id, conversation_id, operation, place);
+EXECUTE log_changes (1, '{PARTICIPANT,MESSAGE,CONVERSATION}', '{2,1000,1}', '{1,1,1}', '{UPSERTED,UPSERTED,UPSERTED}'); COMMIT; BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL plan_cache_mode = auto;
 
 SELECT messages.created_by_user_id, messages.created_by_application_id, messages.id, messages.conversation_id, messages.sender_id, CASE WHEN (sum(coalesce(octet_length(messages.content), 0)) OVER (ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) <= $1::BIGINT) THEN messages.content END AS content, messages.channel, messages.origin, messages.visibility, messages.sent_at, sum(coalesce(octet_length(messages.content), 0)) OVER (ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS bytes_read
 FROM messages

@@ -15,16 +15,7 @@ UPDATE conversations SET updated_at=$1::TIMESTAMP WITH TIME ZONE WHERE conversat
 
 -- db.queries.derivation.TEXTS;
 
-WITH counter AS (
-INSERT INTO change_counters AS c (account_id, number, removed) VALUES ($1, cardinality($3::bigint[]), 0)
-ON CONFLICT (account_id) DO UPDATE SET number = c.number + excluded.number
-RETURNING number
-)
-INSERT INTO changes (account_id, number, type, node_id, conversation_id, operation, at)
-SELECT $1, counter.number - cardinality($3::bigint[]) + given.place, given.type, given.node_id,
-given.conversation_id, given.operation, clock_timestamp()
-FROM counter CROSS JOIN unnest($2::text[], $3::bigint[], $4::bigint[], $5::text[])
-WITH ORDINALITY AS given(type, node_id, conversation_id, operation, place);
+EXECUTE log_changes (1, '{PARTICIPANT,CONVERSATION}', '{1000,1}', '{1,1}', '{UPSERTED,UPSERTED}'); COMMIT; BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL plan_cache_mode = auto;
 
 SELECT participants.id, participants.conversation_id, participants.member_type, participants.client_id, participants.host_id
 FROM participants

@@ -111,21 +111,49 @@ async def test_what_is_no_id_changes_nothing(
     assert await world.dump(connection) == before
 
 
+async def deliver_at_once(shared: World, other: Client, contents: list[str]) -> list[dict[str, Any]]:
+    """The payloads of messages with one id, all of which waited for the conversation before the first was stored."""
+    async with shared.connection.transaction():
+        await shared.connection.execute("SELECT 1 FROM conversations WHERE id = $1 FOR UPDATE", CONVERSATION)
+        tasks = [asyncio.ensure_future(deliver(other, content=content)) for content in contents]
+        async with asyncio.timeout(8):
+            while await shared.connection.fetchval(WAITING) < len(contents):
+                pass
+    return await asyncio.gather(*tasks)
+
+
 async def test_a_message_that_arrives_20_times_at_once_is_stored_once(
     shared: World, channel: Client, other: Client
 ) -> None:
     assert channel.account == 1
-    async with shared.connection.transaction():
-        await shared.connection.execute("SELECT 1 FROM conversations WHERE id = $1 FOR UPDATE", CONVERSATION)
-        tasks = [asyncio.ensure_future(deliver(other)) for _ in range(20)]
-        async with asyncio.timeout(8):
-            while await shared.connection.fetchval(WAITING) < 20:
-                pass
-    payloads = await asyncio.gather(*tasks)
+    payloads = await deliver_at_once(shared, other, ["Hello"] * 20)
 
     assert payloads[0]["userErrors"] == []
     assert payloads == [payloads[0]] * 20
     assert await shared.connection.fetchval("SELECT count(*) FROM messages WHERE external_id = 'm'") == 1
+
+
+async def test_of_two_contents_with_one_id_at_once_one_is_stored_and_the_other_is_a_conflict(
+    shared: World, channel: Client, other: Client
+) -> None:
+    assert channel.account == 1
+    contents = ["Hello", "Bye"] * 5
+    payloads = await deliver_at_once(shared, other, contents)
+
+    stored = await shared.connection.fetch("SELECT id, content FROM messages WHERE external_id = 'm'")
+    [(id_, first)] = stored
+    done = {"message": {"databaseId": str(id_), "externalId": "m"}, "userErrors": []}
+    refused = {"message": None, "userErrors": [error("CONFLICT", "externalId")]}
+    assert payloads == [done if content == first else refused for content in contents]
+
+
+async def test_the_same_moment_in_another_time_zone_is_the_same_content(channel: Client) -> None:
+    moments = ["2026-06-01T11:00:00Z", "2026-06-01T13:00:00.000+02:00"]
+
+    payloads = [await deliver(channel, sentAt=moment) for moment in moments]
+
+    assert payloads[0]["userErrors"] == []
+    assert payloads[1] == payloads[0]
 
 
 async def test_records_are_found_by_their_external_ids(channel: Client) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import subprocess
 import sys
 import time
 import uuid
 from argparse import Namespace
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from types import SimpleNamespace
@@ -227,3 +228,31 @@ async def test_a_server_can_ask_and_migrate_while_its_loop_runs(empty: str) -> N
         assert await applied(connection) is None
     finally:
         await connection.close()
+
+
+@pytest.fixture
+def copy_dsn(seeded_dsn: str, create_database: Callable[[str], str]) -> str:
+    """The seeded database once more, to be changed."""
+    return create_database(urlsplit(seeded_dsn).path.removeprefix("/"))
+
+
+@pytest.mark.anyio
+async def test_migrations_derive_what_is_searched_as_writers_do(copy_dsn: str) -> None:
+    connection = await asyncpg.connect(copy_dsn)
+    everything = "SELECT account_id, conversation_id, words FROM conversation_texts ORDER BY 1, 2"
+    derived = await connection.fetch(everything)
+    first, second = (
+        importlib.import_module(f"db.migrations.versions.{name}")
+        for name in ("0006_search", "0009_inquiries_are_searched")
+    )
+
+    await connection.execute("DELETE FROM conversation_texts")
+    await connection.execute(first._TEXTS)  # noqa: SLF001  # what it executes
+    earlier = await connection.fetch(everything)
+    await connection.execute(second._TEXTS + second._WITH_INQUIRIES)  # noqa: SLF001  # what it executes
+    filled = await connection.fetch(everything)
+    await connection.close()
+
+    assert len(derived) == 240
+    assert earlier != derived
+    assert filled == derived

@@ -7,11 +7,8 @@ One database serves all tests; each fills it with the conversations that it is a
 
 from __future__ import annotations
 
-import importlib
-from collections.abc import Callable, Sequence
-from urllib.parse import urlsplit
+from collections.abc import Sequence
 
-import asyncpg
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -249,33 +246,6 @@ async def test_of_more_words_than_postgresql_holds_the_newest_are_found(shared: 
 
     assert await find(shared.client, "keys newest n259999n") == [1]
     assert await find(shared.client, "oldest") == []
-
-
-@pytest.fixture
-def copy_dsn(seeded_dsn: str, create_database: Callable[[str], str]) -> str:
-    """The seeded database once more, to be changed."""
-    return create_database(urlsplit(seeded_dsn).path.removeprefix("/"))
-
-
-async def test_the_migration_derives_what_writers_derive(copy_dsn: str) -> None:
-    connection = await asyncpg.connect(copy_dsn)
-    everything = "SELECT account_id, conversation_id, words FROM conversation_texts ORDER BY 1, 2"
-    derived = await connection.fetch(everything)
-    first, second = (
-        importlib.import_module(f"db.migrations.versions.{name}")
-        for name in ("0006_search", "0009_inquiries_are_searched")
-    )
-
-    await connection.execute("DELETE FROM conversation_texts")
-    await connection.execute(first._TEXTS)  # noqa: SLF001  # what it executes
-    earlier = await connection.fetch(everything)
-    await connection.execute(second._TEXTS + second._WITH_INQUIRIES)  # noqa: SLF001  # what it executes
-    filled = await connection.fetch(everything)
-    await connection.close()
-
-    assert len(derived) == 240
-    assert earlier != derived
-    assert filled == derived
 
 
 HOSTILE = {

@@ -6,11 +6,10 @@ divided among their users and applications.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Hashable
+from collections.abc import Collection
 
 from db.scope import Viewer
 from gql.execution.operation import EventResult
-from gql.live.places import actor_of
 from gql.live.stream import Stream
 from gql.security.rate import RateLimiter
 
@@ -20,7 +19,7 @@ class Charges:
 
     def __init__(self, rates: RateLimiter | None) -> None:
         self._rates = rates
-        self._due: dict[Hashable, tuple[Viewer, int, float]] = {}
+        self._due: dict[str, tuple[Viewer, int, float]] = {}
 
     def add(self, streams: Collection[Stream], result: EventResult) -> None:
         """Add one event that was published to these subscribers."""
@@ -29,13 +28,13 @@ class Charges:
         share = result.seconds / len(streams)
         for stream in streams:
             viewer = stream.viewer
-            _, nodes, seconds = self._due.get(actor_of(viewer), (viewer, 0, 0.0))
-            self._due[actor_of(viewer)] = viewer, nodes + result.nodes, seconds + share
+            _, nodes, seconds = self._due.get(viewer.key, (viewer, 0, 0.0))
+            self._due[viewer.key] = viewer, nodes + result.nodes, seconds + share
 
-    async def collect(self) -> dict[Hashable, int]:
-        """Charge what is due. Returns who cannot pay, by `actor_of`, and after how many seconds that changes."""
+    async def collect(self) -> dict[str, int]:
+        """Charge what is due. Returns who cannot pay, by `Viewer.key`, and after how many seconds that changes."""
         due, self._due = self._due, {}
-        broke: dict[Hashable, int] = {}
+        broke: dict[str, int] = {}
         if self._rates is None:
             return broke
         for actor, (viewer, nodes, seconds) in due.items():

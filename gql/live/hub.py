@@ -23,7 +23,6 @@ from gql.fields.change import resync_required
 from gql.live.charges import Charges
 from gql.live.feed import Feed
 from gql.live.group import Document, Group
-from gql.live.places import actor_of
 from gql.live.stream import Stream
 from gql.log import SUBSCRIPTIONS, TASK_FAILURES
 from gql.security.rate import RateLimiter
@@ -168,9 +167,9 @@ class Hub:
             if account := self._accounts.get(account_id):
                 account.feed.compare(position)
 
-    def _end_broke(self, broke: dict[Hashable, int]) -> None:
-        for stream in [stream for stream in self._streams if broke and actor_of(stream.viewer) in broke]:
-            extensions = {"code": Code.RATE_LIMITED, "retryAfter": broke[actor_of(stream.viewer)]}
+    def _end_broke(self, broke: dict[str, int]) -> None:
+        for stream in [stream for stream in self._streams if broke and stream.viewer.key in broke]:
+            extensions = {"code": Code.RATE_LIMITED, "retryAfter": broke[stream.viewer.key]}
             stream.fail("rate", {"message": ANSWERS[Code.RATE_LIMITED].message, "extensions": extensions})
 
     def _count_failure(self, error: Exception) -> None:

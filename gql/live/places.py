@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Hashable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 from db.scope import Viewer
 from gql.errors import Code, RequestError
 from gql.settings import Settings
-
-
-def actor_of(viewer: Viewer) -> Hashable:
-    """What all tokens of one user or application have in common."""
-    return viewer.account_id, viewer.actor_type, viewer.actor_id
 
 
 class Places:
@@ -23,7 +18,7 @@ class Places:
         self._most = settings.max_sockets
         self._most_of_actor = settings.max_actor_sockets
         self.taken = 0
-        self._by_actor: Counter[Hashable] = Counter()
+        self._by_actor: Counter[str] = Counter()
 
     @contextmanager
     def of_process(self) -> Iterator[None]:
@@ -40,14 +35,13 @@ class Places:
     @contextmanager
     def of_actor(self, viewer: Viewer) -> Iterator[None]:
         """Take a place of the user or application for the block. Raises RequestError (`RATE_LIMITED`)."""
-        actor = actor_of(viewer)
-        if self._by_actor[actor] >= self._most_of_actor:
+        if self._by_actor[viewer.key] >= self._most_of_actor:
             message = f"A user or application has at most {self._most_of_actor} open sockets and streams"
             raise RequestError.of(Code.RATE_LIMITED, message, retry_after=1)
-        self._by_actor[actor] += 1
+        self._by_actor[viewer.key] += 1
         try:
             yield
         finally:
-            self._by_actor[actor] -= 1
-            if not self._by_actor[actor]:
-                del self._by_actor[actor]
+            self._by_actor[viewer.key] -= 1
+            if not self._by_actor[viewer.key]:
+                del self._by_actor[viewer.key]

@@ -6,11 +6,21 @@ import asyncio
 
 import asyncpg
 import pytest
+from graphql import OperationType
 
+from tests.oracles.ways import schema
 from tests.support.factories import log_changes, store_account
 from tests.support.following import FOLLOW, create, cursor, following, listening
 
 pytestmark = pytest.mark.anyio
+
+
+def test_these_are_all_ways_into_a_subscription() -> None:
+    root = schema().get_root_type(OperationType.SUBSCRIPTION)
+    assert root is not None
+    ways = {name: set(field.args) for name, field in root.fields.items()}
+
+    assert ways == {"changes": {"after", "types", "conversationId"}}
 
 
 async def test_changes_of_another_account_never_arrive(dsn: str, connection: asyncpg.Connection) -> None:

@@ -13,7 +13,7 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.types import ASGIApp
 
 from db.engine import Database
@@ -42,7 +42,9 @@ from gql.web.middleware import READ_BY_APPS, Security, Straight, ThisMachine, ad
 from gql.web.request import RequestReader
 from gql.web.response import HttpError, compressing, error_response
 from gql.web.server import starting, tune_collector
+from gql.web.session import SocketLimits, SocketServices
 from gql.web.sse import EventSource
+from gql.web.websocket import SocketEndpoint
 
 _PATH = "/graphql"
 _READY_WITHIN = 2.0
@@ -61,23 +63,26 @@ def create_app(settings: Settings, *, token: str | None = None) -> Starlette:
     rates = RateLimiter(settings) if settings.rate_limit else None
     hub = Hub(database, rates, _listen_dsn(settings), at_once=max(1, settings.pool_size // 2))
     pipeline = build_pipeline(settings, database, rates)
+    authenticator = Authenticator(settings, exists=partial(_is_there, database, settings.operation_timeout))
+    reader = RequestReader(settings.max_body, settings.max_json_depth)
+    subscriptions, places = Subscriptions(pipeline, database, hub), Places(settings)
     endpoint = GraphQLEndpoint(
         pipeline,
-        Authenticator(settings, exists=partial(_is_there, database, settings.operation_timeout)),
-        RequestReader(settings.max_body, settings.max_json_depth),
-        EventSource(Subscriptions(pipeline, database, hub), Places(settings)),
+        authenticator,
+        reader,
+        EventSource(subscriptions, places),
         (lambda: graphiql_page(token, introspection=settings.introspection)) if settings.graphiql else None,
         compress=settings.compress,
     )
-
-    routes: list[BaseRoute] = [
-        Route(_PATH, endpoint),
-        Route("/healthz", _healthy),
-        Route("/readyz", partial(_readiness, database)),
-    ]
-    routes += _optional_routes(settings)
+    services = SocketServices(subscriptions, authenticator, reader, places, SocketLimits.of(settings))
     app = Starlette(
-        routes=routes,
+        routes=[
+            Route(_PATH, endpoint),
+            WebSocketRoute(_PATH, SocketEndpoint(services)),
+            Route("/healthz", _healthy),
+            Route("/readyz", partial(_readiness, database)),
+            *_optional_routes(settings),
+        ],
         middleware=_middleware(settings, endpoint, demo=token is not None),
         exception_handlers={HTTPException: _show_http_exception, Exception: _show_failure},
         lifespan=partial(_lifespan, database, rates, hub, settings.changes_days),

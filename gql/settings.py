@@ -112,12 +112,25 @@ class Settings(BaseSettings):
         le=36_500,
         description="Days for which the change log keeps changes; older cursors need a resync. 0 keeps all",
     )
-    max_connections: int = Field(default=800, ge=1, description="Connections of clients, per process")
-    max_sockets: int = Field(default=5_000, ge=0, description="WebSockets and event streams, per process")
-    max_actor_sockets: int = Field(
-        default=100, ge=0, description="WebSockets and event streams of each user or application, per process"
+    max_connections: int = Field(
+        default=800, ge=1, description="Connections of clients, per process, without WebSockets and event streams"
     )
-    max_socket_operations: int = Field(default=50, ge=1, description="Operations at once on a WebSocket")
+    max_sockets: int = Field(
+        default=5_000, ge=0, description="WebSockets and event streams, per process; 0 accepts none"
+    )
+    max_sockets_per_principal: int = Field(
+        default=100, ge=1, description="WebSockets and event streams of each user or application, per process"
+    )
+    max_operations_per_socket: int = Field(default=50, ge=1, description="Operations at once on a WebSocket")
+    socket_init_seconds: float = Field(
+        default=5.0, gt=0, allow_inf_nan=False, description="Seconds in which a WebSocket must send `connection_init`"
+    )
+    socket_ping_seconds: float = Field(
+        default=20.0,
+        gt=0,
+        allow_inf_nan=False,
+        description="Seconds between two pings of a WebSocket, and for the answer to one",
+    )
     max_running: int = Field(default=64, ge=1, description="Operations at once, per process")
     max_waiting: int = Field(default=256, ge=0, description="Operations that wait for their turn, per process")
     operation_timeout: float = Field(

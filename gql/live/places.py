@@ -16,7 +16,7 @@ class Places:
 
     def __init__(self, settings: Settings) -> None:
         self._most = settings.max_sockets
-        self._most_of_actor = settings.max_actor_sockets
+        self._most_of_actor = settings.max_sockets_per_principal
         self.taken = 0
         self._by_actor: Counter[str] = Counter()
 

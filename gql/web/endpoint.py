@@ -20,7 +20,7 @@ from gql.execution.operation import Pipeline, ReadOnlyError, is_cancelled
 from gql.execution.record import Record
 from gql.security.auth import Admitted, Authenticator, UnauthenticatedError
 from gql.web.etag import revalidated
-from gql.web.request import Acceptable, HttpRequest, RequestReader, negotiate, refuse_upgrade, wants_page
+from gql.web.request import Acceptable, HttpRequest, RequestReader, negotiate, wants_page
 from gql.web.response import JSON, HttpError, compressed, error_response, rate_headers, write
 from gql.web.sse import EventSource, EventStreamResponse
 
@@ -81,7 +81,6 @@ class GraphQLEndpoint:
         return response
 
     async def _answer(self, request: HttpRequest, acceptable: Acceptable, record: Record) -> Response:
-        refuse_upgrade(request)
         admitted = await self._authenticate(request, record)
         viewer = record.viewer = admitted.viewer
         parameters = await self._reader.read(request)

@@ -20,6 +20,8 @@ SECURITY = (
     (b"referrer-policy", b"no-referrer"),
     (b"cache-control", b"no-store"),
 )
+# What begins an answer, and the refusal of a WebSocket.
+_STARTS = {"http.response.start", "websocket.http.response.start"}
 # Headers that a browser app of another origin may read.
 READ_BY_APPS = ("ETag", "Retry-After", "RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset", "WWW-Authenticate")
 
@@ -40,7 +42,7 @@ class Security:
         """Call the application with a `send` that adds the headers."""
 
         async def send_marked(message: Message) -> None:
-            if message["type"] == "http.response.start":
+            if message["type"] in _STARTS:
                 add_security(message["headers"])
             await send(message)
 
@@ -69,7 +71,7 @@ class ThisMachine:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Call the application, or respond with 421 if the Host header has another name."""
-        if scope["type"] == "http" and not _is_address(Headers(scope=scope).get("host", "")):
+        if scope["type"] != "lifespan" and not _is_address(Headers(scope=scope).get("host", "")):
             refusal = error_response(
                 HttpError(421, "The demo answers requests for localhost or for an IP address only")
             )

@@ -10,6 +10,8 @@
 | 30 s in which a client reads less than 64 KiB of what is sent | the connection is closed |
 | `INBOX_MAX_CONNECTIONS`, without those that stay open | 503 |
 
+An upgrade to a WebSocket is handed over to `gql/web/upgraded.py`, where other limits apply.
+
 httptools has no limits of its own: a header of 150 MB took 22 s of CPU.
 """
 
@@ -89,6 +91,7 @@ class LimitedProtocol(HttpToolsProtocol):
         self._received = 0
         self._first = 0
         self._rejected = False
+        self._upgraded = False
         self._timer: TimerHandle | None = None
         self._unread_timer: TimerHandle | None = None
 
@@ -118,7 +121,7 @@ class LimitedProtocol(HttpToolsProtocol):
         self._received += len(data)
         self._first = len(data) if self._phase is _Phase.REQUEST else 0
         super().data_received(data)
-        if self._rejected or self.transport.is_closing():
+        if self._rejected or self._upgraded or self.transport.is_closing():
             return
         if self._entered:
             self._entered = False
@@ -166,6 +169,20 @@ class LimitedProtocol(HttpToolsProtocol):
         super().on_response_complete()
         if self._rejected and self.cycle.response_complete:
             self._close()
+
+    def handle_websocket_upgrade(self) -> None:
+        """Hand the connection over, without timers, unless an earlier answer is under way."""
+        if self.cycle is not None and not self.cycle.response_complete:
+            self._reject(400, "An upgrade must wait for the answers to earlier requests", Code.BAD_USER_INPUT)
+            return
+        self._upgraded = True
+        self._stop_timer()
+        super().handle_websocket_upgrade()
+        upgraded: Any = self.transport.get_protocol()
+        if not upgraded.handshake_initiated:
+            # Uvicorn leaves a handshake that is no valid request without an answer, and open.
+            self.transport.write(b"".join(upgraded.conn.data_to_send()))
+            self.transport.close()
 
     def send_400_response(self, msg: str) -> None:
         """Respond to data that are not HTTP, unless the request was rejected already."""

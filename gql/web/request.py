@@ -118,18 +118,18 @@ class RequestReader:
             raise HttpError(400, "Give each parameter once")
         values: dict[str, Any] = dict(query)
         for name in _JSON_PARAMETERS & values.keys():
-            values[name] = self._from_json(values[name].encode(), name) if values[name] else None
-        return _parameters(values, read_only=True)
+            values[name] = self.from_json(values[name].encode(), name) if values[name] else None
+        return parameters_of(values, read_only=True)
 
     def _from_body(self, body: bytes) -> Parameters:
-        values = self._from_json(body, "The body")
+        values = self.from_json(body, "The body")
         if isinstance(values, list):
             raise HttpError(400, "The body is a JSON array: batches are not supported, send each operation by itself")
         if not isinstance(values, dict):
             raise HttpError(400, "The body is not a JSON object")
-        return _parameters(values)
+        return parameters_of(values)
 
-    def _from_json(self, text: bytes, what: str) -> Any:
+    def from_json(self, text: bytes, what: str) -> Any:
         """The value of JSON in UTF-8.
 
         A name may occur only once in an object: parsers disagree on which value to use, so a proxy could have checked
@@ -162,12 +162,6 @@ class Acceptable(NamedTuple):
     """Whether a single result may be sent as JSON."""
     is_streamed: bool
     """Whether results may be sent as an event stream."""
-
-
-def refuse_upgrade(request: HttpRequest) -> None:
-    """Reject what begins a WebSocket, before the token is asked for: a browser cannot send one with it."""
-    if request.header(b"upgrade").strip().lower() == "websocket":
-        raise HttpError(400, "There are no subscriptions here: send queries and mutations by POST")
 
 
 def wants_page(request: HttpRequest) -> bool:
@@ -247,7 +241,8 @@ def _once(pairs: list[tuple[str, Any]]) -> None:
 _NAMES = json.JSONDecoder(object_pairs_hook=_once, parse_int=str, parse_float=str)
 
 
-def _parameters(values: dict[str, Any], *, read_only: bool = False) -> Parameters:
+def parameters_of(values: dict[str, Any], *, read_only: bool = False) -> Parameters:
+    """The parameters in the JSON object of a request."""
     name, variables, extensions = values.get("operationName"), values.get("variables"), values.get("extensions")
     if not isinstance(name, str | None):
         raise HttpError(400, "operationName must be a string")

@@ -26,6 +26,10 @@ from uvicorn.supervisors.multiprocess import Process
 from db.refusal import OperatorError
 from gql.settings import Settings
 from gql.web.protocol import ConnectionLimits, LimitedProtocol
+from gql.web.upgraded import LimitedSocket
+
+if sys.platform != "win32":
+    import resource
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
@@ -37,6 +41,8 @@ GRACE = 7
 START_WITHIN = 120.0
 # Seconds that the supervisor waits for the answer of a starting worker. It notices signals only in between.
 _LOOK = 0.5
+# Files that a process has open besides its connections: its log, its listeners, modules while they are imported.
+_OTHER_FILES = 100
 # The number of new objects after which Python collects cyclic garbage.
 COLLECT_AFTER = 50_000
 
@@ -150,24 +156,47 @@ class _Supervisor(Multiprocess):
         super().terminate_all()
 
 
-def serve(application: ASGIApp | str, listener: socket.socket, settings: Settings, *, workers: int = 1) -> None:
-    """Serve until SIGINT or SIGTERM, then answer the requests in flight.
+def _allow_files(settings: Settings) -> None:
+    """Let the process open as many files as it accepts connections, as far as the system lets it."""
+    if sys.platform != "win32":
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        needed = settings.max_connections + settings.max_sockets + 2 * settings.pool_size + _OTHER_FILES
+        if soft < needed and soft != resource.RLIM_INFINITY:
+            allowed = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
+            resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
 
-    With several workers, `application` is `module:factory`, because each worker makes its own. Raises OperatorError if
-    it does not start; the log has the reason.
-    """
-    config = uvicorn.Config(
+
+def configure(application: ASGIApp | str, settings: Settings, *, workers: int = 1) -> uvicorn.Config:
+    """How uvicorn serves: with our protocols, whose limits `settings` configure."""
+    # Both protocols share the set of connections that stay open; each worker process gets a copy of it, which is empty.
+    limits = ConnectionLimits.of(settings)
+    return uvicorn.Config(
         application,
         factory=isinstance(application, str),
         workers=workers,
-        http=partial(LimitedProtocol, limits=ConnectionLimits.of(settings)),  # type: ignore[arg-type]  # it is called in the same way
-        ws="none",
+        http=partial(LimitedProtocol, limits=limits),  # type: ignore[arg-type]  # it is called in the same way
+        ws=partial(LimitedSocket, staying=limits.staying),  # type: ignore[arg-type]  # the same
+        ws_max_size=settings.max_body,
+        ws_ping_interval=settings.socket_ping_seconds,
+        ws_ping_timeout=settings.socket_ping_seconds,
+        # With it a socket takes 122 to 135 KiB of memory, without 23.
+        ws_per_message_deflate=False,
         lifespan="on",
         log_config=None,
         access_log=False,
         server_header=False,
         timeout_graceful_shutdown=GRACE,
     )
+
+
+def serve(application: ASGIApp | str, listener: socket.socket, settings: Settings, *, workers: int = 1) -> None:
+    """Serve until SIGINT or SIGTERM, then answer the requests in flight.
+
+    With several workers, `application` is `module:factory`, because each worker makes its own. Raises OperatorError if
+    it does not start; the log has the reason.
+    """
+    _allow_files(settings)
+    config = configure(application, settings, workers=workers)
     failed = False
     if workers > 1:
         supervisor = _Supervisor(config, [listener])

@@ -191,7 +191,7 @@ async def test_a_failure_of_the_whole_operation_ends_the_stream_masked(
 
 @pytest.mark.parametrize(
     ("limits", "status", "code"),
-    [({"max_sockets": 2}, 503, "SERVICE_UNAVAILABLE"), ({"max_actor_sockets": 2}, 429, "RATE_LIMITED")],
+    [({"max_sockets": 2}, 503, "SERVICE_UNAVAILABLE"), ({"max_sockets_per_principal": 2}, 429, "RATE_LIMITED")],
 )
 async def test_there_are_only_so_many_streams_of_a_process_and_of_an_actor(
     dsn: str, connection: asyncpg.Connection, limits: dict[str, Any], status: int, code: str
@@ -211,7 +211,7 @@ async def test_there_are_only_so_many_streams_of_a_process_and_of_an_actor(
 
 async def test_a_client_that_disconnects_gives_its_place_back(dsn: str, connection: asyncpg.Connection) -> None:
     await store_account(connection)
-    async with listening(dsn, max_actor_sockets=1) as client:
+    async with listening(dsn, max_sockets_per_principal=1) as client:
         async with following(client) as follower:
             assert follower.response.status_code == 200
         async with asyncio.timeout(5):

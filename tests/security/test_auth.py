@@ -179,6 +179,16 @@ async def test_a_verified_token_is_remembered_for_a_minute(clock: Clock) -> None
     assert asked == [VIEWER, VIEWER]
 
 
+async def test_a_token_says_when_it_expires_whether_it_is_remembered_or_not(
+    by_secret: Authenticator, clock: Clock
+) -> None:
+    header = signed({"exp": NOW + 90})
+    first = await by_secret.admit(header)
+    clock.now += 1
+    assert (await by_secret.admit(header)) is first
+    assert first == (VIEWER, NOW + 90)
+
+
 async def test_a_remembered_token_expires(by_secret: Authenticator, clock: Clock) -> None:
     header = signed({"exp": NOW + 10})
     await by_secret.authenticate(header)

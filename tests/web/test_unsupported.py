@@ -67,16 +67,6 @@ async def test_another_name_of_the_document_id_is_400(reader: Client, name: str,
     assert (response.status_code, response.json()) == (400, refusal(f"Name the document by documentId, not by {name}"))
 
 
-@pytest.mark.parametrize("authorization", [None, "Bearer x"])
-async def test_a_websocket_is_refused_with_what_to_do_instead(reader: Client, authorization: str | None) -> None:
-    """Before the token is asked for: a browser can send none with it."""
-    headers = {"upgrade": "websocket", "connection": "Upgrade", "sec-websocket-version": "13"}
-    response = await send(reader, method="GET", authorization=authorization, **headers)
-
-    message = "There are no subscriptions here: send queries and mutations by POST"
-    assert (response.status_code, response.json()) == (400, refusal(message))
-
-
 async def test_two_accept_lines_are_one_list(reader: Client) -> None:
     headers = [*reader.headers.items(), ("Accept", "text/html"), ("Accept", RESPONSE)]
     response = await reader.http.post("/graphql", json={"query": "{ __typename }"}, headers=headers)

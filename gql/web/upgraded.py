@@ -1,0 +1,78 @@
+"""A connection that has become a WebSocket: uvicorn's protocol with limits, and an end in batches.
+
+| limit | what happens |
+|---|---|
+| `INBOX_MAX_BODY` of a message | closed with 1009 |
+| `INBOX_SOCKET_PING_SECONDS` without the answer to a ping | closed with 1011 |
+| pings whose answers are not read | the connection is aborted |
+| 2 s in which a client does not answer the server's close | the connection is aborted |
+
+`INBOX_MAX_SOCKETS` is checked by the application (`gql/live/places.py`), as event streams count too.
+"""
+
+from __future__ import annotations
+
+import random
+from asyncio import BaseTransport
+from typing import Any
+
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+
+# Seconds that a client has to answer a close. What it does not read would otherwise keep the connection.
+_LINGER = 2.0
+# When the server stops, so many sockets are closed a second, so that their clients do not all come back at once; and
+# the seconds in which all are closed, however many there are: with _LINGER, less than the server's time to stop.
+_CLOSED_A_SECOND = 1_000
+_CLOSED_WITHIN = 4.0
+# The close code that says "Service Restart": clients connect again.
+RESTART = 1012
+
+
+class LimitedSocket(WebSocketsSansIOProtocol):
+    """Uvicorn's protocol with limits. `staying` are the process's connections that stay open; each adds itself."""
+
+    def __init__(self, *arguments: Any, staying: set[object], **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self.close_timeout = _LINGER
+        self._staying = staying
+
+    def connection_made(self, transport: BaseTransport) -> None:
+        """Count the connection."""
+        super().connection_made(transport)
+        self._staying.add(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Count it no longer."""
+        super().connection_lost(exc)
+        self._staying.discard(self)
+
+    def shutdown(self) -> None:
+        """Ask the application, at a moment of this socket's own, to end what it does here and close with RESTART."""
+        if self.close_sent or not self.handshake_complete:
+            super().shutdown()
+            return
+        within = min(_CLOSED_WITHIN, len(self._staying) / _CLOSED_A_SECOND)
+        self.loop.call_later(random.uniform(0, within), self._ask_to_close)  # noqa: S311  # only spreads the load
+
+    def _ask_to_close(self) -> None:
+        self.stop_keepalive()
+        self.queue.put_nowait({"type": "websocket.disconnect", "code": RESTART})
+
+    async def run_asgi(self) -> None:
+        """Run the application, and do not wait for a client that reads nothing."""
+        try:
+            await super().run_asgi()
+        finally:
+            self.loop.call_later(_LINGER, self.transport.abort)
+
+    def handle_ping(self) -> None:
+        """Answer, unless the client does not read: the answers would need more and more memory."""
+        if self.writable.is_set():
+            super().handle_ping()
+        else:
+            self.transport.abort()
+
+    def keepalive_timeout(self) -> None:
+        """Close the socket of a client that has not answered a ping, which need not read that either."""
+        super().keepalive_timeout()
+        self.loop.call_later(_LINGER, self.transport.abort)

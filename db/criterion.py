@@ -23,7 +23,7 @@ class Clause:
 
     `selective`: few rows meet it, whatever the value, and an index finds them. `indirect`: its rows are found through
     rows of other tables. `bunched`: its rows are close together in an order by time, such as open conversations, or
-    those of a period.
+    those of a period. `costly`: to check a row takes longer than to find the rows by an index.
 
     `excludes`: clauses that no row meets together with this one.
 
@@ -35,6 +35,7 @@ class Clause:
     selective: bool = False
     indirect: bool = False
     bunched: bool = False
+    costly: bool = False
     excludes: frozenset[Shape] = frozenset()
     counted: Callable[[Any], Select[Any]] | None = None
 
@@ -204,7 +205,7 @@ def conditions(
     """
     places = count()
 
-    def build(shape: Shape, known: frozenset[Shape], *, twice: bool = ordered) -> ColumnElement[bool]:
+    def build(shape: Shape, known: frozenset[Clause | Denied], *, twice: bool) -> ColumnElement[bool]:
         known |= frozenset(_required([shape]))
         # PostgreSQL estimates a repeated condition as rarer than it is. That is intended: it assumes that rows are
         # spread evenly in every order, and would otherwise scan a whole order for rows that are bunched at its end.
@@ -212,7 +213,7 @@ def conditions(
         if isinstance(shape, Joined):
             condition = shape.join(*[build(part, known, twice=twice and not here) for part in shape.parts])
         else:
-            clause = shape.clause if isinstance(shape, Denied) else shape
+            clause = _clause(shape)
             condition = clause.build(None if clause.type is None else bind(next(places), clause.type))
             condition = not_(condition) if isinstance(shape, Denied) else condition
         if _contradict(known):
@@ -221,7 +222,14 @@ def conditions(
         return and_(condition, condition.is_(true())) if here else condition
 
     known = frozenset(_required(given))
-    return [build(clause, known) for clause in clauses]
+    # Beside a search, the estimate should be right: if few rows seem to be left, the document of each of them is read.
+    # 300,000 conversations, a search and RESERVED: a page takes 30 to 68 ms of PostgreSQL's CPU instead of 440 to 510.
+    repeat = ordered and not any(_clause(shape).costly for shape in known)
+    return [build(clause, known, twice=repeat) for clause in clauses]
+
+
+def _clause(shape: Clause | Denied) -> Clause:
+    return shape.clause if isinstance(shape, Denied) else shape
 
 
 def _required(shapes: Iterable[Shape]) -> Iterator[Clause | Denied]:
@@ -233,12 +241,12 @@ def _required(shapes: Iterable[Shape]) -> Iterator[Clause | Denied]:
             yield from _required(shape.parts)
 
 
-def _contradict(clauses: frozenset[Shape]) -> bool:
+def _contradict(clauses: frozenset[Clause | Denied]) -> bool:
     """Whether one of `clauses` excludes another, so that no row matches all."""
     return any(
         (shape.clause.type is None and shape.clause in clauses)
         if isinstance(shape, Denied)
-        else isinstance(shape, Clause) and shape.excludes & clauses
+        else not shape.excludes.isdisjoint(clauses)
         for shape in clauses
     )
 
@@ -246,7 +254,7 @@ def _contradict(clauses: frozenset[Shape]) -> bool:
 def _is_bunched(shape: Shape) -> bool:
     if isinstance(shape, Joined):
         return bool(shape.parts) and shape.join is _all and all(map(_is_bunched, shape.parts))
-    return (shape.clause if isinstance(shape, Denied) else shape).bunched
+    return _clause(shape).bunched
 
 
 def size(shape: Shape) -> int:
@@ -260,5 +268,5 @@ def values(terms: Iterable[Term]) -> Iterator[Any]:
         shape = term.clause
         if isinstance(shape, Joined):
             yield from values(_parts(shape, term.value))
-        elif (shape.clause if isinstance(shape, Denied) else shape).type is not None:
+        elif _clause(shape).type is not None:
             yield term.value

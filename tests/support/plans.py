@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -10,6 +11,7 @@ import asyncpg
 import pytest
 
 from db.engine import Snapshot, Statement
+from db.texts import LEFT
 
 Plan = dict[str, Any]
 
@@ -32,7 +34,9 @@ def hear(monkeypatch: pytest.MonkeyPatch) -> Ran:
     fetch = Snapshot.fetch
 
     async def keep_and_fetch(self: Snapshot, statement: Statement, parameters: Any) -> Any:
-        kept.statements.append((statement.sql, [parameters[name] for name in statement.names]))
+        # A snapshot itself adds the number of bytes that it may still read.
+        values = {LEFT: sys.maxsize, **parameters}
+        kept.statements.append((statement.sql, [values[name] for name in statement.names]))
         return await fetch(self, statement, parameters)
 
     monkeypatch.setattr(Snapshot, "fetch", keep_and_fetch)

@@ -91,7 +91,9 @@ def one_of(terms: Iterable[Term]) -> Term:
 def _found(*conditions: ColumnElement[bool]) -> ColumnElement[bool]:
     # An alias, because the outer statement selects conversations too.
     found = (visible(t.Conversation, _C.id).where(condition).correlate(None) for condition in conditions)
-    return _C.id.in_(union_all(*found))  # type: ignore[no-any-return]
+    # An array, because PostgreSQL looks up its ids in one pass of the primary key, and the rows of a join one by one:
+    # with 100,000 of 300,000 conversations a page takes 130 to 260 ms of CPU instead of 400 to 550.
+    return _C.id == func.any(func.array(union_all(*found).scalar_subquery()))  # type: ignore[no-any-return]
 
 
 _UPDATED = _period(_C.updated_at)

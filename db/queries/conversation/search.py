@@ -43,7 +43,7 @@ def _relevance() -> Label[float]:
 
 
 _RELEVANCE = _relevance()
-_CLAUSE = Clause(_matches, Text(), counted=_counted)
+_CLAUSE = Clause(_matches, Text(), costly=True, counted=_counted)
 
 _NEWEST_FIRST = Order("last_message_at:desc", _C.last_message_at, descending=True)
 

@@ -1,4 +1,4 @@
-"""Documents that cost their sender little and were made to cost a server much. Each function says how."""
+"""Hostile documents: cheap to send and meant to be expensive for a server. Each docstring says what they contain."""
 
 from __future__ import annotations
 
@@ -20,40 +20,40 @@ def _chain(number: int, type_: str, text: Callable[[str], str]) -> str:
 
 
 def doubled_fragments() -> str:
-    """Written out, 2**60 fields."""
+    """2**60 fields if the fragments are expanded."""
     return _chain(60, "Conversation", lambda spread: f"{spread} {spread}")
 
 
 def doubled_fragments_under_aliases() -> str:
-    """As many, and all of them in the answer."""
+    """The same number of fields, all of them in the response."""
     return _chain(60, "Host", lambda spread: f"a: source {{ id }} b: user {{ id }} {spread} ... {{ {spread} }}")
 
 
 def doubled_pages() -> str:
-    """Pages in pages, each of them twice under other names."""
+    """Nested pages, each twice under different aliases."""
     page = "bookings { nodes { conversations { nodes { %s } } } }"
     return _chain(60, "Conversation", lambda spread: f"a: {page % spread} b: {page % spread}")
 
 
 def doubled_equal_pages() -> str:
-    """Pages in pages, each of them twice, to be merged."""
+    """Nested pages, each twice, which are merged."""
     page = "bookings { nodes { conversations { nodes { %s } } } }"
     return _chain(60, "Conversation", lambda spread: f"{page % spread} {page % spread}")
 
 
 def circular_fragments() -> str:
-    """Fragments that lead to each other."""
+    """Fragments that use each other."""
     return f"""{_inbox("...A")} fragment A on Conversation {{ ...B }} fragment B on Conversation {{ ...C ...A }}
     fragment C on Conversation {{ ...B assignee {{ id }} }}"""
 
 
 def circular_fragment_in_a_field() -> str:
-    """A fragment that leads to itself through fields."""
+    """A fragment that uses itself in a field."""
     return f"{_inbox('...A')} fragment A on Conversation {{ messages {{ nodes {{ conversation {{ ...A }} }} }} }}"
 
 
 def long_chain() -> str:
-    """500 fragments, each spread in the one before it."""
+    """500 fragments, each used in the one before it."""
     return _chain(500, "Conversation", lambda spread: spread)
 
 
@@ -71,42 +71,42 @@ def ten_thousand_aliases() -> str:
 
 
 def as_many_aliases_as_tokens() -> str:
-    """1,600 of them."""
+    """1,600 aliases."""
     return _inbox(_join(1_600, lambda place: f"a{place}: id"))
 
 
 def directives() -> str:
-    """As many as there may be tokens."""
+    """As many directives as tokens allow."""
     return _inbox("id @include(if: true) " * 600)
 
 
 def unknown_directives() -> str:
-    """5,000 on one field."""
+    """5,000 unknown directives on one field."""
     return _inbox("id" + " @a" * 2_490)
 
 
 def duplicate_fields() -> str:
-    """2,000 fields that are one."""
+    """2,000 equal fields."""
     return f"{{ {'conversations { totalCount } ' * 1_000} }}"
 
 
 def duplicate_leaves() -> str:
-    """4,900 of them."""
+    """4,900 equal leaves."""
     return f"{{ conversations {{ {'totalCount ' * 4_900} }} }}"
 
 
 def duplicate_arguments() -> str:
-    """Fields that are one because their arguments are equal."""
+    """Fields with equal arguments, which are merged."""
     return f"{{ {'conversations(first: 1, after: null) { totalCount } ' * 300} }}"
 
 
 def merged_inline_fragments() -> str:
-    """600 with the same field."""
+    """600 inline fragments with the same field."""
     return _inbox("... on Conversation { assignee { id } } " * 600)
 
 
 def merged_fields_with_selections() -> str:
-    """Each two of 600 must be compared, and what is in them."""
+    """600 fields and their selections, all pairs of which must be compared."""
     return _inbox("assignee { user { name } } " * 600)
 
 
@@ -117,63 +117,63 @@ def merged_fragments() -> str:
 
 
 def fragments_beside_each_other() -> str:
-    """Each two of 200 must be compared, below the same field."""
+    """200 fragments below the same field, all pairs of which must be compared."""
     fragments = _join(200, lambda place: f"fragment F{place} on Host {{ firstname lastname user {{ id }} }}")
     return f"{_inbox(_join(200, lambda place: f'assignee {{ ...F{place} }}'))} {fragments}"
 
 
 def merged_twice() -> str:
-    """Fields to be merged within fields to be merged."""
+    """Fields that are merged, in fields that are merged."""
     return _inbox(f"assignee {{ {'user { id name email } ' * 8} }} " * 25)
 
 
 def conflicting_fields() -> str:
-    """A key for 140 different fields."""
+    """One response key for 140 different fields."""
     return _inbox(_join(140, lambda place: f"a: messages(first: {place}) {{ totalCount }}"))
 
 
 def comment_padding() -> str:
-    """A quarter of a megabyte that says nothing."""
+    """A comment of a quarter of a megabyte."""
     return "{ __typename } #" + "x" * 250_000
 
 
 def many_comments() -> str:
-    """100,000 comments: they are no tokens that are counted."""
+    """100,000 comments, which are not counted as tokens."""
     return "{ __typename }" + "\n#" * 100_000
 
 
 def commas() -> str:
-    """A quarter of a megabyte of what is passed over."""
+    """A quarter of a megabyte of commas, which the lexer skips."""
     return "{ __typename" + "," * 250_000 + "}"
 
 
 def ten_thousand_levels() -> str:
-    """Braces."""
+    """10,000 nested braces."""
     return "{a" * 10_000 + "}" * 10_000
 
 
 def many_levels() -> str:
-    """As deep as tokens allow."""
+    """Fields nested as deeply as tokens allow."""
     return _inbox("assignee { " * 2_400 + "id" + " }" * 2_400)
 
 
 def nested_inline_fragments() -> str:
-    """As deep, without a field."""
+    """Inline fragments, nested as deeply, without a field."""
     return _inbox("... { " * 150 + "id" + " }" * 150)
 
 
 def nested_lists() -> str:
-    """A value of 10,000 levels."""
+    """A list value with 10,000 levels."""
     return f"{{ node(id: {'[' * 10_000}{']' * 10_000}) {{ id }} }}"
 
 
 def nested_objects() -> str:
-    """A value of 1,600 levels."""
+    """An object value with 1,600 levels."""
     return f"{{ conversations(filter: {'{not: ' * 1_600}{{}}{'}' * 1_600}) {{ totalCount }} }}"
 
 
 def nested_types() -> str:
-    """A variable of a list of lists."""
+    """A variable with a type of nested lists."""
     return f"query ($a: {'[' * 2_400}ID{']' * 2_400}) {{ __typename }}"
 
 
@@ -184,37 +184,37 @@ def long_list() -> str:
 
 
 def unknown_fields() -> str:
-    """4,900, each with something like it in the schema."""
+    """4,900 unknown fields with names similar to those in the schema."""
     return f"{{ {_join(4_900, lambda place: f'conversationz{place}')} }}"
 
 
 def unknown_fields_inside() -> str:
-    """As many, below a field."""
+    """The same number, below a field."""
     return _inbox(_join(4_800, lambda place: f"conversationz{place}"))
 
 
 def unknown_arguments() -> str:
-    """500 of them."""
+    """500 unknown arguments."""
     return f"{{ conversations({_join(1_600, lambda place: f'firzt{place}: 1')}) {{ totalCount }} }}"
 
 
 def unknown_types() -> str:
-    """Fragments on 800 types that are not there."""
+    """Fragments on 800 unknown types."""
     return "{ __typename } " + _join(800, lambda place: f"fragment F{place} on Conversationz{place} {{ id }}")
 
 
 def unused_fragments() -> str:
-    """Nothing uses them, and all are validated."""
+    """Unused fragments, which are validated too."""
     return "{ __typename } " + _join(60, lambda place: f"fragment F{place} on Host {{ {'user { id } ' * 12} }}")
 
 
 def many_variables() -> str:
-    """1,200 that nothing uses."""
+    """1,200 unused variables."""
     return f"query ({_join(1_200, lambda place: f'$v{place}: Int')}) {{ __typename }}"
 
 
 def many_undefined_variables_of_a_long_name() -> str:
-    """An operation's name of 200 KB, in each of many errors."""
+    """An operation name of 200 KB, which is part of many errors."""
     uses = _join(100, lambda place: f"a{place}: hosts(first: $v{place}) {{ totalCount }}")
     return f"query {'N' * 200_000} {{ {uses} }}"
 
@@ -233,7 +233,7 @@ def many_operations_with_a_chain() -> str:
 
 
 def many_operations_whose_chain_has_variables() -> str:
-    """150 times 160 uses of a variable."""
+    """150 operations with 160 uses of a variable each."""
     queries = _join(150, lambda place: f"query Q{place}($v: Int) {_inbox('...F0')}")
     link = "messages(first: $v) {{ totalCount }} ...F{}"
     links = _join(160, lambda place: f"fragment F{place} on Conversation {{ {link.format(place + 1)} }}")
@@ -246,13 +246,13 @@ def deep_introspection() -> str:
 
 
 def circular_introspection() -> str:
-    """The same, within the depth that is allowed."""
+    """The same, within the allowed depth."""
     fields = "name fields { name type { name fields { name type { name fields { name type { name } } } } } }"
     return f"{{ __schema {{ types {{ {fields} }} }} }}"
 
 
 def introspection_under_aliases() -> str:
-    """All that the schema has, 30 times."""
+    """Full introspection, 30 times."""
     fields = "name fields { name args { name defaultValue type { name } } type { name } } enumValues { name }"
     return f"{{ __schema {{ {_join(30, lambda place: f'a{place}: types {{ {fields} }}')} }} }}"
 
@@ -263,12 +263,12 @@ def long_string() -> str:
 
 
 def escapes() -> str:
-    """40,000 characters that are each written as six."""
+    """40,000 characters, each as an escape of six."""
     return '{ node(id: "' + r"\u0041" * 40_000 + '") { id } }'
 
 
 def block_string() -> str:
-    """Lines to be dedented."""
+    """A block string with many lines, which are dedented."""
     return '{ node(id: """' + "\n   x" * 40_000 + '""") { id } }'
 
 
@@ -278,22 +278,22 @@ def huge_numbers() -> str:
 
 
 def huge_exponent() -> str:
-    """A number that no float holds."""
+    """A number beyond the range of floats."""
     return "{ hosts(first: 1e999999999) { totalCount } }"
 
 
 def page_beyond_32_bits() -> str:
-    """Of 2**31 nodes."""
+    """A page of 2**31 nodes."""
     return "{ hosts(first: 2147483648) { nodes { id } } }"
 
 
 def huge_database_id() -> str:
-    """Beyond 64 bits, of 4,000 digits."""
+    """An id of 4,000 digits, beyond 64 bits."""
     return f"{{ conversation(databaseId: {'9' * 4_000}) {{ id }} }}"
 
 
 def product_of_pages() -> str:
-    """A million million nodes."""
+    """Nested pages with 10**12 nodes."""
     page = "bookings(first: 100) { nodes { conversations(first: 100) { nodes { "
     return f"{{ conversations(first: 100) {{ nodes {{ {page * 2} id {' }' * 8} }} }} }}"
 

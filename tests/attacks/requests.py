@@ -1,4 +1,4 @@
-"""Bodies and variables that cost their sender little, or that readers of JSON and of cursors are known to trip over."""
+"""Hostile bodies, variables and cursors: cheap to send, or known to break parsers."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def _asking(document: str, variables: str) -> bytes:
 
 
 def bodies() -> Iterator[tuple[str, bytes]]:
-    """Bodies that are no request, or hardly one, by what they are."""
+    """Bodies that are not valid requests, by name."""
     yield "empty", b""
     for text in ("null", "true", "5", '"{ __typename }"', "[]", '[{"query": "{ __typename }"}]', "{}"):
         yield f"no object: {text[:10]}", text.encode()
@@ -59,7 +59,7 @@ def bodies() -> Iterator[tuple[str, bytes]]:
 
 
 def variables() -> Iterator[tuple[str, bytes]]:
-    """Variables of documents that are well."""
+    """Hostile variables for valid documents."""
     yield "deep lists", _asking(NODE, f'{{"id": {"[" * 900}{"]" * 900}}}')
     deep = '{"closed": ' * 900 + "1" + "}" * 900
     yield "deep objects", _asking(FILTER, f'{{"filter": {deep}}}')
@@ -82,7 +82,7 @@ def variables() -> Iterator[tuple[str, bytes]]:
 
 
 def cursors() -> Iterator[tuple[str, str]]:
-    """What no server gave out."""
+    """Cursors that no server has issued."""
 
     def encode(value: Any) -> str:
         return base64.urlsafe_b64encode(json.dumps(value).encode()).decode().rstrip("=")

@@ -1,4 +1,4 @@
-"""A small company's export, drawn at random with everything that exports have: gaps, repeats, rivals and mistakes."""
+"""A random export of a small company, with gaps, repeats, conflicting versions and mistakes."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ CHANGING = {"name", "fullname", "firstname", "reference", "subject", "content"}
 
 
 def write_company(folder: Path, seed: int) -> list[Path]:
-    """Write the same files for the same seed. Records stand in any of them, some in several, older or newer."""
+    """Write the same files for the same seed. A record is in any of them, or in several with different ages."""
     dice = Random(seed)  # noqa: S311  # an order, not a secret
     pages: list[dict[str, list[Any]]] = [{} for _ in range(FILES)]
     for kind, id, links, fields in _records(dice):  # noqa: A001  # the field's own name
         for _ in range(dice.choice((1, 1, 2, 3))):
             day = dice.randint(1, 3)
-            # What is of one day mostly is the same, but not always.
+            # Versions of the same day are mostly, but not always, equal.
             mark = f" {day}{dice.choice('aaaab')}"
             changed = {name: value + mark if name in CHANGING else value for name, value in fields.items()}
             dice.choice(pages).setdefault(kind, []).append(record(kind, id, day=day, links=links, **changed))
@@ -34,7 +34,7 @@ def write_company(folder: Path, seed: int) -> list[Path]:
 
 
 def _records(dice: Random) -> list[tuple[str, int, dict[str, Any], dict[str, Any]]]:
-    """Kind, id, links and fields. Each kind's ids of an account are ten, of which the last may be nowhere."""
+    """Kind, id, links and fields. An account has ten ids of each kind; the last one may be missing."""
     drawn: list[tuple[str, int, dict[str, Any], dict[str, Any]]] = [("applications", 65, {}, {})]
     drawn += [("accounts", 1, {}, {"default_timezone": "Mars/Olympus"})]
     for account in ACCOUNTS:

@@ -1,8 +1,8 @@
-"""Documents drawn by a number: anything that the schema allows, with what trips executors up drawn often.
+"""Random documents by number: everything that the schema allows, and often what executors get wrong.
 
 Fragments of all kinds and used twice, aliases, the same field twice with different selections, `@skip` and `@include`
 on variables, arguments from literals and from variables that are given, null or left out, abstract types. The same
-number draws the same document. Ids and cursors come from the caller, so that documents find something.
+number gives the same document. The caller provides ids and cursors, so that documents find rows.
 """
 
 from __future__ import annotations
@@ -32,19 +32,19 @@ from graphql import (
 
 _T = TypeVar("_T")
 
-# The response's keys on the way to a field; what stands there; and of which type's field it comes.
+# The response keys on the path of a field, the field, and the type that has it.
 Path: TypeAlias = tuple[str, ...]
 _Shape: TypeAlias = tuple[str, str, str]
 _Step: TypeAlias = tuple[Path, _Shape, str]
 
 _ALIASES = ("a", "b", "c")
-# Few rows inside of few rows: what matters is what is beside what.
+# Few rows in nested lists, because combinations of fields matter, not the number of rows.
 _PAGES = (
     *("", "first: 1", "first: 2", "first: 3", "first: 6", "last: 1", "last: 2", "first: $some", "last: $none"),
     *("first: $none", "first: null", "last: $none, first: $some"),
 )
 _WRONG_PAGES = ("first: 0", "first: 2, last: 2", 'after: "x"', "last: 101")
-# Of the change log, which is read in one direction.
+# Arguments of the change log, which is read in one direction.
 _LOG_PAGES = ("", "first: 1", "first: 2", "first: 3", "first: 6", "first: $some", "first: $none", "first: null")
 _WRONG_LOG_PAGES = ("first: 0", "first: 101")
 _CONDITIONS = (
@@ -68,7 +68,7 @@ _REFERRED = {
     "upToMessageId": "Message",
 }
 _LEFT_OUT = object()
-# Variables by name: how they are declared, and the values that they may have.
+# Variables by name: their types, and their possible values.
 _VARIABLES: dict[str, tuple[str, Sequence[Any]]] = {
     "yes": ("Boolean!", (True, False)),
     "no": ("Boolean = true", (True, False, False, _LEFT_OUT)),
@@ -90,7 +90,7 @@ _SAMPLES = {
 
 @dataclass(frozen=True)
 class Known:
-    """Ids by type, and cursors by the field that gave them out, such as `Conversation.messages`."""
+    """Ids by type, and cursors by their field, such as `Conversation.messages`."""
 
     ids: Mapping[str, Sequence[str]]
     cursors: Mapping[str, Sequence[str]]
@@ -98,7 +98,7 @@ class Known:
 
 @dataclass(frozen=True)
 class Drawn:
-    """A query, its variables, and which fields, as `Type.field`, may stand where in its answer."""
+    """A query, its variables, and the fields (`Type.field`) that may be at each path of the response."""
 
     text: str
     variables: dict[str, Any]
@@ -119,7 +119,7 @@ class _Fragment:
 class _Draft:
     """A document being written.
 
-    `budget` is how many fields it may still get, and `asked` are the types whose ids were drawn for a field.
+    `budget` is the number of further fields, and `asked` are the types whose ids were drawn for a field.
     """
 
     schema: GraphQLSchema
@@ -136,21 +136,21 @@ class _Draft:
         return self.random.choice(options)
 
     def one_in(self, number: int) -> bool:
-        """True so rarely."""
+        """True once in that many calls."""
         return self.random.randrange(number) == 0
 
     def fits(self, path: Path, shape: _Shape) -> bool:
-        """Whether it may stand there beside what does already."""
+        """Whether it can be merged with the fields that are there already."""
         return self.shapes.setdefault(path, shape) == shape
 
     def put(self, path: Path, shape: _Shape, place: str) -> None:
-        """Remember that it stands there."""
+        """Record the field at its path."""
         self.steps.append((path, shape, place))
 
 
 def draw(schema: GraphQLSchema, known: Known, number: int, kind: str = "query") -> Drawn:
-    """The document of this number; a mutation where `kind` says so."""
-    random = Random(number)  # noqa: S311  # nothing is secret here
+    """The document with this number, a query or a mutation by `kind`."""
+    random = Random(number)  # noqa: S311  # only for test data
     draft = _Draft(schema, known, random, budget=random.choice((8, 20, 40, 60)))
     root = schema.query_type if kind == "query" else schema.mutation_type
     assert root is not None
@@ -187,7 +187,7 @@ def _selection(draft: _Draft, type_: GraphQLCompositeType, path: Path, depth: in
 def _field(draft: _Draft, type_: Any, path: Path, depth: int) -> str:
     leaves = [name for name, definition in type_.fields.items() if not _is_composite(definition)]
     inner = [name for name, definition in type_.fields.items() if _is_composite(definition)]
-    # The root has a single leaf, which would else stand in for most of what leads on.
+    # The root has a single leaf, which would otherwise be drawn instead of most other fields.
     leaf = bool(leaves) and draft.one_in(3 if path else 20)
     deeper = inner and depth > 0 and draft.budget > 0 and not leaf
     name = draft.choose(inner if deeper else leaves or ["__typename"])
@@ -199,7 +199,7 @@ def _field(draft: _Draft, type_: Any, path: Path, depth: int) -> str:
     key = draft.choose(_ALIASES) if draft.one_in(6) else name
     earlier = draft.shapes.get((*path, key))
     if earlier is not None and earlier[0] == name and earlier[2] == str(definition.type):
-        # The same key once more: what is selected inside of both is merged.
+        # The same key once more: both selections are merged.
         arguments = earlier[1]
     shape = (name, arguments, str(definition.type))
     while not draft.fits((*path, key), shape):
@@ -235,7 +235,7 @@ def _fragment(draft: _Draft, type_: GraphQLCompositeType, path: Path, depth: int
 
 
 def _spread_again(draft: _Draft, type_: GraphQLCompositeType, path: Path, depth: int) -> str | None:
-    """A fragment that is there already, where one fits."""
+    """An existing fragment, if one fits."""
     for fragment in draft.fragments:
         if fragment.on is not type_ or fragment.depth > depth:
             continue
@@ -256,7 +256,7 @@ def _arguments(draft: _Draft, place: str, definition: GraphQLField) -> str:
     returned = get_named_type(definition.type).name
     if {"id", "databaseId"} <= definition.args.keys():
         by_id = f'id: "{draft.choose(draft.known.ids[returned])}"'
-        # Of the seed, conversation 8 has an inquiry.
+        # In the seed, conversation 8 has an inquiry.
         chosen = draft.choose([by_id, by_id, 'databaseId: "8"', "databaseId: 8"])
         return f"({chosen})"
     parts = []
@@ -290,7 +290,7 @@ def _value(draft: _Draft, name: str, type_: Any, owner: str) -> str:
         values = (_value(draft, name, nullable.of_type, owner) for _ in range(draft.random.randint(0, 3)))
         return f"[{', '.join(values)}]"
     if isinstance(nullable, GraphQLInputObjectType):
-        # About two, as what meets many conditions is seldom there.
+        # About two, because few rows meet many conditions.
         rarity = max(2, len(nullable.fields) // 2)
         fields = [item for item in nullable.fields.items() if is_required_input_field(item[1]) or draft.one_in(rarity)]
         return f"{{{', '.join(f'{key}: {_value(draft, key, item.type, nullable.name)}' for key, item in fields)}}}"
@@ -302,7 +302,7 @@ def _value(draft: _Draft, name: str, type_: Any, owner: str) -> str:
 
 
 def _id(draft: _Draft, name: str, owner: str) -> str:
-    """An id of what the argument or input field asks for; seldom of something else, or none."""
+    """An id of the type that the argument or input field expects; rarely of another type, or malformed."""
     if draft.one_in(30):
         return "x"
     wanted = _REFERRED.get(name) or owner.removesuffix("Filter") or draft.choose(list(draft.known.ids))
@@ -311,7 +311,7 @@ def _id(draft: _Draft, name: str, owner: str) -> str:
 
 
 def _cursor(draft: _Draft, place: str) -> str:
-    """A cursor for a field that must be given one; seldom none."""
+    """A cursor for a field that requires one; rarely a malformed one."""
     cursors = draft.known.cursors.get(place)
     return draft.choose(cursors) if cursors and not draft.one_in(60) else "x"
 

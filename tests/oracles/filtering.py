@@ -1,6 +1,6 @@
-"""Filters as plain Python understands them: every condition of a filter, evaluated on every row of an account.
+"""Filters in plain Python: every condition of a filter, evaluated on every row of an account.
 
-What it is given to compare with are rows read from the tables: it does not look at how the server builds a query.
+It evaluates rows that were read from the tables, independently of the server's queries.
 """
 
 from __future__ import annotations
@@ -39,11 +39,11 @@ class World:
     rows: Rows
 
     async def conversations(self, filter_: Any) -> tuple[int, list[int]]:
-        """How many conversations the filter finds, and the ids of the first hundred by their creation."""
+        """The number of conversations that the filter finds, and the ids of the first hundred by creation."""
         return self._found((await self.client.data(CONVERSATIONS, filter=filter_))["conversations"])
 
     async def bookings(self, filter_: Any) -> tuple[int, list[int]]:
-        """How many bookings the filter finds, and the ids of the first hundred."""
+        """The number of bookings that the filter finds, and the ids of the first hundred."""
         return self._found((await self.client.data(BOOKINGS, filter=filter_))["bookings"])
 
     @staticmethod
@@ -51,7 +51,7 @@ class World:
         return connection["totalCount"], [int(node["databaseId"]) for node in connection["nodes"]]
 
     def expected(self, table: str, filter_: dict[str, Any] | None) -> tuple[int, list[int]]:
-        """What must be found: every given condition is evaluated on every row."""
+        """The expected result: every given condition is evaluated on every row."""
         rows = [row for row in self.rows[table] if matches(self.rows, table, row, filter_ or {})]
         key = (lambda row: (row["created_at"], row["id"])) if table == "conversations" else (lambda row: row["id"])
         found = [row["id"] for row in sorted(rows, key=key)]
@@ -69,7 +69,7 @@ def number(id_: str) -> int:
     return NUMBERS[id_]
 
 
-# The global ids that the tests make, with what they must mean to account 1.
+# The global ids that the tests make, with their numbers in account 1.
 NUMBERS: dict[str, int] = {}
 
 
@@ -81,7 +81,7 @@ def own(table: type[t.Table], id_: int) -> str:
 
 
 def foreign(table: type[t.Table], id_: int) -> str:
-    """The id of account 2's row, which is none of account 1's even where the number is."""
+    """The id of a row of account 2, which finds nothing in account 1 even if the number exists there."""
     text = encode_id(table, 2, id_)
     NUMBERS[text] = 0
     return text

@@ -1,6 +1,6 @@
-"""The rules of an inbox, a second time: what each event leaves, from plain lists and one event after the other.
+"""A second implementation of the inbox's rules: the state after each event, from plain lists.
 
-What follows from the rows that are left is not here, but in `recomputation` and `answers`. Nothing here knows SQL.
+Values that are derived from rows are in `recomputation` and `answers`. No SQL is used here.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ DAY = timedelta(days=1)
 
 @dataclass(frozen=True)
 class Written:
-    """A message. `id` decides between messages that were sent at the same moment."""
+    """A message. `id` orders messages that were sent at the same time."""
 
     id: int
     by_guest: bool
@@ -27,13 +27,13 @@ class Written:
 
     @property
     def is_answer(self) -> bool:
-        """Whether it ends a wait."""
+        """Whether it is an answer, which ends a wait."""
         return not (self.by_guest or self.internal or self.automatic)
 
 
 @dataclass
 class Thread:
-    """A conversation, as events leave it."""
+    """A conversation after events."""
 
     id: int
     updated_at: datetime
@@ -50,7 +50,7 @@ class Thread:
     ended_at: datetime | None = None
 
     def state(self) -> dict[str, Any]:
-        """What must be stored, by the names of columns."""
+        """The expected values, by the names of columns."""
         waits = self.waits()
         return {
             "updated_at": self.updated_at,
@@ -68,11 +68,11 @@ class Thread:
 
     @property
     def is_idle(self) -> bool:
-        """Whether nobody waits in it, whatever its messages say."""
+        """Whether it is closed or spam, so that nobody waits."""
         return self.closed_at is not None or self.spam_at is not None
 
     def waits(self) -> list[Written]:
-        """The messages of a wait, whether it shows or not."""
+        """The messages of a wait, also in a closed or spam conversation."""
         found: list[Written] = []
         for message in sorted(self.messages, key=lambda message: (message.sent_at, message.id)):
             if message.is_answer:
@@ -82,14 +82,14 @@ class Thread:
         return [message for message in found if self.ended_at is None or message.arrived_at > self.ended_at]
 
     def unread(self) -> int:
-        """How many of the guest's messages arrived since it was read."""
+        """The number of guest messages that arrived since it was read."""
         return sum(
             message.by_guest and (self.read_at is None or message.arrived_at > self.read_at)
             for message in self.messages
         )
 
     def write(self, now: datetime, id_: int, *, user: bool, sent_at: datetime | None, **message: Any) -> None:
-        """Somebody writes, at `sent_at` or now."""
+        """Write a message, sent at `sent_at` or now."""
         moment = self.touch(now)
         written = Written(id_, sent_at=min(sent_at or moment, moment), arrived_at=moment, **message)
         before = self.waits()[:1]
@@ -105,7 +105,7 @@ class Thread:
             self.deadline = self.deadline or moment + DAY
 
     def update(self, now: datetime, *, closed: bool | None = None, spam: bool | None = None, **assignee: Any) -> None:
-        """Somebody closes or opens it, marks it as spam or takes the mark off, or assigns it, all in one."""
+        """Close or open it, mark it as spam or not, and assign it, in one update."""
         closes = closed is not None and closed is not (self.closed_at is not None)
         marks = spam is not None and spam is not (self.spam_at is not None)
         if not (closes or marks or assignee.get("assignee", self.assignee) != self.assignee):
@@ -122,7 +122,7 @@ class Thread:
             self.deadline = moment + DAY
 
     def read(self, now: datetime, *, up_to: Written | None = None) -> None:
-        """A host has read it, all of it or up to a message."""
+        """Mark it as read, completely or up to a message."""
         if up_to is not None:
             if self.read_at is None or up_to.arrived_at > self.read_at:
                 self.read_at = up_to.arrived_at
@@ -131,27 +131,27 @@ class Thread:
             self.read_at = self.touch(now)
 
     def mark_unread(self, now: datetime) -> None:
-        """Nobody has read it."""
+        """Mark it as unread."""
         if self.read_at is not None:
             self.read_at = None
             self.touch(now)
 
     def connect(self, now: datetime, bookings: Collection[int], *, connected: bool) -> None:
-        """Bookings are connected or disconnected."""
+        """Connect or disconnect bookings."""
         changed = self.bookings | set(bookings) if connected else self.bookings - set(bookings)
         if changed != self.bookings:
             self.bookings = changed
             self.touch(now)
 
     def touch(self, now: datetime) -> datetime:
-        """Something of it changes: when."""
+        """Set the time of a change."""
         self.updated_at = max(now, self.updated_at + STEP)
         return self.updated_at
 
 
 @dataclass
 class Inbox:
-    """The conversations of an account, and which of them each inquiry belongs to."""
+    """The conversations of an account, and the conversation of each inquiry."""
 
     threads: dict[int, Thread] = field(default_factory=dict)
     bookings: set[int] = field(default_factory=set)
@@ -165,7 +165,7 @@ class Inbox:
         inquiries: Collection[int],
         **columns: datetime | None,
     ) -> None:
-        """An import brings a conversation's record, which is newer than what is here, or is not."""
+        """Import a conversation's record, which may be newer or older than the stored one."""
         thread = self.threads.get(id_)
         if thread is not None and updated_at < thread.updated_at:
             return
@@ -191,7 +191,7 @@ class Inbox:
         return thread
 
     def delete_booking(self, booking: int) -> None:
-        """A booking is gone, and with it its links."""
+        """Delete a booking with its links."""
         self.bookings.discard(booking)
         for thread in self.threads.values():
             thread.bookings.discard(booking)

@@ -1,6 +1,6 @@
-"""Stays around today, and the stage that follows from them, derived in plain Python from the rule and from dates alone.
+"""Stays around today, and the resulting stage, derived in plain Python from dates only.
 
-Which date it is, and when it begins, the tests ask of the database, so that they know the same time zones.
+Tests query today's date and its beginning from the database, so that both use the same time zones.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Stages: TypeAlias = dict[int, str]
 
 @dataclass(frozen=True)
 class Stay:
-    """A booking: its status, and the days from today on which it begins and ends, with the times on the clock."""
+    """A booking: its status, and its first and last day relative to today, with the local times."""
 
     status: str
     arrival: int
@@ -30,7 +30,7 @@ class Stay:
     leaves: str = "23:59:59.999"
 
 
-# Each at the very edge of its days.
+# Each at the first or last moment of its days.
 STAYS = (
     Stay("BOOKED", 0, 3),
     Stay("BOOKED", 0, 1, arrives="23:59:59.999", leaves="00:00:00"),
@@ -49,15 +49,15 @@ STAYS = (
     Stay("LOCKED", -1, 1),
     Stay("UNAVAILABLE", 5, 6),
 )
-# No booking, each alone, and each two together: a conversation for every one of these.
+# No booking, each booking alone, and each pair: one conversation for each of these.
 GROUPS: tuple[Sequence[Stay], ...] = ((), *((stay,) for stay in STAYS), *combinations(STAYS, 2))
 
 
 def stage_of(stays: Sequence[Stay]) -> str:
-    """The stage of a conversation that is about these."""
+    """The stage of a conversation with these bookings."""
     booked = [stay for stay in stays if stay.status == "BOOKED"]
     if not booked:
-        # What another user or application holds is no certain stay.
+        # A booking that another user or application holds is not certain.
         counted = [stay for stay in stays if stay.status != "LOCKED"]
         return "CANCELED" if counted and all(stay.status == "CANCELED" for stay in counted) else "INQUIRY"
     if any(stay.arrival == 0 for stay in booked):
@@ -74,15 +74,15 @@ assert set(STAGES.values()) == set(JourneyStage)
 
 
 async def today(connection: asyncpg.Connection[Any], zone: str) -> date:
-    """The date that it is there."""
+    """Today's date in the time zone."""
     day: date = await connection.fetchval("SELECT (now() AT TIME ZONE $1)::date", zone)
     return day
 
 
 async def store_stays(connection: asyncpg.Connection[Any], account: int, zone: str) -> date:
-    """Give an account that has none a conversation for each of `GROUPS`, numbered like `STAGES`, around today.
+    """Store a conversation for each of `GROUPS`, with the indexes of `STAGES`, in an account without any.
 
-    Returns which day that is.
+    Returns today's date.
     """
     day = await today(connection, zone)
     await connection.execute("UPDATE accounts SET time_zone = $2 WHERE id = $1", account, zone)

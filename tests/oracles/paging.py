@@ -1,7 +1,7 @@
-"""Conversations in an order, as plain Python sorts them, and an inbox to hold them.
+"""Conversations in an order, sorted by plain Python, and an inbox that stores them.
 
-The model is a sorted list. Nulls are last in both directions, ties go by id in the direction of the order. What a page
-of them must look like is for the tests to say.
+The model is a sorted list. Nulls are last in both directions; equal values are sorted by id in the direction of the
+order. Tests compute the expected pages.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True)
 class Row:
-    """A conversation: its id, and its place in the order under test, in milliseconds after `MOMENT`."""
+    """A conversation: its id, and its value in the tested order, in milliseconds after `MOMENT`."""
 
     id: int
     value: int | None
@@ -44,7 +44,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Ordered:
-    """One order of conversations, as a client asks for it and as Python sorts by it."""
+    """An order of conversations: the client's argument, and Python's sort key."""
 
     field: str
     direction: str
@@ -55,11 +55,11 @@ class Ordered:
         return {"field": self.field, "direction": self.direction}
 
     def fit(self, rows: Sequence[Row]) -> list[Row]:
-        """The rows as the column can hold them."""
+        """The rows without nulls, if the column has none."""
         return [row if row.value is not None or self.field in NULLABLE else Row(row.id, 0) for row in rows]
 
     def sort(self, rows: Sequence[Row]) -> list[Row]:
-        """The naive order."""
+        """The rows sorted in plain Python."""
         nulls = [row for row in rows if row.value is None]
         others = [row for row in rows if row.value is not None]
         down = self.direction == "DESC"
@@ -68,33 +68,33 @@ class Ordered:
         )
 
     def cursor(self, row: Row) -> str:
-        """The cursor that the server must give the row."""
+        """The expected cursor of the row."""
         column = self.field.lower()
         value = None if row.value is None else (MOMENT - EPOCH) // timedelta(milliseconds=1) + row.value
         return encode(["Query.conversations", f"{column}:{self.direction.lower()}", value, row.id])
 
 
 def encode(parts: Any) -> str:
-    """What is inside a cursor, as text: `[field, order, milliseconds since 1970 or null, id]`."""
+    """The content of a cursor, as text: `[field, order, milliseconds since 1970 or null, id]`."""
     return urlsafe_b64encode(orjson.dumps(parts)).decode().rstrip("=")
 
 
 @dataclass
 class Inbox:
-    """An account whose conversations come and go, with a client that reads them."""
+    """An account whose conversations change, with a client that reads them."""
 
     client: Client
     connection: asyncpg.Connection
 
     async def hold(self, field: str, rows: Sequence[Row]) -> None:
-        """Hold these conversations and no others."""
+        """Store these conversations and no others."""
         await self.connection.execute(
             "TRUNCATE messages, participants, conversation_bookings, bookings, conversations CASCADE"
         )
         await self.insert(field, rows)
 
     async def insert(self, field: str, rows: Sequence[Row]) -> None:
-        """Add conversations, to account 2 as well, whose rows must never show."""
+        """Add conversations, also to account 2, whose rows must never be returned."""
         column = field.lower()
         stamps = [name for name in ("created_at", "updated_at") if name != column]
         names = ", ".join(["account_id", "id", column, *stamps])
@@ -113,7 +113,7 @@ class Inbox:
         await self.connection.execute("DELETE FROM conversations WHERE id = ANY($1)", ids)
 
     async def page(self, order: Ordered, **arguments: Any) -> dict[str, Any]:
-        """A page as the API shows it."""
+        """A page from the API."""
         data = await self.client.data(PAGE, order=order.argument, **arguments)
         page: dict[str, Any] = data["conversations"]
         return page

@@ -1,6 +1,6 @@
-"""What follows for conversations and participants from their messages, computed anew from all rows in plain Python.
+"""Derived values of conversations and participants, recomputed from all rows in plain Python.
 
-The rows are those of one account, as `world.dump` gives them. Nothing here knows how the application keeps them.
+The rows are those of one account, from `world.dump`. It is independent of the application's derivation.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Operations executed by plans, and by graphql-core alone: what the one answers, the other must."""
+"""Executes operations by plans and by graphql-core, and asserts that both results are equal."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from tests.support.world import APPLICATION, store_application, store_world
 
 VIEWER = Viewer(1, CreatorType.USER, 1, SCOPES)
 CHANNEL = Viewer(1, CreatorType.APPLICATION, APPLICATION, SCOPES)
-# A reference takes its time on a busy machine, and that is no difference.
+# The reference is slow on a busy machine, and timeouts are not a difference.
 _PATIENCE = 600.0
 # graphql-core drops what runs beside an error, some of it before it was awaited. Tests of errors pass this over.
 DROPPED = "ignore:coroutine .* was never awaited:RuntimeWarning"
@@ -44,7 +44,7 @@ class Side:
     viewer: Viewer = VIEWER
 
     async def answer(self, operation: Operation, variables: dict[str, Any]) -> dict[str, Any]:
-        """What a client would be answered, but for the ids of masked errors."""
+        """The response without the ids of masked errors."""
         context = Context(self.viewer, self.database, reads_once=operation.reads_once)
         try:
             execution = self.executor.execution(self.executor.call(operation, variables, self.viewer))
@@ -72,21 +72,21 @@ class Pair:
     reference: Side
 
     async def answer(self, document: str, name: str | None = None, /, **variables: Any) -> dict[str, Any]:
-        """The answer that both give to the operation `name`, as is asserted."""
-        # A document is read once for both, as neither changes it.
+        """The result of the operation `name`, which is asserted to be equal for both."""
+        # The document is read once for both, because neither changes it.
         try:
             operation = self.planned.documents.operation(document, name)
         except RequestError as error:
             return {"errors": error.errors}
         planned = await self.planned.answer(operation, variables)
         reference = await self.reference.answer(operation, variables)
-        # As text, for the order of keys counts.
+        # Compared as text, because the order of keys matters.
         assert orjson.dumps(planned) == orjson.dumps(reference), f"{document}\n{variables}\n{planned}\n{reference}"
         return planned
 
 
 async def fill(dsn: str) -> None:
-    """Give an empty database an account with rows of every table."""
+    """Store an account with rows of every table in an empty database."""
     connection = await asyncpg.connect(dsn)
     await store_application(connection)
     await store_world(connection)
@@ -95,7 +95,7 @@ async def fill(dsn: str) -> None:
 
 @asynccontextmanager
 async def pairing(dsn: str, reference_dsn: str | None = None) -> AsyncIterator[Pair]:
-    """Both over one database; or each over its own, where they write."""
+    """Both on one database; for writes, each on its own."""
     settings = make_settings(dsn, operation_timeout=_PATIENCE)
     databases = [Database(dsn, pool_size=2), Database(reference_dsn or dsn, pool_size=2)]
     sides = []

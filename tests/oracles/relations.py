@@ -1,4 +1,4 @@
-"""The relations of the API, written by hand, and all rows of an account to follow them in plain Python."""
+"""A handwritten list of the API's relations, and all rows of an account, to resolve them in plain Python."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from gql.fields.node import NODE_TABLES
 
 Rows = dict[str, list[asyncpg.Record]]
 
-# To at most one row: the foreign keys that may lead there, and the types that they lead to.
+# Relations to at most one row: their foreign keys and the types of these.
 ONE: dict[str, dict[str, str]] = {
     "Conversation.account": {"account_id": "Account"},
     "Conversation.assignee": {"assignee_id": "Host"},
@@ -29,7 +29,7 @@ ONE: dict[str, dict[str, str]] = {
     "Host.user": {"user_id": "User"},
     "Host.source": {"source_id": "Source"},
 }
-# To many rows: their type, the table in between and its columns for the parent and the child, and what they sort by.
+# Relations to many rows: the type, the link table with its columns for parent and child, and the order.
 MANY: dict[str, tuple[str, str, str, str, tuple[str, ...]]] = {
     "Conversation.bookings": ("Booking", "conversation_bookings", "conversation_id", "booking_id", ("id",)),
     "Conversation.inquiries": ("Inquiry", "inquiries", "conversation_id", "id", ("id",)),
@@ -37,11 +37,11 @@ MANY: dict[str, tuple[str, str, str, str, tuple[str, ...]]] = {
     "Conversation.participants": ("Participant", "participants", "conversation_id", "id", ("id",)),
     "Booking.conversations": ("Conversation", "conversation_bookings", "booking_id", "conversation_id", ("id",)),
 }
-# To the last of many rows: their type and table, its column for the parent, and what they sort by.
+# Relations to the last of many rows: the type and table, the column of the parent, and the order.
 LAST: dict[str, tuple[str, str, str, tuple[str, ...]]] = {
     "Conversation.lastMessage": ("Message", "messages", "conversation_id", ("sent_at", "id")),
 }
-# What has no parent but the account, or is the viewer's or a payload's: tested where it belongs.
+# Fields of the account's root, of the viewer and of payloads, which other modules test.
 ROOTS = {
     "Query.conversations",
     "Query.bookings",

@@ -1,4 +1,4 @@
-"""Conversations made of texts, an inbox that holds them, and what a search finds there."""
+"""Conversations made of texts, an inbox that stores them, and the expected results of searches."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ query ($search: String!, $first: Int, $after: String, $last: Int, $before: Strin
 
 @dataclass(frozen=True)
 class Thread:
-    """A conversation's texts, by where they stand. Messages are a minute apart, and only `notes` are internal."""
+    """A conversation's texts, by their place. Messages are a minute apart, and only `notes` are internal."""
 
     subject: str | None = None
     messages: Sequence[str] = ()
@@ -57,13 +57,13 @@ class Thread:
 
 
 async def hold(world: World, *threads: Thread, account: int = 1) -> None:
-    """Let the account hold these conversations, numbered from 1, and have nothing else in the database."""
+    """Store these conversations, numbered from 1, as the only data in the database."""
     await empty(world.connection)
     await add(world, *threads, account=account)
 
 
 async def add(world: World, *threads: Thread, account: int = 1) -> None:
-    """An account that is not there yet, with these conversations."""
+    """Add a new account with these conversations."""
     connection = world.connection
     await store_account(connection, account)
     for id_, thread in enumerate(threads, 1):
@@ -113,20 +113,20 @@ async def _add_bookings(connection: asyncpg.Connection[Any], account: int, id_: 
 
 
 async def derive(connection: asyncpg.Connection[Any], account: int, ids: Sequence[int]) -> None:
-    """As those who write rows by themselves do."""
+    """Derive all documents, as bulk writers do."""
     for statement in STATEMENTS:
         await connection.execute(statement, account, list(ids))
 
 
 async def find(client: Client, search: str | None, **filter_: Any) -> list[int]:
-    """The ids of the conversations that a search finds, and the rest of the filter."""
+    """The ids of the conversations that match a search and the rest of the filter."""
     found = (await client.data(FOUND, filter={"search": search, **filter_}))["conversations"]
     assert found["totalCount"] == len(found["nodes"])
     return [int(node["databaseId"]) for node in found["nodes"]]
 
 
 def words(text: str) -> set[str]:
-    """The words that a text is found by, as plain Python derives them: its compounds also without their punctuation."""
+    """The words of a text, derived in plain Python: compounds also without their punctuation."""
     letters = "".join(char for char in normalize("NFKD", text).lower() if not category(char).startswith("M"))
     chunks = [re.findall(r"\w+", chunk) for chunk in letters.replace("ß", "ss").split()]
     return {part for chunk in chunks for part in (*chunk, "".join(chunk))} - {""}

@@ -1,6 +1,6 @@
-"""Every way into the schema that could lead to a row: each argument, and each field of an input, of every field.
+"""All inputs of the schema that could select a row: each argument of each field, and each field of an input.
 
-They are found in the schema, so that a new one is tried without being named. What may come of them is not known here.
+They are found in the schema, so that new ones are tested automatically. Tests know the expected results.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ from gql.schema import build_schema
 from tests.support import world
 from tests.support.factories import MOMENT
 
-# How far the numbers of the rows that only account 1 has are moved.
+# Added to the numbers of the rows that only account 1 has.
 SHIFT = 1_000
-# How far beyond any row numbers are that were never used.
+# Added to a number to get one that was never used.
 FAR = 1_000_000
 NUMBERS = {
     "Account": 1,
@@ -55,11 +55,11 @@ NUMBERS = {
 
 
 def log_cursor(account: int, number: int = 0) -> str:
-    """A cursor of an account's change log, as the server writes it."""
+    """A cursor of an account's change log, in the server's format."""
     return urlsafe_b64encode(orjson.dumps([world.EPOCH, account, number])).decode().rstrip("=")
 
 
-# What an input needs besides the value that is tried: something of the viewer's own.
+# The other values that an input requires: those of the viewer.
 OWN = {
     "conversationId": encode_id(t.Conversation, 2, world.CONVERSATION),
     "bookingIds": [encode_id(t.Booking, 2, world.FREE_BOOKING)],
@@ -78,10 +78,10 @@ TENANT_NAMES = [name for name, table in NODE_TABLES.items() if issubclass(table,
 OWN_OF_1 = {encode_id(table, 2, number): encode_id(table, 1, number) for table, number in TENANT_ROWS}
 OWN_OF_1[log_cursor(2)] = log_cursor(1)
 LEADING_TYPES = {"ID", "BigInt", "String"}
-# How often an input is gone into on one way: a filter, and the one that it may have within, by these names.
+# How often an input may be nested: a filter, and one within it, by these names.
 LEVELS = 2
 NESTING = {"not", "or"}
-# What to try where nothing leads to a row, but less of them may be shown. A type that is not here fails.
+# Values for positions that do not select a row but restrict the result. An unlisted type fails.
 NARROWING: dict[str, list[Any]] = {
     "Boolean": [True, False, None],
     "Int": [1, 100],
@@ -91,7 +91,7 @@ NARROWING: dict[str, list[Any]] = {
 
 @dataclass(frozen=True)
 class Way:
-    """One way in: a field, and the place in its arguments where a value is tried."""
+    """A field, and the path in its arguments at which a value is tried."""
 
     parent: str
     field: str
@@ -120,7 +120,7 @@ def ways() -> Iterator[Way]:
 def leaves(
     inputs: dict[str, GraphQLArgument] | dict[str, GraphQLInputField], within: tuple[str, ...] = ()
 ) -> Iterator[tuple[tuple[str, ...], Any]]:
-    """The paths of arguments, and of the fields of inputs in them, with their types; an input within its like once."""
+    """The paths of arguments and of nested input fields, with their types. Recursive inputs are nested once."""
     for name, definition in inputs.items():
         named = get_named_type(definition.type)
         if isinstance(named, GraphQLInputObjectType):
@@ -131,7 +131,7 @@ def leaves(
 
 
 def leads(way: Way) -> bool:
-    """Whether the value can lead to a row."""
+    """Whether the value can select a row."""
     return get_named_type(way.type).name in LEADING_TYPES
 
 
@@ -139,7 +139,7 @@ WAYS = list(ways())
 
 
 def document(way: Way, shown: str | None = None) -> str:
-    """A document that goes this way with `$value`, and shows this, or all that is there, some levels deep."""
+    """A document with `$value` at this path, which selects the given fields, or all fields some levels deep."""
     definition = _field(way.parent, way.field)
     call = f"{way.field}({_arguments(definition.args, way.path)}) {{ {shown or selection(definition, 2)} }}"
     header = f"($value: {way.type})"
@@ -152,7 +152,7 @@ def document(way: Way, shown: str | None = None) -> str:
 
 
 def as_1(text: str) -> str:
-    """A document that goes its way from what account 1 has, instead of what account 2 has."""
+    """The document with other values of account 1 instead of account 2."""
     for theirs, own in OWN_OF_1.items():
         text = text.replace(theirs, own)
     return text
@@ -166,7 +166,7 @@ def _field(parent: str, field: str) -> GraphQLField:
 
 
 def _arguments(inputs: dict[str, GraphQLArgument] | dict[str, GraphQLInputField], path: tuple[str, ...]) -> str:
-    """Literals with `$value` at `path`, and what must be given besides."""
+    """Literals with `$value` at `path`, and the other required values."""
     given_ = []
     for name, definition in inputs.items():
         named = get_named_type(definition.type)
@@ -180,7 +180,7 @@ def _arguments(inputs: dict[str, GraphQLArgument] | dict[str, GraphQLInputField]
 def _at(type_: Any, path: tuple[str, ...]) -> str:
     if not path:
         return "$value"
-    # Where something can be changed, it is: who asks for nothing is refused nothing.
+    # Changes are always requested, because an empty update is never rejected.
     changes = (
         ["closed: true"] if "closed" in type_.fields and type_.name.endswith("Input") and path != ("closed",) else []
     )
@@ -198,7 +198,7 @@ def _must_be_given(definition: GraphQLArgument | GraphQLInputField) -> bool:
 
 @cache
 def select_all(type_name: str, depth: int) -> str:
-    """All fields of a type without arguments that must be given, so many objects deep."""
+    """All fields of a type without required arguments, down to that many levels."""
     type_ = schema().get_type(type_name)
     possible = schema().get_possible_types(type_) if not isinstance(type_, GraphQLObjectType) else None  # type: ignore[arg-type]
     if possible is not None:
@@ -208,7 +208,7 @@ def select_all(type_name: str, depth: int) -> str:
     fields = ["__typename"]
     for name, field in type_.fields.items():
         named = get_named_type(field.type)
-        # Unions merge fields of one name, which must then be of one type.
+        # In a union, fields with one name are merged and must have the same type.
         alias = f"{type_name.lower()}_{name}"
         if not hasattr(named, "fields") and not hasattr(named, "types"):
             fields.append(f"{alias}: {name}")
@@ -218,12 +218,12 @@ def select_all(type_name: str, depth: int) -> str:
 
 
 def selection(field: GraphQLField, depth: int) -> str:
-    """What to select of a field."""
+    """The selection on a field."""
     return select_all(get_named_type(field.type).name, depth)
 
 
 def values(way: Way, cursors: dict[str, list[str]]) -> list[Any]:
-    """What account 1 has that can be tried there: ids, numbers, cursors and texts; anything where none of them fits."""
+    """Values of account 1 to try at a position: ids, numbers, cursors and texts; any value if none of them fits."""
     named = get_named_type(way.type)
     type_ = named.name
     found: list[Any]
@@ -242,12 +242,12 @@ def values(way: Way, cursors: dict[str, list[str]]) -> list[Any]:
     if not is_list_type(get_nullable_type(way.type)):
         return found
     mixed = [mixed_ids(name) for name in TENANT_NAMES] if type_ == "ID" else []
-    # Within another input, all at once is enough.
+    # In a nested input, one combined value is enough.
     return mixed if mixed and not NESTING.isdisjoint(way.path) else [*([value] for value in found), *mixed]
 
 
 def foreign_ids(name: str) -> list[str]:
-    """Ids of account 1's rows, of both kinds; and what account 2 could make up of what it knows."""
+    """Ids of account 1's rows, global and numbers, and ids that account 2 could construct."""
     table = NODE_TABLES[name]
     if not issubclass(table, t.TenantTable):
         return [encode_id(table, 0, NUMBERS[name])]
@@ -255,7 +255,7 @@ def foreign_ids(name: str) -> list[str]:
 
 
 def never_used(way: Way, value: Any) -> Any:
-    """A value to try, with an id that nobody ever had in place of each one; what is no id as it is."""
+    """The value with each id replaced by one that was never used; other values stay."""
     match get_named_type(way.type).name:
         case "ID":
             return (
@@ -267,12 +267,12 @@ def never_used(way: Way, value: Any) -> Any:
 
 
 def mixed_ids(name: str) -> list[str]:
-    """One of account 2's own, and then those that are not."""
+    """An id of account 2, followed by foreign ones."""
     return [encode_id(NODE_TABLES[name], 2, NUMBERS[name]), *foreign_ids(name)]
 
 
 def cursor(field: str) -> list[str]:
-    """Cursors of account 1's rows, as they are given out for the field's own order, and for no order at all."""
+    """Cursors of account 1's rows, for the field's own order and for another one."""
     moment = int(MOMENT.timestamp() * 1_000)
     return [
         urlsafe_b64encode(orjson.dumps([field, order, value, number])).decode().rstrip("=")
@@ -283,14 +283,14 @@ def cursor(field: str) -> list[str]:
 
 CURSORS = {f"{way.parent}.{way.field}": cursor(f"{way.parent}.{way.field}") for way in WAYS if way.path == ("after",)}
 CURSORS["Query.changes"] += [log_cursor(account, number) for account in (1, 2) for number in (0, 1)]
-# Applications are everybody's.
+# Applications belong to all accounts.
 NEVER_USED = {
     foreign: encode_id(NODE_TABLES[name], 0 if name == "Account" else 2, NUMBERS[name] + FAR * place)
     for name in NODE_TABLES
     if name != "Application"
     for place, foreign in enumerate(foreign_ids(name), 1)
 }
-# What leads to no row is tried at the surface only.
+# Positions that select no row are tried at the first level only.
 TRIED = [
     (way, document(way), value)
     for way in WAYS

@@ -1,4 +1,4 @@
-"""A client that speaks GraphQL over HTTP to an application in the same process, as a front end would."""
+"""A GraphQL client of an application in the same process, over HTTP like a front end."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ SECRET = "a key for tests that is long enough"
 def make_settings(dsn: str, **overrides: Any) -> Settings:
     """The settings of a test's application."""
     values: dict[str, Any] = {"database_url": dsn, "jwt_secret": SECRET, "pool_size": 4, "introspection": True}
-    # A busy machine makes statements slow: only tests of this limit have it.
+    # Off, because statements are slow on a busy machine. Tests of this limit set it.
     values["rate_seconds"] = 0
-    # The removal of old changes would run statements beside those that a test counts.
+    # Off, because removing old changes would run additional statements during tests that count them.
     values["changes_days"] = 0
     return Settings(**values | overrides)
 
 
 @dataclass
 class Statements:
-    """The SQL that ran since the last look, without what opens and ends transactions."""
+    """The SQL statements since the last `take`, without those that begin and end transactions."""
 
     sql: list[str] = field(default_factory=list)
 
@@ -42,14 +42,14 @@ class Statements:
             self.sql.append(sql)
 
     def take(self) -> list[str]:
-        """What ran, forgetting it."""
+        """Return and forget the recorded statements."""
         taken, self.sql = self.sql, []
         return taken
 
 
 @dataclass
 class Client:
-    """One viewer's client. Use `as_` for another viewer of the same application."""
+    """The client of one viewer. `as_` makes one for another viewer of the same application."""
 
     http: httpx.AsyncClient
     settings: Settings
@@ -59,12 +59,12 @@ class Client:
     scopes: frozenset[str] = SCOPES
 
     def as_(self, account: int, subject: str = "user:1", scopes: Iterable[str] = SCOPES) -> Client:
-        """The same application for another viewer."""
+        """A client of the same application for another viewer."""
         return Client(self.http, self.settings, self.statements, account, subject, frozenset(scopes))
 
     @cached_property
     def token(self) -> str:
-        """A token for an hour, the same for all requests, so that its actor is looked up once."""
+        """A token for one hour, used in all requests, so that its actor is looked up once."""
         return mint(
             self.settings,
             account=self.account,
@@ -75,7 +75,7 @@ class Client:
 
     @property
     def headers(self) -> dict[str, str]:
-        """What every request sends."""
+        """The headers of every request."""
         return {"Authorization": f"Bearer {self.token}"}
 
     async def post(self, document: str, /, **variables: Any) -> httpx.Response:
@@ -86,18 +86,18 @@ class Client:
         )
 
     async def answer(self, document: str, /, **variables: Any) -> dict[str, Any]:
-        """The whole answer to a document: data, errors and all."""
+        """The whole JSON response to a document."""
         answer: dict[str, Any] = (await self.post(document, **variables)).json()
         return answer
 
     async def data(self, document: str, /, **variables: Any) -> Any:
-        """The data of an answer that has no errors."""
+        """The data of a response without errors."""
         answer = await self.answer(document, **variables)
         assert "errors" not in answer, answer["errors"]
         return answer["data"]
 
     async def error(self, document: str, /, **variables: Any) -> tuple[str, str]:
-        """Code and message of an answer's only error."""
+        """Code and message of the response's only error."""
         answer = await self.answer(document, **variables)
         (error,) = answer["errors"]
         return error["extensions"]["code"], error["message"]

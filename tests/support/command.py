@@ -1,4 +1,4 @@
-"""The command `inbox` as tests start it: in a process of its own, or in this one."""
+"""Runs the command `inbox` in a new process or in this one."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ stops = pytest.mark.skipif(sys.platform == "win32", reason="Windows cannot send 
 
 
 def forget_settings(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
-    """Leave this process without settings, working in `folder`."""
+    """Remove all settings from this process's environment, and work in `folder`."""
     for field in Settings.model_fields:
         monkeypatch.delenv(variable(field), raising=False)
     monkeypatch.chdir(folder)
 
 
 def spawn(*arguments: str, folder: Path, **environment: str) -> subprocess.Popen[str]:
-    """Start `inbox` in a process of its own that works in `folder`."""
-    # A shell lets what it runs in the background ignore Ctrl-C, and a process inherits that, though no handler.
+    """Start `inbox` in a new process that works in `folder`."""
+    # Processes in the background of a shell ignore Ctrl-C, and their children inherit that.
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(("INBOX_", "DATABASE_"))}
@@ -49,7 +49,7 @@ def spawn(*arguments: str, folder: Path, **environment: str) -> subprocess.Popen
 
 
 def read_until(stream: Any, mark: str) -> list[str]:
-    """The lines of a process up to one with `mark`, or all where it ends without one."""
+    """The lines of a process up to one with `mark`, or all lines if none has it."""
     lines: list[str] = []
     while not (lines and mark in lines[-1]) and (line := stream.readline()):
         lines.append(line.rstrip("\n"))
@@ -58,7 +58,7 @@ def read_until(stream: Any, mark: str) -> list[str]:
 
 @dataclass
 class Demo:
-    """A running `inbox demo` with what it printed."""
+    """A running `inbox demo` and its output so far."""
 
     process: subprocess.Popen[str]
     data: Path
@@ -68,7 +68,7 @@ class Demo:
 
     @property
     def port(self) -> int:
-        """Where it listens."""
+        """The port on which it listens."""
         return int(self.url.rpartition(":")[2])
 
     def ask(self, document: str, token: str | None = None, **variables: Any) -> dict[str, Any]:
@@ -82,7 +82,7 @@ class Demo:
         return answer
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> tuple[int, str, str]:
-        """Exit code, rest of the output, and what it said on standard error."""
+        """Exit code, the rest of the output, and standard error."""
         self.process.send_signal(number)
         output, errors = self.process.communicate(timeout=30)
         return self.process.returncode, output, errors
@@ -90,9 +90,9 @@ class Demo:
 
 @contextmanager
 def running_demo(data: Path, *options: str, **environment: str) -> Iterator[Demo]:
-    """A demo on a free port, stopped at the end where it has not been."""
+    """A demo on a free port, which is stopped at the end of the block."""
     process = spawn("demo", "--port", "0", "--data", str(data), *options, folder=data.parent, **environment)
-    # Reading from a process that hangs would hang as well.
+    # Reading from a process that hangs would hang too.
     guard = threading.Timer(60, process.kill)
     guard.start()
     try:
@@ -111,7 +111,7 @@ def running_demo(data: Path, *options: str, **environment: str) -> Iterator[Demo
 
 
 def refusal(capsys: pytest.CaptureFixture[str], *arguments: str, code: int = 1) -> str:
-    """The one line that a command says on standard error, and on no other way out."""
+    """The only line of a command, on standard error."""
     assert run(arguments) == code
     output, errors = capsys.readouterr()
     assert output == ""
@@ -120,7 +120,7 @@ def refusal(capsys: pytest.CaptureFixture[str], *arguments: str, code: int = 1) 
 
 
 def scalar(dsn: str, statement: str) -> Any:
-    """The only value of a statement's answer."""
+    """The only value of a statement's result."""
 
     async def fetch() -> Any:
         connection = await asyncpg.connect(dsn)

@@ -1,4 +1,4 @@
-"""Rows for a test: each function stores one, with what the test does not name filled in."""
+"""Stores rows for tests. Columns that a test does not give get defaults."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _DEFAULTS: dict[str, dict[str, Any]] = {
 
 
 async def store(connection: asyncpg.Connection, table: str, **values: Any) -> int | None:
-    """Insert a row and return its id, where the table has one."""
+    """Insert a row and return its id, if the table has one."""
     row = _DEFAULTS[table] | values
     columns = ", ".join(row)
     places = ", ".join(f"${place}" for place in range(1, len(row) + 1))
@@ -52,14 +52,14 @@ async def store(connection: asyncpg.Connection, table: str, **values: Any) -> in
 
 
 async def store_account(connection: asyncpg.Connection, account: int = 1) -> None:
-    """An account with a user, its host, and the shared application: ids are all `account`'s number."""
+    """Store an account with a user, its host, and the shared application. All ids are the number `account`."""
     await store(connection, "accounts", id=account, business_name=f"Villas {account}")
     await store(connection, "users", account_id=account, id=1, name=f"Uma {account}")
     await store(connection, "hosts", account_id=account, id=1, user_id=1)
 
 
 async def derive_all(connection: asyncpg.Connection, account: int = 1) -> None:
-    """Derive the columns of conversations whose rows a test stored, as the application does when it writes."""
+    """Derive the columns of conversations after a test stored rows, as the application does after writes."""
     ids = [row["id"] for row in await connection.fetch("SELECT id FROM conversations WHERE account_id = $1", account)]
     for statement in STATEMENTS:
         await connection.execute(statement, account, ids)
@@ -71,7 +71,7 @@ async def log_changes(
     *changes: tuple[str, int, int | None],
     operation: str = "UPSERTED",
 ) -> None:
-    """Log changes of nodes, which need not exist: the type, the id and the conversation of each."""
+    """Log changes of nodes, which need not exist, given by type, id and conversation."""
     types, ids, conversations = zip(*changes, strict=True)
     await write_several(
         connection,

@@ -1,4 +1,4 @@
-"""Records in the wire format, and an empty inbox to import them into."""
+"""Records in the wire format, and an empty inbox into which they are imported."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def moment(day: int) -> str:
 
 
 def record(kind: str, id: int, *, day: int = 1, links: dict[str, Any] | None = None, **fields: Any) -> dict[str, Any]:
-    """A record of account 1 (where the wire names the account), last changed on `day`."""
+    """A record of account 1 (if the wire format has the account), last changed on `day`."""
     stamps = {"created_at": moment(1), "updated_at": moment(day)}
     return {"id": id, **stamps, **REQUIRED[kind], **fields, "links": {"account": 1, **(links or {})}}
 
@@ -59,7 +59,7 @@ def thread(conversation: int, account: int = 1) -> dict[str, list[dict[str, Any]
 
 @dataclass(frozen=True)
 class Imported:
-    """A report, all of whose leftovers were read."""
+    """A report with all of its leftovers."""
 
     imported: dict[str, int]
     unchanged: dict[str, int]
@@ -106,12 +106,12 @@ class Inbox:
         return await self.connection.fetchval(query)
 
     async def rows(self) -> dict[str, list[Any]]:
-        """Everything that is stored."""
+        """All stored rows."""
         return await rows(self.connection)
 
 
 async def rows(connection: asyncpg.Connection) -> dict[str, list[Any]]:
-    """Everything that an import writes."""
+    """All rows that an import writes."""
     return {
         table: [tuple(row) for row in await connection.fetch(f"SELECT * FROM {table} t ORDER BY t")]  # noqa: S608
         for table in TABLES

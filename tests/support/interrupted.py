@@ -1,8 +1,8 @@
-"""An import that is killed at every commit and begun again, until one comes to its end; a program of its own.
+"""A program that runs an import again and again, each time killed at another commit, until one finishes.
 
 `python -m tests.support.interrupted DSN OUTPUT FILE…` forks a process for each attempt. One dies right after its first
-commit, the next right before its second one, with the work of a batch in flight, and so on; batches are tiny. The
-report of the last is written to OUTPUT, and the number of those that were killed to standard output.
+commit, the next right before its second one, in the middle of a batch, and so on; batches are tiny. The report of the
+last one is written to OUTPUT, and the number of killed ones to standard output.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def die() -> None:
 
 
 def die_at_commit(connection: asyncpg.Connection, *, before: bool) -> None:
-    """Have this process die right before the second commit on the connection, or right after its first one."""
+    """Kill this process right before the second commit on the connection, or right after the first one."""
     execute = asyncpg.Connection.execute
     commits = 0
 
@@ -48,14 +48,14 @@ def die_at_commit(connection: asyncpg.Connection, *, before: bool) -> None:
 
 
 async def attempt(dsn: str, files: list[Path], *, before: bool) -> str:
-    """Import on two connections, as the command does, and return the report."""
+    """Import with two connections, as the command does, and return the report."""
     first, second = await asyncpg.connect(dsn), await asyncpg.connect(dsn)
     die_at_commit(first, before=before)
     return json.dumps(asdict(await import_pages(first, files, second=second)), default=str)
 
 
 def main(dsn: str, output: str, *files: str) -> int:
-    """Begin again as long as it is killed."""
+    """Repeat until an attempt is not killed."""
     import_files.RECORDS, steps.RECORDS, steps.CONVERSATIONS = 100, 25, 5
     killed = 0
     while True:

@@ -1,8 +1,7 @@
-"""A large account, made in the database within seconds: what plans and times of finding are shown on.
+"""Makes a large account in the database within seconds, for tests of query plans and times.
 
-It has the shape of a company's inbox after years: nearly everything is closed, what is open is mostly recent, and each
-condition has values that many rows meet and values that few do. Messages and words are left out, and rows that nothing
-here reads.
+It resembles a company's inbox after years: nearly all conversations are closed, open ones are mostly recent, and each
+condition has frequent and rare values. Messages, words and other rows that these tests do not read are omitted.
 """
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ import asyncpg
 
 _TABLES = ("conversations", "bookings", "conversation_bookings", "participants", "inquiries")
 
-# `dice(n, k)` is an even number from 0 to 1 for the row n and the question k: the same in every run.
+# `dice(n, k)` is a uniform number from 0 to 1 for the row n and the purpose k, the same in every run.
 _FILL = """
 CREATE FUNCTION dice(n bigint, k integer) RETURNS double precision IMMUTABLE PARALLEL SAFE LANGUAGE sql RETURN
     (hashint8extended(n, k) & 2147483647) / 2147483648.0;
@@ -76,9 +75,9 @@ DROP FUNCTION dice;
 
 
 async def fill(connection: asyncpg.Connection, conversations: int) -> None:
-    """Give account 1 so many conversations, and account 2 a tenth as many, in an empty database.
+    """Store that many conversations in account 1 and a tenth of them in account 2, in an empty database.
 
-    Takes two minutes for a million. Leaves the connection without the checks of foreign keys.
+    Takes two minutes for a million. Afterwards the connection does not check foreign keys.
     """
     indexes = await connection.fetch(
         """
@@ -88,12 +87,12 @@ async def fill(connection: asyncpg.Connection, conversations: int) -> None:
         _TABLES,
     )
     for index in indexes:
-        # An index is made in less time than it takes to add to it row by row.
+        # Building an index takes less time than adding rows to it.
         await connection.execute(f"DROP INDEX {index['name']}")
-    # Keys are not checked: not all rows are there that are referred to.
+    # Foreign keys are not checked, because some referenced rows are missing.
     await connection.execute("SET session_replication_role = replica; SET maintenance_work_mem = '512MB'")
     await connection.execute(_FILL.replace(":conversations", str(conversations)))
     for index in indexes:
         await connection.execute(index["indexdef"])
-    # So that it is known what the columns hold, and which pages every transaction sees.
+    # Updates the statistics and the visibility map.
     await connection.execute("VACUUM (ANALYZE)")

@@ -1,4 +1,4 @@
-"""Requests that name their document by an identifier, and documents to name."""
+"""Requests with identifiers of documents, and such documents."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ OTHER = "query Other { other: __typename }"
 
 
 def digest(text: str) -> str:
-    """The SHA-256 of a text as a manifest has it."""
+    """The SHA-256 of a text, as in manifests."""
     return sha256(text.encode()).hexdigest()
 
 
 def known_as(text: str) -> str:
-    """The identifier of the specification's draft."""
+    """The identifier in the form of the specification's draft."""
     return f"sha256:{digest(text)}"
 
 
 def automatic(text: str) -> dict[str, Any]:
-    """The extensions of Apollo's clients."""
+    """The `extensions` that Apollo's clients send."""
     return {"persistedQuery": {"version": 1, "sha256Hash": digest(text)}}
 
 
 async def get(client: Client, headers: dict[str, str] | None = None, **parameters: Any) -> httpx.Response:
-    """The response to a GET with parameters, JSON where they are objects."""
+    """The response to a GET with parameters; objects are sent as JSON."""
     texts = {name: value if isinstance(value, str) else json.dumps(value) for name, value in parameters.items()}
     return await send(client, method="GET", path=f"/graphql?{httpx.QueryParams(texts)}", **headers or {})
 

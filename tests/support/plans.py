@@ -1,4 +1,4 @@
-"""The plans that PostgreSQL makes for the statements that ran."""
+"""PostgreSQL's plans for recorded statements."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ Plan = dict[str, Any]
 
 
 class Ran:
-    """The statements that snapshots ran, with their values."""
+    """The statements of snapshots, with their values."""
 
     def __init__(self) -> None:
         self.statements: list[tuple[str, Sequence[Any]]] = []
 
     def take(self) -> list[tuple[str, Sequence[Any]]]:
-        """What ran, forgetting it."""
+        """Return and forget the recorded statements."""
         taken, self.statements = self.statements, []
         return taken
 
 
 def hear(monkeypatch: pytest.MonkeyPatch) -> Ran:
-    """Everything read from now on."""
+    """Record all statements from now on."""
     kept = Ran()
     fetch = Snapshot.fetch
 
@@ -46,7 +46,7 @@ def hear(monkeypatch: pytest.MonkeyPatch) -> Ran:
 async def explain(
     connection: asyncpg.Connection, sql: str, values: Sequence[Any], options: str = "FORMAT JSON"
 ) -> Plan:
-    """The plan of a statement with its values; with `ANALYZE` among the options, as it was carried out."""
+    """The plan of a statement with its values; with the option `ANALYZE`, including its execution."""
     (plan,) = json.loads(await connection.fetchval(f"EXPLAIN ({options}) {sql}", *values))
     top: Plan = plan["Plan"]
     return top
@@ -60,12 +60,12 @@ def steps(plan: Plan) -> Iterator[Plan]:
 
 
 def kinds(plan: Plan) -> set[str]:
-    """What the plan does."""
+    """The node types of the plan."""
     return {step["Node Type"] for step in steps(plan)}
 
 
 def index_conditions(plan: Plan, table: str) -> list[str]:
-    """What indexes of the table are searched for; nothing for a scan without an index."""
+    """The index conditions on the table; none for a scan without an index."""
     found = []
     for step in steps(plan):
         if step.get("Relation Name") == table:
@@ -75,7 +75,7 @@ def index_conditions(plan: Plan, table: str) -> list[str]:
 
 
 def rows_read(plan: Plan, table: str) -> int:
-    """How many rows of the table a plan that was carried out went through."""
+    """The number of rows of the table that an executed plan read."""
     return sum(
         int((step["Actual Rows"] + step.get("Rows Removed by Filter", 0)) * step["Actual Loops"])
         for step in steps(plan)

@@ -13,21 +13,21 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import quote
 
-# Text in UTF-8 with the case rules of Unicode, sorted by code point, and one clock: as the embedded server has them.
+# As in the embedded server: UTF-8 with the case rules of Unicode, sorted by code point.
 CLUSTER = ("--username=postgres", "--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8")
 
 
 @contextmanager
 def postgresql(programs: Path) -> Iterator[str]:
-    """Run a server of its own with the `programs`; yield the DSN of its maintenance database, and delete it."""
-    # PostgreSQL refuses to run as root.
+    """Run a new server with the `programs`, yield the DSN of its maintenance database, and delete the server."""
+    # PostgreSQL does not run as root.
     account = pwd.getpwnam("nobody") if os.geteuid() == 0 else pwd.getpwuid(os.geteuid())
-    # In a folder with a short name, as a socket's address is limited.
+    # In a folder with a short name, because the length of a socket's address is limited.
     folder = Path(tempfile.mkdtemp(prefix="pg", dir="/tmp"))
     os.chown(folder, account.pw_uid, account.pw_gid)
 
     def call(program: str, *arguments: str) -> None:
-        # Into a file: the server inherits it, and a pipe would stay open as long as the server runs.
+        # Output goes to a file: the server inherits it, and a pipe would stay open as long as the server runs.
         with tempfile.TemporaryFile() as output:
             done = subprocess.run(  # noqa: S603
                 [programs / program, "-D", folder / "data", *arguments],

@@ -1,4 +1,4 @@
-"""`inbox serve` in processes of its own, for tests that kill and stop it, and a client that retries."""
+"""`inbox serve` in separate processes, for tests that kill and stop it, and a client that retries."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from tests.support.client import SECRET, make_settings
 from tests.support.command import spawn
 from tests.support.factories import store, store_account
 
-# Several, as writes of the same conversation wait for each other.
+# Several, because writes of the same conversation wait for each other.
 CONVERSATIONS = [encode_id(t.Conversation, 1, id_) for id_ in range(1, 26)]
 SEND = """mutation ($key: String!, $text: String!, $there: ID!) {
   createMessage(input: {conversationId: $there, content: $text, idempotencyKey: $key}) {
@@ -38,7 +38,7 @@ READ_DATA = {"conversation": {"subject": "Keys", "messages": {"nodes": [{"conten
 
 
 async def prepare(dsn: str) -> None:
-    """Let the migrated database hold an account with conversations, the first of which has a message."""
+    """Store an account with conversations, the first of which has a message."""
     connection = await asyncpg.connect(dsn)
     await store_account(connection)
     for id_ in range(1, len(CONVERSATIONS) + 1):
@@ -50,7 +50,7 @@ async def prepare(dsn: str) -> None:
 
 
 async def written(dsn: str) -> list[tuple[int, str]]:
-    """Id and content of every message that was written through the API."""
+    """Id and content of all messages that were written through the API."""
     connection = await asyncpg.connect(dsn)
     rows = await connection.fetch("SELECT id, content FROM messages WHERE id > 1 ORDER BY id")
     await connection.close()
@@ -67,7 +67,7 @@ class Served:
     token: str
 
     def workers(self) -> list[int]:
-        """The ids of the processes that answer, where there are several."""
+        """The ids of the worker processes, if there are several."""
         children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
         return [int(pid) for pid in children if b"spawn_main" in command_line(pid)]
 
@@ -75,31 +75,31 @@ class Served:
     async def client(self) -> AsyncIterator[Insistent]:
         """A client."""
         headers = {"Authorization": f"Bearer {self.token}", "Accept": "application/graphql-response+json"}
-        # Without certificates, which nothing here needs, a client is made in no time.
+        # Without certificates, which are not needed, because loading them is slow.
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         async with httpx.AsyncClient(base_url=self.url, headers=headers, verify=context, timeout=30) as http:
             yield Insistent(http)
 
     @asynccontextmanager
     async def clients(self, number: int) -> AsyncIterator[list[Insistent]]:
-        """So many clients. One that had as many connections would itself be what is slow."""
+        """Several clients, because one with as many connections would be the bottleneck."""
         async with AsyncExitStack() as stack:
             yield [await stack.enter_async_context(self.client()) for _ in range(number)]
 
 
 @dataclass
 class Insistent:
-    """Retries while answers are `SERVICE_UNAVAILABLE`, and counts the reasons."""
+    """Retries while responses are `SERVICE_UNAVAILABLE`, and counts the reasons."""
 
     http: httpx.AsyncClient
     again: Counter[str] = field(default_factory=Counter)
 
     async def post(self, document: str, **variables: Any) -> httpx.Response:
-        """The answer to one request. Raises httpx.TransportError where there is none."""
+        """The response to one request. Raises httpx.TransportError without one."""
         return await self.http.post("/graphql", json={"query": document, "variables": variables})
 
     async def data(self, document: str, **variables: Any) -> Any:
-        """The data of the first answer without errors. Fails on errors that do not ask for trying again."""
+        """The data of the first response without errors. Fails on errors that cannot be retried."""
         while True:
             try:
                 response = await self.post(document, **variables)
@@ -116,7 +116,7 @@ class Insistent:
             await asyncio.sleep(0.02)
 
     async def send(self, key: str) -> tuple[int, str]:
-        """Id and content of the message that is written under a key. Its content is the key."""
+        """Write a message with a key, which is also its content; return its id and content."""
         there = CONVERSATIONS[crc32(key.encode()) % len(CONVERSATIONS)]
         payload = (await self.data(SEND, key=key, text=key, there=there))["createMessage"]
         assert payload["userErrors"] == []
@@ -125,7 +125,7 @@ class Insistent:
 
 
 def command_line(pid: str) -> bytes:
-    """The arguments of a process; nothing where it ended after it was listed."""
+    """The arguments of a process; empty if it has ended meanwhile."""
     try:
         return Path(f"/proc/{pid}/cmdline").read_bytes()
     except (FileNotFoundError, ProcessLookupError):
@@ -134,7 +134,7 @@ def command_line(pid: str) -> bytes:
 
 @contextmanager
 def serving_processes(dsn: str, folder: Path, *options: str, **environment: str) -> Iterator[Served]:
-    """`inbox serve` on a free port, killed at the end where it has not stopped."""
+    """`inbox serve` on a free port, killed at the end if it still runs."""
     variables = {"DATABASE_URL": dsn, "INBOX_JWT_SECRET": SECRET, "INBOX_RATE_LIMIT": "0"} | environment
     process = spawn("serve", "--port", "0", *options, folder=folder, **variables)
     lines: list[str] = []

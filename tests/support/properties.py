@@ -1,4 +1,4 @@
-"""How properties are checked: with examples that are the same in every run, within the time that a suite has."""
+"""Settings for property tests: the same examples in every run, in limited numbers."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, settings
 
 
 def examples(count: int) -> Callable[[Any], Any]:
-    """So many examples. The test's fixtures are made once for all of them."""
+    """The number of examples. The test's fixtures are made once for all of them."""
     return settings(
         max_examples=count,
         deadline=None,

@@ -1,4 +1,4 @@
-"""Replies and what belongs to them, for tests: what is sent, what comes back, and what changed."""
+"""Sends replies for tests, and reads their payloads and the changed rows."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ async def prepare(shared: World, monkeypatch: pytest.MonkeyPatch) -> asyncpg.Con
     """Store two accounts with derived columns, and stop the clock. Returns a connection to them."""
     monkeypatch.setattr("db.queries.writing.now", lambda: NOW)
     await shared.fill(1, 2)
-    # The host's messages need a channel, as a guest takes part.
+    # Messages of the host need a channel, because a guest is a participant.
     await shared.connection.execute("UPDATE conversations SET default_channel = 'EMAIL'")
     await derive_all(shared.connection)
     shared.client.statements.take()
@@ -67,14 +67,14 @@ async def mark(client: Client, **input: Any) -> dict[str, Any]:
 
 
 async def arrange(connection: asyncpg.Connection[Any], **columns: Any) -> None:
-    """Let the conversation be so."""
+    """Set columns of the conversation."""
     for column, value in columns.items():
         await connection.execute(f"UPDATE conversations SET {column} = $1 WHERE id = $2", value, CONVERSATION)  # noqa: S608
     await derive_all(connection)
 
 
 async def changed(connection: asyncpg.Connection[Any], before: world.Dump) -> dict[str, Any]:
-    """What changed: of known rows, their new columns; of new ones, all; of what follows from every write, nothing."""
+    """The changes: new values of known rows, and all columns of new rows, without the effects of every write."""
     found: dict[str, Any] = {}
     for name, (old, new) in world.changes(before, await world.dump(connection)).items():
         known = {row["id"]: row for row in old if "id" in row}
@@ -86,7 +86,7 @@ async def changed(connection: asyncpg.Connection[Any], before: world.Dump) -> di
 
 
 def shown(moment: datetime) -> str:
-    """A moment as the API shows it."""
+    """A time in the format of the API."""
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 

@@ -1,4 +1,4 @@
-"""Requests of a test's own making, with whatever headers and body, and the answers that many tests expect."""
+"""Requests with any headers and body, and responses that many tests expect."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ TYPENAME = {"data": {"__typename": "Query"}}
 async def send(
     client: Client, body: Any = None, *, method: str = "POST", path: str = "/graphql", **headers: str | None
 ) -> httpx.Response:
-    """The response to a request of the test's own making. A header of None is not sent; `_` in a name is `-`."""
+    """The response to a request. A header of None is not sent; `_` in a name becomes `-`."""
     if isinstance(body, dict):
         body = json.dumps(body).encode()
     given = client.headers | {"content-type": JSON} | {name.replace("_", "-"): value for name, value in headers.items()}
@@ -32,5 +32,5 @@ async def send(
 
 
 def refusal(message: str, code: str = "BAD_USER_INPUT") -> dict[str, Any]:
-    """An answer without data, whose only error says this."""
+    """A response without data and with this error only."""
     return {"errors": [{"message": message, "extensions": {"code": code}}]}

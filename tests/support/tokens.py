@@ -43,7 +43,7 @@ class Clock:
 
 
 class Issuer:
-    """A JWKS URL: the keys that it publishes, what it fails with, and how often it was asked."""
+    """A JWKS URL: its keys, its error if it fails, and the number of its requests."""
 
     def __init__(self, *keys: dict[str, Any]) -> None:
         self.keys = list(keys)
@@ -52,7 +52,7 @@ class Issuer:
         self.called = threading.Event()
 
     def __call__(self, location: str) -> bytes:
-        """Answer as `fetch` of an Authenticator."""
+        """Replace `fetch` of an Authenticator."""
         assert location == URL
         self.asked += 1
         self.called.set()
@@ -75,15 +75,15 @@ def jwk(key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey, **members: Any) -> 
 
 
 def signed(changes: dict[str, Any] | None = None, key: Any = SECRET, alg: str = "HS256", kid: str | None = None) -> str:
-    """A header with CLAIMS, changed; a claim of None is left out."""
+    """A header with CLAIMS and changes; a claim of None is omitted."""
     claims = {name: value for name, value in (CLAIMS | (changes or {})).items() if value is not None}
-    # The lower layer: PyJWT's own `encode` would correct some of what is to be refused here.
+    # PyJWT's lower layer, because its `encode` would reject or change some invalid claims.
     token = jwt.PyJWS().encode(json.dumps(claims).encode(), key, alg, {} if kid is None else {"kid": kid})
     return f"Bearer {token}"
 
 
 def forged(header: dict[str, Any], key: bytes) -> str:
-    """A header whose token is signed by HMAC-SHA-256 with whatever bytes, which PyJWT would not do."""
+    """A header whose token is signed by HMAC-SHA-256 with any bytes, which PyJWT would reject."""
     parts = [base64.urlsafe_b64encode(json.dumps(part).encode()).rstrip(b"=") for part in (header, CLAIMS)]
     signature = base64.urlsafe_b64encode(hmac.digest(key, b".".join(parts), "sha256")).rstrip(b"=")
     return f"Bearer {b'.'.join([*parts, signature]).decode()}"
@@ -92,7 +92,7 @@ def forged(header: dict[str, Any], key: bytes) -> str:
 def is_cached(authenticator: Authenticator, header: str | None) -> bool:
     """Whether the header's token would be accepted without verifying it again."""
     digest = sha256((header or "").removeprefix("Bearer ").encode(errors="replace")).digest()
-    return digest in authenticator._verified  # noqa: SLF001  # no answer shows it
+    return digest in authenticator._verified  # noqa: SLF001  # no response has it
 
 
 async def refusal(authenticator: Authenticator, header: str | None) -> UnauthenticatedError:

@@ -1,4 +1,4 @@
-"""An account with a row of every table, and what all tables hold: for tests of who sees and who changes what."""
+"""An account with a row of every table, and dumps of all tables: for tests of access and changes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from db.tables import Table
 from tests.support.client import Client
 from tests.support.factories import derive_all, log_changes, store
 
-# The ids of an account's rows, the same in every account, so that only the account distinguishes them.
+# The ids of an account's rows. They are the same in every account, so that only the account distinguishes them.
 USER, HOST, OTHER_HOST, SOURCE, INTERNAL_SOURCE, CLIENT, RENTAL = 1, 1, 2, 5, 6, 7, 8
 CONVERSATION, OTHER_CONVERSATION = 10, 11
 BOOKING, OTHER_BOOKING, FREE_BOOKING = 20, 21, 22
@@ -27,18 +27,18 @@ Dump: TypeAlias = dict[str, Rows]
 
 @dataclass(frozen=True)
 class World:
-    """An application over a database that several tests use, one after the other."""
+    """An application on a database that several tests use, one after the other."""
 
     client: Client
     connection: asyncpg.Connection[Any]
 
     async def fill(self, *accounts: int) -> None:
-        """Let the database hold these accounts' rows, and nothing else."""
+        """Replace all rows of the database by those of these accounts."""
         await empty(self.connection)
         await store_application(self.connection)
         for account in accounts:
             await store_world(self.connection, account)
-        # Beyond the ids that were given by hand.
+        # Above the ids that were given explicitly.
         await self.connection.execute("SELECT setval('row_ids', 10000)")
         self.client.statements.take()
 
@@ -49,10 +49,9 @@ async def store_application(connection: asyncpg.Connection[Any]) -> None:
 
 
 async def store_world(connection: asyncpg.Connection[Any], account: int = 1, shift: int = 0) -> None:
-    """An account with rows of every table, connected to each other. Every text in them says whose they are.
+    """Store an account with rows of every table, connected to each other. Every text contains the account.
 
-    `shift` moves all ids, to give an account rows whose numbers no other account has. An account that is there gets
-    more rows.
+    `shift` is added to all ids, for rows with numbers that no other account has. An existing account gets more rows.
     """
 
     async def put(table: str, id_: int, **values: Any) -> None:
@@ -110,7 +109,7 @@ async def store_world(connection: asyncpg.Connection[Any], account: int = 1, shi
 
 
 async def _store_thread(connection: asyncpg.Connection[Any], account: int, shift: int, mark: str) -> None:
-    """A guest and a host in the conversation, a message of the one and a note of the other."""
+    """Store a guest and a host in the conversation, a message of the guest and a note of the host."""
     in_thread: dict[str, Any] = {"account_id": account, "conversation_id": CONVERSATION + shift}
     members: list[tuple[int, str, str, int]] = [
         (CLIENT_PARTICIPANT, "CLIENT", "client_id", CLIENT + shift),
@@ -133,7 +132,7 @@ async def _store_thread(connection: asyncpg.Connection[Any], account: int, shift
 
 
 def _external(mark: str, shift: int) -> dict[str, Any]:
-    """The id of the application that delivered a record: an application uses it once in an account."""
+    """The external id of a delivered record, unique per application and account."""
     return {} if shift else {"external_id": f"Keys {mark}"}
 
 
@@ -150,14 +149,14 @@ def _by_application() -> dict[str, Any]:
 
 
 async def empty(connection: asyncpg.Connection[Any]) -> None:
-    """Delete every row of every table but the epoch, which gets a value that tests know."""
+    """Delete all rows of all tables except the epoch, which gets a fixed value."""
     tables = [table.name for table in reversed(Table.metadata.sorted_tables) if table.name != "epochs"]
     await connection.execute("; ".join(f"DELETE FROM {name}" for name in tables))  # noqa: S608
     await connection.execute("UPDATE epochs SET value = $1", EPOCH)
 
 
 async def dump(connection: asyncpg.Connection[Any]) -> Dump:
-    """Every row of every table, each table in the order of its key."""
+    """All rows of all tables, each table in the order of its key."""
     return {
         table.name: [
             dict(row)
@@ -170,7 +169,7 @@ async def dump(connection: asyncpg.Connection[Any]) -> Dump:
 
 
 def changes(before: Dump, after: Dump) -> dict[str, tuple[Rows, Rows]]:
-    """The rows that are only in `before`, and those only in `after`, of each table that has any."""
+    """For each changed table, the rows that are only in `before`, and those only in `after`."""
     differing = {name: (_without(rows, after[name]), _without(after[name], rows)) for name, rows in before.items()}
     return {name: rows for name, rows in differing.items() if any(rows)}
 

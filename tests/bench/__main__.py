@@ -1,18 +1,18 @@
-"""`uv run python -m tests.bench` measures this server against what else one would build, side by side.
+"""`uv run python -m tests.bench` compares this server with alternatives.
 
-All servers answer the same documents from the same rows, each in one process, in turns:
+All servers answer the same documents from the same rows, in turns. Each is one process:
 
-server        this one, with all that production has on: the rate limiter, the log, no compression
+server        this server with the settings of production: rate limiter, log, no compression
 empty         a Starlette endpoint on the same uvicorn that does nothing, for `{__typename}` (`empty`)
-handwritten   no GraphQL at all: a route for each document, SQL and dicts by hand (`handwritten`)
-strawberry    the same schema as tutorials show it, made as fast as its kind gets (`tutorial`)
+handwritten   without GraphQL: a route for each document, SQL and dicts by hand (`handwritten`)
+strawberry    the same schema as in tutorials, with all optimisations (`tutorial`)
 mercurius     Node.js: Mercurius with graphql-jit and its own loaders (`peers/mercurius.mjs`)
 postgraphile  Node.js: PostGraphile 5 with plans of its own (`peers/postgraphile.mjs`)
 yoga          Node.js: GraphQL Yoga with dataloader (`peers/yoga.mjs`)
 
-Where two answers differ, it fails and shows no numbers. Without npm, the last three are shown as not run. `--growth`
-measures this server alone, with more rows: `--growth --accounts 1 --conversations 200000`. `--heavy` asks this server
-what a large account is asked, and shows the slowest questions with their plans: `--heavy --accounts 1
+If two responses differ, it fails without numbers. Without npm, the last three are reported as not run. `--growth`
+measures only this server, with more rows: `--growth --accounts 1 --conversations 200000`. `--heavy` sends the queries
+of a large account's inbox to this server, and prints the slowest ones with their plans: `--heavy --accounts 1
 --conversations 300000`.
 
     contender  the servers           node      Node.js and its packages    process  starting them
@@ -73,12 +73,12 @@ def main(  # noqa: PLR0913  # each is an option of the command
     peers: Annotated[Path, typer.Option(help="Folder of Node.js and its packages.")] = Path(".cache/peers"),
     database: Annotated[str | None, typer.Option(help="A PostgreSQL to fill and use instead, as a DSN.")] = None,
 ) -> None:
-    """Measure this server against others."""
+    """Compare this server with others."""
     names = _chosen(documents, DOCUMENTS)
     chosen = _chosen(servers, NAMES)
     if "wide" in names and accounts == 1 and not growth and not heavy:
         raise typer.BadParameter("`wide` reads the second account")
-    # Where the output is a file, it is as wide as the tables are.
+    # In a file, the output is as wide as the tables.
     console = Console(width=None if sys.stdout.isatty() else 160)
     plan = Plan(rounds, seconds, clients=(clients, ALONE))
     status = Console(stderr=True).status("Preparing the database")

@@ -1,7 +1,7 @@
-"""The chart of the measured numbers, to scale within a document, with the machine they were measured on.
+"""A chart of the measured numbers, to scale for each document, with a description of the machine.
 
-A bar for each server and document. Its length is its requests/s relative to the hand-written server's, or where there
-is none, to this server's. Plain SVG, readable on a light and on a dark page.
+It has a bar for each server and document, whose length is the requests/s relative to the handwritten server's or,
+without it, to this server's. Plain SVG, readable on light and dark pages.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _STEP = 20
 _GAP = 14
 _TOP = 50
 _LINE = 15
-# So many names with their versions fit in a line.
+# The most names with versions in a line.
 _PACKAGES = 7
 
 _STYLE = """

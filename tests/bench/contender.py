@@ -1,4 +1,4 @@
-"""The servers that are compared: how each is started, and which documents it answers."""
+"""The compared servers: the command that starts each, and the documents that it answers."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.bench.node import NodePackages
 SERVER, EMPTY, HANDWRITTEN, STRAWBERRY = "server", "empty", "handwritten", "strawberry"
 MERCURIUS, POSTGRAPHILE, YOGA = "mercurius", "postgraphile", "yoga"
 
-# `wide` comes last: it takes by far the longest.
+# `wide` is last, because it takes by far the longest.
 DOCUMENTS = ("typename", "one", "list", "nested", "mutation", "wide")
 
 
@@ -31,7 +31,7 @@ class Contender:
         return self.program.endswith(".mjs")
 
 
-# In the order of tables and charts. The first one is measured against the others.
+# In the order of tables and charts. The first one is compared with the others.
 CONTENDERS = (
     Contender(SERVER, "this server", "gql.app:create_configured_app"),
     Contender(EMPTY, "empty Starlette endpoint", "tests.bench.empty:create_app", ("typename",)),
@@ -74,7 +74,7 @@ class Field:
 
 
 def assemble(names: Iterable[str], node: NodePackages | str) -> Field:
-    """The contenders of these names. `node` is a reason where those that need Node.js cannot run."""
+    """The contenders with these names. `node` is a reason if those that need Node.js cannot run."""
     wanted = [contender for contender in CONTENDERS if contender.name in set(names)]
     if isinstance(node, NodePackages):
         return Field({contender.name: contender for contender in wanted}, node)

@@ -1,4 +1,4 @@
-"""CPU time and memory of processes, as Linux counts them. None on other systems."""
+"""CPU time and memory of processes on Linux; None on other systems."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ def cpu_seconds(pid: int) -> float | None:
 
 
 def cpu_seconds_of_family(pid: int | None) -> float | None:
-    """The CPU time of a process and all its children so far, those that have ended included."""
+    """The CPU time of a process and all its children so far, including ended ones."""
     if pid is None:
         return None
     ticks = sum(map(int, _stat(pid)[_WITH_WAITED]))
     for path in Path("/proc").iterdir():
-        # A process can end while it is looked at; it is counted among those that were waited for the next time.
+        # A process can end during the measurement; next time it is counted with the ended children.
         with suppress(ProcessLookupError):
             child = _stat(int(path.name)) if path.name.isdigit() else None
             if child is not None and child[_PARENT] == str(pid):
@@ -49,11 +49,12 @@ def peak_mb(pid: int) -> float | None:
 
 
 async def find_postmaster(dsn: str) -> int | None:
-    """The process whose children are PostgreSQL's, where PostgreSQL runs on this machine."""
+    """PostgreSQL's main process, if it runs on this machine."""
     connection = await asyncpg.connect(dsn)
     try:
         backend = await connection.fetchval("SELECT pg_backend_pid()")
-        # On another machine, or in a container, the number is that of some other process here, or of none.
+        # If PostgreSQL runs on another machine or in a container, the id may be that of another process here, or of
+        # none.
         return int(_stat(backend)[_PARENT]) if "postgres" in _name(backend) else None
     except ProcessLookupError:
         return None
@@ -73,5 +74,5 @@ def _name(pid: int) -> str:
 
 
 def _stat(pid: int) -> list[str]:
-    """What follows the program's name, which is in parentheses and may hold anything. Raises ProcessLookupError."""
+    """The fields after the program's name, which may contain any text. Raises ProcessLookupError."""
     return _read_stat(pid).rpartition(")")[2].split()

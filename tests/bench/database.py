@@ -1,7 +1,7 @@
-"""The database that all servers read: the seed's rows, as many as asked for.
+"""The database of all servers: a seed of the requested size.
 
-It is made once for each size and used again. Nothing is added to a database that has accounts already, except for the
-messages that make the threads of the document `wide` long; nothing is deleted.
+It is made once for each size and used again. A database that has accounts already only gets messages that make the
+threads of the document `wide` long; nothing is deleted.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ from gql.cli.seeding import fill
 
 LONG_THREADS = 100
 LONG_THREAD = 100
-# Of the account that `wide` does not read, threads stay as long as the seed made them.
+# In the account that `wide` does not read, threads are as long as in the seed.
 ACCOUNT = 1
 WIDE_ACCOUNT = 2
 
-# It is the servers that are compared, so that none of them should wait for the disk. The work of a COMMIT is the same.
+# Servers are compared, not disks, so none should wait for the disk. The work of a COMMIT is the same.
 _SETTINGS = ("synchronous_commit = off",)
 
-# The account's own sentences, said again in the minutes before a thread began: what is last in it stays the last. It
-# adds only what is missing, so that it can run twice.
+# Copies of the account's own messages, sent in the minutes before a thread began, so that its last message stays the
+# same. Only missing ones are added, so that it can run twice.
 _LENGTHEN = """
 WITH said AS (
     SELECT array_agg(content) AS contents
@@ -59,7 +59,7 @@ CROSS JOIN LATERAL (SELECT opening.sent_at - earlier * interval '1 minute') AS t
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """How much is in a database."""
+    """The size of a database."""
 
     accounts: int
     conversations: int
@@ -72,9 +72,9 @@ class Size:
 
 @contextmanager
 def prepared(data: Path, dsn: str | None, size: Size) -> Iterator[str]:
-    """The DSN of a database of `size`: `dsn` where it is given, else of the embedded server in the folder `data`.
+    """The DSN of a database of `size`: `dsn` if given, else one in the embedded server in the folder `data`.
 
-    `dsn` must name a database that the benchmark may migrate, fill where it has no account, and write to.
+    `dsn` must be a database that the benchmark may migrate, fill if it has no account, and write to.
     """
     if dsn is not None:
         _prepare(dsn, size)

@@ -1,7 +1,7 @@
-"""How time grows: linearly with the rows that are asked for, and not with the rows of the table.
+"""Shows that time grows linearly with the requested rows, and not with the rows of the table.
 
-This server alone, one connection: pages of 10 conversations against those of 100 that begin at the same places, and the
-first page against the one after 100,000 conversations. The two take turns request by request, so that what slows the
+It measures only this server, on one connection: pages of 10 conversations and pages of 100 from the same positions, and
+the first page and the one after 100,000 conversations. The two alternate request by request, so that other load on the
 machine slows both. Throughput is not measured.
 """
 
@@ -33,7 +33,7 @@ _STARTS = 10
 
 @dataclass(frozen=True, slots=True)
 class Growth:
-    """How much longer one page takes than another, and how much longer it may."""
+    """The ratio of the times of two pages, and the limit of that ratio."""
 
     document: str
     what: str
@@ -47,9 +47,9 @@ class Growth:
 
 
 def measure_growth(dsn: str, conversations: int, plan: Plan, progress: Callable[[str], None]) -> list[Growth]:
-    """Both comparisons. The deep page is halfway where there are too few conversations."""
+    """Both comparisons. With too few conversations, the deep page is in the middle."""
     depth = min(DEPTH, conversations // 2)
-    # Small and large pages begin at the same places, none of them at the top, where threads have only begun.
+    # Small and large pages begin at the same positions, none of them at the top, where threads are still short.
     *starts, deep = asyncio.run(_cursors(dsn, [depth * number // _STARTS for number in range(1, _STARTS + 1)]))
     few, many = ([{"first": size, "after": start} for start in starts] for size in (_FEW, _MANY))
     by_rows = f"{_MANY} : {_FEW} conversations", few, many, MOST_BY_ROWS
@@ -74,10 +74,10 @@ def _requests(document: str, variables: Sequence[Mapping[str, Any]]) -> list[byt
 
 
 def _times(client: ProcessPoolExecutor, port: int, sizes: tuple[list[bytes], list[bytes]], plan: Plan) -> float:
-    """How many times as long the second kind of request takes as the first."""
+    """The time of the second kind of request, as a multiple of the first."""
     alternating = [request for pair in zip(*sizes, strict=True) for request in pair]
     load = Load(port, alternating, seconds=2 * plan.seconds, connections=1)
-    # A single connection has its answers in the order of its requests.
+    # Responses on one connection are in the order of the requests.
     latencies = client.submit(run, load).result().latencies
     return statistics.median(latencies[1::2]) / statistics.median(latencies[::2])
 

@@ -1,7 +1,7 @@
-"""No GraphQL: a Starlette route for each of four documents, with asyncpg, dicts and orjson, written by hand.
+"""Without GraphQL: a Starlette route for each of four documents, with asyncpg, dicts and orjson.
 
-What is selected is fixed here, and a route takes only the variables of its document. There is no mutation. A request
-uses one connection of the pool; tokens are verified and remembered as the server does.
+The selections are fixed, and a route has only the variables of its document. There is no mutation. A request uses one
+connection of the pool; tokens are verified and cached as in the server.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ _WIDE = 100
 
 
 def create_app() -> Starlette:
-    """The application of the environment's settings."""
+    """The application, configured by the environment."""
     settings = Settings()
     authenticator = Authenticator(settings)
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        # Connections have nothing to reset: no request opens a transaction or sets anything.
+        # Connections need no reset, because no request opens a transaction or changes a setting.
         async with asyncpg.create_pool(
             settings.database_url, max_size=settings.pool_size, min_size=settings.pool_size, reset=_no_reset
         ) as app.state.pool:
@@ -118,7 +118,7 @@ async def read_wide(connection: Any, account: int, query: Any) -> Any:
 
 
 async def read_nested(connection: Any, account: int, query: Any) -> Any:
-    """A page of conversations with all that surrounds them."""
+    """A page of conversations with all related rows."""
     conversations = await _page(connection, sql.NESTED, account, query)
     ids = [row["id"] for row in conversations]
     bookings = await _bookings(connection, account, ids)
@@ -126,7 +126,7 @@ async def read_nested(connection: Any, account: int, query: Any) -> Any:
     participants = await connection.fetch(sql.PARTICIPANTS, account, ids)
     messages = await connection.fetch(sql.LAST_MESSAGES, account, ids)
     senders = await connection.fetch(sql.SENDERS, account, list({row["sender_id"] for row in messages}))
-    # Whoever stands in several places is read once.
+    # A person who occurs several times is read once.
     people = (*participants, *senders)
     hosts = await _hosts(
         connection, account, {row["assignee_id"] for row in conversations} | {row["host_id"] for row in people}
@@ -283,10 +283,10 @@ def _grouped(pairs: Iterable[tuple[int, Any]]) -> dict[int, list[Any]]:
 
 
 def _id(name: str, account: int, id_: int) -> str:
-    # These bytes never become a + or a /, the two characters in which base64 and its form for URLs differ.
+    # These bytes never encode to + or /, the two characters in which base64 and its URL form differ.
     return binascii.b2a_base64(f"{name}:{account}:{id_}".encode(), newline=False).rstrip(b"=").decode()
 
 
 def _moment(value: datetime | None) -> str | None:
-    # asyncpg's moments are in UTC.
+    # asyncpg returns times in UTC.
     return None if value is None else value.isoformat(timespec="milliseconds")[:-6] + "Z"

@@ -1,18 +1,18 @@
-"""The SQL of `handwritten`: one statement for each relation, only the columns that are shown.
+"""The SQL of `handwritten`: one statement for each relation, with only the returned columns.
 
-Each is prepared once per connection by asyncpg, as its text never changes. The first parameter is the account.
+asyncpg prepares each once per connection, because its text never changes. The first parameter is the account.
 """
 
 from __future__ import annotations
 
-# As the index has it, or each page would sort all conversations.
+# The expression of the index; otherwise each page would sort all conversations.
 _NEWEST_FIRST = "CASE WHEN last_message_at IS NULL THEN '-infinity'::timestamptz ELSE last_message_at END"
 
 _AFTER = f"AND ({_NEWEST_FIRST}, id) < (coalesce($3, '-infinity'::timestamptz), $4)"
 
 
 def _pages(columns: str) -> tuple[str, str]:
-    """Conversations, the newest message first: so many ($2) from the start, or after the position ($3, $4)."""
+    """Conversations, the newest message first: `$2` of them, from the start or after the position (`$3`, `$4`)."""
     start = f"SELECT {columns} FROM conversations WHERE account_id = $1"  # noqa: S608  # constants only
     end = f"ORDER BY {_NEWEST_FIRST} DESC, id DESC LIMIT $2"
     return f"{start} {end}", f"{start} {_AFTER} {end}"
@@ -33,7 +33,7 @@ SELECT id, member_type, read_at, created_at, client_id, host_id FROM participant
 WHERE account_id = $1 AND id = ANY($2)
 """
 
-# Of each conversation in the order of $2, at most so many.
+# The first rows of each conversation, in the order of the array `$2`.
 BOOKINGS = """
 SELECT conversation.id, b.* FROM unnest($2::bigint[]) conversation (id) CROSS JOIN LATERAL (
     SELECT b.id, reference, status, start_at, end_at, final_price
@@ -54,7 +54,7 @@ SELECT conversation.id, p.* FROM unnest($2::bigint[]) conversation (id) CROSS JO
     WHERE p.account_id = $1 AND p.conversation_id = conversation.id ORDER BY p.id LIMIT 20
 ) p
 """
-# The newest first: to be turned around.
+# The newest first; the caller reverses them.
 LAST_MESSAGES = """
 SELECT conversation.id, m.* FROM unnest($2::bigint[]) conversation (id) CROSS JOIN LATERAL (
     SELECT m.id, content, visibility, sent_at, sender_id FROM messages m

@@ -1,9 +1,8 @@
-"""Claim: no question that an inbox is asked takes long in a large account.
+"""Claim: no query of an inbox takes long in a large account.
 
-The questions are those of `heavy.json`, asked of this server in this process: each filter with each order in both
-directions, the first page and the one after it, and its `totalCount`; the order RELEVANCE only where there is a search;
-then the counts and a whole screen. A question's time is that of its whole answer, the least of several attempts,
-because other work on the machine can only add to it.
+The queries of `heavy.json` run on this server in this process: each filter with each order in both directions, the
+first page and the next one, and its `totalCount`; the order RELEVANCE only with a search; then the counts and a whole
+screen. The time of a query is the least of several attempts, because other load on the machine can only add to it.
 """
 
 from __future__ import annotations
@@ -32,10 +31,10 @@ from tests.bench.database import ACCOUNT
 from tests.bench.measure import SECRET, token_of
 from tests.support.plans import Ran, hear
 
-# The milliseconds that the slowest question may take with up to so many conversations in the account.
+# The limit in milliseconds of the slowest query, by the number of conversations in the account.
 LIMITS_MS: Mapping[int, float] = {300_000: 300, 1_000_000: 500}
 WORST = 10
-# A question that is answered within so many milliseconds at the first attempt is not asked again.
+# A query that takes less than these milliseconds at the first attempt is not repeated.
 _QUICK_MS = 40.0
 
 _QUESTIONS = Path(__file__).with_name("heavy.json")
@@ -69,7 +68,7 @@ def _by_frequency(column: str, *, rarest_first: bool = False) -> str:
     return f"{rows} GROUP BY 1 ORDER BY count(*) {'ASC' if rarest_first else 'DESC'}, 1"
 
 
-# The rows that '$…' in `heavy.json` stands for: a query of ids, or of values where there is no table.
+# The values of '$…' in `heavy.json`: a table and a query of ids, or no table and a query of values.
 _ROWS: Mapping[str, tuple[type[t.Table] | None, str]] = {
     "conversation": (t.Conversation, "SELECT id FROM conversations WHERE account_id = $1 ORDER BY id * 7919 % 100003"),
     "host": (t.Host, _by_frequency("assignee_id")),
@@ -93,7 +92,7 @@ _MOMENTS: Mapping[str, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A document to ask, with its variables; `after_first` are those of the page after the first one."""
+    """A document with its variables; `after_first` are those of the second page."""
 
     filter: str
     order: str
@@ -104,7 +103,7 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """How long a question took, and how PostgreSQL carried out what it ran for it; the plans of the worst only."""
+    """The time of a query, and PostgreSQL's plans of its statements, for the slowest queries only."""
 
     question: Question
     ms: float
@@ -114,17 +113,17 @@ class Answered:
 def measure_heavy(
     dsn: str, attempts: int, progress: Callable[[str], None], *, only: str | None = None
 ) -> list[Answered]:
-    """All questions, the slowest first; of those whose filter is called `only`, where that is given."""
+    """All queries, the slowest first; with `only`, those of that filter."""
     return asyncio.run(_measure(dsn, attempts, progress, only))
 
 
 def limit_ms(conversations: int) -> float:
-    """The milliseconds that a question may take in an account of so many conversations."""
+    """The limit in milliseconds of a query in an account with that many conversations."""
     return next((limit for most, limit in LIMITS_MS.items() if conversations <= most), max(LIMITS_MS.values()))
 
 
 def heavy_as_json(found: list[Answered], conversations: int, machine: Mapping[str, Any]) -> dict[str, Any]:
-    """The slowest questions, and how many were asked."""
+    """The slowest queries, and their total number."""
     return {
         "slow": [
             {"filter": each.question.filter, "order": each.question.order, "ms": round(each.ms, 1)}
@@ -139,7 +138,7 @@ def heavy_as_json(found: list[Answered], conversations: int, machine: Mapping[st
 
 
 def heavy_text(found: list[Answered], conversations: int) -> str:
-    """The slowest questions with their plans."""
+    """The slowest queries with their plans."""
     limit = limit_ms(conversations)
     lines = [f"{len(found):,} questions, {sum(each.ms > limit for each in found)} of them over {limit:g} ms"]
     for each in found[:WORST]:
@@ -148,7 +147,7 @@ def heavy_text(found: list[Answered], conversations: int) -> str:
 
 
 async def _measure(dsn: str, attempts: int, progress: Callable[[str], None], only: str | None) -> list[Answered]:
-    # Its connections plan as those of the server do.
+    # Its connections have the settings of the server's.
     database = Database(dsn, pool_size=1)
     await database.start()
     found: list[tuple[Answered, list[tuple[str, Any]]]] = []
@@ -175,7 +174,7 @@ async def _asking(dsn: str) -> AsyncIterator[Callable[..., Any]]:
     """A function that sends a document with its variables to an application in this process, and returns the data."""
     settings = Settings(database_url=dsn, jwt_secret=SECRET, rate_limit=0, operation_timeout=60)
     app = create_app(settings)
-    # A line for each request would hide the results.
+    # Log lines of requests would hide the results.
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
     headers = {"Authorization": f"Bearer {token_of(ACCOUNT)}", "Content-Type": "application/json"}
 
@@ -194,14 +193,14 @@ async def _asking(dsn: str) -> AsyncIterator[Callable[..., Any]]:
 
 
 async def _time(ask: Callable[..., Any], question: Question, ran: Ran, attempts: int) -> float | None:
-    """The least milliseconds of several attempts; None where there is no such page. `ran` is left with one attempt."""
+    """The least milliseconds of several attempts; None if there is no such page. `ran` has the last attempt."""
     variables = dict(question.variables)
     if question.after_first:
         info = (await ask(question.document, variables))["conversations"]["pageInfo"]
         if not info["hasNextPage"]:
             return None
         variables["after"] = info["endCursor"]
-    # What is planned and compiled once for all is not part of what each question costs.
+    # Planning and compiling happen once and are not part of a query's time.
     await ask(question.document, variables)
     least = float("inf")
     for _ in range(attempts):
@@ -246,7 +245,7 @@ def _pages(name: str, filter_: Any, order: str) -> Iterator[Question]:
 
 
 async def _filled(connection: Any, written: Any) -> Any:
-    """A filter of `heavy.json` with the account's rows and moments in place of '$…'."""
+    """A filter of `heavy.json` with the account's rows and times in place of '$…'."""
     if isinstance(written, dict):
         return {key: await _filled(connection, value) for key, value in written.items()}
     if isinstance(written, list):

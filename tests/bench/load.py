@@ -1,9 +1,8 @@
-"""The client: a closed loop over kept-alive connections, in a process of its own.
+"""The client: a closed loop over kept-alive connections, in a separate process.
 
-A connection sends its next request when it has its answer. Requests are encoded before the clock starts, and only the
-length and the first bytes of an answer are looked at, as the client shares the machine with the servers; its own CPU
-time is measured too. An answer that is not `200` with `data` first ends the run; whether the data are right is compared
-in `workload`, not per request.
+A connection sends its next request after a response. Requests are encoded before the clock starts, and only the length
+and the first bytes of a response are checked, because the client shares the machine with the servers; its CPU time is
+measured too. A response other than `200` with `data` first ends the run; `workload` compares the data.
 """
 
 from __future__ import annotations
@@ -23,14 +22,14 @@ _DATA = b'{"data":'
 
 
 class LoadError(RuntimeError):
-    """A server answered with something else than data, or closed the connection."""
+    """A server responded without data, or closed the connection."""
 
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What to send to a port of this machine: `requests` in turn, from the one at `start`, over so many connections.
+    """The load on a port of this machine: `requests` in turn, beginning with index `start`, on several connections.
 
-    It lasts `seconds`, and longer where fewer than `at_least` requests were sent by then.
+    It lasts `seconds`, or until `at_least` requests were sent.
     """
 
     port: int
@@ -43,7 +42,7 @@ class Load:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What one load measured, in seconds. `latencies` are in the order of answers; `cpu` is the client's own."""
+    """The measurements of one load, in seconds. `latencies` are in the order of responses; `cpu` is the client's."""
 
     elapsed: float
     latencies: list[float]
@@ -51,7 +50,7 @@ class Outcome:
 
 
 def run(load: Load) -> Outcome:
-    """Put the load on a server. Raises LoadError."""
+    """Send the load to a server. Raises LoadError."""
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(_run(load))
 
@@ -67,7 +66,7 @@ async def _run(load: Load) -> Outcome:
     for sender in senders:
         sender.send()
     try:
-        # The first failure ends it all.
+        # The first failure ends the load.
         await asyncio.gather(*(sender.done for sender in senders))
     finally:
         for sender in senders:
@@ -76,7 +75,7 @@ async def _run(load: Load) -> Outcome:
 
 
 class _Turn:
-    """Whose turn is next: hands out requests until the time is over."""
+    """Distributes requests to connections until the time is over."""
 
     def __init__(self, load: Load) -> None:
         self._load = load
@@ -91,7 +90,7 @@ class _Turn:
         return now
 
     def take(self, now: float) -> bytes | None:
-        """The next request, none when enough was sent."""
+        """The next request, or None when enough were sent."""
         if now >= self._deadline and self._sent >= self._load.at_least:
             return None
         place = (self._load.start + self._sent) % len(self._load.requests)
@@ -100,7 +99,7 @@ class _Turn:
 
 
 class _Sender(asyncio.Protocol):
-    """One connection: a request, its answer, the next request."""
+    """One connection, which sends one request after the other."""
 
     def __init__(self, turn: _Turn) -> None:
         self._turn = turn
@@ -111,12 +110,12 @@ class _Sender(asyncio.Protocol):
         self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Keep the way to the server."""
-        # uvloop's are none of asyncio's classes, though they have all of their methods.
+        """Store the transport."""
+        # uvloop's transports are not subclasses of asyncio's, although they have the same methods.
         self._transport = cast("asyncio.WriteTransport", transport)
 
     def send(self) -> None:
-        """Send the next request, or be done."""
+        """Send the next request, or finish."""
         self._sent_at = time.perf_counter()
         request = self._turn.take(self._sent_at)
         if request is None:
@@ -129,13 +128,13 @@ class _Sender(asyncio.Protocol):
         self._transport.abort()
 
     def data_received(self, data: bytes) -> None:
-        """Count off the answer; the body is not kept."""
+        """Count the bytes of the response; the body is not stored."""
         if self._missing:
             self._missing -= len(data)
         else:
             self._head += data
             head, end, body = self._head.partition(_HEAD_END)
-            # With the first bytes of the body, so that they can be looked at.
+            # Including the first bytes of the body, which are checked.
             if not end or len(body) < len(_DATA):
                 return
             if not (head.startswith(_OK) and body.startswith(_DATA)):
@@ -148,7 +147,7 @@ class _Sender(asyncio.Protocol):
             self.send()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Whoever waits for an answer will get none."""
+        """Fail if a response was expected."""
         self._fail(f"the server closed the connection: {exc}")
 
     def _fail(self, reason: str) -> None:

@@ -1,4 +1,4 @@
-"""The machine and the versions that numbers were measured with."""
+"""Describes the machine and the versions of a measurement."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _PACKAGES = (
 
 
 def describe(dsn: str, node: Mapping[str, str]) -> dict[str, Any]:
-    """The processor, the system, and the versions of all that takes part; `node` has those of Node's packages."""
+    """The processor, the system and all versions; `node` has those of Node's packages."""
     settings = asyncio.run(_settings(dsn))
     return {
         "cpu": _processor(),

@@ -1,8 +1,8 @@
-"""Rounds of turns, and ratios within a round.
+"""Measures in rounds of turns, and computes ratios within a round.
 
-For each document every server starts anew and is warmed up; then the servers take turns, round after round, first with
-many clients and then with one. A ratio compares two turns of the same round, so that what slows the machine for a while
-slows both. Reported are the median round and the extremes.
+For each document all servers are started and warmed up; then they take turns, round after round, first with many
+clients and then with one. A ratio compares two turns of the same round, so that other load on the machine slows both.
+The median round and the extremes are reported.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ from tests.bench.workload import Case, run_compare
 
 SECRET = "a key for a benchmark on one machine"
 _POOL_SIZE = 10
-# No run spends so many nodes and seconds a minute: the limiter counts as in production, and refuses nothing.
+# More nodes and seconds per minute than any run uses: the limiter counts as in production, but rejects nothing.
 _RATE_LIMIT = 2_000_000_000
 _RATE_SECONDS = 1_000_000
-# A slow document is asked for at least this often in a turn.
+# The least number of requests in a turn, for slow documents.
 _AT_LEAST = 8
 
 MANY, ALONE = 8, 1
@@ -42,7 +42,7 @@ MANY, ALONE = 8, 1
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How long to measure: so many rounds, of so many seconds for each server and number of clients."""
+    """The number of rounds, and the seconds of each turn."""
 
     rounds: int = 5
     seconds: float = 2.0
@@ -52,7 +52,7 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """One server's turn. CPU times are per request; None where the system does not count them."""
+    """One server's turn. CPU times are per request; None if the system does not count them."""
 
     rps: float
     p50_ms: float
@@ -64,14 +64,14 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """A document on one server: its turns by number of clients, and the most memory of its process before and after."""
+    """A document on one server: its turns by number of clients, and the peak memory of its process before and after."""
 
     turns: Mapping[int, list[Turn]]
     idle_mb: float | None
     peak_mb: float | None
 
     def median(self, clients: int, pick: Callable[[Turn], float | None]) -> float | None:
-        """The median turn's number; None where there is none."""
+        """The median over the turns; None without values."""
         values = [value for value in map(pick, self.turns[clients]) if value is not None]
         return statistics.median(values) if values else None
 
@@ -91,13 +91,13 @@ class Spread:
 
 @dataclass(frozen=True, slots=True)
 class Clock:
-    """Puts loads on servers from a process of its own, and measures them and PostgreSQL meanwhile."""
+    """Sends loads to servers from a separate process, and measures the servers and PostgreSQL."""
 
     client: ProcessPoolExecutor
     postmaster: int | None
 
     def turn(self, server: ServerProcess, load: Load) -> tuple[Turn, int]:
-        """What was measured, and how many requests were sent."""
+        """The measured turn, and the number of requests."""
         before = server.cpu_seconds, cpu_seconds_of_family(self.postmaster)
         outcome = self.client.submit(run, load).result()
         after = server.cpu_seconds, cpu_seconds_of_family(self.postmaster)
@@ -124,7 +124,7 @@ class _Match:
     case: Case
     servers: Mapping[str, ServerProcess]
     sent: int = 0
-    """Mutations toggle: each request must find what the one before it left, whichever server answered it."""
+    """Mutations toggle a state: each request depends on the one before it, on whichever server."""
     requests: dict[str, list[bytes]] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -132,12 +132,12 @@ class _Match:
         self.requests = {name: self.case.requests(name, tokens) for name in self.servers}
 
     def compare(self) -> None:
-        """Raise DifferenceError where answers differ."""
+        """Raise DifferenceError if responses differ."""
         token = token_of(self.case.account, self.case.actors[0])
         run_compare(self.case, {name: server.port for name, server in self.servers.items()}, token)
 
     def turn(self, clock: Clock, name: str, clients: int, seconds: float) -> Turn:
-        """Put the load on one server."""
+        """Send the load to one server."""
         server = self.servers[name]
         load = Load(server.port, self.requests[name], self.sent, seconds, at_least=_AT_LEAST, connections=clients)
         measured, count = clock.turn(server, load)
@@ -146,7 +146,7 @@ class _Match:
 
 
 def measure(dsn: str, cases: Iterable[Case], entered: Field, plan: Plan, progress: Callable[[str], None]) -> Results:
-    """Measure each document on each server that answers it. Raises DifferenceError where answers differ."""
+    """Measure each document on each server that answers it. Raises DifferenceError if responses differ."""
     results = {}
     with _client() as client:
         clock = Clock(client, asyncio.run(find_postmaster(dsn)))
@@ -158,7 +158,7 @@ def measure(dsn: str, cases: Iterable[Case], entered: Field, plan: Plan, progres
 
 
 def compare(dsn: str, cases: Iterable[Case], entered: Field, progress: Callable[[str], None]) -> None:
-    """Compare the answers of all servers and measure nothing. Raises DifferenceError where they differ."""
+    """Compare the responses of all servers without measuring. Raises DifferenceError if they differ."""
     with _running(dsn, entered, list(entered.runnable)) as servers:
         for case in cases:
             progress(f"{case.name}: comparing answers")
@@ -179,9 +179,9 @@ def ratios(results: Mapping[str, Result], clients: int) -> dict[str, Spread]:
 
 
 def cpu_ratios(results: Mapping[str, Result], clients: int) -> dict[str, Spread]:
-    """CPU time that each other server and PostgreSQL take for a request, as multiples of the server's.
+    """The CPU time of each other server and PostgreSQL per request, as multiples of this server's.
 
-    Unlike requests/s it is hardly changed by what else runs on the machine.
+    Unlike requests/s, it hardly depends on other load on the machine.
     """
     return _compare(results, clients, lambda mine, other: _cpu(other) / (_cpu(mine) or math.nan))
 
@@ -205,7 +205,7 @@ def spread(values: Sequence[float]) -> Spread:
 
 
 def environment_of(dsn: str) -> dict[str, str]:
-    """What the servers are configured with: all that production has on."""
+    """The settings of the servers, as in production."""
     return {
         "DATABASE_URL": dsn,
         "INBOX_JWT_SECRET": SECRET,
@@ -216,7 +216,7 @@ def environment_of(dsn: str) -> dict[str, str]:
 
 
 def token_of(account: int, actor: str = "application:1") -> str:
-    """A token of an actor for a day. The first application acts in every account."""
+    """A token for an actor, valid for a day. The first application acts in every account."""
     settings = Settings(jwt_secret=SecretStr(SECRET))
     return mint(settings, account=account, subject=actor, scopes=sorted(SCOPES), expires_in=timedelta(days=1))
 

@@ -1,7 +1,7 @@
 """Node.js and the packages of the peers that run on it, installed by npm into a folder that git ignores.
 
-Without npm, or where npm cannot install, the reason is returned in place of the packages: the peers are shown as not
-run, and everything else is measured as usual.
+If npm is missing or fails, the reason is returned instead of the packages: the peers are reported as not run, and
+everything else is measured.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class NodePackages:
 
 
 def install(folder: Path) -> NodePackages | str:
-    """Node.js and the packages, installed where they are missing; or the reason why there are none."""
+    """Node.js and the packages, installed if they are missing; or the reason for a failure."""
     npm = shutil.which("npm")
     if npm is None:
         return "there is no npm"
@@ -66,7 +66,7 @@ def install(folder: Path) -> NodePackages | str:
 
 
 def _runtime(folder: Path) -> tuple[Path, dict[str, str]]:
-    """This machine's Node.js where it is new enough, else npm's; and the packages to install."""
+    """This machine's Node.js if it is new enough, else the one from npm; and the packages to install."""
     own = shutil.which("node")
     if own is not None and _major(Path(own)) >= _OLDEST:
         return Path(own), _PACKAGES

@@ -1,6 +1,6 @@
-"""Each server is one process of its own, served as production serves, on a free port of this machine.
+"""Starts and stops servers. Each is one process with the settings of production, on a free port of this machine.
 
-The processes are started and stopped here, by their id, and no others are.
+Only processes that were started here are stopped, by their ids.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from gql.settings import Settings
 from gql.web.server import listen, serve
 from tests.bench.cpu import cpu_seconds, peak_mb
 
-# Seconds for a server to start listening, and to stop. PostgreSQL may have to be waited for.
+# Seconds for a server to start listening, and to stop. PostgreSQL may have to start too.
 _PATIENCE = 30
 
 
@@ -41,7 +41,7 @@ class ServerProcess:
 
     @property
     def peak_mb(self) -> float | None:
-        """The most memory that the process has had so far."""
+        """The peak memory of the process so far."""
         return peak_mb(self.pid)
 
 
@@ -49,8 +49,8 @@ class ServerProcess:
 def running(command: Sequence[str], environment: Mapping[str, str]) -> Iterator[ServerProcess]:
     """Run a server until the block ends. Its first line of standard output is its port.
 
-    No `INBOX_…` of this process is passed on, so that runs are the same everywhere. Its log goes to a file, as a
-    production log does. Raises ServerProcessError.
+    `INBOX_…` variables of this process are not passed on, so that runs are the same everywhere. The log goes to a file,
+    as in production. Raises ServerProcessError.
     """
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("INBOX_")}
     with tempfile.TemporaryFile("w+") as log:
@@ -64,7 +64,7 @@ def running(command: Sequence[str], environment: Mapping[str, str]) -> Iterator[
                 _wait(server.port)
             except OSError as error:
                 with suppress(subprocess.TimeoutExpired):
-                    # So that its log is whole.
+                    # After it has ended, the log is complete.
                     process.wait(1)
                 log.seek(0)
                 raise ServerProcessError(f"{command[-1]} did not start:\n{log.read()[-2_000:]}") from error
@@ -77,7 +77,7 @@ def running(command: Sequence[str], environment: Mapping[str, str]) -> Iterator[
 
 
 def _wait(port: int) -> None:
-    """Until the server answers, with whatever status. Raises OSError."""
+    """Wait until the server responds, with any status. Raises OSError."""
     connection = HTTPConnection("127.0.0.1", port, timeout=_PATIENCE)
     try:
         connection.request("GET", "/")
@@ -87,7 +87,7 @@ def _wait(port: int) -> None:
 
 
 def main(factory: str) -> None:
-    """Serve `module:factory`. The port is printed first: who connects before the server is ready waits for it."""
+    """Serve `module:factory`. The port is printed first; clients that connect before the server is ready wait."""
     with listen("127.0.0.1", 0) as listener:
         sys.stdout.write(f"{listener.getsockname()[1]}\n")
         sys.stdout.flush()

@@ -1,6 +1,6 @@
 """Medians over the rounds, ratios with their extremes, and the targets: as tables and as JSON.
 
-A target that is missed is shown as missed; it fails nothing.
+A missed target is reported, but is not a failure.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ _NUMBERS = ("rps", "cpu_ms", "pg_cpu_ms", "p50_ms", "p99_ms", "client_cpu_ms")
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What was aimed at, and what was reached."""
+    """A target and the measured value."""
 
     document: str
     what: str
@@ -54,7 +54,7 @@ class Target:
 
 
 def targets(results: Results) -> list[Target]:
-    """The targets for the documents and servers that were measured."""
+    """The targets for the measured documents and servers."""
     found = []
     for document, servers in results.items():
         for name, ratio in ratios(servers, _most_clients(servers)).items():
@@ -66,7 +66,7 @@ def targets(results: Results) -> list[Target]:
 
 
 def as_json(results: Results, not_run: Mapping[str, str], machine: Mapping[str, Any]) -> dict[str, Any]:
-    """Everything, rounded to four digits. `documents` is with the most clients; `alone` is with one."""
+    """All numbers, rounded to four digits. `documents` is with the most clients, `alone` with one."""
     return {
         "documents": {document: _by_server(servers, _most_clients(servers)) for document, servers in results.items()},
         "alone": {document: _by_server(servers, min(_clients(servers))) for document, servers in results.items()},
@@ -79,13 +79,13 @@ def as_json(results: Results, not_run: Mapping[str, str], machine: Mapping[str, 
 
 
 def equality(documents: Iterable[str], servers: Iterable[str], not_run: Mapping[str, str]) -> str:
-    """What a run that only compared answers says."""
+    """The report of a run that only compared responses."""
     lines = [f"{name}: not run, {reason}" for name, reason in not_run.items()]
     return "\n".join([f"Equal answers to {', '.join(documents)} of {', '.join(servers)}", *lines])
 
 
 def growth_as_json(found: Sequence[Growth], machine: Mapping[str, Any]) -> dict[str, Any]:
-    """What `--growth` measured."""
+    """The measurements of `--growth`."""
     shown = [
         {
             "document": growth.document,
@@ -152,7 +152,7 @@ def _most_clients(servers: Mapping[str, Result]) -> int:
 
 
 def _by_server(servers: Mapping[str, Result], clients: int) -> dict[str, Any]:
-    """Every contender; None for one that does not answer the document or was not run."""
+    """The results of all contenders; None for one that does not answer the document or was not run."""
     names = [contender.name for contender in CONTENDERS]
     return {name: numbers(servers[name], clients) if name in servers else None for name in names}
 

@@ -1,10 +1,11 @@
 """`uv run python -m tests.bench.soak` mixes hostile requests with ordinary clients, and stops by itself.
 
-First only the ordinary clients ask: four users of one account, ten requests a second each. Then an application of
-another account joins them with the corpus of `tests/attacks`, filters of ever new shapes, heavy questions, and
-connections that are slow, never end, or send too much. Everything stays on this machine's loopback. It prints, for each
-tenth of the time: the ordinary clients' latencies, all statuses, and memory. It exits with 1 if a target is missed:
-ordinary p99 under 3 times the quiet one, no 5xx but 503 and 504, and memory that is flat in the second half.
+First there are only ordinary clients: four users of one account, with ten requests a second each. Then an application
+of another account sends the corpus of `tests/attacks`, filters of always new shapes and heavy queries, and opens
+connections that are slow, never end, or send too much. All traffic is on the loopback interface. It prints, for each
+tenth of the time: the ordinary clients' latencies, all statuses, and memory. It exits with 1 if a target is missed: p99
+of ordinary clients below 3 times that without attacks, no 5xx except 503 and 504, and constant memory in the second
+half.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ from tests.support.client import SECRET
 USERS = 4
 PAUSE = 0.1
 ATTACKERS = 6
-# An ordinary answer takes a fraction of a second even on a busy machine.
+# An ordinary response takes a fraction of a second even on a busy machine.
 LONGEST = 30.0
 MOST_P99 = 3.0
 MOST_GROWTH = 0.15
@@ -59,34 +60,34 @@ HEAD = b"POST /graphql HTTP/1.1\r\nHost: inbox\r\n"
 
 @dataclass(slots=True)
 class Slice:
-    """What happened in a part of the time."""
+    """The counts and latencies of a part of the time."""
 
     latencies: list[float] = field(default_factory=list)
     statuses: Counter[str] = field(default_factory=Counter)
 
     @property
     def p99(self) -> float:
-        """Of the ordinary clients, in milliseconds."""
+        """The p99 of the ordinary clients, in milliseconds."""
         ordered = sorted(self.latencies)
         return ordered[min(len(ordered) - 1, len(ordered) * 99 // 100)] * 1_000 if ordered else float("nan")
 
 
 class Soak:
-    """The clients of one server. `now` is the slice that they count in."""
+    """The clients of one server. `now` is the current slice."""
 
     def __init__(self, port: int) -> None:
         self._port = port
         self.now = Slice()
 
     async def send(self, request: bytes) -> int:
-        """Send bytes on a connection of their own; the status of the answer, 0 if there is none."""
+        """Send bytes on a new connection; return the status of the response, 0 without one."""
         try:
             async with asyncio.timeout(LONGEST):
                 reader, writer = await asyncio.open_connection("127.0.0.1", self._port)
                 try:
                     writer.write(request)
                     line = await reader.readline()
-                    # Who asks for an answer reads it.
+                    # Read the response.
                     while await reader.read(65_536):
                         pass
                 finally:
@@ -96,7 +97,7 @@ class Soak:
             return 0
 
     async def ask(self, body: bytes, token: str, headers: bytes = b"Content-Type: application/json\r\n") -> int:
-        """The status of the answer to a POST."""
+        """The status of the response to a POST."""
         lines = f"Authorization: Bearer {token}\r\nContent-Length: {len(body)}\r\nConnection: close\r\n".encode()
         return await self.send(HEAD + headers + lines + b"\r\n" + body)
 
@@ -114,11 +115,11 @@ class Soak:
         for make in requests:
             status = await self.ask(make(), token)
             self.now.statuses[f"hostile {status}"] += 1
-            # A client that is refused at once would otherwise only measure how fast it is refused.
+            # Otherwise a client that is rejected at once would only measure the speed of rejections.
             await asyncio.sleep(0.005)
 
     async def press(self) -> None:
-        """A client whose connections are never right."""
+        """A client with invalid connections only."""
         for number in itertools.count():
             for name, request in connections(number):
                 status = await self.send(request)
@@ -140,7 +141,7 @@ def connections(number: int) -> Iterator[tuple[str, bytes]]:
 
 
 def corpus() -> Iterator[Callable[[], bytes]]:
-    """The documents, bodies and variables of `tests/attacks`, again and again, each time another text."""
+    """The documents, bodies and variables of `tests/attacks`, repeatedly, each time with another text."""
     for number in itertools.count():
         for make in DOCUMENTS:
             yield lambda make=make, number=number: json.dumps({"query": make() + " " * (number % 50)}).encode()  # type: ignore[misc]
@@ -149,8 +150,8 @@ def corpus() -> Iterator[Callable[[], bytes]]:
 
 
 def shapes() -> Iterator[Callable[[], bytes]]:
-    """Filters of ever new shapes, and heavy questions."""
-    choice = random.Random(1)  # noqa: S311  # only to be different each time
+    """Filters of always new shapes, and heavy queries."""
+    choice = random.Random(1)  # noqa: S311  # only for variation
     while True:
         some = [dict.fromkeys(choice.sample(FLAGS, choice.randint(1, 5)), True) for _ in range(choice.randint(1, 20))]
         yield lambda some=some: json.dumps({"query": FILTERED, "variables": {"filter": {"or": some}}}).encode()  # type: ignore[misc]
@@ -165,7 +166,7 @@ def token_for(account: int, subject: str) -> str:
 
 
 async def memory(dsn: str, server: ServerProcess) -> tuple[float, float]:
-    """Megabytes of the server, and of PostgreSQL's processes that serve it."""
+    """Megabytes of the server and of its PostgreSQL processes."""
     connection = await asyncpg.connect(dsn)
     try:
         rows = await connection.fetch(
@@ -200,7 +201,7 @@ async def run(dsn: str, server: ServerProcess, seconds: float) -> bool:
     attacker = token_for(1, "application:1")
     part = seconds / 10
     tasks = [asyncio.create_task(soak.use(token_for(2, f"user:{users[n % len(users)]}"))) for n in range(USERS)]
-    # What is asked for the first time is compiled, and connections are made.
+    # Warm up: compile statements, open connections.
     await asyncio.sleep(min(5.0, part))
     soak.now = quiet = Slice()
     await asyncio.sleep(part)

@@ -1,10 +1,9 @@
-"""The server that Strawberry's documentation leads to, with everything switched on that makes it fast.
+"""A server as in Strawberry's documentation, with all optimisations.
 
-Strawberry's ASGI view, aiodataloader, SQLModel's ORM rows through AsyncSession. Documents are parsed and validated
-once (ParserCache, ValidationCache), answers encoded by orjson, connections pooled, statements compiled once by
-SQLAlchemy and prepared once by asyncpg, and it runs on uvloop and httptools. Tokens are verified and remembered as the
-server does. Its schema and its way to rows are its own: scalars, ids and cursors are the server's, so that answers can
-be equal.
+Strawberry's ASGI view, aiodataloader, SQLModel's ORM rows through AsyncSession. Documents are parsed and validated once
+(ParserCache, ValidationCache), answers encoded by orjson, connections pooled, statements compiled once by SQLAlchemy
+and prepared once by asyncpg, and it runs on uvloop and httptools. Tokens are verified and cached as in the server. The
+schema and the loading of rows are its own; scalars, ids and cursors are the server's, so that responses can be equal.
 """
 
 from __future__ import annotations
@@ -42,14 +41,14 @@ from tests.bench.tutorial_types import DEFAULT_SIZE, Connection, Conversation
 
 _C: Any = t.Conversation
 _NEVER: Any = literal_column("'-infinity'::timestamptz")
-# As the index has it, or each page would sort all conversations.
+# The expression of the index; otherwise each page would sort all conversations.
 _NEWEST = case((_C.last_message_at.is_(None), _NEVER), else_=_C.last_message_at)
 _ORDER = ORDERS["last_message_at", True]
 
 
 @strawberry.type
 class Query:
-    """Reading."""
+    """The root of queries."""
 
     @strawberry.field
     async def conversations(
@@ -68,13 +67,13 @@ class Query:
 
     @strawberry.field
     async def conversation(self, info: Info, id: strawberry.ID) -> Conversation | None:
-        """One by its id."""
+        """One conversation by its id."""
         return await info.context.loaders.row(t.Conversation, _number(info, id), Conversation.of)  # type: ignore[misc,no-any-return]
 
 
 @strawberry.input
 class UpdateConversationInput:
-    """What may be changed."""
+    """The changes."""
 
     conversation_id: strawberry.ID
     closed: bool
@@ -82,7 +81,7 @@ class UpdateConversationInput:
 
 @strawberry.type
 class UserError:
-    """Why nothing was done."""
+    """The reason for a rejection."""
 
     message: str
     path: list[str]
@@ -90,7 +89,7 @@ class UserError:
 
 @strawberry.type
 class UpdateConversationPayload:
-    """What came of it."""
+    """The result."""
 
     conversation: Conversation | None
     user_errors: list[UserError]
@@ -98,11 +97,11 @@ class UpdateConversationPayload:
 
 @strawberry.type
 class Mutation:
-    """Writing."""
+    """The root of mutations."""
 
     @strawberry.mutation
     async def update_conversation(self, info: Info, input: UpdateConversationInput) -> UpdateConversationPayload:
-        """Close or open a conversation, in one transaction that holds its row."""
+        """Close or open a conversation, in one transaction that locks its row."""
         mine = _C.account_id == info.context.viewer.account_id
         statement = select(t.Conversation).where(mine, _C.id == _number(info, input.conversation_id))
         async with AsyncSession(info.context.engine, expire_on_commit=False) as session, session.begin():
@@ -127,7 +126,7 @@ class View(GraphQL[Context, None]):
     reading: AsyncEngine
 
     async def get_context(self, request: Any, response: Any) -> Context:  # noqa: ARG002  # Strawberry's hook
-        """The request's; 401 without a valid token."""
+        """The context of the request; 401 without a valid token."""
         try:
             viewer = await self.authenticator.authenticate(request.headers.get("authorization"))
         except UnauthenticatedError:
@@ -140,7 +139,7 @@ class View(GraphQL[Context, None]):
 
 
 def create_app() -> Starlette:
-    """The application of the environment's settings."""
+    """The application, configured by the environment."""
     settings = Settings()
     schema = strawberry.Schema(
         query=Query,

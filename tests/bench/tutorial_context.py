@@ -1,4 +1,4 @@
-"""What a request of the tutorial server carries: its viewer, its loaders, the engines."""
+"""The context of a request to the tutorial server: its viewer, its loaders, the engines."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.bench.tutorial_loaders import Loaders
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """One request's. `engine` is for transactions, `reading` the same pool without them."""
+    """The context of one request. `engine` is for transactions, `reading` the same pool without them."""
 
     viewer: Viewer
     loaders: Loaders

@@ -1,9 +1,9 @@
-"""Rows as SQLModel's ORM reads them, as fast as it can: one batch for each relation and level, one statement a batch.
+"""Loads rows by SQLModel's ORM, as fast as possible: one batch for each relation and level, one statement per batch.
 
-There is one dataloader per relation (and size of page), made when first used. A batch has an `AsyncSession` of its own,
-so that batches run side by side; it is in AUTOCOMMIT, which spares a BEGIN and a ROLLBACK each. Ids are one array, so
-that a statement is compiled by SQLAlchemy and prepared by PostgreSQL once, and pages are limited by LATERAL. What is
-loaded becomes a GraphQL type at once, however often it is shown.
+There is one dataloader per relation (and size of page), made when first used. Each batch has its own `AsyncSession`, so
+that batches run concurrently; AUTOCOMMIT saves a BEGIN and a ROLLBACK. Ids are one array, so that a statement is
+compiled by SQLAlchemy and prepared by PostgreSQL once, and pages are limited by LATERAL. A row is converted to a
+GraphQL type once, even if it occurs several times.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ class Loaders:
         return self._pages(table, children, size, show).load(conversation)
 
     def messages(self, conversation: int, size: int, show: Show, *, newest: bool) -> Awaitable[list[Any]]:
-        """The first messages of a conversation or, where `newest`, the last ones with the newest first."""
+        """The first messages of a conversation or, with `newest`, the last ones, newest first."""
 
         def children() -> Any:
             mine = select(t.Message).where(_M.account_id == self._account_id)

@@ -1,8 +1,8 @@
-"""Types with the same answers as the server, written as in tutorials.
+"""Types with the same results as the server, written as in tutorials.
 
-A type is made from the ORM's row by `of`, once for each row that is loaded, so that its columns are plain fields, which
-is what Strawberry does quickest; a relation is a resolver that awaits its dataloader. What no document selects is left
-out, which makes nothing slower.
+`of` makes an object from the ORM's row, once for each loaded row, so that columns are plain fields, the fastest kind in
+Strawberry; a relation is a resolver that awaits its dataloader. Fields that no document selects are omitted, which
+makes nothing slower.
 """
 
 from __future__ import annotations
@@ -120,7 +120,7 @@ class Participant:
 
 @strawberry.type
 class Message:
-    """What was written."""
+    """A message."""
 
     id: strawberry.ID
     content: str
@@ -145,7 +145,7 @@ class Message:
 
     @strawberry.field
     def sender(self, info: Info) -> Participant:
-        """Who wrote it."""
+        """The participant who wrote it."""
         return info.context.loaders.row(t.Participant, self.sender_id, Participant.of)  # type: ignore[return-value]
 
 
@@ -234,12 +234,12 @@ class Conversation:
 
     @strawberry.field
     async def bookings(self, info: Info, first: int = DEFAULT_SIZE) -> Connection[Booking]:
-        """What stays it is about."""
+        """Bookings connected to this conversation."""
         return Connection(nodes=await info.context.loaders.bookings(self.row_id, first, Booking.of))
 
     @strawberry.field
     async def inquiries(self, info: Info, first: int = DEFAULT_SIZE) -> Connection[Inquiry]:
-        """What questions led to it."""
+        """Inquiries of this conversation."""
         return Connection(nodes=await info.context.loaders.children(t.Inquiry, self.row_id, first, Inquiry.of))
 
     @strawberry.field

@@ -1,7 +1,7 @@
-"""The documents, their variables, and comparing the answers of all servers with each other.
+"""The documents, their variables, and the comparison of all servers' responses.
 
-Variables change from request to request, so that no answer is one that was just given. The hand-written server is asked
-for the same by the address alone. The right answer is not known here.
+Variables change from request to request, so that consecutive responses differ. For the handwritten server, the URL
+selects the document. Responses are only compared with each other.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ PAGE = 50
 _PAGES = 8
 _IDS = 256
 _MOST_ACTORS = 8
-# So many answers of each document are compared, before and after the measured requests.
+# The number of responses of each document that are compared, before and after the measured requests.
 _COMPARED = 6
 
 _PLACE = """
@@ -47,7 +47,7 @@ _OPEN = "SELECT id FROM conversations WHERE account_id = $1 AND closed_at IS NUL
 
 
 class DifferenceError(RuntimeError):
-    """Two servers answer differently. The message says where."""
+    """The responses of two servers differ. The message says where."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ class Case:
     """One document: its text, the values of its variables in turn, the account, and the actors that ask in turn.
 
     An actor is `user:<id>` or `application:<id>`: the server shares its connections and budgets between them.
-    `compared` are values for comparing only: what they change must not be what the measured requests change.
+    `compared` are values only for comparisons: they must not change rows that the measured requests change.
     """
 
     name: str
@@ -67,7 +67,7 @@ class Case:
 
     def requests(self, server: str, tokens: Sequence[str]) -> list[bytes]:
         """The HTTP requests to `server`, ready to be sent, with the tokens in turn."""
-        # A document without variables is asked for once with each token.
+        # A document without variables is sent once with each token.
         variables = self.variables if len(self.variables) > 1 else [*self.variables] * len(tokens)
         return [
             _encode(*_parts(self, server, token, values))
@@ -81,7 +81,7 @@ def read_document(name: str) -> str:
 
 
 async def read_cases(dsn: str, names: Iterable[str]) -> list[Case]:
-    """The documents with variables that name rows of the database."""
+    """The documents with variables for rows of the database."""
     connection = await asyncpg.connect(dsn)
     try:
         cursors = [await cursor_after(connection, PAGE * number) for number in range(1, _PAGES)]
@@ -109,7 +109,7 @@ async def read_cases(dsn: str, names: Iterable[str]) -> list[Case]:
 
 
 async def compare(case: Case, ports: Mapping[str, int], token: str) -> None:
-    """Ask every server for the same, this server first. Raises DifferenceError."""
+    """Send the same requests to all servers, this server first. Raises DifferenceError."""
     expected: list[Any] = []
     async with httpx.AsyncClient(timeout=60) as client:
         for server, port in ports.items():
@@ -123,7 +123,7 @@ async def compare(case: Case, ports: Mapping[str, int], token: str) -> None:
 
 
 async def cursor_after(connection: asyncpg.Connection, depth: int) -> str:
-    """The cursor of the conversation at that place of the inbox, the first being 1."""
+    """The cursor of the conversation at that position of the inbox, from 1."""
     row = await connection.fetchrow(_PLACE, ACCOUNT, depth - 1, record_class=Row)
     return encode_cursor("Query.conversations", ORDERS["last_message_at", True], row)
 
@@ -163,7 +163,7 @@ async def _data(  # noqa: PLR0913, PLR0917  # a client, an address, and the part
 
 
 def _differences(one: Any, other: Any, path: str = "data") -> Iterable[str]:
-    """Where two answers differ, keys in the order of the document included."""
+    """The differences of two responses, including the order of keys."""
     if isinstance(one, dict) and isinstance(other, dict) and list(one) == list(other):
         for key in one:
             yield from _differences(one[key], other[key], f"{path}.{key}")
@@ -180,5 +180,5 @@ def _glance(value: Any) -> str:
 
 
 def run_compare(case: Case, ports: Mapping[str, int], token: str) -> None:
-    """`compare` from code that is not async."""
+    """`compare` for synchronous code."""
     asyncio.run(compare(case, ports, token))

@@ -1,4 +1,4 @@
-"""The exported schema keeps the contract with the people who call the API, and says what everything means."""
+"""The exported schema does not break the API's contract, and everything in it is described."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from gql.schema import build_schema
 
 CONTRACT = Path(__file__).with_name("contract.graphql")
 EXPORTED = Path(__file__).parents[2] / "schema.graphql"
-# Names of channels, which mean themselves.
+# Names of channels, which need no description.
 SELF_EXPLAINING = {"Channel", "MessageOrigin"}
 
 
@@ -35,13 +35,13 @@ def _read(path: Path) -> GraphQLSchema:
 
 @pytest.fixture(scope="module")
 def contract() -> GraphQLSchema:
-    """What was promised."""
+    """The promised schema."""
     return _read(CONTRACT)
 
 
 @pytest.fixture(scope="module")
 def exported() -> GraphQLSchema:
-    """The schema that callers were promised."""
+    """The exported schema."""
     return _read(EXPORTED)
 
 

@@ -1,4 +1,4 @@
-"""Whatever is sent, no answer is a server's error, and each error has one of the codes that clients know."""
+"""No input gets a response with a server error, and each error has a documented code."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ OWN_FAULTS = {Code.INTERNAL_SERVER_ERROR, Code.TIMEOUT, Code.SERVICE_UNAVAILABLE
 
 @pytest.fixture(scope="module")
 async def client(shared_dsn: str, shared: world.World) -> AsyncIterator[Client]:
-    """A client of an application that is asked as often as one likes, over an account that may change."""
+    """A client of an application without rate limits, on an account that may change."""
     await shared.fill(1)
     async with serving(shared_dsn, Statements(), rate_limit=0, max_body=20_000) as client:
         yield client
 
 
 def check(response: httpx.Response) -> None:
-    """The answer is data, or the client's fault, and says so as it was agreed."""
+    """Assert that the response has data, or an error that is the client's, in the documented form."""
     assert response.status_code < 500, response.text
     answer = response.json()
     for error in answer.get("errors", []):
@@ -62,7 +62,7 @@ MEDIA = st.one_of(
 
 
 async def post(client: Client, body: bytes, **headers: str) -> httpx.Response:
-    """The response to any body."""
+    """The response to a body."""
     return await client.http.post("/graphql", content=body, headers=client.headers | {"content-type": JSON} | headers)
 
 
@@ -77,7 +77,7 @@ async def test_any_body_is_answered(client: Client, body: bytes) -> None:
 async def test_any_parameters_are_answered(client: Client, request: dict[str, Any]) -> None:
     check(await post(client, json.dumps(request).encode()))
     in_address = {name: value if isinstance(value, str) else json.dumps(value) for name, value in request.items()}
-    # What a URL cannot hold, no client can put there.
+    # Text that a URL cannot contain is not sent.
     sendable = {name: value.encode(errors="replace").decode() for name, value in in_address.items()}
     check(await client.http.get("/graphql", params=sendable, headers=client.headers))
 
@@ -112,7 +112,7 @@ async def test_any_text_is_answered(client: Client, text: str) -> None:
 @examples(400)
 @given(document=from_schema(build_schema().as_str(), allow_null=True))
 async def test_any_document_of_the_schema_is_answered(client: Client, document: str) -> None:
-    """Queries and mutations, whose arguments are of the right types and of any value."""
+    """Queries and mutations with arguments of the right types and any values."""
     check(await post(client, json.dumps({"query": document}).encode()))
 
 

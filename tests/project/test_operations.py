@@ -1,8 +1,8 @@
-"""Documents that users send, with their whole answers and the statements that ran.
+"""Documents of users, with their complete responses and the statements that ran.
 
-`operations/<entity>/<what is wanted>.graphql` runs on a copy of the small inbox of `operations/data.py`; beside it,
-`.json` holds the answer and `.sql` the statements. `pytest --update-operations` rewrites both,
-for the diff to be read. A document runs as user:1 of account 1 unless its first line says otherwise.
+`operations/<entity>/<purpose>.graphql` runs on a copy of the small inbox of `operations/data.py`; the files `.json` and
+`.sql` with the same name have the response and the statements. `pytest --update-operations` rewrites both, so that the
+diff can be reviewed. A document runs as user:1 of account 1 unless its first line says otherwise.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ from tests.support.serving import serving
 
 @pytest.fixture(scope="session")
 def inbox(template: str, create_database: Callable[[str], str]) -> str:
-    """The name of a database with the small inbox, to copy."""
+    """The name of a template database with the small inbox."""
     dsn = create_database(template)
 
     async def fill() -> None:
@@ -55,7 +55,7 @@ def inbox(template: str, create_database: Callable[[str], str]) -> str:
 
 @pytest.fixture(scope="session")
 def read_only_dsn(inbox: str, create_database: Callable[[str], str]) -> str:
-    """A copy of the small inbox for all documents that only read."""
+    """A copy of the small inbox for all queries."""
     return create_database(inbox)
 
 
@@ -67,7 +67,7 @@ def document(path: Path) -> str:
 
 @pytest.fixture
 def inbox_dsn(document: str, request: pytest.FixtureRequest) -> str:
-    """A copy of the small inbox, its own for a document that writes."""
+    """A copy of the small inbox, a new one for each mutation."""
     if not writes(document):
         return str(request.getfixturevalue("read_only_dsn"))
     return str(request.getfixturevalue("create_database")(request.getfixturevalue("inbox")))
@@ -75,7 +75,7 @@ def inbox_dsn(document: str, request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def compare(path: Path, request: pytest.FixtureRequest) -> Callable[[Any, str], None]:
-    """Compares an answer and its statements with those that are kept, or keeps them where that is asked for."""
+    """A function that compares a response and its statements with the files, or rewrites the files if requested."""
 
     def compare_with_kept(answer: Any, sql: str) -> None:
         if request.config.getoption("--update-operations"):
@@ -101,7 +101,7 @@ async def test_a_document_has_its_answer_and_its_statements(
     compare(answer, "\n\n".join(f"{_normalise(sql)};" for sql in statements.take()) + "\n")
 
 
-# What is derived after each write is long, and says the same each time.
+# The statements that derive values are long, and the same after each write.
 _DERIVED = {
     derived.COUNTERS: "-- db.queries.derivation.COUNTERS",
     derived.TEXTS: "-- db.queries.derivation.TEXTS",
@@ -127,14 +127,14 @@ def test_the_documents_select_every_field_and_give_every_argument_and_input_fiel
         assert validate(schema, document) == [], path
         visit(document, TypeInfoVisitor(collector.info, collector))
 
-    # These differ each time; test_rate.py covers them. Subscriptions have many answers; tests/live covers them.
+    # These values differ each time; test_rate.py covers them. Subscriptions have many results; tests/live covers them.
     unnamed = {"RateLimit.remaining", "RateLimit.resetAt"}
     unnamed |= {name for name in _nameable(schema) if name.startswith(("Subscription.", "ChangesEvent."))}
     assert set(_nameable(schema)) - collector.named == unnamed
 
 
 def _nameable(schema: GraphQLSchema) -> Iterator[str]:
-    """`Type.field`, `Type.field(argument)` and `Input.field`, for all of the schema."""
+    """All names of the schema in the forms `Type.field`, `Type.field(argument)` and `Input.field`."""
     for type_ in schema.type_map.values():
         if isinstance(type_, GraphQLInputObjectType):
             yield from (f"{type_.name}.{name}" for name in type_.fields)
@@ -145,7 +145,7 @@ def _nameable(schema: GraphQLSchema) -> Iterator[str]:
 
 
 class _Collector(Visitor):
-    """Hears of what documents name, and keeps it in the form of `_nameable`."""
+    """Collects the names that documents use, in the forms of `_nameable`."""
 
     def __init__(self, schema: GraphQLSchema) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""An installed wheel: it shares an environment with PyPI's `gql`, serves from any folder, and names tested versions."""
+"""An installed wheel can share an environment with PyPI's `gql`, serves from any folder, and has tested versions."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_the_documentation_names_the_extra() -> None:
 
 
 def uv(*arguments: str | Path, folder: Path) -> None:
-    """Run uv, and skip the test where it cannot reach what it needs."""
+    """Run uv, and skip the test if a package index cannot be reached."""
     if UV is None:
         pytest.skip("needs uv")
     done = subprocess.run([UV, *arguments], cwd=folder, capture_output=True, text=True, check=False)  # noqa: S603
@@ -85,7 +85,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @dataclass
 class Installed:
-    """An environment with the wheel and with PyPI's `gql`, and a folder that is neither's."""
+    """An environment with the wheel and with PyPI's `gql`, and an unrelated working directory."""
 
     python: Path
     elsewhere: Path
@@ -96,7 +96,7 @@ class Installed:
         return self.python.with_name("inbox")
 
     def start(self, *command: str | Path, **environment: str) -> subprocess.Popen[str]:
-        """Start a program of the environment in the other folder."""
+        """Start a program of the environment in the working directory."""
         kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
         return subprocess.Popen(  # noqa: S603
             list(map(str, command)),
@@ -108,7 +108,7 @@ class Installed:
         )
 
     def output(self, *command: str | Path, **environment: str) -> str:
-        """What a program prints that succeeds and complains of nothing."""
+        """The output of a program that succeeds without warnings."""
         process = self.start(*command, **environment)
         output, errors = process.communicate(timeout=120)
         assert (process.returncode, errors) == (0, "")
@@ -132,7 +132,7 @@ class Installed:
 def installed(request: pytest.FixtureRequest, wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Installed:
     """Both packages in an empty environment, in either order."""
     folder = tmp_path_factory.mktemp("installed")
-    # PostgreSQL does not run as root, and has to reach the programs in the environment and the data.
+    # PostgreSQL does not run as root, so another user must be able to read the environment and the data.
     for each in (folder, *folder.parents[:2]):
         each.chmod(each.stat().st_mode | 0o011)
     uv("venv", "--quiet", "--python", sys.executable, folder / "venv", folder=folder)

@@ -1,4 +1,4 @@
-"""The pipeline without HTTP: what any other transport gets from it."""
+"""The pipeline without HTTP, as other transports use it."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ PROSE = re.sub(r"^```.*?^```$", "", README, flags=re.MULTILINE | re.DOTALL)
 DOCUMENTS = {text.split()[1].partition("(")[0]: text for language, text in BLOCKS if language == "graphql"}
 SHELL = [text.strip() for language, text in BLOCKS if language != "graphql"]
 SCHEMA = build_schema((ROOT / "schema.graphql").read_text(encoding="utf-8"))
-# The ways into the repository, whatever stands around them.
+# Paths in the repository, with any text around them.
 PATH = re.compile(r"(?<![\w./])(?:(?:gql|db|tests|\.github|\.ci)/[\w./<>-]*[\w/]|schema\.graphql)")
 
 
@@ -213,7 +213,7 @@ async def test_the_curl_line_has_the_form_of_the_demos_and_is_answered(
     lines, _ = (text for text in SHELL if "curl" in text)
     token, _, command = lines.partition("\n")
 
-    # As a shell would, which fills in the token after that.
+    # Split as in a shell, which substitutes the token later.
     *words, body = shlex.split(command.replace("\\\n", ""))
     assert token == "TOKEN=$(uv run inbox token)"
     assert words == shlex.split(printed)[:-1]
@@ -282,7 +282,7 @@ def test_the_scopes_allow_what_the_schema_requires_them_for() -> None:
 
 
 def plural(type_: GraphQLNamedType) -> str:
-    """How the README calls the nodes of a type."""
+    """The plural in the README for the nodes of a type."""
     name = type_.name.lower()
     if name == "account":
         return "the account"
@@ -296,7 +296,7 @@ async def test_a_token_has_the_claims_that_are_listed(reader: Client) -> None:
     listed = re.findall(r"`(\w+)`", section("Tokens and scopes").partition("Its claims: ")[2].partition("\n\n")[0])
     claims = jwt.decode(reader.token, options={"verify_signature": False})
 
-    # `iat` is there for people, and nothing asks for it.
+    # `iat` is informational and never checked.
     assert set(listed) == set(claims) - {"iat"}
 
 
@@ -320,7 +320,7 @@ def test_the_declarations_take_what_is_said() -> None:
 
 
 def positional(function: Callable[..., Any]) -> str:
-    """The arguments of a function that have no names of their own in a call."""
+    """The positional parameters of a function."""
     return ", ".join(
         f"{name}…" if parameter.kind is Parameter.VAR_POSITIONAL else name
         for name, parameter in signature(function).parameters.items()

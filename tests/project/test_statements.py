@@ -1,4 +1,4 @@
-"""How many statements a document takes: it depends on the document, not on the number of rows."""
+"""The number of statements depends on the document, not on the number of rows."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.support.world import World
 
 pytestmark = pytest.mark.anyio
 
-# A statement for each relation and number, at each level.
+# One statement for each relation and number, at each level.
 DEEP = """
 query ($ids: [ID!], $first: Int) {
   conversations(first: $first, filter: { ids: $ids }) {    # conversations
@@ -46,14 +46,14 @@ DEEP_STATEMENTS = 15
 
 @pytest.fixture
 async def seeded(seeded_dsn: str) -> AsyncIterator[asyncpg.Connection]:
-    """A connection to the seeded database, to look at."""
+    """A connection to the seeded database, for reading."""
     connection = await asyncpg.connect(seeded_dsn)
     yield connection
     await connection.close()
 
 
 async def complete_first(seeded: asyncpg.Connection) -> list[str]:
-    """All conversations of account 1, before the others one that has something along every relation of `DEEP`."""
+    """All conversations of account 1; the first one has rows in every relation of `DEEP`."""
     rows = await seeded.fetch(
         """
         SELECT id,
@@ -73,7 +73,7 @@ async def complete_first(seeded: asyncpg.Connection) -> list[str]:
 
 
 async def costs(client: Client, statements: Statements, document: str, /, **variables: Any) -> list[str]:
-    """The statements of an answer, once the actor is known."""
+    """The statements of a response, after the actor was looked up."""
     await client.data("{ __typename }")
     statements.take()
     await client.data(document, **variables)
@@ -93,7 +93,7 @@ async def test_a_deep_document_costs_the_same_for_any_number_of_rows(
     assert len(ran) == DEEP_STATEMENTS, "\n".join(ran)
 
 
-# A statement for each type of a union, at each level. One conversation was created by a user or by an application.
+# One statement for each type of a union, at each level. A conversation was created by a user or an application.
 UNIONS = """
 query ($ids: [ID!], $first: Int) {
   conversations(first: $first, filter: { ids: $ids }) {                                   # conversations
@@ -131,7 +131,7 @@ async def test_the_same_relation_asked_for_twice_is_read_once(reader: Client, st
         " totalCount nodes { databaseId } edges { cursor } pageInfo { endCursor } } }",
     )
 
-    # The sources once and the number once; the page twice, as the two root fields need different columns of it.
+    # The sources once and the number once; the page twice, because the two root fields need different columns.
     assert len(ran) == 4
 
 
@@ -231,13 +231,13 @@ async def test_a_document_that_reads_nothing_costs_nothing(reader: Client, state
     assert await costs(reader, statements, "{ __schema { types { name } } viewer { scopes } }") == []
 
 
-# What a write costs beside what is derived, and how many statements derive it; one of them all is for its payload.
+# The statements of a write, without those that derive values, and the number of the latter. One is for the payload.
 THERE = encode_id(t.Conversation, 1, world.CONVERSATION)
 WRITES: list[tuple[str, str, int, int]] = [
-    # Hold, find the sender, write three rows, log, show.
+    # Lock, find the sender, write three rows, log, read the payload.
     ("createMessage", f'conversationId: "{THERE}", content: "Hi", channel: EMAIL', 7, 2),
     ("createMessage", f'conversationId: "{THERE}", content: "Hi", channel: EMAIL, idempotencyKey: "k"', 8, 2),
-    # Hold, find the member, write two rows, log, show.
+    # Lock, find the member, write two rows, log, read the payload.
     ("addParticipant", f'conversationId: "{THERE}", memberId: "{encode_id(t.Host, 1, world.OTHER_HOST)}"', 6, 2),
     ("addParticipant", f'conversationId: "{THERE}", memberId: "{encode_id(t.Host, 1, world.HOST)}"', 3, 0),
     ("markConversationRead", f'conversationId: "{THERE}"', 4, 1),
@@ -274,7 +274,7 @@ async def test_what_is_done_already_is_found_with_two_statements(shared: World) 
 async def test_updating_several_conversations_costs_the_same_for_any_number(shared: World, size: int) -> None:
     await shared.fill(1)
     for place in range(size):
-        # Each is in another state, so that the same changes differ in what they change.
+        # Each is in another state, so that the same input changes different columns.
         state = {"default_channel": ["EMAIL", None, "VRBO"][place % 3], "assignee_id": [None, world.HOST][place % 2]}
         await store(shared.connection, "conversations", account_id=1, id=1_000 + place, **state)
     ids = [encode_id(t.Conversation, 1, 1_000 + place) for place in range(size)]
@@ -289,7 +289,7 @@ async def test_updating_several_conversations_costs_the_same_for_any_number(shar
         host=encode_id(t.Host, 1, world.HOST),
     )
 
-    # Hold, find the assignee, write, log; show, with assignees.
-    # The driver reports one statement with many rows once more.
+    # Lock, find the assignee, write, log; read the payload with assignees. The driver reports a statement with many
+    # rows twice.
     assert len(dict.fromkeys(ran)) == 6, "\n".join(ran)
     assert len(ran) <= 7

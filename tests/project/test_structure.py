@@ -1,4 +1,4 @@
-"""The rules that the code is written by, read from the code itself."""
+"""Checks the rules for the structure of the code."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[2]
 SOURCES = sorted(path for package in ("db", "gql", "tests") for path in (ROOT / package).rglob("*.py"))
 PRODUCTION = [path for path in SOURCES if path.relative_to(ROOT).parts[0] != "tests"]
 
-# Bottom to top: each imports from those before it, from its own folder, and from those that it is listed with.
+# From bottom to top: each part imports from those before it, from its own folder, and from those in the same set.
 DB_ORDER = [
     {"db.refusal"},
     {"db.tables"},
@@ -34,7 +34,7 @@ DB_ORDER = [
     {"db.queries"},
     {"db.migrations", "db.embedded", "db.seed", "db.bookingsync"},
 ]
-# These write rows as they come, of all accounts, and so begin statements of their own.
+# These write rows of all accounts, and so begin statements themselves.
 BULK = ("db/bookingsync/", "db/seed/", "db/migrations/")
 TEST_ROOMS = {"web", "live", "security", "execution", "reading", "writing", "importing", "operating", "project"}
 VISIBLE = {
@@ -61,12 +61,12 @@ def tree(path: Path) -> ast.Module:
 
 
 def ids(paths: list[Path]) -> list[str]:
-    """How the tests of these files are called."""
+    """The ids of the tests of these files."""
     return [str(path.relative_to(ROOT)) for path in paths]
 
 
 def run_time_nodes(node: ast.AST) -> Iterator[ast.AST]:
-    """All nodes below but those for the type checker only."""
+    """All descendants except those for the type checker only."""
     for child in ast.iter_child_nodes(node):
         if isinstance(child, ast.If) and ast.unparse(child.test) == "TYPE_CHECKING":
             continue
@@ -96,13 +96,13 @@ def layer(module: str) -> str:
 
 
 def gql_order() -> list[str]:
-    """What the map in `gql/__init__.py` lists, from the bottom to the top."""
+    """The modules in the map of `gql/__init__.py`, from bottom to top."""
     listed = re.findall(r"^(\w+) {2,}\S", gql.__doc__ or "", re.MULTILINE)
     return [f"gql.{module}" for module in listed]
 
 
 def layers() -> dict[str, int]:
-    """How high each part of both packages lies."""
+    """The position of each part of both packages in the order."""
     ordered = [*DB_ORDER, *({module} for module in gql_order())]
     return {module: height for height, modules in enumerate(ordered) for module in modules}
 
@@ -128,7 +128,7 @@ def test_imports_point_up_the_map(path: Path) -> None:
 
 
 def _beside(other: str, module: str) -> bool:
-    """Whether both are listed together, as parts that may know each other."""
+    """Whether both are in the same set, and so may import each other."""
     return any({layer(other), layer(module)} <= beside for beside in DB_ORDER)
 
 
@@ -141,7 +141,7 @@ def test_no_imports_go_round_in_circles() -> None:
         if module in done:
             return
         for other in modules[module]:
-            # A package's own `__init__` gathers its modules, which name the package where they name each other.
+            # A package's `__init__` imports its modules, which name the package when they import each other.
             if not module.startswith(f"{other}."):
                 visit(other, (*trail, module))
         done.add(module)
@@ -212,7 +212,7 @@ CONNECTING = {
 
 
 def _all_imports(path: Path) -> set[str]:
-    """Everything that a module imports, for the type checker too."""
+    """All imports of a module, including those for the type checker."""
     nodes = list(ast.walk(tree(path)))
     plain = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
     return plain | {node.module or "" for node in nodes if isinstance(node, ast.ImportFrom)}
@@ -264,7 +264,7 @@ def test_functions_are_short(path: Path) -> None:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
         and node.end_lineno is not None
         and node.end_lineno - node.lineno >= 40
-        # A migration is one list of what it makes.
+        # A migration is one list of changes.
         and "migrations/versions" not in str(path)
     }
 
@@ -356,7 +356,7 @@ def test_only_the_settings_and_programs_that_are_started_get_the_environment() -
         if isinstance(node, ast.Attribute) and node.attr in {"environ", "getenv"}
     }
 
-    # The settings are read from it; the embedded server and `inbox serve` hand it on to the programs that they start.
+    # The settings read it; the embedded server and `inbox serve` pass it to the programs that they start.
     assert readers <= {"db.embedded", "gql.cli.serving", "gql.settings"}
 
 

@@ -1,4 +1,4 @@
-"""How many operations run at once: others wait for their turn, and those beyond the queue are rejected with 503."""
+"""A limited number of operations run at once: others wait, and those beyond the queue are rejected with 503."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.support.serving import serving
 
 pytestmark = pytest.mark.anyio
 
-# One actor reads on a quarter of the connections.
+# One actor can use a quarter of the connections for reading.
 _POOL = 16
 
 READ = "{ conversations { nodes { subject } } }"
@@ -37,21 +37,21 @@ async def _conversation(connection: asyncpg.Connection[Any]) -> None:
 
 @asynccontextmanager
 async def locked(connection: asyncpg.Connection[Any]) -> AsyncIterator[None]:
-    """Nobody else reads or writes conversations during the block."""
+    """Lock the conversations against other readers and writers during the block."""
     async with connection.transaction():
         await connection.execute("LOCK TABLE conversations IN ACCESS EXCLUSIVE MODE")
         yield
 
 
 async def until(condition: Callable[[], Awaitable[bool]]) -> None:
-    """Return as soon as it is so."""
+    """Return as soon as the condition holds."""
     async with asyncio.timeout(10):
         while not await condition():  # noqa: ASYNC110  # PostgreSQL has no notification of a session that waits
             await asyncio.sleep(0.01)
 
 
 def waiting(connection: asyncpg.Connection[Any], number: int) -> Callable[[], Awaitable[bool]]:
-    """Whether so many of the application's connections wait for the lock."""
+    """Whether that many of the application's connections wait for the lock."""
 
     async def wait() -> bool:
         await connection.execute("SELECT pg_stat_clear_snapshot()")
@@ -66,7 +66,7 @@ def waiting(connection: asyncpg.Connection[Any], number: int) -> Callable[[], Aw
 @pytest.mark.parametrize(
     ("limits", "inside"), [({}, 64 + 256), ({"max_running": 2, "max_waiting": 3}, 5), ({"max_waiting": 0}, 64)]
 )
-async def test_those_who_fit_are_answered_in_the_end_and_one_more_is_told_to_come_back(
+async def test_requests_within_the_queue_are_answered_and_one_more_is_rejected(
     dsn: str, connection: asyncpg.Connection[Any], limits: dict[str, int], inside: int
 ) -> None:
     running = limits.get("max_running", 64)
@@ -74,7 +74,7 @@ async def test_those_who_fit_are_answered_in_the_end_and_one_more_is_told_to_com
         await client.data("{ __typename }")
         async with locked(connection):
             requests = [asyncio.create_task(client.post(READ)) for _ in range(inside)]
-            # Of those that run, as many as one actor has connections wait for PostgreSQL.
+            # Of the running operations, those with a connection of the actor wait for PostgreSQL.
             await until(waiting(connection, min(running, _POOL // 4)))
             refused = [await client.post(document) for document in (READ, WRITE)]
         responses = await asyncio.gather(*requests)
@@ -94,7 +94,7 @@ async def test_no_more_than_may_run_reach_the_database(dsn: str, connection: asy
         async with locked(connection):
             requests = [asyncio.create_task(client.post(READ)) for _ in range(20)]
             await until(waiting(connection, 3))
-            # A fourth would be there by now: an actor has four connections.
+            # A fourth one would have arrived by now, because an actor has four connections.
             await asyncio.sleep(0.1)
             assert await waiting(connection, 3)()
         responses = await asyncio.gather(*requests)
@@ -102,7 +102,7 @@ async def test_no_more_than_may_run_reach_the_database(dsn: str, connection: asy
     assert {response.status_code for response in responses} == {200}
 
 
-async def test_what_is_refused_for_itself_takes_no_place(dsn: str, connection: asyncpg.Connection[Any]) -> None:
+async def test_an_invalid_request_takes_no_place(dsn: str, connection: asyncpg.Connection[Any]) -> None:
     async with serving(dsn, Statements(), max_running=1, max_waiting=0) as client:
         await client.data("{ __typename }")
         async with locked(connection):
@@ -116,7 +116,7 @@ async def test_what_is_refused_for_itself_takes_no_place(dsn: str, connection: a
 
 
 class Guest:
-    """A client that asks an application, and goes away when `gone` is set."""
+    """A client that disconnects when `gone` is set."""
 
     def __init__(self, app: Any, client: Client) -> None:
         self.app = app
@@ -150,7 +150,7 @@ class Guest:
         return status
 
 
-async def test_who_goes_away_while_waiting_leaves_the_place_to_another(
+async def test_a_client_that_disconnects_while_waiting_leaves_its_place_to_another(
     dsn: str, connection: asyncpg.Connection[Any]
 ) -> None:
     settings = make_settings(dsn, max_running=1, max_waiting=1)

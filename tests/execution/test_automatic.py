@@ -21,12 +21,12 @@ NOT_FOUND = refusal("PersistedQueryNotFound", "PERSISTED_QUERY_NOT_FOUND")
 
 
 def numbered(number: int) -> str:
-    """A document of a size that is always the same."""
+    """A document of a fixed size."""
     return f"query Number{number:03} {{ __typename }}"
 
 
 async def is_kept(client: Client, text: str) -> bool:
-    """Whether a hash is known. Asking for it counts as using it."""
+    """Whether a hash is known. The check counts as a use."""
     answer = (await post(client, extensions=automatic(text))).json()
     known: bool = answer != NOT_FOUND
     assert ("data" in answer) == known
@@ -132,7 +132,7 @@ async def test_a_text_beside_a_hash_is_a_string_with_something_in_it(reader: Cli
     assert outcome(response) == (400, refusal("query must be a string"))
 
 
-async def test_a_null_text_is_as_good_as_none(reader: Client) -> None:
+async def test_a_null_text_counts_as_absent(reader: Client) -> None:
     response = await post(reader, query=None, extensions=automatic(HOSTS))
 
     assert response.json() == NOT_FOUND
@@ -153,7 +153,7 @@ async def test_a_get_of_a_mutation_changes_nothing(client: Client, connection: a
     assert await connection.fetchval("SELECT count(*) FROM conversations") == 1
 
 
-async def test_no_more_than_so_many_are_kept_and_those_used_last(seeded_dsn: str, statements: Statements) -> None:
+async def test_a_limited_number_of_hashes_is_kept(seeded_dsn: str, statements: Statements) -> None:
     async with serving(seeded_dsn, statements, apq_cache=3) as client:
         for number in (0, 1, 2):
             await post(client, query=numbered(number), extensions=automatic(numbered(number)))
@@ -164,7 +164,7 @@ async def test_no_more_than_so_many_are_kept_and_those_used_last(seeded_dsn: str
         assert [await is_kept(client, numbered(number)) for number in range(4)] == [True, True, False, True]
 
 
-async def test_no_more_than_so_many_bytes_are_kept(seeded_dsn: str, statements: Statements) -> None:
+async def test_a_limited_number_of_bytes_is_kept(seeded_dsn: str, statements: Statements) -> None:
     size = sys.getsizeof(numbered(0))
     async with serving(seeded_dsn, statements, apq_bytes=2 * size) as client:
         for number in (0, 1):

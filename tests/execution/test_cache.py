@@ -1,4 +1,4 @@
-"""What is kept is what was used last, within a number and a size, and no document takes more than is reckoned."""
+"""The cache is bounded by number and size, and no document takes more memory than estimated."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.attacks.documents import doubled_fragments, unused_fragments
 
 
 def kept(cache: Cache[str, int]) -> str:
-    """The keys that are kept, without using them."""
+    """The cached keys, without using them."""
     return "".join(cache._kept)  # noqa: SLF001
 
 
@@ -67,23 +67,23 @@ def small() -> str:
 
 
 def ids() -> str:
-    """As many tokens as there may be, nearly."""
+    """Nearly as many tokens as the limit allows."""
     listed = '"QQ" ' * 240
     return f"{{ {' '.join(f'a{place}: nodes(ids: [{listed}]) {{ id }}' for place in range(18))} }}"
 
 
 def comments() -> str:
-    """Comments, of which each is kept like a token."""
+    """Many comments, each of which takes the memory of a token."""
     return "{ __typename }" + "\n#" * 3_000
 
 
 def text() -> str:
-    """A comment, of which only the text is kept."""
+    """One long comment."""
     return "{ __typename } #" + "x" * 200_000
 
 
 def wrong() -> str:
-    """A document that is rejected with as many errors as are reported."""
+    """A document with the most reported errors."""
     return "{ viewer { " + " ".join(f"{'wrong' * 90}{place}" for place in range(40)) + " } }"
 
 
@@ -104,13 +104,13 @@ def test_a_document_takes_no_more_than_is_reckoned(make: Callable[[], str], numb
     takes, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
 
-    # graphql-core keeps a little for itself, once.
+    # graphql-core itself caches a little, once.
     assert takes <= documents._kept.taken - before + 100_000  # noqa: SLF001
     assert len(documents._kept) == number + 2  # noqa: SLF001
 
 
 def many_conditions(operations: int) -> str:
-    """Operations of which each may be planned in 64 ways."""
+    """Operations with 64 possible plans each."""
     names = "abcdef"
     fields = " ".join(f"{name}: id @include(if: ${name})" for name in names[:1])
     given = ", ".join(f"${name}: Boolean!" for name in names)
@@ -128,7 +128,8 @@ def test_plans_that_could_be_made_are_reckoned_with() -> None:
     assert documents._kept.taken > 64 * 300 * 90  # noqa: SLF001
     documents.operation(many_conditions(20), "Q0")
 
-    # Of all tokens, for each of the operations: it is read again each time.
+    # The estimate is for all tokens and each operation, so it exceeds the limit and the document is read again each
+    # time.
     assert len(documents._kept) == 1  # noqa: SLF001
 
 

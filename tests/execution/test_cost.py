@@ -1,4 +1,4 @@
-"""What an operation costs: the nodes that it could return, worked out by hand, and never fewer than it returns."""
+"""The cost of an operation: the nodes that it could return, computed by hand, and never fewer than it returns."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ IDS = [encode_id(t.Conversation, 1, number) for number in range(1, 5)]
 
 @pytest.fixture(scope="module")
 async def reader(seeded_dsn: str) -> AsyncIterator[Client]:
-    """One application for all tests, whose client has no budget to keep to."""
+    """One application for all tests, without a rate limit."""
     async with serving(seeded_dsn, Statements(), rate_limit=0) as client:
         yield client
 
 
 async def cost(client: Client, document: str, **variables: Any) -> dict[str, int]:
-    """What an operation is said to cost, and the limit."""
+    """The reported cost of an operation, and the limit."""
     response = await send(client, {"query": document, "variables": variables}, x_request_cost="1")
     answer: dict[str, int] = response.json()["extensions"]["cost"]
     return answer
@@ -45,29 +45,29 @@ async def cost(client: Client, document: str, **variables: Any) -> dict[str, int
 
 WORKED_OUT: list[tuple[str, dict[str, Any], int]] = [
     ("{ __typename __schema { queryType { name } } }", {}, 0),
-    # The schema has types of its own; a type is taken to have five fields.
+    # Introspection: a type counts as having five fields.
     ("{ __schema { types { name fields { name } } } }", {}, len(SCHEMA.type_map) * (1 + 5)),
     ("{ rateLimit { remaining } }", {}, 0),
-    # Counting looks at all conversations, whatever is counted.
+    # Counting reads all conversations, for any kind of number.
     ("{ inboxCounts { open unread } again: inboxCounts { stages: reserved } }", {}, 2 * 100),
     ('{ inboxCounts(filter: {search: "a"}) { open } }', {}, 100 + 100),
     ("{ conversation(databaseId: 1) { id } booking(databaseId: 1) { id } }", {}, 2),
     # The account, the actor, and the host with a user.
     ("{ viewer { scopes account { id } actor { __typename } host { user { id } } } }", {}, 1 + 1 + 2),
-    # Pages: 20 where nothing is said, and multiplied within each other.
+    # Pages: 20 by default; nested pages multiply.
     ("{ conversations { nodes { id subject } } }", {}, 20),
     ("{ conversations(first: 50) { nodes { id messages(last: 30) { nodes { id } } } } }", {}, 50 * (1 + 30)),
     ("{ conversations(first: 9) { edges { node { assignee { user { id } } } } } }", {}, 9 * (1 + 1 + 1)),
     ("{ conversations(first: 100) { nodes { messages(first: 100) { nodes { id } } } } }", {}, 100 * 101),
-    # Rows that are read for their cursors alone are charged, too.
+    # Rows that are read only for their cursors are charged too.
     ("{ conversations(first: 7) { pageInfo { endCursor } edges { cursor } } }", {}, 7),
-    # Counting the account's rows costs 20, and those of another parent 1.
+    # Counting the account's rows costs 20, those of another parent 1.
     ("{ conversations(first: 100) { totalCount __typename } }", {}, 20),
     ("{ conversations(first: 100) { __typename } }", {}, 1),
     ("{ conversations(first: 5) { totalCount nodes { bookings(first: 9) { totalCount } } } }", {}, 20 + 5 * (1 + 1)),
     ("{ hosts(first: 5) { ...Number } } fragment Number on HostConnection { totalCount }", {}, 20),
     ("{ hosts(first: 5) { ... { totalCount } ... { nodes { id } } } }", {}, 20 + 5),
-    # A condition that looks at all conversations costs 100 for the page, and 100 for the number.
+    # A condition that reads all conversations costs 100 for the page, and 100 for the number.
     ('{ conversations(first: 5, filter: {search: "a"}) { nodes { id } } }', {}, 5 + 100),
     ('{ conversations(first: 5, filter: {search: "a", stages: []}) { totalCount nodes { id } } }', {}, 5 + 20 + 400),
     ("{ conversations(first: 5, filter: {search: null, read: true, or: null}) { nodes { id } } }", {}, 5),
@@ -99,17 +99,17 @@ WORKED_OUT: list[tuple[str, dict[str, Any], int]] = [
         {"o": {"field": "RELEVANCE"}, "q": "a"},
         5 + 200,
     ),
-    # The same rows twice in the answer cost twice.
+    # The same rows twice in the response cost twice.
     ("{ conversations(first: 5) { nodes { id } more: nodes { id } edges { node { id } } } }", {}, 5 * 3),
     ("{ a: hosts(first: 2) { nodes { id } } b: hosts(first: 3) { nodes { id } } }", {}, 2 + 3),
-    # The same field twice is one field, wherever it comes from.
+    # The same field twice is one field, also from fragments.
     (
         """{ hosts(first: 5) { nodes { id } } ...A ... { ...A } }
         fragment A on Query { hosts(first: 5) { nodes { user { id } } edges { cursor } } }""",
         {},
         5 * (1 + 1),
     ),
-    # Whatever a union may hold.
+    # All types of a union.
     (
         """{ conversations(first: 2) { nodes { participants(first: 3) { nodes { member {
           ... on Client { id } ... on Host { user { id } source { id } }
@@ -120,7 +120,7 @@ WORKED_OUT: list[tuple[str, dict[str, Any], int]] = [
     ('{ node(id: "x") { ... on Conversation { messages(first: 4) { nodes { id } } } } }', {}, 1 + 4),
     ('{ nodes(ids: ["a", "b", "c"]) { ... on Booking { conversations(first: 10) { nodes { id } } } } }', {}, 3 * 11),
     ('{ nodes(ids: "a") { id } }', {}, 250),
-    # Directives are not believed.
+    # Fields with `@skip` and `@include` are counted.
     ("{ hosts(first: 3) @skip(if: true) { nodes { id } } }", {}, 3),
     # Variables and their defaults.
     ("query ($ids: [ID!]!) { nodes(ids: $ids) { id } }", {"ids": IDS}, 4),
@@ -136,7 +136,7 @@ WORKED_OUT: list[tuple[str, dict[str, Any], int]] = [
         {"n": 4, "m": 6},
         4 * (1 + 6 * (1 + 1) + 1),
     ),
-    # What is out of bounds is refused when it runs, with a better message.
+    # Values out of range are rejected in execution, with a better message.
     ("{ hosts(first: 2147483647) { nodes { id } } }", {}, 100),
     ("{ hosts(first: -5) { nodes { id } } }", {}, 0),
     ("query ($n: Int) { hosts(first: $n) { nodes { id } } }", {"n": 2_147_483_647}, 100),
@@ -201,13 +201,13 @@ async def test_an_operation_of_the_limit_runs_and_one_past_it_is_refused(seeded_
 
 
 @pytest.mark.parametrize("asked", [None, "0", "true", "2"])
-async def test_the_cost_is_told_to_those_who_ask_for_it(reader: Client, asked: str | None) -> None:
+async def test_the_cost_is_returned_to_clients_that_request_it(reader: Client, asked: str | None) -> None:
     response = await send(reader, {"query": "{ hosts(first: 1) { totalCount } }"}, x_request_cost=asked)
 
     assert response.json().keys() == {"data"}
 
 
-async def test_a_refusal_tells_the_cost_as_an_answer_does(reader: Client) -> None:
+async def test_a_rejection_has_the_cost_like_an_answer(reader: Client) -> None:
     document = "{ conversations(first: 100) { nodes { %s } more: nodes { %s } } }"
     document = document.replace("%s", "messages(first: 100) { nodes { id } }")
 
@@ -236,7 +236,7 @@ def measure(document: str) -> Measure:
 
 
 def shared(levels: int) -> str:
-    """Each fragment twice in the one before it: written out, twice as much with each level, and nothing new."""
+    """Each fragment twice in the one before it: expanded, it doubles with each level, without new fields."""
     fields = "a: source { id } x: user { id }"
     chain = "".join(
         f" fragment F{level} on Host {{ {fields} ...F{level + 1} ... {{ ...F{level + 1} }} }}"
@@ -246,7 +246,7 @@ def shared(levels: int) -> str:
 
 
 def doubled(levels: int) -> str:
-    """Pages in pages, each of them under two keys."""
+    """Nested pages, each with two keys."""
     chain = "".join(
         f" fragment F{level} on Conversation {{"
         f" a: bookings(first: $n) {{ nodes {{ conversations(first: 1) {{ nodes {{ ...F{level + 1} }} }} }} }}"
@@ -259,7 +259,7 @@ def doubled(levels: int) -> str:
     )
 
 
-def test_what_is_shared_is_measured_once_and_paid_for_each_time() -> None:
+def test_a_shared_fragment_is_measured_once_and_charged_for_each_use() -> None:
     started = time.process_time()
 
     found = measure(doubled(20))
@@ -271,7 +271,7 @@ def test_what_is_shared_is_measured_once_and_paid_for_each_time() -> None:
     assert time.process_time() - started < 1
 
 
-def test_fragments_that_say_nothing_new_change_nothing() -> None:
+def test_fragments_without_new_fields_change_nothing() -> None:
     plain = measure("query ($n: Int) { hosts(first: $n) { nodes { a: source { id } x: user { id } id } } }")
     found = measure(shared(20))
 
@@ -291,12 +291,12 @@ KNOWN = Known(
 
 @pytest.fixture(scope="module")
 async def known(seeded_dsn: str) -> Known:
-    """The same ids, and cursors of the change log, which only its database knows."""
+    """The same ids, and cursors of the change log in this database."""
     return Known(KNOWN.ids, {"Query.changes": await log_cursors(seeded_dsn)})
 
 
 def holds_nodes(place: str) -> bool:
-    """Whether a field, given as `Type.field`, leads to nodes."""
+    """Whether a field, given as `Type.field`, returns nodes."""
     type_, _, field = place.partition(".")
     definition = SCHEMA.type_map[type_].fields.get(field)  # type: ignore[attr-defined]
     named = get_named_type(definition.type)
@@ -304,7 +304,7 @@ def holds_nodes(place: str) -> bool:
 
 
 def count(value: Any, drawn: Drawn, path: tuple[str, ...] = ()) -> int:
-    """The nodes of an answer, each as often as it is there."""
+    """The nodes of a response, with repeats."""
     if isinstance(value, list):
         return sum(count(item, drawn, path) for item in value)
     if not isinstance(value, dict):
@@ -325,7 +325,7 @@ async def test_no_operation_returns_more_than_it_costs(reader: Client, known: Kn
 
 
 async def test_operations_that_return_nodes_are_drawn(reader: Client, known: Known) -> None:
-    """Else the property above would hold for nothing."""
+    """Otherwise the property above would be trivial."""
     counted = []
     for number in range(60):
         drawn = draw(SCHEMA, known, number)
@@ -340,7 +340,7 @@ async def test_operations_that_return_nodes_are_drawn(reader: Client, known: Kno
 async def test_what_is_measured_of_a_fragment_is_what_is_measured_of_its_text(number: int) -> None:
     drawn = draw(SCHEMA, KNOWN, number)
     own = measure(drawn.text)
-    # The whole operation once more as a fragment, spread in three ways.
+    # The whole operation as a fragment, used in three ways.
     operation, _, fragments = drawn.text.partition("\n")
     head, _, body = operation.partition("{")
     spreads = "{ ...All ... on Query { ...All } ... { ...All } }"

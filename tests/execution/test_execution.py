@@ -1,4 +1,4 @@
-"""Planned execution answers as graphql-core does: the same data, errors, paths and order, for any document."""
+"""Planned execution has the same result as graphql-core: data, errors, paths and order, for any document."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ CURSORS = """{
 }"""
 
 
-# Rows that lead somewhere, where few do.
+# Rows with relations that few rows have.
 _TELLING = {
     "Conversation": " AND id IN (SELECT conversation_id FROM inquiries WHERE account_id = 1 AND booking_id > 0)",
     "Inquiry": " AND booking_id IS NOT NULL",
@@ -46,17 +46,17 @@ _TELLING = {
 
 @pytest.fixture(scope="module")
 async def pair(seeded_dsn: str) -> AsyncIterator[Pair]:
-    """Both executors over the seeded database."""
+    """Both executors on the seeded database."""
     async with pairing(seeded_dsn) as pair:
         yield pair
 
 
 @pytest.fixture(autouse=True)
 def dropped() -> Iterator[None]:
-    """What graphql-core dropped is collected between documents, and is gone before the next test.
+    """Collect the coroutines that graphql-core dropped between documents, and before the next test.
 
-    If it were collected at any moment, that could be within a named tuple's constructor, which is generated without
-    builtins: Python then fails to warn of a coroutine that was never awaited.
+    If they were collected at any time, that could be in a named tuple's constructor, which is generated without
+    builtins: there Python cannot warn about a coroutine that was never awaited.
     """
     gc.disable()
     yield
@@ -66,7 +66,7 @@ def dropped() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 async def known(seeded_dsn: str, pair: Pair) -> Known:
-    """Ids of every type, some of which lead nowhere, and cursors of every connection that has rows."""
+    """Ids of every type, some of which do not exist, and cursors of every connection with rows."""
     ids = await find_ids(seeded_dsn, _TELLING)
     cursors: dict[str, list[str]] = {"Query.changes": await log_cursors(seeded_dsn)}
     _gather_cursors((await pair.answer(CURSORS))["data"], "Query", cursors)
@@ -94,15 +94,15 @@ def _gather_cursors(selected: dict[str, Any], type_: str, cursors: dict[str, lis
             _gather_cursors(edge.get("node", {}), "Conversation" if name == "conversations" else "Booking", cursors)
 
 
-# So many documents are answered before what graphql-core dropped is collected.
+# The number of documents after which dropped coroutines are collected.
 _COLLECT_AFTER = 25
-# So many documents lead everywhere, or nearly so.
+# The number of documents that reach all fields, or nearly all.
 _ENOUGH = 1_000
 _FEW, _MANY = 300, 2_000
 
 
 def leads(definition: Any) -> bool:
-    """Whether a field leads to something with fields."""
+    """Whether the type of a field has fields."""
     return is_composite_type(get_named_type(definition.type))
 
 
@@ -115,12 +115,12 @@ LEADING = {
     and not type_.name.endswith("Payload")
     for name, definition in type_.fields.items()
     if leads(definition)
-    # There are no budgets here: a pair is asked as much as it can answer.
+    # Without a rate limit, because many operations run.
 } - {"Query.rateLimit"}
 
 
 def reach(value: Any, path: Path, places: Any, reached: set[str]) -> None:
-    """Add the fields that `value` holds to `reached`. A few of a list's items are enough to look at."""
+    """Add the fields of `value` to `reached`. Only a few items of each list are checked."""
     if isinstance(value, list):
         for item in value[:5]:
             reach(item, path, places, reached)
@@ -134,7 +134,7 @@ def reach(value: Any, path: Path, places: Any, reached: set[str]) -> None:
 async def test_drawn_documents_are_answered_alike(
     pair: Pair, known: Known, number: int, pytestconfig: pytest.Config
 ) -> None:
-    """The first documents, or with `-m slow` so many that they lead everywhere; `--documents 50000` for more.
+    """The first documents, or with `-m slow` enough to reach all fields; `--documents 50000` for more.
 
     A document that fails is named by its number.
     """
@@ -165,7 +165,7 @@ async def test_drawn_documents_are_answered_alike(
     assert number < _ENOUGH or reached >= LEADING, LEADING - reached
 
 
-# Ids that hypothesis-graphql may use: it knows nothing of what is in the database.
+# Ids for hypothesis-graphql, which does not know the database.
 IDS = st.sampled_from(
     [
         encode_id(table, 0 if name in {"Account", "Application"} else 1, id_)
@@ -183,7 +183,7 @@ SCALARS = {
 @settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True, database=None)
 @given(document=queries(SCHEMA, custom_scalars=SCALARS))
 async def test_documents_of_another_make_are_answered_alike(pair: Pair, document: str) -> None:
-    """Those of hypothesis-graphql: plainer than our own, and shrunk where one fails."""
+    """Documents of hypothesis-graphql: simpler than our own, and shrunk after a failure."""
     await pair.answer(document)
 
 
@@ -239,7 +239,7 @@ def count_payloads(value: Any, fields: Any, counted: Counter[tuple[str, bool]]) 
 async def test_drawn_mutations_are_answered_alike_and_leave_the_same(
     writing: Pair, worlds: list[str], number: int, pytestconfig: pytest.Config, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each continues with what those before have left. A document that fails is named by its number."""
+    """Each document continues with the rows that the earlier ones left. A failure is reported with its number."""
     number = pytestconfig.getoption("--documents") or number
     ids = await find_ids(worlds[0], {})
     # What an earlier document may have written; and rows that are there, as often as those that are not.

@@ -132,7 +132,7 @@ async def test_a_null_on_the_way_to_the_root_leaves_nothing(pair: Pair, broken: 
     await mended(pair, broken)
 
 
-async def test_a_null_stops_at_the_first_field_that_may_be_null_and_is_told_once(
+async def test_a_null_stops_at_the_first_nullable_field_and_is_reported_once(
     pair: Pair, broken: pytest.MonkeyPatch
 ) -> None:
     lose(broken, t.Participant, 41)
@@ -239,7 +239,7 @@ LOADERS: dict[str, tuple[tuple[Any, str, type[t.Table]], list[Any]]] = {
 
 
 @pytest.mark.parametrize(("loader", "path"), LOADERS.values(), ids=LOADERS)
-async def test_a_loader_that_fails_is_told_where_it_is_asked(
+async def test_a_loader_that_fails_is_reported_at_each_field_that_uses_it(
     pair: Pair, broken: pytest.MonkeyPatch, loader: tuple[Any, str, type[t.Table]], path: list[Any]
 ) -> None:
     fail(broken, *loader)
@@ -274,7 +274,7 @@ async def test_an_error_at_or_below_a_last_row_stops_at_it(pair: Pair, broken: p
 
 
 @pytest.mark.parametrize("root", ["conversation(databaseId: 10)", "conversations"])
-async def test_an_expression_that_cannot_be_made_is_told(
+async def test_an_expression_that_cannot_be_computed_is_an_error(
     pair: Pair, broken: pytest.MonkeyPatch, world: str, root: str
 ) -> None:
     connection = await asyncpg.connect(world)
@@ -291,7 +291,7 @@ async def test_an_expression_that_cannot_be_made_is_told(
     await mended(pair, broken)
 
 
-async def test_a_statement_that_fails_is_told_as_what_it_is(pair: Pair, broken: pytest.MonkeyPatch, world: str) -> None:
+async def test_a_failed_statement_is_logged_as_itself(pair: Pair, broken: pytest.MonkeyPatch, world: str) -> None:
     """It leaves a transaction in which every other statement fails too, which is not what the log is to say."""
     logged: list[str] = []
     broken.setattr("gql.errors.describe", lambda error: logged.append(type(error).__name__))
@@ -313,7 +313,7 @@ async def test_a_statement_that_fails_is_told_as_what_it_is(pair: Pair, broken: 
 
 
 @pytest.mark.parametrize("value", [LookupError(), None, "yes", []])
-async def test_a_computed_value_that_is_none_is_told(pair: Pair, broken: pytest.MonkeyPatch, value: Any) -> None:
+async def test_a_computed_value_that_is_none_is_an_error(pair: Pair, broken: pytest.MonkeyPatch, value: Any) -> None:
     definition: Any = Conversation.__strawberry_definition__  # type: ignore[attr-defined]
     (closed,) = (field for field in definition.fields if field.python_name == "closed")
 

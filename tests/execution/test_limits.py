@@ -212,7 +212,7 @@ async def test_a_default_of_251_is_refused_like_a_value(reader: Client) -> None:
     assert answer == refusal("A list has at most 250 items, not 251")
 
 
-async def test_a_mutation_says_of_251_bookings_what_the_person_can_mend(
+async def test_a_mutation_reports_251_bookings_as_a_user_error(
     client: Client, connection: asyncpg.Connection[Any]
 ) -> None:
     await world.store_application(connection)

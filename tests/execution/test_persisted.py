@@ -117,7 +117,7 @@ async def test_null_and_other_extensions_may_stand_beside_an_identifier(allowing
     assert outcome(response) == (200, HOST)
 
 
-async def test_a_null_identifier_is_as_good_as_none(allowing: Client) -> None:
+async def test_a_null_identifier_counts_as_absent(allowing: Client) -> None:
     assert outcome(await post(allowing, documentId=None, query="{ __typename }")) == (200, TYPENAME)
 
 
@@ -170,7 +170,7 @@ def apollo(*texts: str) -> dict[str, Any]:
     ],
     ids=["Relay's MD5", "Codegen's SHA-1", "SHA-256", "with its prefix", "Apollo's", "an own one"],
 )
-async def test_documents_go_by_the_identifiers_of_every_format_and_by_their_hash(
+async def test_documents_have_the_identifiers_of_every_format_and_their_hash(
     seeded_dsn: str, statements: Statements, tmp_path: Path, manifest: dict[str, Any], identifier: str
 ) -> None:
     path = tmp_path / "documents.json"
@@ -368,7 +368,7 @@ async def test_a_mutation_that_is_not_of_the_manifest_changes_nothing(
         {"query": HOSTS, "extensions": automatic(HOSTS)},
     ],
 )
-async def test_documents_of_the_manifest_are_executed_whatever_way_they_are_named(
+async def test_documents_of_the_manifest_are_executed_by_each_of_their_names(
     strict: Client, ask: Callable[..., Any], named: dict[str, Any]
 ) -> None:
     assert outcome(await ask(strict, **named, variables={"first": 1})) == (200, HOST)

@@ -175,7 +175,7 @@ async def test_the_limits_themselves_are_stored(inbox: Inbox) -> None:
     assert (await inbox.give(rentals=[rental])).unchanged == {"rentals": 1}
 
 
-async def test_an_import_of_nothing_says_so(inbox: Inbox, tmp_path: Path) -> None:
+async def test_an_import_of_nothing_is_reported(inbox: Inbox, tmp_path: Path) -> None:
     empty = tmp_path / "empty"
     empty.mkdir()
     missing = tmp_path / "missing.json"

@@ -179,7 +179,7 @@ async def test_tiny_batches_end_like_large_ones(
 
 
 @pytest.mark.usefixtures("tiny")
-async def test_an_import_is_gone_on_with_by_the_contents_of_its_files(inbox: Inbox, tmp_path: Path) -> None:
+async def test_an_import_continues_with_the_same_contents_of_files(inbox: Inbox, tmp_path: Path) -> None:
     pages = [inbox.page(rentals=[record("rentals", number, name=None) for number in range(n, n + 9)]) for n in (1, 20)]
     with pytest.raises(StoppedError):
         await import_pages(inbox.connection, pages, progress=stop_at(2))

@@ -72,7 +72,7 @@ def test_a_page_has_in_pieces_what_it_has_as_a_whole(file: Path, text: bytes, pi
 @given(text=TEXTS, piece=st.integers(1, 40), damage=st.binary(max_size=4), data=st.data())
 @example(text=b'\xef\xbb\xbf{"a": [1, 22', piece=3, damage=b"", data=None)
 @example(text=b'{"a": ["\xc3\xa6\xff", {"x" 1},\r\n 2, [}]}', piece=2, damage=b"", data=None)
-def test_a_damaged_page_reads_the_same_from_wherever_it_is_gone_on_with(
+def test_a_damaged_page_reads_the_same_from_wherever_reading_continues(
     file: Path, text: bytes, piece: int, damage: bytes, data: Any
 ) -> None:
     at = data.draw(st.integers(0, len(text))) if data else 0

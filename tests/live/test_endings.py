@@ -193,7 +193,7 @@ async def test_a_failure_of_the_whole_operation_ends_the_stream_masked(
     ("limits", "status", "code"),
     [({"max_sockets": 2}, 503, "SERVICE_UNAVAILABLE"), ({"max_sockets_per_principal": 2}, 429, "RATE_LIMITED")],
 )
-async def test_there_are_only_so_many_streams_of_a_process_and_of_an_actor(
+async def test_the_streams_of_a_process_and_of_an_actor_are_limited(
     dsn: str, connection: asyncpg.Connection, limits: dict[str, Any], status: int, code: str
 ) -> None:
     await store_account(connection)

@@ -26,7 +26,7 @@ subscription Whole {
 """
 
 
-async def test_a_commit_is_an_event_with_the_changes_the_cursor_and_whatever_else_is_asked_for(
+async def test_a_commit_is_an_event_with_the_changes_the_cursor_and_the_other_selected_fields(
     dsn: str, connection: asyncpg.Connection
 ) -> None:
     await store_account(connection)

@@ -167,7 +167,7 @@ def test_the_embedded_database_is_used_without_another(tmp_path: Path, capsys: p
 # seed
 
 
-def test_seed_fills_an_empty_database_and_says_with_how_much(database: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_seed_fills_an_empty_database_and_prints_the_counts(database: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["seed", "--accounts", "3", "--conversations", "4"]) == 0
 
     counts = capsys.readouterr().out.rstrip().split(", ")
@@ -253,7 +253,7 @@ def test_a_dry_run_imports_nothing(database: str, capsys: pytest.CaptureFixture[
 
 
 @pytest.mark.usefixtures("database")
-def test_an_import_of_nothing_says_so_by_its_exit_code(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_import_of_nothing_has_its_own_exit_code(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "broken.json").write_text("{")
     assert run(["import", "broken.json"]) == 2
 

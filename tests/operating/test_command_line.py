@@ -185,7 +185,7 @@ IMPORTING = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT g
     ],
     ids=["import", "dry run"],
 )
-def test_an_interrupted_import_says_what_became_of_it(dsn: str, tmp_path: Path, options: list[str], line: str) -> None:
+def test_an_interrupted_import_says_what_was_kept(dsn: str, tmp_path: Path, options: list[str], line: str) -> None:
     with another_import(dsn):
         process = spawn("import", str(EXPORT), *options, folder=tmp_path, DATABASE_URL=dsn)
         ended = interrupt_once(process, dsn, IMPORTING)
@@ -193,7 +193,7 @@ def test_an_interrupted_import_says_what_became_of_it(dsn: str, tmp_path: Path, 
     assert ended == (130, "", line)
 
 
-def test_an_import_of_a_folder_without_files_says_what_it_needs(
+def test_an_import_of_a_folder_without_files_names_the_files_that_it_needs(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     (tmp_path / "export").mkdir()

@@ -130,7 +130,7 @@ async def test_trailers_are_limited() -> None:
     [(b"GET / HT", b"", 408), (HEAD, b"a", 408), (POST, b"a", 408), (POST, b"", 408), (b"", b"", None)],
     ids=["a line", "a header", "a body", "no body", "nothing"],
 )
-async def test_what_does_not_arrive_in_time_is_rejected(start: bytes, slowly: bytes, expected: int | None) -> None:
+async def test_a_late_request_is_rejected(start: bytes, slowly: bytes, expected: int | None) -> None:
     async with Server().serving() as server:
         started = time.monotonic()
         answer = await server.ask(itertools.chain([start], itertools.repeat(slowly, 60)), pause=0.05)
@@ -169,7 +169,7 @@ async def test_a_few_requests_at_once_are_all_answered() -> None:
                 assert status(await reader.readuntil(b"hello")) == 200
 
 
-async def test_who_does_not_read_the_answer_is_disconnected() -> None:
+async def test_a_client_that_does_not_read_is_disconnected() -> None:
     async with Server(b"a" * 8_000_000).serving() as server, server.connected() as (_, writer):
         writer.transport.pause_reading()  # type: ignore[attr-defined]  # of a stream that reads
         writer.write(GET)
@@ -178,7 +178,7 @@ async def test_who_does_not_read_the_answer_is_disconnected() -> None:
         await emptied(server)
 
 
-async def test_who_reads_slowly_gets_the_whole_answer() -> None:
+async def test_a_client_that_reads_slowly_gets_the_whole_answer() -> None:
     size = 8_000_000
     async with Server(b"a" * size).serving() as server, server.connected() as (reader, writer):
         writer.write(GET)

@@ -252,7 +252,7 @@ def _broken(data: Path) -> None:
     [(_a_file, "File exists"), (_of_another_version, "PostgreSQL 16"), (_broken, "pg_control")],
     ids=["file", "version", "broken"],
 )
-def test_what_is_wrong_is_told_in_one_line(tmp_path: Path, prepare: Callable[[Path], None], words: str) -> None:
+def test_a_failure_is_reported_in_one_line(tmp_path: Path, prepare: Callable[[Path], None], words: str) -> None:
     data = tmp_path / "data"
     prepare(data)
     with pytest.raises(EmbeddedError) as caught, embedded(data):

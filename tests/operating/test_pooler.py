@@ -139,7 +139,7 @@ async def test_settings_are_those_of_a_transaction(inbox: str, pooled: Callable[
 
 
 @pytest.mark.parametrize("command", ["migrate", "seed", "import"])
-def test_commands_that_need_a_session_say_so(
+def test_commands_that_need_a_session_refuse_a_pooler(
     command: str, dsn: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     forget_settings(monkeypatch, tmp_path)

@@ -24,7 +24,7 @@ WORKERS = pytest.mark.parametrize("workers", ["1", "2"])
 
 
 @WORKERS
-async def test_what_was_accepted_is_answered_and_what_comes_later_is_refused(
+async def test_accepted_requests_are_answered_and_later_ones_are_refused(
     dsn: str, tmp_path: Path, workers: str
 ) -> None:
     await prepare(dsn)
@@ -96,7 +96,7 @@ async def test_an_operation_under_way_is_finished_while_new_connections_are_refu
 
 @pytest.mark.slow
 @WORKERS
-async def test_neither_a_stuck_operation_nor_a_slow_client_keeps_the_server(
+async def test_neither_a_stuck_operation_nor_a_slow_client_delays_the_stop(
     dsn: str, connection: asyncpg.Connection, tmp_path: Path, workers: str
 ) -> None:
     await prepare(dsn)

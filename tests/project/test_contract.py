@@ -160,7 +160,7 @@ def _camel(name: str) -> str:
     return first + "".join(part.title() for part in rest)
 
 
-def test_everything_says_what_it_means(exported: GraphQLSchema) -> None:
+def test_everything_is_described(exported: GraphQLSchema) -> None:
     assert list(_undescribed(exported)) == []
 
 

@@ -210,7 +210,7 @@ except ImportError as error:
 
 @stops
 @pytest.mark.slow
-def test_a_process_that_uses_the_client_is_told_why_it_cannot_serve(installed: Installed) -> None:
+def test_a_process_that_uses_the_client_fails_to_serve_with_a_reason(installed: Installed) -> None:
     assert installed.output(installed.python, "-c", BESIDE) == (
         "This process uses another package `gql`: run inbox in a process of its own\n"
     )

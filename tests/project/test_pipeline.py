@@ -22,7 +22,7 @@ VIEWER = Viewer(1, CreatorType.USER, 1, SCOPES)
 MUTATION = "mutation M { createConversation(input: {}) { userErrors { code } } }"
 
 
-async def test_an_operation_is_answered_and_recorded_whatever_carries_it(seeded_dsn: str) -> None:
+async def test_an_operation_is_answered_and_recorded_for_any_transport(seeded_dsn: str) -> None:
     settings = make_settings(seeded_dsn)
     database = Database(seeded_dsn, pool_size=1)
     pipeline = build_pipeline(settings, database, None)

@@ -82,7 +82,7 @@ def test_an_example_is_valid(document: str) -> None:
 
 
 @pytest.mark.anyio
-async def test_the_first_query_tells_what_is_open_and_what_was_said_last(reader: Client, seeded_dsn: str) -> None:
+async def test_the_first_query_returns_open_conversations(reader: Client, seeded_dsn: str) -> None:
     page = (await reader.data(DOCUMENTS["Open"]))["conversations"]
 
     connection = await asyncpg.connect(seeded_dsn)
@@ -310,7 +310,7 @@ def test_every_path_leads_somewhere() -> None:
     assert sorted(path for path in named if not [*ROOT.glob(path.replace("<entity>", "*"))]) == []
 
 
-def test_the_declarations_take_what_is_said() -> None:
+def test_the_declarations_have_the_parameters_of_the_readme() -> None:
     listed = re.findall(r"`(\w+)\(([^`]*)\)`", section("Changing things"))
 
     assert [name for name, _ in listed] == ["column", "computed", "one", "either", "many", "through", "last"]

@@ -217,7 +217,7 @@ async def test_nodes_cost_one_statement_a_type(reader: Client, statements: State
     assert len(ran) == 3
 
 
-async def test_who_is_asking_costs_a_statement_only_at_first(reader: Client, statements: Statements) -> None:
+async def test_the_actor_is_looked_up_with_the_first_request_only(reader: Client, statements: Statements) -> None:
     counts = []
 
     for _ in range(3):

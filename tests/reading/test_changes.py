@@ -1,4 +1,4 @@
-"""The change log: every commit is in it, in order, without gaps, and a page of it is read from any cursor."""
+"""The change log has every commit, in order, without gaps, and can be read from any cursor."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ mutation($id: ID!) { createMessage(input: {conversationId: $id, content: "Hello"
 
 
 async def cursor(client: Client) -> str:
-    """Where the log ends."""
+    """The cursor of the log's end."""
     text: str = (await client.data(CURSOR))["changesCursor"]
     return text
 
@@ -80,7 +80,7 @@ async def test_a_message_is_a_change_of_itself_its_sender_and_its_conversation(
 
 
 async def write(client: Client, times: int) -> tuple[str, list[str]]:
-    """Start a conversation with so many replies. Returns its id and those of the messages, in order."""
+    """Create a conversation with that many replies. Returns its id and those of the messages, in order."""
     conversation = (await client.data(CREATE))["createConversation"]["conversation"]["id"]
     sent = [(await client.data(REPLY, id=conversation))["createMessage"]["message"]["id"] for _ in range(times)]
     return conversation, sent
@@ -111,7 +111,7 @@ async def test_pages_of_any_size_have_every_change(client: Client, connection: a
     assert ("CONVERSATION", conversation) in found
     assert max(sizes) <= size
     if size == 100:
-        # The conversation and its participant changed four times, and stand once, at their latest change.
+        # The conversation and its participant changed four times, and are listed once, at their latest change.
         assert sizes == [len(messages) + 2]
 
 
@@ -192,7 +192,7 @@ async def test_a_cursor_that_cannot_be_continued_asks_for_a_resync(
     assert (await page(client, await cursor(client)))["changes"] == []
 
 
-async def test_only_cursors_of_ones_own_log_are_taken(client: Client, connection: asyncpg.Connection) -> None:
+async def test_only_cursors_of_the_viewers_log_are_accepted(client: Client, connection: asyncpg.Connection) -> None:
     await store_account(connection, 1)
     await store_account(connection, 2)
     own, foreign = await cursor(client), await cursor(client.as_(2))
@@ -213,14 +213,14 @@ async def test_a_page_takes_two_statements_and_one_for_each_type(
 
     await page(client, start)
 
-    # The counter and the log; conversations, of nodes and of changes together, messages and participants.
+    # The counter and the log; conversations of nodes and of changes together, messages and participants.
     assert len(client.statements.take()) == 5
 
 
 async def test_what_commits_later_is_behind_the_cursor_of_who_read_before(
     client: Client, connection: asyncpg.Connection, dsn: str
 ) -> None:
-    """A transaction that began first and commits last: by its timestamp it would be lost."""
+    """A transaction that began first and commits last would be lost if changes were ordered by time."""
     await store_account(connection)
     start = await cursor(client)
     slow = await asyncpg.connect(dsn)
@@ -275,7 +275,7 @@ async def test_old_changes_are_removed_a_few_at_a_time_and_older_cursors_need_a_
     start = await cursor(client)
     await log_changes(connection, 1, *(("BOOKING", id_, None) for id_ in range(1, 8)))
     await connection.execute("UPDATE changes SET at = now() - interval '31 days' WHERE number <= 5")
-    # One that is old behind one that is not stays: the log is removed from its beginning on.
+    # An old change after a new one stays, because changes are removed from the beginning of the log only.
     await connection.execute("UPDATE changes SET at = now() - interval '31 days' WHERE number = 7")
     await log_changes(connection, 2, ("BOOKING", 1, None))
     before = (await page(client, start))["changes"]
@@ -348,7 +348,7 @@ async def test_a_new_epoch_needs_a_resync(client: Client, connection: asyncpg.Co
 
 
 async def test_writers_of_which_many_roll_back_leave_no_gap(connection: asyncpg.Connection, dsn: str) -> None:
-    """16 connections at once, each transaction kept open for a while; a third of them is rolled back."""
+    """16 simultaneous connections keep each transaction open for a while, and roll a third of them back."""
     for account in (1, 2):
         await store_account(connection, account)
 

@@ -1,4 +1,4 @@
-"""The numbers beside the inbox: each is what the filter with one condition more finds, and one statement counts all."""
+"""The numbers of the inbox: each equals the filter with one more condition, and one statement counts all."""
 
 from __future__ import annotations
 
@@ -71,13 +71,13 @@ def _camel(name: str) -> str:
 
 
 def _zone_at_noon() -> str:
-    """A time zone in which it stays the same day for hours: names of this kind count + to the west."""
+    """A time zone in which the date does not change for hours. In these names, + is west."""
     return f"Etc/GMT{datetime.now(UTC).hour - 12:+d}"
 
 
 @pytest.fixture(scope="module")
 async def inbox(shared: World) -> Client:
-    """The stays of `oracles.journey`, in conversations of every state; user 1 is two of the account's three hosts."""
+    """The stays of `oracles.journey`, in conversations of every state; two of the account's three hosts are user 1."""
     connection = shared.connection
     await empty(connection)
     await store(connection, "applications", id=1)
@@ -86,7 +86,7 @@ async def inbox(shared: World) -> Client:
         await store_stays(connection, account, _zone_at_noon())
         for host, user in ((2, None), (3, 1)):
             await store(connection, "hosts", account_id=account, id=host, user_id=user)
-    # No state goes with another, or with a stage.
+    # States are independent of each other and of stages.
     await connection.execute(
         """
         UPDATE conversations SET
@@ -114,22 +114,22 @@ async def test_each_number_is_the_total_with_one_condition_more(inbox: Client, f
     }
 
 
-async def test_no_number_says_nothing(inbox: Client) -> None:
-    """Each kind has some, and none has all."""
+async def test_no_number_is_trivial(inbox: Client) -> None:
+    """Each kind counts some conversations, and none counts all."""
     counts = (await inbox.data(ALL))["inboxCounts"]
 
     assert [name for name, number in counts.items() if not 0 < number < len(STAGES)] == []
 
 
 @pytest.mark.parametrize("name", CONDITIONS)
-async def test_a_number_is_the_same_whatever_else_is_counted(inbox: Client, name: str) -> None:
+async def test_a_number_does_not_depend_on_what_else_is_counted(inbox: Client, name: str) -> None:
     alone = (await inbox.data(f"{{ inboxCounts {{ {name} }} }}"))["inboxCounts"]
 
     assert alone[name] == (await inbox.data(ALL))["inboxCounts"][name]
 
 
 async def test_an_application_is_responsible_for_nothing(inbox: Client) -> None:
-    """Even where a user has its number."""
+    """Even if a user has the same id."""
     counts = await inbox.as_(1, "application:1").data("{ inboxCounts { mine unassigned } }")
 
     assert counts["inboxCounts"]["mine"] == 0
@@ -169,7 +169,7 @@ async def test_only_what_is_selected_is_counted(inbox: Client, selected: str, re
     assert {table for table in ("hosts", "bookings") if f"FROM {table}" in sql or f"JOIN {table}" in sql} == read
 
 
-async def test_what_is_wrong_with_the_filter_is_told(inbox: Client) -> None:
+async def test_a_wrong_filter_is_reported(inbox: Client) -> None:
     code, message = await inbox.error('{ inboxCounts(filter: { ids: ["x"] }) { open } }')
 
     assert (code, message) == ("BAD_USER_INPUT", '"x" is not an id')

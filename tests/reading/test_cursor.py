@@ -1,4 +1,4 @@
-"""Cursors: what is inside one, and that anything else in its place is refused in one of two sentences."""
+"""Cursors: their content, and that anything else is rejected with one of two messages."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ async def inbox(shared_dsn: str, anyio_backend: str) -> AsyncIterator[Inbox]:  #
         (encode([*CREATED[:3], 2**63]), NO_CURSOR),
         (encode([*CREATED[:3], 1e300]), NO_CURSOR),
         (urlsafe_b64encode(b'["Query.conversations","created_at:asc",0,' + b"9" * 400 + b"]").decode(), NO_CURSOR),
-        # Moments before the year 1 and after the year 9999.
+        # Times before the year 1 and after the year 9999.
         (encode([*CREATED[:2], -(2**62), 1]), NO_CURSOR),
         (encode([*CREATED[:2], 2**62, 1]), NO_CURSOR),
         (encode([*CREATED[:2], 253_402_300_800_000, 1]), NO_CURSOR),
@@ -113,7 +113,7 @@ async def test_the_outermost_moments_are_cursors(inbox: Inbox, value: int) -> No
     assert [node["databaseId"] for node in page["nodes"]] == (["1"] if value < 0 else [])
 
 
-async def test_a_cursor_tells_no_more_than_a_place() -> None:
+async def test_a_cursor_contains_only_a_position() -> None:
     order = Ordered("LAST_MESSAGE_AT", "DESC")
 
     text = order.cursor(Row(7, 250))

@@ -51,7 +51,7 @@ async def test_a_period_includes_its_ends_or_not_and_never_what_is_null(
         moment = {column: MOMENT + timedelta(milliseconds=offset)}
         await store(connection, "conversations", **{"account_id": 1, "id": id_, **moment})
     nothing = {"last_message_at": None, "deadline_response_at": None}
-    # Neither the earliest nor the latest moment that can be given is as far away as what there is not.
+    # Null is excluded even with the earliest and the latest possible bounds.
     first, last = "0001-01-01T00:00:00.000Z", "9999-12-31T23:59:59.999Z"
     edges = {"gte": first, "gt": first, "lte": last, "lt": last}
     given_ = {

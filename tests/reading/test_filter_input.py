@@ -1,4 +1,4 @@
-"""Filters, orders and ids that are none are refused in words that a client can show, before anything is read."""
+"""Invalid filters, orders and ids are rejected before anything is read, with messages that a client can display."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ async def test_a_filter_that_is_refused_reads_nothing(reader: Client, statements
 
 
 def deep(levels: int, inside: Any) -> Any:
-    """A filter with `inside` so many levels of `not` and `or` below it."""
+    """A filter with `inside` that many levels of `not` and `or` below it."""
     for level in range(levels):
         inside = {"not": inside} if level % 2 else {"or": [{"closed": True}, inside]}
     return inside

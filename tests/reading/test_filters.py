@@ -1,4 +1,4 @@
-"""Filters find exactly the rows that plain Python finds, each alone and in any combination."""
+"""Filters match exactly the same rows as in plain Python, alone and in any combination."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ async def world(seeded_dsn: str, anyio_backend: str) -> AsyncIterator[World]:  #
 
 
 def some(table: type[t.Table], most: int) -> st.SearchStrategy[list[str]]:
-    """Lists of ids, among them unknown and foreign ones, empty and with repeats."""
+    """Lists of ids, also unknown and foreign ones, empty, or with repeats."""
     ids = st.integers(1, most).map(lambda id_: own(table, id_)) | st.integers(1, most).map(
         lambda id_: foreign(table, id_)
     )
@@ -82,7 +82,7 @@ def filters(fields: dict[str, st.SearchStrategy[Any]]) -> st.SearchStrategy[dict
 
 @st.composite
 def nested(draw: st.DrawFn, count: int, depth: int = 3) -> dict[str, Any]:
-    """Filters of `count` different fields, put together with `not` and `or` up to so many levels deep."""
+    """Filters of `count` different fields, combined by `not` and `or` up to that many levels."""
     names = draw(st.permutations(sorted(conversation_fields)))[:count]
     fields = [{name: draw(st.none() | conversation_fields[name])} for name in names]
     return draw(joined(fields, depth))
@@ -90,7 +90,7 @@ def nested(draw: st.DrawFn, count: int, depth: int = 3) -> dict[str, Any]:
 
 @st.composite
 def joined(draw: st.DrawFn, fields: list[dict[str, Any]], depth: int) -> dict[str, Any]:
-    """All of `fields` in one filter: some of them beside each other, the others in its `not` and its `or`."""
+    """All of `fields` in one filter: some at its top level, the others in its `not` and its `or`."""
     cuts = sorted(draw(st.integers(0, len(fields))) for _ in range(3)) if depth else [len(fields)] * 3
     beside, denied, *others = (fields[start:end] for start, end in zip([0, *cuts], [*cuts, len(fields)], strict=True))
     filter_ = {name: value for field in beside for name, value in field.items()}
@@ -189,7 +189,7 @@ async def test_a_booking_is_found_by_its_reference(world: World) -> None:
         {"not": {"not": {}}},
     ],
 )
-async def test_null_asks_for_nothing(world: World, filter_: dict[str, Any] | None) -> None:
+async def test_null_is_ignored(world: World, filter_: dict[str, Any] | None) -> None:
     assert (await world.conversations(filter_))[0] == len(world.rows["conversations"])
 
 
@@ -218,27 +218,27 @@ async def test_null_asks_for_nothing(world: World, filter_: dict[str, Any] | Non
         {"hostIds": [foreign(t.Host, 1)]},
     ],
 )
-async def test_what_nothing_can_meet_finds_nothing(world: World, filter_: dict[str, Any]) -> None:
+async def test_an_impossible_filter_matches_nothing(world: World, filter_: dict[str, Any]) -> None:
     assert await world.conversations(filter_) == (0, [])
 
 
 @pytest.mark.parametrize(
     "filter_", [{"ids": []}, {"statuses": []}, {"reference": ""}, {"ids": [foreign(t.Booking, 1)]}]
 )
-async def test_what_no_booking_can_meet_finds_nothing(world: World, filter_: dict[str, Any]) -> None:
+async def test_an_impossible_filter_of_bookings_matches_nothing(world: World, filter_: dict[str, Any]) -> None:
     assert await world.bookings(filter_) == (0, [])
 
 
 @given(filter_=filters(conversation_fields))
 @examples(60)
-async def test_a_filter_and_its_opposite_part_the_conversations_in_two(world: World, filter_: dict[str, Any]) -> None:
+async def test_a_filter_and_its_opposite_match_each_conversation_once(world: World, filter_: dict[str, Any]) -> None:
     found = [(await world.conversations(part))[0] for part in (filter_, {"not": filter_}, {"not": {"not": filter_}})]
 
     assert found[0] + found[1] == len(world.rows["conversations"])
     assert found[0] == found[2]
 
 
-async def test_opposite_flags_part_the_conversations_in_two(world: World) -> None:
+async def test_opposite_flags_match_each_conversation_once(world: World) -> None:
     for name in ("closed", "markedAsSpam", "read", "assigned", "needsReply", "overdue"):
         parts = [(await world.conversations({name: value}))[0] for value in (True, False)]
         assert sum(parts) == len(world.rows["conversations"])

@@ -1,7 +1,7 @@
-"""Every filter and order finds its conversations by an index, also where there are a million of them.
+"""Every filter and order uses an index, also with a million conversations.
 
-The suite has 50,000; `--conversations 1000000` shows the same on a million, in some minutes. What must hold is the same
-for both: no table is scanned, and what few conversations meet is found without going through the account.
+By default there are 50,000; `--conversations 1000000` tests a million, in some minutes. The assertions are the same: no
+table is scanned, and conditions that few conversations meet do not read the whole account.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ from tests.support.serving import serving
 pytestmark = pytest.mark.anyio
 
 TABLES = {"conversations", "bookings", "conversation_bookings", "participants", "inquiries"}
-# A page may go through so many rows of each table, or through this part of so many as there are conversations: those
-# that meet a rare condition, for the page and for what lies before it, or those that do not meet a frequent one.
+# A page may read this many rows of each table, or this fraction of the number of conversations: those that meet a rare
+# condition, for the page and for the rows before it, or those that do not meet a frequent one.
 FEW, PART = 5_000, 0.05
 FIELDS = ["CREATED_AT", "UPDATED_AT", "LAST_MESSAGE_AT", "DEADLINE_RESPONSE_AT", "WAITING_SINCE"]
 PAGE = """
@@ -46,12 +46,12 @@ def ids(table: type[t.Table], *numbers: int) -> list[str]:
 
 
 def ago(days: float) -> str:
-    """A moment so many days ago."""
+    """The time that many days ago."""
     return (datetime.now(UTC) - timedelta(days=days)).isoformat(timespec="milliseconds")
 
 
 CLIENT, RENTAL = {"clientIds": ids(t.Client, 9)}, {"rentalIds": ids(t.Rental, 1_999)}
-# What at most one in fifty conversations meets.
+# Filters that at most one in fifty conversations meets.
 RARE: dict[str, dict[str, Any]] = {
     "ids": {"ids": ids(t.Conversation, 5, 777, 9_999)},
     "not closed": {"closed": False},
@@ -85,7 +85,7 @@ RARE: dict[str, dict[str, Any]] = {
     "two rare ones": {"markedAsSpam": True, "channels": ["VRBO"]},
     "rental and status": {"rentalIds": ids(t.Rental, 5), "bookingStatuses": ["LOCKED"]},
 }
-# What many meet: any part of an order holds some.
+# Filters that many conversations meet, in any part of an order.
 FREQUENT: dict[str, dict[str, Any]] = {
     "everything": {},
     "closed": {"closed": True},
@@ -106,21 +106,21 @@ FREQUENT: dict[str, dict[str, Any]] = {
 
 
 class Large:
-    """The large database: a client, and a connection that plans as those for reading do."""
+    """The large database: a client, and a connection with the settings of those for reading."""
 
     def __init__(self, client: Client, connection: asyncpg.Connection, ran: Ran, conversations: int) -> None:
         self.client, self.connection, self.ran, self.conversations = client, connection, ran, conversations
         self._cursors: dict[Order, str] = {}
 
     async def plan(self, document: str, **variables: Any) -> Plan:
-        """How the statement of a document was carried out."""
+        """The executed plan of a document's statement."""
         await self.client.data(document, **variables)
-        # Who asks is looked up again now and then, before the rest.
+        # The actor is sometimes looked up first.
         *_, (sql, values) = self.ran.take()
         return await explain(self.connection, sql, values, "ANALYZE, FORMAT JSON")
 
     async def pages(self, filter_: dict[str, Any]) -> AsyncIterator[tuple[str, Plan]]:
-        """How the first page of each order was found, the last one and one deep down."""
+        """The plans of the first page, the last page and a deep page of each order."""
         for field in FIELDS:
             for direction in ("ASC", "DESC"):
                 order = {"field": field, "direction": direction}
@@ -129,7 +129,7 @@ class Large:
                     yield f"{field} {direction} {page}", await self.plan(PAGE, filter=filter_, order=order, **page)
 
     async def _cursor(self, order: Order) -> str:
-        """A place three quarters down the order."""
+        """A cursor after three quarters of the order."""
         if order not in self._cursors:
             column, way = order.column.key, "DESC" if order.descending else "ASC"
             known = f"FROM conversations WHERE account_id = 1 AND {column} IS NOT NULL"
@@ -143,7 +143,7 @@ class Large:
 
 @pytest.fixture(scope="module")
 def conversations(request: pytest.FixtureRequest) -> int:
-    """How many conversations account 1 has."""
+    """The number of conversations in account 1."""
     return int(request.config.getoption("--conversations"))
 
 
@@ -180,7 +180,7 @@ async def large(
 
 
 def scanned(plan: Plan) -> set[str]:
-    """The tables that are read from end to end."""
+    """The tables that are scanned completely."""
     return {step["Relation Name"] for step in steps(plan) if step["Node Type"] == "Seq Scan"}
 
 
@@ -284,7 +284,7 @@ async def test_every_field_of_the_filter_is_looked_at(large: Large) -> None:
     data = await large.client.data('{ __type(name: "ConversationFilter") { inputFields { name } } }')
 
     named = {field["name"] for field in data["__type"]["inputFields"]}
-    # These have measurements of their own.
+    # Other tests measure these.
     assert {name for filter_ in (*RARE.values(), *FREQUENT.values()) for name in filter_} | {
         "stages",
         "search",

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.anyio
 
 _T = TypeVar("_T")
 
-# The first is always a day or two ahead of the second; the others are no whole hours away from anything.
+# The first is always one or two days ahead of the second; the offsets of the others are not whole hours.
 ZONES = ("Pacific/Kiritimati", "Pacific/Pago_Pago", "Asia/Kathmandu", "America/St_Johns", "UTC")
 
 PAGE = """
@@ -37,7 +37,7 @@ query ($filter: ConversationFilter, $after: String) {
 
 
 async def read_stages(client: Client, filter_: dict[str, Any] | None = None) -> Stages:
-    """The stages of all conversations that the filter finds, by their numbers; counted, too."""
+    """The stages of all conversations that match the filter, by their ids, and the counts."""
     stages: Stages = {}
     after = None
     while True:
@@ -50,12 +50,12 @@ async def read_stages(client: Client, filter_: dict[str, Any] | None = None) -> 
 
 
 def at(*stages: str) -> Stages:
-    """The conversations that must be at one of `stages`."""
+    """The conversations that are expected at one of `stages`."""
     return {number: stage for number, stage in STAGES.items() if stage in stages}
 
 
 async def on_one_day(world: World, zones: Sequence[str], ask: Callable[[], Awaitable[_T]]) -> _T:
-    """What `ask` gives of the stays of `oracles.journey`, an account for each time zone, while no midnight passes."""
+    """The result of `ask` for the stays of `oracles.journey`, one account per time zone, between two midnights."""
     while True:
         await empty(world.connection)
         days = []
@@ -69,7 +69,7 @@ async def on_one_day(world: World, zones: Sequence[str], ask: Callable[[], Await
 
 
 @pytest.mark.parametrize("zone", ZONES)
-async def test_a_stage_is_told_by_dates_in_the_accounts_time_zone(shared: World, zone: str) -> None:
+async def test_a_stage_is_derived_from_dates_in_the_accounts_time_zone(shared: World, zone: str) -> None:
     assert await on_one_day(shared, [zone], lambda: read_stages(shared.client)) == STAGES
 
 
@@ -84,9 +84,9 @@ async def test_accounts_that_never_share_a_date_each_have_their_own(shared: Worl
     ("rule", "shift"), [("{before}/0,{day}/1", -1), ("{day}/0,{after}/0", 0)], ids=["twice", "never"]
 )
 async def test_a_day_begins_when_clocks_first_show_it(shared: World, rule: str, shift: int) -> None:
-    """Where they are set back from one o'clock to midnight, it comes twice; where they are put forward at it, never."""
+    """If clocks are set back from 1:00 to 0:00, midnight comes twice; if they are set forward at 0:00, never."""
     now = datetime.now(UTC)
-    # It is about noon on these clocks, so that no midnight passes.
+    # It is about noon in these zones, so that no midnight passes.
     behind = now.hour - 12
     midnight = now.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(hours=behind)
     day = now.timetuple().tm_yday - 1
@@ -111,7 +111,7 @@ async def test_a_day_begins_when_clocks_first_show_it(shared: World, rule: str, 
 
 @pytest.mark.parametrize("zone", ZONES[:2])
 async def test_stages_find_the_conversations_that_are_at_them(shared: World, zone: str) -> None:
-    """Every set of stages: which ones are asked for decides how they are looked for."""
+    """All sets of stages, because the SQL depends on the set."""
     sets = [chosen for number in range(len(JourneyStage) + 1) for chosen in combinations(JourneyStage, number)]
 
     async def ask() -> list[Stages]:
@@ -140,7 +140,7 @@ async def test_stages_are_a_condition_like_any_other(shared: World, filter_: dic
     assert found == at(*stages)
 
 
-async def test_every_way_to_a_conversation_tells_its_stage(shared: World) -> None:
+async def test_every_way_to_a_conversation_returns_its_stage(shared: World) -> None:
     await shared.fill(1, 2)
     await shared.connection.execute("UPDATE bookings SET start_at = now() + '9 days', end_at = now() + '10 days'")
     await derive_all(shared.connection)
@@ -206,8 +206,8 @@ async def test_connecting_and_disconnecting_change_the_stage_at_once(shared: Wor
     assert [await change("connectBookings"), await change("disconnectBookings")] == ["AT_PROPERTY", "INQUIRY"]
 
 
-async def test_another_accounts_bookings_tell_nothing(shared: World) -> None:
-    """Both have the same numbers."""
+async def test_another_accounts_bookings_do_not_change_a_stage(shared: World) -> None:
+    """Both accounts have the same ids."""
     await shared.fill(1, 2)
     await shared.connection.execute("UPDATE bookings SET status = 'CANCELED' WHERE account_id = 2")
     await derive_all(shared.connection, 2)

@@ -1,7 +1,7 @@
-"""Everything that a client can see changed is in the change log, whatever changed it.
+"""Every visible change of a node is in the change log, for all kinds of writes.
 
-All nodes of an account are read before and after a write. A node that came, went or has another answer must be in the
-log; so a new way to write that does not log its changes fails here.
+All nodes of an account are read before and after a write. A node that was added, removed or changed must be in the log,
+so that a new kind of write that does not log its changes fails here.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from tests.support.world import World
 
 pytestmark = pytest.mark.anyio
 
-# These nodes are not in the log. They change with an import only.
+# These nodes are not in the log. Only imports change them.
 NOT_LOGGED = {"User", "Application"}
 TYPES = sorted({*NODE_TABLES} - NOT_LOGGED)
 SHOWN = " ".join(f"... on {name} {{ {select_all(name, 0)} }}" for name in TYPES)
@@ -40,7 +40,7 @@ MUTATIONS = [(str(way), as_1(text), value) for way, text, value in TRIED if way.
 
 @pytest.fixture(scope="module")
 async def shared(shared_dsn: str) -> AsyncIterator[World]:
-    """As everywhere, but without limits: the documents here ask for all that there is."""
+    """Like the common fixture, but without limits, because the documents here select everything."""
     free: dict[str, Any] = {"max_aliases": 1_000, "max_cost": 10**9, "rate_limit": 0, "rate_seconds": 0}
     connection = await asyncpg.connect(shared_dsn)
     async with serving(shared_dsn, Statements(), **free) as client:
@@ -75,7 +75,7 @@ async def read_links(connection: asyncpg.Connection[Any], account: int) -> set[t
 
 
 async def read_log(client: Client, after: str) -> dict[str, str]:
-    """The operation of every node that is in the log after the cursor."""
+    """The operations of all nodes in the log after the cursor."""
     found: dict[str, str] = {}
     more = True
     while more:
@@ -86,7 +86,7 @@ async def read_log(client: Client, after: str) -> dict[str, str]:
 
 
 class Observed:
-    """What an account's nodes are, and where its log ends, at one moment."""
+    """An account's nodes and the end of its log at one moment."""
 
     def __init__(self, client: Client, connection: asyncpg.Connection[Any], account: int) -> None:
         self.client, self.connection, self.account = client, connection, account
@@ -101,7 +101,7 @@ class Observed:
         self.links = await read_links(self.connection, self.account)
 
     async def unlogged(self) -> tuple[set[str], set[str]]:
-        """What has changed since the last look and is not in the log, and all that has changed; looks again."""
+        """The changes since the last look that are not in the log, and all changes; looks again."""
         before, links, cursor = self.nodes, self.links, self.cursor
         await self.look()
         differing = {id_ for id_ in before.keys() | self.nodes if before.get(id_) != self.nodes.get(id_)}
@@ -113,7 +113,7 @@ class Observed:
 
 
 async def observe_mutations(shared: World) -> tuple[set[str], set[str]]:
-    """Run every mutation with everything it can be given; return what was not logged, and the fields that changed."""
+    """Run every mutation with all of its inputs; return changes that were not logged, and the changed fields."""
     await shared.fill(1)
     observed = Observed(shared.client, shared.connection, 1)
     await observed.look()
@@ -134,7 +134,7 @@ async def test_every_mutation_logs_what_it_changes(shared: World) -> None:
     assert unlogged == set()
     mutations = schema().get_type("Mutation")
     assert isinstance(mutations, GraphQLObjectType)
-    # Whoever can be named there takes part already; `WRITES` adds another.
+    # All candidates are participants already; `WRITES` adds another.
     assert fields >= {f"Mutation.{name}" for name in mutations.fields} - {"Mutation.addParticipant"}
 
 
@@ -162,7 +162,7 @@ async def test_a_write_logs_what_it_changes(shared: World, write: str) -> None:
 
 
 async def test_a_write_that_logs_nothing_is_noticed(shared: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The oracle itself: without the hook, it reports the node that changed."""
+    """A test of the oracle: without the hook, it reports the changed node."""
     monkeypatch.setattr(writing, "note_change", lambda *_: None)
     await shared.fill(1)
     observed = Observed(shared.client, shared.connection, 1)
@@ -192,7 +192,7 @@ async def test_a_mutation_that_is_rejected_logs_nothing(shared: World) -> None:
 
 @pytest.mark.slow
 async def test_an_import_logs_what_it_changes(shared: World, tmp_path: Path) -> None:
-    """Of every account, import after import: of new records, newer ones, ones that were linked later, deleted ones."""
+    """In every account, import after import: new, newer, later linked and deleted records."""
     await shared.fill()
     files = write_company(tmp_path, 5)
     total = 0

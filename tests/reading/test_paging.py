@@ -1,4 +1,4 @@
-"""Connections page exactly: against random rows, every page is the slice that plain Python cuts.
+"""Connections page exactly: for random rows, every page equals the slice in plain Python.
 
 One database serves all examples of a test; each example empties it first.
 """
@@ -26,8 +26,8 @@ values = st.integers(-2, 2)
 row_ids = st.integers(1, 40)
 
 
-# With ties and nulls; `Ordered.fit` takes the nulls out where the column has none. All is drawn before a test runs, as
-# what a strategy raises must not pass through the event loop.
+# With equal values and nulls; `Ordered.fit` removes the nulls if the column has none. Everything is drawn before a test
+# runs, because exceptions of a strategy must not pass through the event loop.
 a_row = st.builds(Row, row_ids, values | st.none())
 some_rows = st.lists(a_row, unique_by=lambda row: row.id, max_size=12)
 a_change = st.tuples(st.sets(row_ids, max_size=12), st.lists(a_row, unique_by=lambda row: row.id, max_size=2))
@@ -41,7 +41,7 @@ async def inbox(shared_dsn: str, anyio_backend: str) -> AsyncIterator[Inbox]:  #
 
 
 def expected(order: Ordered, rows: Sequence[Row], shown: Sequence[Row], *, following: bool, preceding: bool) -> Any:
-    """The whole connection that must come of showing `shown` out of `rows`."""
+    """The expected connection for the page `shown` of `rows`."""
     return {
         "totalCount": len(rows),
         "nodes": [{"databaseId": str(row.id)} for row in shown],
@@ -83,7 +83,7 @@ async def test_walking_either_way_shows_every_row_once_and_in_order(
 @pytest.mark.parametrize(("field", "direction"), ORDERS)
 @given(
     drawn=some_rows,
-    # A cursor may be of a row that was deleted since, or that never was.
+    # A cursor may be of a row that was deleted since, or that never existed.
     ends=st.tuples(st.none() | a_row, st.none() | a_row),
     size=st.integers(1, 6),
     backward=st.booleans(),
@@ -152,7 +152,7 @@ async def test_no_row_that_was_there_all_along_is_skipped_or_repeated(  # noqa: 
         info = page["pageInfo"]
         more = info["hasPreviousPage"] if backward else info["hasNextPage"]
         cursor = info["startCursor"] if backward else info["endCursor"]
-        # The cursor's own row goes as readily as any other; what comes has an id that never was.
+        # The cursor's own row can be deleted too; new rows have new ids.
         gone, come = changes.pop() if changes else (set(), [])
         new = [row for row in order.fit(come) if row.id not in ever]
         await inbox.delete(sorted(gone))

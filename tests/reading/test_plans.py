@@ -1,7 +1,7 @@
-"""What PostgreSQL does with the statements: an index serves each, and a page of any depth is one range of one index.
+"""PostgreSQL's plans of the statements: each uses an index, and a page of any depth reads one range of one index.
 
-Plans are of the statements that ran, with their values. Where a table is too small for an index to pay, sequential
-scans are made expensive, so that the question is whether an index could serve.
+Plans are of statements that ran, with their values. For tables that are too small for an index, sequential scans are
+made expensive, so that the test shows whether an index can be used.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from tests.support.serving import serving
 
 pytestmark = pytest.mark.anyio
 
-# Nothing is faster than reading such a table, and its key has nothing but the id.
+# Scanning such a small table is the fastest way, and its key is only the id.
 SHARED = {"applications"}
 
 
 @pytest.fixture
 def ran(monkeypatch: pytest.MonkeyPatch) -> Ran:
-    """Everything read while the test runs."""
+    """All statements of snapshots during the test."""
     return hear(monkeypatch)
 
 
@@ -60,7 +60,7 @@ def large_dsn(template: str, create_database: Callable[[str], str]) -> str:
             ORDER BY c, a;
             """
         )
-        # So that it is known which pages every transaction sees, and an index can answer alone.
+        # Updates the visibility map, for index-only scans.
         await connection.execute("VACUUM (ANALYZE)")
         await connection.close()
 
@@ -182,7 +182,7 @@ async def test_a_page_is_a_range_of_the_orders_index(  # noqa: PLR0913, PLR0917 
         assert {step.get("Index Name") for step in scans} == {index}
         assert not kinds(plan) & {"Sort", "Incremental Sort", "Seq Scan", "Bitmap Heap Scan"}
         if len(values) > 3:
-            # The row comparison is a condition of the index, on either side of the cursor.
+            # The row comparison is an index condition, on both sides of the cursor.
             assert all("ROW(" in step["Index Cond"] for step in scans)
 
 
@@ -206,5 +206,5 @@ async def test_a_page_deep_down_reads_no_more_rows_than_the_first(
     ((sql, values),) = ran.take()
     plan = await explain(connection, sql, values, "ANALYZE, FORMAT JSON")
 
-    # The page, and one row on each side of it that shows that there is more.
+    # The page, and one more row on each side.
     assert rows_read(plan, "conversations") == 22

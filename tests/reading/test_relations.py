@@ -1,7 +1,7 @@
-"""Every relation of the schema leads to the rows that a naive join over all rows finds, for all parents at once.
+"""Every relation of the schema returns the rows of a naive join over all rows, for all parents at once.
 
-The list of relations is written by hand, so that a declaration along the wrong column shows; a test holds that it names
-every relation field that the schema has.
+The list of relations is handwritten, so that a declaration with the wrong column fails; a test checks that it has all
+relation fields of the schema.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from tests.support.serving import serving
 
 pytestmark = pytest.mark.anyio
 
-# As many as an operation may be given.
+# The most ids in an operation.
 _IDS = 250
 
 
@@ -49,7 +49,7 @@ def _relations() -> Iterator[str]:
 
 @dataclass(frozen=True)
 class World:
-    """An account's client, and all rows that it may see."""
+    """An account's client, and all rows of the account."""
 
     client: Client
     account: int
@@ -64,14 +64,14 @@ class World:
         return encode_id(NODE_TABLES[name], 0 if name in {"Account", "Application"} else self.account, number)
 
     async def follow(self, name: str, selection: str) -> list[Any]:
-        """What the field of every row of a type is, in the order of the rows."""
+        """The values of a field for all rows of a type, in the order of the rows."""
         type_, field = name.split(".")
         document = f"query ($ids: [ID!]!) {{ nodes(ids: $ids) {{ ... on {type_} {{ found: {field} {selection} }} }} }}"
         nodes = await self.nodes(document, [self.id(type_, id_) for id_ in self.of_type(type_)])
         return [node["found"] for node in nodes]
 
     async def nodes(self, document: str, ids: list[str]) -> list[Any]:
-        """What a document with `nodes(ids: $ids)` answers for all ids, however many."""
+        """The result of a document with `nodes(ids: $ids)` for any number of ids."""
         parts = [ids[start : start + _IDS] for start in range(0, len(ids), _IDS)]
         return [node for part in parts for node in (await self.client.data(document, ids=part))["nodes"]]
 

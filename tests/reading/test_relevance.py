@@ -1,4 +1,4 @@
-"""The order by relevance: the best match first, pages by cursors of its own, and never without a search."""
+"""The order by relevance: the best match first, with its own cursors, and only with a search."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.support.world import World
 
 pytestmark = pytest.mark.anyio
 
-# Both words of "keys towels" in the subject are the best match; then it counts how often and how close they stand.
+# Both words of "keys towels" in the subject are the best match; then their number and distance matter.
 MATCHES = (
     Thread(messages=["towels and some more words in between, then keys"]),
     Thread(subject="keys", messages=["towels"]),
@@ -30,7 +30,7 @@ MATCHES = (
 BEST_FIRST = [5, 3, 2, 6, 4, 1]
 
 
-async def test_the_best_match_comes_first_and_ties_go_by_id(shared: World) -> None:
+async def test_the_best_match_comes_first_and_equal_ranks_are_sorted_by_id(shared: World) -> None:
     await hold(shared, *MATCHES)
 
     best = ids(await shared.client.data(RANKED, search="keys towels"))
@@ -151,12 +151,12 @@ async def cursor(shared: World, search: str) -> str:
 
 
 def parts(text: str) -> list[Any]:
-    """What is inside a cursor."""
+    """The content of a cursor."""
     inside: list[Any] = orjson.loads(urlsafe_b64decode(text + "=="))
     return inside
 
 
-async def test_a_cursor_of_one_search_is_none_of_another(shared: World) -> None:
+async def test_a_cursor_of_one_search_is_rejected_by_another(shared: World) -> None:
     await hold(shared, *MATCHES)
     other = await cursor(shared, "keys")
 
@@ -210,7 +210,7 @@ async def test_a_rank_that_no_match_has_is_a_place_all_the_same(shared: World, v
 
 
 async def test_a_search_is_planned_with_its_words_however_often_it_is_asked(shared: World) -> None:
-    """A plan for any search would compute the search for each row."""
+    """A generic plan would compute the search for each row."""
     await hold(shared, *MATCHES)
     connection = shared.connection
     await connection.execute(

@@ -1,6 +1,6 @@
-"""Searching: which words find which conversations, how accents, phrases and operators count, and that any text is safe.
+"""Search: the matches of words, the effect of accents, phrases and operators, and that any text is safe.
 
-One database serves all tests; each fills it with the conversations that it is about.
+All tests use one database, and each fills it with its conversations.
 """
 
 # ruff: noqa: RUF001  # letters of many scripts
@@ -20,7 +20,7 @@ from tests.support.world import World
 
 pytestmark = pytest.mark.anyio
 
-# An account whose number is as long as one can be.
+# An account with the longest possible id.
 DISTANT = 2**63 - 1
 
 
@@ -190,7 +190,7 @@ async def test_a_search_goes_with_other_conditions(shared: World) -> None:
 async def test_another_accounts_words_find_nothing_at_the_same_cost(shared: World) -> None:
     await hold(shared, Thread(subject="Keys"))
     await add(shared, Thread(subject="Secret"), Thread(messages=["keys secret"]), account=2)
-    # An account whose number begins with that of the first.
+    # An account whose id begins with that of the first.
     await add(shared, Thread(subject="Secret"), account=12)
 
     costs = []
@@ -338,7 +338,7 @@ async def test_a_search_cannot_hold_what_text_cannot(shared: World) -> None:
 
 @given(search=st.text(max_size=40), more=st.sampled_from(["", " wine", ' "red bread', " -bread"]))
 @examples(60)
-async def test_whatever_is_typed_has_an_answer(shared: World, search: str, more: str) -> None:
+async def test_any_text_has_an_answer(shared: World, search: str, more: str) -> None:
     if not await shared.connection.fetchval("SELECT count(*) = 4 FROM conversation_texts"):
         await hold(shared, *TABLE)
     search = search.replace("\0", "") + more
@@ -396,7 +396,7 @@ texts = st.lists(st.text(LETTERS, max_size=12), max_size=3)
 
 
 def matches(asked: list[str], pieces: Sequence[str]) -> bool:
-    """Whether each word asked for is in a piece, or the beginning of one where it is the last, of two letters."""
+    """Whether each word is in a text; the last word, with two letters or more, also matches as a prefix."""
     there = {word for piece in pieces for word in words(piece)}
     *earlier, last = (word for text in asked for word in words(text))
     begun = len(last) > 1 and any(word.startswith(last) for word in there)

@@ -221,7 +221,7 @@ async def test_of_a_hundred_thousand_tokens_a_bounded_number_is_remembered(clock
     assert auth.CACHE_SIZE <= 10_000
 
 
-async def test_what_is_refused_is_not_remembered(by_secret: Authenticator) -> None:
+async def test_a_rejected_token_is_not_cached(by_secret: Authenticator) -> None:
     for id_ in range(1, 101):
         await refusal(by_secret, signed({"sub": f"user:{id_}", "exp": NOW}))
 
@@ -273,7 +273,7 @@ async def test_a_token_minted_now_is_valid_now() -> None:
     assert await Authenticator(settings).authenticate(f"Bearer {token}") == VIEWER
 
 
-def test_what_no_token_may_say_is_not_minted() -> None:
+def test_invalid_claims_are_not_minted() -> None:
     good: Callable[..., str] = partial(
         mint, account=1, subject="user:1", scopes=["inbox_read"], expires_in=timedelta(hours=1)
     )

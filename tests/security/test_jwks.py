@@ -82,7 +82,7 @@ async def test_a_key_is_used_with_its_own_algorithm_only(by_jwks: Authenticator,
     assert (await refusal(without_secret, forged({"alg": "HS256", "kid": "r"}, pem))).reason == "wrong_algorithm"
 
 
-async def test_without_a_kid_several_keys_fit_none(by_jwks: Authenticator, issuer: Issuer) -> None:
+async def test_without_a_kid_none_of_several_keys_is_used(by_jwks: Authenticator, issuer: Issuer) -> None:
     issuer.keys.append(jwk(OTHER_RSA_KEY, kid="o"))
     assert (await refusal(by_jwks, signed(key=RSA_KEY, alg="RS256"))).reason == "unknown_key"
     assert await by_jwks.authenticate(signed(key=RSA_KEY, alg="RS256", kid="r")) == VIEWER
@@ -101,7 +101,7 @@ async def test_a_new_key_is_fetched_at_most_once_a_minute(by_jwks: Authenticator
     assert issuer.asked == 2
 
 
-async def test_keys_outlive_an_issuer_that_is_down(by_jwks: Authenticator, clock: Clock, issuer: Issuer) -> None:
+async def test_keys_stay_while_an_issuer_is_down(by_jwks: Authenticator, clock: Clock, issuer: Issuer) -> None:
     await by_jwks.start()
     for asked, error, keys in ((2, OSError(), issuer.keys), (3, None, [])):
         issuer.error, issuer.keys = error, keys
@@ -154,7 +154,7 @@ async def test_a_cancelled_request_leaves_the_fetch_to_the_others(clock: Clock, 
     assert issuer.asked == 1
 
 
-async def test_a_slow_issuer_is_given_up(monkeypatch: pytest.MonkeyPatch, issuer: Issuer) -> None:
+async def test_a_slow_issuer_times_out(monkeypatch: pytest.MonkeyPatch, issuer: Issuer) -> None:
     monkeypatch.setattr(jwks, "JWKS_TIMEOUT", 0.01)
     answer = threading.Event()
 

@@ -147,7 +147,7 @@ async def test_what_is_not_an_id_is_refused(inbox: Client, text: str) -> None:
 
 
 @given(st.one_of(st.text(), st.text("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_="), st.binary()))
-def test_a_text_is_an_id_in_one_form_or_is_refused_in_few_plain_words(given_: str | bytes) -> None:
+def test_a_text_is_an_id_in_one_form_or_is_refused_with_a_short_message(given_: str | bytes) -> None:
     text = given_ if isinstance(given_, str) else urlsafe_b64encode(b"User:1:" + given_).decode().rstrip("=")
     try:
         found = decode_id(text)

@@ -72,7 +72,7 @@ def moment(seconds: float) -> str:
     return datetime.fromtimestamp(BEGIN + seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z")
 
 
-async def test_who_has_spent_the_budget_is_refused_until_there_is_room(client: Client, clock: Clock) -> None:
+async def test_without_budget_operations_are_rejected_until_enough_is_available(client: Client, clock: Clock) -> None:
     for _ in range(2):
         await client.data(FORTY)
     client.statements.take()
@@ -142,7 +142,7 @@ async def test_each_principal_has_a_budget_of_its_own(client: Client, clock: Clo
     assert (await client.as_(1, scopes=["inbox_read"]).post(FORTY)).status_code == 429
 
 
-async def test_what_comes_at_once_is_charged_together(client: Client, clock: Clock) -> None:
+async def test_simultaneous_operations_are_charged_together(client: Client, clock: Clock) -> None:
     assert clock.now == BEGIN
     await client.data("{ __typename }")
 
@@ -160,7 +160,7 @@ async def test_only_what_runs_is_charged(client: Client, clock: Clock) -> None:
     assert (await client.data(BUDGET))["rateLimit"]["remaining"] == 99
 
 
-async def test_what_costs_more_than_the_budget_takes_all_of_it(client: Client, clock: Clock) -> None:
+async def test_an_operation_above_the_budget_takes_all_of_it(client: Client, clock: Clock) -> None:
     document = "{ rateLimit { remaining cost } hosts(first: 60) { nodes { id } } sources(first: 60) { nodes { id } } }"
 
     assert (await client.data(document))["rateLimit"] == {"remaining": 0, "cost": 100}
@@ -189,7 +189,7 @@ RETURNED = [
 
 
 @pytest.mark.parametrize(("document", "charged"), RETURNED)
-async def test_what_was_not_returned_is_refunded(client: Client, clock: Clock, document: str, charged: int) -> None:
+async def test_unreturned_nodes_are_refunded(client: Client, clock: Clock, document: str, charged: int) -> None:
     assert clock.now == BEGIN
 
     response = await client.post(document)
@@ -218,7 +218,7 @@ async def test_without_a_limit_there_is_no_budget(seeded_dsn: str) -> None:
 
 @examples(200)
 @given(steps=st.lists(st.tuples(st.integers(0, 70), st.integers(1, 60)), min_size=1, max_size=12))
-async def test_the_wait_that_is_told_is_long_enough_and_not_too_long(steps: list[tuple[int, int]]) -> None:
+async def test_the_returned_wait_is_long_enough_and_not_too_long(steps: list[tuple[int, int]]) -> None:
     clock = Clock()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(time, "time", clock)

@@ -15,7 +15,7 @@ QUERY = {"query": "{ hosts(first: 2) { nodes { id } } }"}
 NAMES = ("ratelimit-limit", "ratelimit-remaining", "ratelimit-reset")
 
 
-async def test_every_answer_says_what_is_left(seeded_dsn: str, statements: Statements) -> None:
+async def test_every_answer_has_the_remaining_budget(seeded_dsn: str, statements: Statements) -> None:
     async with serving(seeded_dsn, statements, rate_limit=100) as client:
         await send(client, {"query": "{ __typename }", "extensions": automatic("{ __typename }")})
         kept = await get(client, extensions=automatic("{ __typename }"))

@@ -82,7 +82,7 @@ async def test_processes_share_the_budgets_in_redis(seeded_dsn: str, redis: str)
         assert (await one.as_(1, APPLICATION).data(BUDGET))["rateLimit"]["remaining"] == 99
 
 
-async def test_what_comes_at_once_to_several_processes_is_charged_together(
+async def test_simultaneous_operations_in_several_processes_are_charged_together(
     seeded_dsn: str, redis: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # A busy machine is no reason to let them through.
@@ -99,7 +99,7 @@ async def test_what_comes_at_once_to_several_processes_is_charged_together(
     assert sorted(response.status_code for response in responses) == [200] * 10 + [429] * 20
 
 
-async def test_without_its_redis_a_server_answers_and_says_so_now_and_then(
+async def test_without_its_redis_a_server_answers_and_logs_a_warning_now_and_then(
     seeded_dsn: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("gql.security.counting._PAUSE", 600.0)
@@ -117,7 +117,7 @@ async def test_without_its_redis_a_server_answers_and_says_so_now_and_then(
     assert "password" not in str(logs)
 
 
-async def test_a_redis_that_comes_back_is_asked_again(seeded_dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_redis_that_recovers_is_used_again(seeded_dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
     async with sharing(seeded_dsn, "redis://127.0.0.1:1") as client:
         await client.data(FORTY)
         with capture_logs() as logs:

@@ -299,7 +299,7 @@ async def test_all_scopes_that_are_missing_are_named_at_once(inbox: Client) -> N
 
 
 @pytest.mark.parametrize("field", sorted(WRITING))
-async def test_who_may_only_read_changes_nothing(shared: World, inbox: Client, field: str) -> None:
+async def test_a_token_without_the_write_scope_changes_nothing(shared: World, inbox: Client, field: str) -> None:
     before = await world.dump(shared.connection)
     limited = await viewer(inbox, set(SCOPES) - {"inbox_write"})
     type_ = f"{field[0].upper()}{field[1:]}Input"
@@ -313,7 +313,7 @@ async def test_who_may_only_read_changes_nothing(shared: World, inbox: Client, f
     assert await world.dump(shared.connection) == before
 
 
-async def test_who_may_write_may_read(inbox: Client) -> None:
+async def test_the_write_scope_allows_reading(inbox: Client) -> None:
     limited = await viewer(inbox, ["inbox_write"])
 
     data = await limited.data(

@@ -98,7 +98,7 @@ async def test_tokens_and_readiness_do_not_wait_for_operations(
     assert answered == ({"viewer": {"scopes": ["inbox_read"]}}, 200)
 
 
-async def test_who_has_used_the_database_time_waits(stored: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_actor_without_database_time_has_to_wait(stored: str, monkeypatch: pytest.MonkeyPatch) -> None:
     # The beginning of a minute.
     now = 1_800_000_000.0
     monkeypatch.setattr(time, "time", lambda: now)
@@ -155,7 +155,7 @@ async def test_the_database_time_of_a_write_that_fails_is_charged(
 
 
 @pytest.mark.usefixtures("tuned_collector")
-async def test_who_sends_expensive_documents_waits_and_others_do_not(
+async def test_a_sender_of_expensive_documents_has_to_wait_and_others_do_not(
     stored: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # The beginning of a minute.
@@ -220,7 +220,7 @@ async def _note(spent: list[float], seconds: float) -> None:
     spent.append(seconds)
 
 
-async def test_a_charge_costs_the_same_whatever_the_number_of_principals() -> None:
+async def test_a_charge_costs_the_same_for_any_number_of_principals() -> None:
     async def cost(rates: RateLimiter) -> float:
         """The best of five, in seconds."""
         took = []
@@ -261,7 +261,7 @@ async def test_the_counts_take_bounded_memory(monkeypatch: pytest.MonkeyPatch) -
     assert taken < 1_000 * 500
 
 
-async def test_what_was_not_returned_is_given_back() -> None:
+async def test_refunds_are_limited_to_the_charges_of_the_minute() -> None:
     rates = RateLimiter(Settings(rate_limit=100))
     assert await rates.charge(viewer(1), 90) is None
     assert await rates.charge(viewer(1), 90) is not None

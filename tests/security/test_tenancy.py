@@ -158,7 +158,7 @@ async def _tell_apart(connection: asyncpg.Connection[Any]) -> None:
     await derive_all(connection)
 
 
-async def test_another_accounts_rows_are_as_if_they_had_never_been(apart: tuple[World, Client]) -> None:
+async def test_another_accounts_rows_are_indistinguishable_from_missing_ones(apart: tuple[World, Client]) -> None:
     shared, other = apart
     harmless = [(way, text, value) for way, text, value in TRIED if way.parent != "Mutation" or refused(way)]
     before = await world.dump(shared.connection)
@@ -173,7 +173,7 @@ async def test_another_accounts_rows_are_as_if_they_had_never_been(apart: tuple[
         assert "of 1" not in json.dumps(answer.get("data")), f"{way} with {value}"
 
 
-async def test_another_accounts_ids_are_as_good_as_ids_never_used(apart: tuple[World, Client]) -> None:
+async def test_another_accounts_ids_behave_like_ids_that_were_never_used(apart: tuple[World, Client]) -> None:
     shared, other = apart
     before = await world.dump(shared.connection)
     compared = set()
@@ -192,7 +192,7 @@ async def test_another_accounts_ids_are_as_good_as_ids_never_used(apart: tuple[W
     assert await world.dump(shared.connection) == before
 
 
-async def test_every_way_leads_to_rows_of_ones_own(shared: World) -> None:
+async def test_every_way_selects_rows_of_the_viewers_account(shared: World) -> None:
     """Else it would prove nothing that it leads nobody else there."""
     led = set()
     filled = False
@@ -211,7 +211,7 @@ async def test_every_way_leads_to_rows_of_ones_own(shared: World) -> None:
     assert led == LEADING
 
 
-async def test_whatever_is_written_is_ones_own(apart: tuple[World, Client]) -> None:
+async def test_every_write_is_in_the_viewers_account(apart: tuple[World, Client]) -> None:
     shared, other = apart
     before = await world.dump(shared.connection)
 
@@ -225,7 +225,7 @@ async def test_whatever_is_written_is_ones_own(apart: tuple[World, Client]) -> N
 
 
 @pytest.mark.parametrize("way", [way for way in WAYS if way.path[-1] == "idempotencyKey"], ids=str)
-async def test_a_key_that_another_account_has_used_is_as_good_as_new(shared: World, way: Way) -> None:
+async def test_a_key_that_another_account_has_used_is_unused_in_this_one(shared: World, way: Way) -> None:
     text = document(way, "userErrors { code message path }")
     other = shared.client.as_(2)
     await shared.fill(1, 2)
@@ -257,7 +257,7 @@ ORDERED = """query($field: ConversationOrderField!, $direction: OrderDirection!,
 }"""
 
 
-async def test_cursors_of_every_order_lead_to_ones_own_alone(apart: tuple[World, Client]) -> None:
+async def test_cursors_of_every_order_select_only_the_viewers_rows(apart: tuple[World, Client]) -> None:
     shared, other = apart
     assert {f"{way.parent}.{way.field}" for way in WAYS if way.path[0] == "orderBy"} == {"Query.conversations"}
     asked = []
@@ -289,7 +289,7 @@ async def _asked(client: Client, text: str, **variables: Any) -> tuple[dict[str,
     return answer, client.statements.take()
 
 
-async def test_what_needs_no_value_shows_only_ones_own(shared: World) -> None:
+async def test_fields_without_arguments_return_only_the_viewers_rows(shared: World) -> None:
     await shared.fill(1, 2)
     roots = schema().get_type("Query")
     assert isinstance(roots, GraphQLObjectType)

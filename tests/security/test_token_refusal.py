@@ -127,7 +127,7 @@ async def count(database: asyncpg.Connection) -> int:
     return await database.fetchval("SELECT count(*) FROM conversations")  # type: ignore[no-any-return]
 
 
-async def test_the_answer_says_that_the_token_is_invalid_and_no_more(inbox: Client) -> None:
+async def test_the_answer_says_only_that_the_token_is_invalid(inbox: Client) -> None:
     response = await ask(inbox, "Bearer x")
 
     assert (response.status_code, response.content) == (401, BODY)

@@ -188,7 +188,7 @@ REJECTED += [
 
 
 @pytest.mark.parametrize(("field", "input", "errors"), REJECTED)
-async def test_what_breaks_a_rule_is_told_and_changes_nothing(
+async def test_input_that_breaks_a_rule_is_reported_and_changes_nothing(
     inbox: Client, field: str, input: dict[str, Any], errors: list[dict[str, Any]]
 ) -> None:
     answer = await inbox.answer(_document(field), input=input)
@@ -227,7 +227,7 @@ MALFORMED: list[tuple[str, str]] = [
         ("disconnectBookings", {"conversationId": CONVERSATION_ID, "bookingIds": [BOOKING, None]}),
     ],
 )
-async def test_an_id_in_an_input_that_is_none_is_refused(
+async def test_a_malformed_id_in_an_input_is_refused(
     inbox: Client, field: str, input: dict[str, Any], id_: str, message: str
 ) -> None:
     """None in the input's place of the bad id; a number in a list is a good one."""

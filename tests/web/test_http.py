@@ -93,7 +93,7 @@ async def test_nothing_acceptable_is_406(reader: Client, accept: str) -> None:
         {"query": "query A { __typename }", "operationName": "B"},
     ],
 )
-async def test_what_fails_before_execution_is_400_but_for_clients_from_before_the_specification(
+async def test_request_errors_are_400_except_for_legacy_clients(
     reader: Client, body: dict[str, Any], accept: str | None, status: int
 ) -> None:
     response = await send(reader, body, accept=accept)
@@ -103,7 +103,7 @@ async def test_what_fails_before_execution_is_400_but_for_clients_from_before_th
 
 
 @pytest.mark.parametrize("accept", [RESPONSE, JSON])
-async def test_what_was_executed_is_200_with_data_even_if_it_failed(reader: Client, accept: str) -> None:
+async def test_an_executed_operation_is_200_even_if_fields_failed(reader: Client, accept: str) -> None:
     response = await send(reader, {"query": '{ node(id: "?") { id } }'}, accept=accept)
 
     assert response.status_code == 200
@@ -185,13 +185,13 @@ async def test_a_parameter_of_another_type_is_400(reader: Client, name: str, val
         {"variables": {"unused": [1, {"a": None}]}, "unknown": 5},
     ],
 )
-async def test_null_and_unknown_parameters_are_as_good_as_none(reader: Client, parameters: dict[str, Any]) -> None:
+async def test_null_and_unknown_parameters_count_as_absent(reader: Client, parameters: dict[str, Any]) -> None:
     response = await send(reader, {"query": "{ __typename }"} | parameters)
 
     assert (response.status_code, response.json()) == (200, TYPENAME)
 
 
-async def test_there_is_nothing_to_run_without_a_query(reader: Client) -> None:
+async def test_a_request_without_a_query_is_rejected(reader: Client) -> None:
     response = await send(reader, {"qeury": "{ __typename }"})
 
     assert (response.status_code, response.json()) == (400, refusal("query must be a string"))

@@ -46,7 +46,7 @@ async def silent(seeded_dsn: str) -> AsyncIterator[Client]:
         ("{ __schema @skip(if: true) { __typename } }", "__schema", (1, 3)),
     ],
 )
-async def test_the_schema_is_not_told_where_introspection_is_off(
+async def test_the_schema_is_not_returned_if_introspection_is_off(
     silent: Client, talkative: Client, document: str, field: str, place: tuple[int, int]
 ) -> None:
     message = f"GraphQL introspection has been disabled, but the requested query contained the field '{field}'."
@@ -60,7 +60,7 @@ async def test_the_schema_is_not_told_where_introspection_is_off(
     assert await talkative.answer(document) != {"errors": [error]}
 
 
-async def test_the_schema_is_told_where_introspection_is_on(talkative: Client) -> None:
+async def test_the_schema_is_returned_if_introspection_is_on(talkative: Client) -> None:
     assert await talkative.data('{ __type(name: "Host") { name } __schema { queryType { name } } }') == {
         "__type": {"name": "Host"},
         "__schema": {"queryType": {"name": "Query"}},
@@ -110,7 +110,7 @@ async def test_nothing_is_suggested_where_introspection_is_off(
 
 
 @pytest.mark.parametrize(("given", "served"), [(None, True), ("", True), ("true", True), ("false", False)])
-def test_the_demo_tells_of_its_schema_unless_told_not_to(
+def test_the_demo_answers_introspection_unless_configured_otherwise(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, given: str | None, *, served: bool
 ) -> None:
     forget_settings(monkeypatch, tmp_path)
@@ -123,7 +123,7 @@ def test_the_demo_tells_of_its_schema_unless_told_not_to(
     assert [settings.introspection for settings in started] == [served]
 
 
-def test_a_served_application_tells_nothing_unless_told_to() -> None:
+def test_a_served_application_answers_introspection_only_if_configured() -> None:
     assert Settings.model_fields["introspection"].default is False
 
 

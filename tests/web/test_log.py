@@ -160,7 +160,7 @@ def test_a_line_has_its_time_in_utc_and_how_long_it_took(served: Served) -> None
     assert all(0 <= each["ms"] < 30_000 for each in served.lines if each["event"] == "request")
 
 
-def test_no_line_has_a_token_or_what_somebody_wrote(served: Served) -> None:
+def test_no_line_has_a_token_or_a_users_text(served: Served) -> None:
     assert served.answers["write"].json()["data"]["createConversation"]["conversation"] == {
         "subject": "secret-of-a-subject"
     }
@@ -177,7 +177,7 @@ def test_a_masked_error_and_its_line_have_the_same_id(served: Served) -> None:
     assert re.search(r'File ".*gql/loaders.py", line \d+, in ', logged["exception"])
 
 
-def test_other_peoples_lines_are_json_too(served: Served) -> None:
+def test_lines_of_libraries_are_json_too(served: Served) -> None:
     ours = {"request", "plan not followed"}
     events = [(each["level"], each["event"].strip()) for each in served.lines if each["event"] not in ours]
 
@@ -192,7 +192,7 @@ def test_other_peoples_lines_are_json_too(served: Served) -> None:
     )
 
 
-def test_an_operation_that_its_plan_did_not_answer_leaves_a_line(served: Served) -> None:
+def test_a_fallback_is_logged(served: Served) -> None:
     lines = [each for each in served.lines if each["event"] == "plan not followed"]
 
     assert [(each["level"], each["reason"], each["operation"]) for each in lines] == [
@@ -201,7 +201,7 @@ def test_an_operation_that_its_plan_did_not_answer_leaves_a_line(served: Served)
     ]
 
 
-def test_requests_that_are_no_operations_leave_no_line(served: Served) -> None:
+def test_requests_to_other_paths_are_not_logged(served: Served) -> None:
     assert [served.answers[name].status_code for name in ("health", "no path", "abandon")] == [200, 404, 500]
     assert len(served.operations()) == len(served.answers) - 3
 

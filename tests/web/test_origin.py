@@ -156,7 +156,7 @@ async def test_what_a_browser_sends_by_itself_is_no_token(reader: Client) -> Non
         (JSON, False),
     ],
 )
-async def test_graphiql_is_for_whoever_asks_for_html_by_name(
+async def test_graphiql_is_served_to_clients_that_accept_html_explicitly(
     seeded_dsn: str, statements: Statements, accept: str | None, *, is_page: bool
 ) -> None:
     async with serving(seeded_dsn, statements, graphiql=True) as client:
@@ -237,7 +237,7 @@ async def test_apps_of_other_origins_may_send_the_headers_that_are_configured(
     )
 
 
-async def test_apps_of_other_origins_can_read_what_is_told_in_headers(seeded_dsn: str, statements: Statements) -> None:
+async def test_apps_of_other_origins_can_read_the_response_headers(seeded_dsn: str, statements: Statements) -> None:
     origin = {"origin": "https://app.example"}
     async with serving(seeded_dsn, statements, cors_origins="https://app.example", rate_limit=2) as client:
         document = {"query": "{ __typename }", "extensions": automatic("{ __typename }")}

@@ -59,7 +59,7 @@ async def test_an_answer_is_kept_by_its_client_and_has_a_tag(reader: Client, nam
 
 @pytest.mark.parametrize("named", [BY_IDENTIFIER, BY_HASH], ids=["documentId", "hash"])
 @pytest.mark.parametrize("form", ["{}", "W/{}", '"other", {}', '"other",W/{} , "another"', '{}, "other"', "*", " * "])
-async def test_who_holds_the_answer_is_told_so(reader: Client, named: dict[str, Any], form: str) -> None:
+async def test_a_client_that_has_the_answer_gets_304(reader: Client, named: dict[str, Any], form: str) -> None:
     tag = (await get(reader, **named)).headers["etag"]
 
     response = await revalidate(reader, form.format(tag), **named)
@@ -82,7 +82,7 @@ async def test_tags_may_come_in_several_headers(reader: Client) -> None:
 
 
 @pytest.mark.parametrize("form", ["", "{bare}", '"{bare}', '"x{bare}"', '"other"', "w", '"*"', '"", W/"x"'])
-async def test_who_holds_another_answer_is_sent_this_one(reader: Client, form: str) -> None:
+async def test_a_client_with_another_answer_gets_this_one(reader: Client, form: str) -> None:
     tag = (await get(reader, **BY_IDENTIFIER)).headers["etag"]
 
     response = await revalidate(reader, form.format(bare=tag.strip('"')), **BY_IDENTIFIER)
@@ -121,7 +121,7 @@ async def test_an_answer_of_another_type_or_account_has_another_tag(
     assert outcome(of_another) == (200, {"data": {"conversations": {"nodes": [{"subject": "Of 2"}]}}})
 
 
-async def test_who_may_not_ask_is_not_told_that_nothing_changed(reader: Client) -> None:
+async def test_a_client_without_access_does_not_get_304(reader: Client) -> None:
     tag = (await get(reader, **BY_IDENTIFIER)).headers["etag"]
 
     answers = [
@@ -144,7 +144,7 @@ async def test_who_may_not_ask_is_not_told_that_nothing_changed(reader: Client) 
         {"extensions": automatic("{ __typename }")},
     ],
 )
-async def test_what_has_errors_has_no_tag_and_is_not_kept(reader: Client, parameters: dict[str, Any]) -> None:
+async def test_an_answer_with_errors_has_no_tag_and_is_not_cached(reader: Client, parameters: dict[str, Any]) -> None:
     response = await revalidate(reader, "*", **parameters)
 
     assert "errors" in response.json()
@@ -157,7 +157,7 @@ async def test_what_has_errors_has_no_tag_and_is_not_kept(reader: Client, parame
     ("ask", "parameters"),
     [(post, BY_IDENTIFIER), (post, BY_HASH), (get, {"query": HOSTS}), (post, {"query": HOSTS})],
 )
-async def test_what_is_no_get_by_an_identifier_is_not_kept(
+async def test_other_requests_than_gets_by_identifier_are_not_cached(
     reader: Client, ask: Callable[..., Any], parameters: dict[str, Any]
 ) -> None:
     response = await ask(reader, **parameters)

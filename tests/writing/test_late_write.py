@@ -86,7 +86,7 @@ async def test_an_operation_that_changed_nothing_is_504(
     assert await connection.fetchval("SELECT count(closed_at) FROM conversations") == 0
 
 
-async def test_a_commit_that_takes_too_long_says_that_its_outcome_is_unknown(
+async def test_a_commit_that_takes_too_long_is_reported_with_an_unknown_outcome(
     dsn: str, connection: asyncpg.Connection[Any], statements: Statements
 ) -> None:
     await store_account(connection)

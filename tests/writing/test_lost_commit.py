@@ -18,7 +18,7 @@ CREATE = """mutation { createConversation(input: {subject: "Keys", idempotencyKe
 COMMITTING = "SELECT pid FROM pg_stat_activity WHERE wait_event = 'advisory' AND datname = current_database()"
 
 
-async def test_a_commit_that_nobody_heard_of_says_so_and_can_be_repeated_under_its_key(
+async def test_a_commit_with_unknown_outcome_is_reported_and_can_be_repeated_with_its_key(
     client: Client, connection: asyncpg.Connection
 ) -> None:
     await store_account(connection)

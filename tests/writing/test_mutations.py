@@ -203,7 +203,7 @@ async def test_a_conversation_can_be_created_from_nothing(inbox: Client, booking
     assert payload == done(subject=None, updatedAt=SHOWN_NOW, bookings=linked())
 
 
-async def test_nulls_on_creation_are_as_good_as_nothing(inbox: Client) -> None:
+async def test_nulls_on_creation_count_as_absent(inbox: Client) -> None:
     names = ["subject", "defaultChannel", "assigneeId", "sourceId", "deadlineResponseAt", "closed", "bookingIds"]
 
     payload = await write(inbox, "createConversation", **dict.fromkeys(names))
@@ -218,7 +218,7 @@ async def test_nulls_on_creation_are_as_good_as_nothing(inbox: Client) -> None:
         ("application:65", {"__typename": "Application", "databaseId": "65", "name": "Airbnb"}),
     ],
 )
-async def test_the_token_tells_who_created_a_conversation_and_for_whom(
+async def test_the_token_determines_the_creator_and_account_of_a_conversation(
     inbox: Client, subject: str, creator: dict[str, Any]
 ) -> None:
     data = await inbox.as_(1, subject).data("""

@@ -145,7 +145,7 @@ async def test_what_arrives_after_the_message_that_was_shown_stays_unread(
         ({"upToMessageId": encode_id(t.Message, 1, MESSAGE), "read": False}, [error("INVALID", "upToMessageId")]),
     ],
 )
-async def test_only_a_message_of_the_conversation_says_up_to_where_it_is_read(
+async def test_only_a_message_of_the_conversation_can_mark_it_as_read(
     inbox: Client, connection: asyncpg.Connection[Any], input: dict[str, Any], errors: list[dict[str, Any]]
 ) -> None:
     before = await world.dump(connection)

@@ -62,7 +62,7 @@ def application(user: Client) -> Client:
     return user.as_(1, BY_APPLICATION)
 
 
-async def test_a_reply_is_stored_and_told_of(user: Client, connection: asyncpg.Connection[Any]) -> None:
+async def test_a_reply_is_stored_and_returned(user: Client, connection: asyncpg.Connection[Any]) -> None:
     await arrange(connection, default_channel="AIRBNB", deadline_response_at=NOW)
     before = await world.dump(connection)
 

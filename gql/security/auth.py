@@ -12,12 +12,12 @@ from __future__ import annotations
 
 import math
 import time
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping
 from hashlib import sha256
 from typing import Any, Literal, NamedTuple
 
 import jwt
+from cachetools import TLRUCache
 
 from db.scope import Viewer
 from db.tables import CreatorType
@@ -59,7 +59,7 @@ _REFUSED: Mapping[type[jwt.PyJWTError], Reason] = {
 
 
 class Admitted(NamedTuple):
-    """What a valid token says: who asks, and until when, in seconds since the epoch."""
+    """The viewer of a valid token, and when the token expires, in seconds since the epoch."""
 
     viewer: Viewer
     expires: float
@@ -98,8 +98,9 @@ class Authenticator:
             raise ConfigurationError("No key to verify tokens with: set INBOX_JWT_SECRET or INBOX_JWKS")
         self._exists = exists
         self._clock = clock
-        # The values are (end of the entry, what the token says); the token that was used last comes last.
-        self._verified: OrderedDict[bytes, tuple[float, Admitted]] = OrderedDict()
+        self._verified: TLRUCache[bytes, Admitted] = TLRUCache(
+            CACHE_SIZE, ttu=lambda _, admitted, now: min(admitted.expires, now + CACHE_SECONDS), timer=clock
+        )
 
     async def start(self) -> None:
         """Read the JWKS now instead of with the first token. Raises ConfigurationError if it has no usable key."""
@@ -111,23 +112,19 @@ class Authenticator:
         return (await self.admit(authorization)).viewer
 
     async def admit(self, authorization: str | None) -> Admitted:
-        """The viewer of an `Authorization` header, and when its token expires. Raises UnauthenticatedError."""
+        """The viewer of an `Authorization` header, and the end of its token. Raises UnauthenticatedError."""
         token = _bearer_token(authorization)
         digest = _digest(token)
-        known = self._verified.pop(digest, None)
-        if known is not None and self._clock() < known[0]:
-            self._verified[digest] = known
-            return known[1]
+        known = self._verified.get(digest)
+        if known is not None:
+            return known
         claims = self._decode(token, await self._key_of(token))
-        now = self._clock()
-        expires = _check_times(claims, now)
+        expires = _check_times(claims, self._clock())
         viewer = _viewer(claims)
         if self._exists is not None and not await self._exists(viewer):
             raise UnauthenticatedError("unknown_actor")
         admitted = Admitted(viewer, expires)
-        self._verified[digest] = min(expires, now + CACHE_SECONDS), admitted
-        if len(self._verified) > CACHE_SIZE:
-            self._verified.popitem(last=False)
+        self._verified[digest] = admitted
         return admitted
 
     async def _key_of(self, token: str) -> jwt.PyJWK:

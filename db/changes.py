@@ -217,7 +217,7 @@ async def read(  # noqa: PLR0913  # what to read, and which part of it
 async def read_rows(
     snapshot: Snapshot, viewer: Viewer, after: ChangePosition, most: int, *, conversation_id: int | None = None
 ) -> ChangeBatch:
-    """At most so many rows of the log after a position, as they are. Raises `ResyncRequiredError`."""
+    """At most `most` rows of the log after a position, unfiltered. Raises `ResyncRequiredError`."""
     (log,) = await snapshot.fetch(_HEAD, {ACCOUNT: viewer.account_id})
     if not _is_continued(log, after):
         raise ResyncRequiredError

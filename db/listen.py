@@ -1,8 +1,8 @@
-"""How the processes of a server learn that an account has changed: NOTIFY after commits, and LISTEN.
+"""Notifies the processes of a server of changed accounts: NOTIFY after commits, and LISTEN.
 
 Commits are collected for 20 ms and then announced together, on a connection of its own: NOTIFY within a transaction
 that writes takes a lock over all commits. The same connection listens. What is announced may get lost, and a connection
-can die unnoticed, so nothing may depend on it: whoever listens compares the counters of `db.changes` now and then.
+can die unnoticed, so nothing may depend on it: a listener compares the counters of `db.changes` now and then.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Signals:
         self._work = asyncio.Event()
 
     def need(self) -> None:
-        """Connect, as something is to be heard."""
+        """Connect, because notifications are needed."""
         self._needed.set()
 
     def mark(self, account_id: int) -> None:
@@ -118,6 +118,6 @@ class Signals:
         process, *ids = str(payload).split()
         if process != self._process:
             for id_ in ids:
-                # Whoever can connect to the database can announce anything.
+                # Every client of the database can send notifications, so their text is checked.
                 if id_.isdecimal():
                     self._heard(int(id_))

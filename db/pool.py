@@ -72,7 +72,7 @@ class Pool:
 
     @asynccontextmanager
     async def connection(self, within: float | None = None) -> AsyncIterator[Any]:
-        """A connection for the block. Raises TimeoutError if none is free `within` so many seconds."""
+        """A connection for the block. Raises TimeoutError if none is free after `within` seconds."""
         async with nullcontext() if within is None else asyncio.timeout(within):
             connection = await self.acquire()
         try:

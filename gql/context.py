@@ -21,7 +21,7 @@ class Context:
     """The most nodes that the operation can return."""
     rates: RateLimiter | None = None
     is_charged: bool = True
-    """Whether closing charges the viewer. What is executed for several is charged by whoever executes it."""
+    """Whether closing charges the viewer. A shared execution is charged by its caller instead."""
     reads_once: bool = False
     max_text: int = sys.maxsize
     """Bytes of free text that a snapshot may read."""

@@ -15,8 +15,7 @@ from gql.errors import ClientError, Code
 from gql.fields.cost import NOTHING, Cost, VariableSize, total
 
 # The most input objects of an operation; those in a variable count for each use. A filter with 100 conditions, its
-# limit, has about as many. A document with so many filters, its variables and its fallback to graphql-core take under
-# 150 ms.
+# limit, has about as many. A document at this limit, its variables and its fallback to graphql-core take under 150 ms.
 MAX_OBJECTS = 250
 # The most levels of nested values. A filter with its three levels of `not` and `or` has seven.
 MAX_DEPTH = 20

@@ -46,7 +46,7 @@ class PlanLevel:
         return [row[name] for row in self.sources]
 
     def count(self, size: int, number: int) -> None:
-        """Count so many objects of at most `size` bytes of JSON each."""
+        """Count `number` objects of at most `size` bytes of JSON each."""
         self._size.most += size * (self._size.nodes if self._is_shared else number)
 
     def add_nodes(self, number: int) -> None:

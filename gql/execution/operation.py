@@ -49,7 +49,7 @@ _MAX_KEPT = 64
 _MAX_KEPT_BYTES = 8_388_608
 
 
-# Where a subscription is asked for in a way that gives one result.
+# The error for a subscription over a transport with a single result.
 _STREAMS_ONLY = (
     "A subscription has many results: send it over a WebSocket with the subprotocol graphql-transport-ws, or with the "
     "header Accept: text/event-stream"
@@ -85,7 +85,7 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class EventResult:
-    """What came of a subscription's operation for one event, and what that took."""
+    """The result of a subscription's operation for one event, and its cost."""
 
     result: Result
     nodes: int

@@ -1,7 +1,7 @@
 """The newest changes of one account, read once for all that follow it.
 
-`head` is the number up to which the log was read. The rows of the last changes are kept, so that groups and new
-subscribers find them here; whoever is further behind reads the log.
+`head` is the number up to which the log was read. The rows of the last changes are cached for groups and new
+subscribers; older ones are read from the log.
 """
 
 from __future__ import annotations
@@ -141,7 +141,7 @@ class Feed:
             await snapshot.close()
 
     def _keep(self, batch: ChangeBatch) -> None:
-        """Move the head. The rows that nobody is likely to need any more are forgotten."""
+        """Move the head. Rows that are probably no longer needed are dropped."""
         if batch.end.number == self.head:
             return
         self._rows += batch.changes

@@ -25,7 +25,7 @@ from gql.live.feed import FIRST_PAUSE, LONGEST_PAUSE, Feed
 from gql.live.stream import Event, Stream
 from gql.log import LIVE_STEPS, TASK_FAILURES
 
-# After so many queues the loop gets to do something else.
+# The number of queues after which other tasks of the loop run.
 _CHUNK = 100
 
 _T = TypeVar("_T")
@@ -98,7 +98,7 @@ class Group:
                     self.end(RequestError.of(Code.RESYNC_REQUIRED, resync_required()))
                 except RequestError as error:
                     self.end(error)
-                except Exception as error:  # noqa: BLE001  # whatever it is, subscribers must not wait for ever
+                except Exception as error:  # noqa: BLE001  # after any error, subscribers must not wait
                     self.end(RequestError.masking(error))
                 position = self._target
 

@@ -22,7 +22,7 @@ from gql.log import SUBSCRIPTIONS
 # What the queue of a subscriber holds at most: events, and bytes unless it is a single event.
 MAX_EVENTS = 256
 MAX_BYTES = 1_048_576
-# What was missed is read on when no more events than these wait to be sent.
+# Reading of missed events continues when at most this many events wait to be sent.
 _FEW = 4
 
 EndReason: TypeAlias = Literal["closed", "expired", "overflow", "resync", "rate", "failed", "stopped"]
@@ -45,7 +45,7 @@ class Event:
 class Stream:
     """The events of one subscription: an async iterator that ends when the subscription is complete.
 
-    One task may iterate. Cancelling it while it waits loses no event. Whoever opened a stream calls `aclose()`, however
+    One task may iterate. Cancelling it while it waits loses no event. The opener of a stream calls `aclose()`, however
     the iteration ended; that unsubscribes and does nothing the second time.
 
     A stream ends by itself, after a last event with `errors` and without `data`, in these cases:
@@ -105,7 +105,7 @@ class Stream:
         """Unsubscribe. Events that were not taken are dropped."""
         self._queue.clear()
         self.end("closed")
-        # Whoever iterates is woken, and ends.
+        # Wakes the iterating task, which ends.
         await asyncio.sleep(0)
 
     def expire_at(self, moment: float) -> None:

@@ -39,7 +39,7 @@ _SEPARATORS = 4
 
 # The key of an ASGI scope under which an application finds the function to call when its response stays open.
 STREAMING = "inbox.streaming"
-# Responses that stay open are ended at this rate when the server stops, and all within so many seconds: their clients
+# When the server stops, responses that stay open are ended at this rate, and all within this time: their clients
 # connect again at once.
 _ENDED_A_SECOND = 1_000
 _ENDED_WITHIN = 5.0

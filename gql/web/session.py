@@ -286,7 +286,7 @@ class SocketSession:
     async def _open(self, payload: dict[str, Any], record: Record) -> Result | Stream:
         """Begin an operation. Raises RequestError, and nothing else."""
         try:
-            # Whoever may no longer use the API over HTTP begins no operation here either.
+            # A principal who may no longer use the API over HTTP cannot begin an operation here either.
             record.viewer = (await self._admit()).viewer
             opened = await self._services.subscriptions.open(parameters_of(payload), record.viewer, record)
         except UnauthenticatedError as error:

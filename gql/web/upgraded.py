@@ -20,8 +20,8 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 
 # Seconds that a client has to answer a close. What it does not read would otherwise keep the connection.
 _LINGER = 2.0
-# When the server stops, so many sockets are closed a second, so that their clients do not all come back at once; and
-# the seconds in which all are closed, however many there are: with _LINGER, less than the server's time to stop.
+# When the server stops, this many sockets are closed per second, so that their clients do not all reconnect at once;
+# and the seconds in which all are closed, however many there are: with _LINGER, less than the server's time to stop.
 _CLOSED_A_SECOND = 1_000
 _CLOSED_WITHIN = 4.0
 # The close code that says "Service Restart": clients connect again.

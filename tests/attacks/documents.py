@@ -14,7 +14,7 @@ def _inbox(selection: str) -> str:
 
 
 def _chain(number: int, type_: str, text: Callable[[str], str]) -> str:
-    """An operation with the first of so many fragments, each spread in the one before it."""
+    """An operation with a chain of fragments, each used in the one before it."""
     links = _join(number, lambda place: f"fragment F{place} on {type_} {{ {text(f'...F{place + 1}')} }}")
     return f"{_inbox('...F0')} {links} fragment F{number} on {type_} {{ id }}"
 

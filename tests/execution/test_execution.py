@@ -74,7 +74,7 @@ async def known(seeded_dsn: str, pair: Pair) -> Known:
 
 
 async def find_ids(dsn: str, telling: Mapping[str, str]) -> dict[str, list[str]]:
-    """Ids of every type, the last two of which lead nowhere. `telling` are further conditions of types."""
+    """Ids of every type, the last two of which do not exist. `telling` are further conditions of types."""
     connection = await asyncpg.connect(dsn)
     ids = {}
     for name, table in NODE_TABLES.items():
@@ -228,7 +228,7 @@ async def dump(dsn: str) -> world.Dump:
 
 
 def count_payloads(value: Any, fields: Any, counted: Counter[tuple[str, bool]]) -> None:
-    """Count what came of each mutation: whether it was carried out."""
+    """Count the results of each mutation: whether it was executed."""
     for key, payload in value.items():
         for field in fields.get((key,), ()):
             if payload is not None and "userErrors" in payload:

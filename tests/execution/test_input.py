@@ -31,12 +31,12 @@ async def reader(seeded_dsn: str) -> AsyncIterator[Client]:
 
 
 def either(number: int) -> dict[str, Any]:
-    """A filter of so many objects."""
+    """A filter with `number` objects."""
     return {"or": [{} for _ in range(number - 1)]}
 
 
 def deep(levels: int) -> Any:
-    """A filter of so many values in each other."""
+    """A filter with that many nested values."""
     value: Any = None
     for _ in range(levels - 1):
         value = {"not": value}

@@ -1,7 +1,7 @@
-"""What one operation may ask for: each limit, at it and one past it, and what an operation costs.
+"""The limits of an operation: at each limit and one above it.
 
-The limits of a body, of tokens and of errors are in `test_http.py` and `test_error.py` too, and that an operation out
-of time ends in PostgreSQL, in `test_interruption.py`.
+Limits of bodies, tokens and errors are also in `test_http.py` and `test_error.py`; time limits are in
+`test_interruption.py`.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ CONVERSATION = encode_id(t.Conversation, 1, world.CONVERSATION)
 
 @pytest.fixture(scope="module")
 async def reader(seeded_dsn: str) -> AsyncIterator[Client]:
-    """One application for all tests that only ask."""
+    """One application for all tests that only read."""
     async with serving(seeded_dsn, Statements()) as client:
         yield client
 
 
 def too_complex(what: str, value: int | str, limit: int) -> dict[str, Any]:
-    """The answer to an operation past a limit."""
+    """The response to an operation above a limit."""
     message = f"This operation is too complex: {what} {value}, where {limit} is the limit"
     extensions = {"code": "OPERATION_TOO_COMPLEX", "limit": what, "value": value, "maximum": limit}
     return {"errors": [{"message": message, "extensions": extensions}]}
@@ -62,7 +62,7 @@ def test_the_defaults_are_those_that_were_decided() -> None:
 
 
 def deep(levels: int) -> str:
-    """An operation of so many levels."""
+    """An operation with that many levels."""
     way = ["conversation(databaseId: 1)", *islice(cycle(["messages(first: 1)", "nodes", "conversation"]), levels - 2)]
     return f"{{ {' { '.join([*way, '__typename'])} {'}' * levels}"
 
@@ -80,29 +80,29 @@ def deep_in_fragments(levels: int) -> str:
 
 
 def aliased(number: int) -> str:
-    """An operation of so many aliases."""
+    """An operation with that many aliases."""
     return f"{{ viewer {{ {' '.join(f'a{place}: __typename' for place in range(number))} }} }}"
 
 
 def aliased_in_fragments(number: int) -> str:
-    """The same, through a fragment that stands in two places of the answer."""
+    """The same, by a fragment that is used twice."""
     names = " ".join(f"a{place}: __typename" for place in range(number // 2))
     odd = "" if number % 2 == 0 else "odd: __typename "
     return f"{{ {odd}viewer {{ actor {{ ...A }} host {{ user {{ ...A }} }} }} }} fragment A on User {{ {names} }}"
 
 
 def rooted(number: int) -> str:
-    """An operation of so many root fields."""
+    """An operation with that many root fields."""
     return f"{{ {' '.join(f'a{place}: __typename' for place in range(number))} }}"
 
 
 def rooted_in_a_fragment(number: int) -> str:
-    """The same, one of them in the operation."""
+    """The same, with one of them in the operation itself."""
     return f"{{ a0: __typename ... on Query {{ ...A }} }} fragment A on Query {rooted(number)}"
 
 
 def directed(number: int) -> str:
-    """An operation of so many directives."""
+    """An operation with that many directives."""
     return f"{{ {'__typename @include(if: true) ' * number} }}"
 
 
@@ -229,7 +229,7 @@ async def test_a_mutation_reports_251_bookings_as_a_user_error(
     assert await world.dump(connection) == before
 
 
-# What is not validated, as validating it takes long, by what it has too much of.
+# Documents that would take long to validate, by the exceeded limit.
 HOSTILE = [
     (("depth", "over 100", 12), "{" + "viewer {" * 101 + "__typename" + "}" * 102),
     (("repetition", "over 10000", 10_000), "{" + "__typename " * 143 + "}"),

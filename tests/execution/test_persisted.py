@@ -295,11 +295,11 @@ async def test_documents_of_a_manifest_stay_read_however_many_others_come(
 ) -> None:
     read: list[str] = []
 
-    def parse_and_tell(text: str, **options: Any) -> DocumentNode:
+    def parse_and_record(text: str, **options: Any) -> DocumentNode:
         read.append(text)
         return parse(text, **options)
 
-    monkeypatch.setattr("gql.execution.document.parse", parse_and_tell)
+    monkeypatch.setattr("gql.execution.document.parse", parse_and_record)
     async with serving(seeded_dsn, statements, documents=manifest, document_cache=1) as client:
         at_start = len(read)
         for number in range(5):

@@ -1,6 +1,6 @@
-"""An import that is interrupted: killed anywhere, stopped by an error, or left by whoever wanted its report.
+"""An interrupted import: killed at any point, stopped by an error, or without its report being read.
 
-Going on with it must end in the very rows and the very report of an import that was never interrupted.
+Continuing it must give the same rows and the same report as an uninterrupted import.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ from tests.support.importing import Imported, Inbox, import_pages, moment, recor
 
 pytestmark = pytest.mark.anyio
 
-# Files that an earlier import brought, so that the one to be tested finds rows to replace, to complete and to link.
+# Files of an earlier import, so that the tested import replaces, completes and links rows.
 EARLIER = slice(0, 4)
 SCHEMA = "SELECT to_regnamespace('inbox_import') IS NOT NULL"
 
 
 class StoppedError(Exception):
-    """An import was stopped on purpose."""
+    """The test stopped an import."""
 
 
 def stop_at(step: int) -> Callable[[Phase, int, int], None]:
@@ -60,7 +60,7 @@ def inbox(connection: asyncpg.Connection, tmp_path: Path) -> Inbox:
 
 @pytest.fixture
 def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Batches of a few records."""
+    """Make batches tiny."""
     monkeypatch.setattr(import_files, "RECORDS", 7)
     monkeypatch.setattr(steps, "RECORDS", 5)
     monkeypatch.setattr(steps, "CONVERSATIONS", 2)
@@ -77,7 +77,7 @@ def as_written(report: Imported) -> Any:
 
 
 async def uninterrupted(dsn: str, files: list[Path]) -> tuple[Any, dict[str, list[Any]]]:
-    """The report and the rows of an import that nobody disturbs."""
+    """The report and the rows of an uninterrupted import."""
     connection = await asyncpg.connect(dsn)
     try:
         report = await import_pages(connection, files)
@@ -139,7 +139,7 @@ async def test_a_command_that_is_killed_at_any_moment_can_be_run_again(
     kills, outputs = 0, []
     for attempt in range(20):
         process = spawn("import", *map(str, files), folder=tmp_path, DATABASE_URL=disturbed)
-        # Later and later, so that one comes to its end on a slow machine too.
+        # Later each time, so that one attempt finishes on a slow machine too.
         killer = threading.Timer(dice.uniform(0.8, 2) + attempt / 2, process.kill)
         killer.start()
         outputs.append((await asyncio.to_thread(process.communicate))[0])
@@ -154,7 +154,7 @@ async def test_a_command_that_is_killed_at_any_moment_can_be_run_again(
     connection = await asyncpg.connect(disturbed)
     assert await rows(connection) == stored
     await connection.close()
-    # An import that was killed after its report is complete too: the next run finds nothing left to do.
+    # An import that was killed after its report is complete: the next run finds nothing to do.
     lines = next(lines for lines in map(str.splitlines, outputs) if len(lines) >= len(outputs[-1].splitlines()))
     counts = {line.split()[0]: line.split()[1:] for line in lines[1 : -len(report["leftovers"])]}
     assert counts["messages"][0] == f"{report['imported']['messages']:,}"
@@ -301,7 +301,7 @@ async def test_of_two_imports_at_once_the_second_finds_what_the_first_brought(in
 
 
 async def derive_again(inbox: Inbox) -> None:
-    """Derive for everything, and see that nothing changes."""
+    """Derive all values, and assert that nothing changes."""
     before = await inbox.rows()
     for account in ACCOUNTS:
         ids = [row[1] for row in before["conversations"] if row[0] == account]
@@ -347,7 +347,7 @@ async def test_a_guest_waits_from_the_first_message_that_nobody_answered(inbox: 
         messages=[record("messages", 8, sent_at="2019-05-06T09:00:00Z", links={"conversation": 5, "sender": 6})],
     )
     assert await inbox.one(derived) == "2019-05-07 3"
-    # Everything was sent by then; what arrived after it is unread.
+    # Everything was sent by then; messages that arrived later are unread.
     await inbox.give(conversations=[record("conversations", 5, day=2, read_at=moment(7))])
     assert await inbox.one(derived) == "2019-05-07 1"
 

@@ -40,7 +40,7 @@ async def until(condition: Callable[[], bool]) -> None:
             await asyncio.sleep(0.01)
 
 
-async def test_a_process_has_so_many_sockets(seeded_dsn: str) -> None:
+async def test_the_sockets_of_a_process_are_limited(seeded_dsn: str) -> None:
     async with (
         listening(seeded_dsn, max_sockets=2, max_connections=2) as server,
         server.connect() as first,
@@ -55,7 +55,7 @@ async def test_a_process_has_so_many_sockets(seeded_dsn: str) -> None:
             assert await next_.answer("{ __typename }") == TYPENAME
 
 
-async def test_a_principal_has_so_many_sockets(seeded_dsn: str) -> None:
+async def test_the_sockets_of_a_principal_are_limited(seeded_dsn: str) -> None:
     async with listening(seeded_dsn, max_sockets_per_principal=2) as server:
         async with server.session(), server.session():
             async with server.connect() as third:
@@ -69,7 +69,7 @@ async def test_a_principal_has_so_many_sockets(seeded_dsn: str) -> None:
             pass
 
 
-async def test_a_socket_has_so_many_operations(dsn: str, connection: asyncpg.Connection) -> None:
+async def test_the_operations_of_a_socket_are_limited(dsn: str, connection: asyncpg.Connection) -> None:
     await store_account(connection)
     async with listening(dsn, max_operations_per_socket=2) as server, server.session() as socket:
         async with connection.transaction():
@@ -89,7 +89,7 @@ async def test_a_socket_has_so_many_operations(dsn: str, connection: asyncpg.Con
 
 
 @pytest.mark.parametrize("frames", [1, 3])
-async def test_a_message_has_so_many_bytes(seeded_dsn: str, frames: int) -> None:
+async def test_the_bytes_of_a_message_are_limited(seeded_dsn: str, frames: int) -> None:
     message = json.dumps({"type": "ping", "payload": {"a": "x" * 2_000}})
     async with listening(seeded_dsn, max_body=len(message)) as server:
         async with server.connect() as socket:

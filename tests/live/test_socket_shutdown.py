@@ -21,7 +21,7 @@ RESTART = (1012, "The server restarts")
 
 
 async def open_sockets(stack: AsyncExitStack, served: Served, number: int) -> list[Socket]:
-    """So many sockets with a session."""
+    """That many sockets with a session."""
     sockets = [await stack.enter_async_context(connected(served.url)) for _ in range(number)]
     for socket in sockets:
         await socket.initialise(token=served.token)

@@ -264,7 +264,7 @@ async def test_when_the_client_goes_its_operations_end(dsn: str, connection: asy
 
 
 async def until_waiting(connection: asyncpg.Connection, number: int) -> None:
-    """Return once so many statements wait for a lock."""
+    """Return once that many statements wait for a lock."""
     while await connection.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted") != number:
         pass
 

@@ -25,7 +25,7 @@ def derived_columns(dump: Dump) -> dict[int, dict[str, Any]]:
         bookings = {row["booking_id"] for row in dump["conversation_bookings"] if row["conversation_id"] == id_}
         booked = [stays[booking] for booking in bookings if statuses[booking] == "BOOKED"]
         found[id_] = {
-            **_told_of(conversation, messages, guests),
+            **_columns_of(conversation, messages, guests),
             "booking_statuses": sum(_BITS[status] for status in {statuses[booking] for booking in bookings}),
             "stays_until": max(booked, default=None),
         }
@@ -35,7 +35,7 @@ def derived_columns(dump: Dump) -> dict[int, dict[str, Any]]:
 _BITS = {"BOOKED": 1, "TENTATIVE": 2, "UNAVAILABLE": 4, "LOCKED": 8, "CANCELED": 16}
 
 
-def _told_of(conversation: dict[str, Any], messages: Rows, guests: set[int]) -> dict[str, Any]:
+def _columns_of(conversation: dict[str, Any], messages: Rows, guests: set[int]) -> dict[str, Any]:
     # Oldest first: an answer ends the wait of all that were sent before it.
     waiting: list[datetime] = []
     for message in sorted(messages, key=lambda row: (row["sent_at"], row["id"])):

@@ -1,9 +1,9 @@
 """Tenancy: the rows of another account are indistinguishable from rows that do not exist.
 
-Every way in is found in the schema: each argument and each field of an input, of every field. Account 2 goes in by each
-of them with what account 1 has, once while account 1 has it and once after account 1 has lost everything. Neither the
-answers nor the statements may differ. Both accounts use the same numbers for their rows, and account 1 has rows with
-numbers of its own besides.
+All inputs are found in the schema: each argument of each field, and each field of an input. Account 2 uses each of them
+with values of account 1, once while account 1 has these rows and once after they were deleted. Neither the responses
+nor the statements may differ. Both accounts use the same numbers for their rows; account 1 also has rows with unique
+numbers.
 """
 
 from __future__ import annotations
@@ -47,13 +47,13 @@ from tests.support.world import World
 
 pytestmark = pytest.mark.anyio
 
-# The positions that take a text which is stored, whoever else has the same.
+# Positions for texts, which are stored independently of other accounts.
 WRITING = {
     *(f"Mutation.createConversation(input.{name})" for name in ("subject", "idempotencyKey", "externalId")),
     *(f"Mutation.createMessage(input.{name})" for name in ("content", "idempotencyKey", "externalId")),
 }
 SIDES = ("after", "before")
-# The positions that take something which leads to a row. A new one is found, tried, and to be added here.
+# Positions for values that select a row. New ones are found and tested automatically, and must be added here.
 LEADING = {
     *("Query.node(id)", "Query.nodes(ids)", "Query.bookings(filter.ids)", "Query.bookings(filter.reference)"),
     *(f"Query.{field}({id_})" for field in ("conversation", "booking") for id_ in ("id", "databaseId")),
@@ -107,7 +107,7 @@ LEADING = {
 
 
 def refused(way: Way) -> bool:
-    """Whether a mutation must refuse what others have there, and so changes nothing."""
+    """Whether a mutation must reject foreign values at this position, and so changes nothing."""
     return leads(way) and str(way) not in WRITING
 
 
@@ -117,12 +117,12 @@ def test_every_way_to_a_row_is_known() -> None:
 
 @pytest.fixture(scope="module")
 async def shared(shared_dsn: str) -> AsyncIterator[World]:
-    """As everywhere, but without limits: the documents here ask for all that there is."""
+    """Like the common fixture, but without limits, because the documents here select everything."""
     statements = Statements()
     free: dict[str, Any] = {"max_aliases": 1_000, "max_depth": 50, "max_cost": 10**9, "rate_limit": 0}
     connection = await asyncpg.connect(shared_dsn)
     with recording(statements), pytest.MonkeyPatch.context() as patch:
-        # However slow the machine is: no token's actor is looked up a second time, in the midst of what is compared.
+        # Even on a slow machine, no token's actor may be looked up a second time during a comparison.
         patch.setattr("gql.security.auth.CACHE_SECONDS", 1_000.0)
         async with serving(shared_dsn, statements, **free) as client:
             yield World(client, connection)
@@ -134,14 +134,14 @@ async def apart(shared: World) -> tuple[World, Client]:
     """A database of both accounts, and a client of the second."""
     await shared.fill(1, 2)
     await world.store_world(shared.connection, 1, SHIFT)
-    await _tell_apart(shared.connection)
+    await _make_different(shared.connection)
     other = shared.client.as_(2)
     await other.data("{ __typename }")
     return shared, other
 
 
-async def _tell_apart(connection: asyncpg.Connection[Any]) -> None:
-    """Let account 1's rows be unlike those of account 2 with the same numbers, in what they hold and lead to."""
+async def _make_different(connection: asyncpg.Connection[Any]) -> None:
+    """Make account 1's rows differ from those of account 2 with the same numbers, in values and relations."""
     await connection.execute(
         """UPDATE bookings SET status = 'CANCELED', start_at = start_at - interval '90 days' WHERE account_id = 1;
         UPDATE conversations SET default_channel = 'AIRBNB', closed_at = '2026-05-01',
@@ -182,7 +182,7 @@ async def test_another_accounts_ids_behave_like_ids_that_were_never_used(apart: 
         if unused != value and (way.parent != "Mutation" or refused(way)):
             compared.add(str(way))
             answer, sql = await _tried(other, text, unused)
-            # What was sent is quoted where it is no id of that kind.
+            # The sent value is quoted if it is not an id of that kind.
             quoted = json.dumps(answer)
             for foreign, other_id in NEVER_USED.items():
                 quoted = quoted.replace(other_id, foreign)
@@ -193,7 +193,7 @@ async def test_another_accounts_ids_behave_like_ids_that_were_never_used(apart: 
 
 
 async def test_every_way_selects_rows_of_the_viewers_account(shared: World) -> None:
-    """Else it would prove nothing that it leads nobody else there."""
+    """Otherwise the comparison with another account would prove nothing."""
     led = set()
     filled = False
     for way, text, value in TRIED:
@@ -203,7 +203,7 @@ async def test_every_way_selects_rows_of_the_viewers_account(shared: World) -> N
                 await world.store_world(shared.connection, 1, SHIFT)
                 filled = True
             answer, _ = await _tried(shared.client, as_1(text), value)
-            # Numbers name nobody, but some are not 0.
+            # Numbers do not identify the account, but some are not 0.
             counted = re.search('"inboxcounts_open": [1-9]', json.dumps(answer))
             if counted if way.field == "inboxCounts" else "of 1" in json.dumps(answer):
                 led.add(str(way))
@@ -283,7 +283,7 @@ async def _tried(client: Client, text: str, value: Any) -> tuple[dict[str, Any],
 
 
 async def _asked(client: Client, text: str, **variables: Any) -> tuple[dict[str, Any], list[str]]:
-    """The answer, and the statements that ran for it."""
+    """The response and its statements."""
     client.statements.take()
     answer = await client.answer(text, **variables)
     return answer, client.statements.take()

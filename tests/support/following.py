@@ -129,7 +129,7 @@ async def listening(
 
 
 async def eventually(count: Callable[[], int | Awaitable[int]], least: int = 1) -> None:
-    """Wait until there are so many, where nothing announces it."""
+    """Wait until the count is at least `least`."""
     async with asyncio.timeout(PATIENCE):
         found = 0
         while found < least:
@@ -139,7 +139,7 @@ async def eventually(count: Callable[[], int | Awaitable[int]], least: int = 1) 
 
 
 async def cursor(client: Client) -> str:
-    """Where the log ends."""
+    """The cursor of the log's end."""
     text: str = (await client.data("{ changesCursor }"))["changesCursor"]
     return text
 

@@ -30,7 +30,7 @@ class Place:
         self.channel = self.user.as_(1, f"application:{APPLICATION}")
 
     def run(self, work: Coroutine[Any, Any, Any]) -> Any:
-        """What comes of it."""
+        """The result."""
         return self._runner.run(work)
 
     async def _open(self) -> tuple[Client, asyncpg.Connection[Any]]:

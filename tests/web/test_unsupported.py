@@ -1,4 +1,4 @@
-"""Requests that other servers answer, and this one refuses, saying what to do; and JSON that is nested too deeply."""
+"""Requests that other servers support and this one rejects with advice; and JSON that is nested too deeply."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ pytestmark = pytest.mark.anyio
 
 @pytest.fixture(scope="module")
 async def reader(seeded_dsn: str) -> AsyncIterator[Client]:
-    """One application for all tests that only ask."""
+    """One application for all tests that only read."""
     async with serving(seeded_dsn, Statements()) as client:
         yield client
 
 
 def nested(depth: int) -> bytes:
-    """A body with so many arrays and objects in each other; brackets in its strings are none."""
+    """A body with that many nested arrays and objects, and brackets in strings, which do not count."""
     inner = depth - 2
     return b'{"query": "{ __typename }", "variables": {"a": %s"\\"]%s"%s}}' % (b"[" * inner, b"[" * 500, b"]" * inner)
 

@@ -255,7 +255,7 @@ class Events(RuleBasedStateMachine):
         return IMPORTED * self.imports
 
     def ago(self, hours: int | None) -> datetime | None:
-        """So many hours ago, as imports write it: in seconds."""
+        """The time that many hours ago, in the format of imports."""
         return None if hours is None else self.place.now.replace(microsecond=0) - timedelta(hours=hours)
 
     @rule(place=PLACES, by_guest=st.booleans(), arrived=HOURS, sent=HOURS, internal=st.booleans())

@@ -1,4 +1,4 @@
-"""Writes that meet others: what PostgreSQL undoes is run again, and what waits too long for a lock is turned away."""
+"""Concurrent writes: collisions are run again, and transactions that wait too long for a lock fail."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def inbox(shared: World, connection: asyncpg.Connection[Any]) -> Client:  # noqa
 
 
 async def fail_at_first(connection: asyncpg.Connection[Any], times: int, state: str) -> None:
-    """Have so many transactions fail that write a message, or all to come where the number is large."""
+    """Make the next `number` transactions that write a message fail."""
     await connection.execute(
         f"""CREATE SEQUENCE attempts;
         CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
@@ -58,7 +58,7 @@ async def stop_failing(connection: asyncpg.Connection[Any]) -> int:
 
 
 async def test_a_write_that_ends_a_deadlock_is_run_again(inbox: Client, connection: asyncpg.Connection[Any]) -> None:
-    # Whoever waits for the deadlock's time first is undone: that is never this connection.
+    # The transaction that waits longest is rolled back, which is never this connection's.
     await connection.execute("SET deadlock_timeout = '1h'")
     inbox.statements.take()
     RETRIES.clear()

@@ -56,7 +56,7 @@ async def keys(connection: asyncpg.Connection[Any], account: int = 1) -> list[st
 
 
 async def store_keys(connection: asyncpg.Connection[Any], number: int, created_at: datetime, account: int = 1) -> None:
-    """So many keys of another application, used at that moment."""
+    """Store that many keys of another application, used at that time."""
     await connection.execute(
         "INSERT INTO idempotency_keys SELECT $1, 'APPLICATION', 7, $4 || n, '', n, $2 FROM generate_series(1, $3) n",
         account,

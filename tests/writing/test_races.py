@@ -65,7 +65,7 @@ async def held(connection: asyncpg.Connection[Any], table: str, id_: int) -> Asy
 
 
 async def waiting(connection: asyncpg.Connection[Any], many: int) -> None:
-    """Return when so many wait for a lock."""
+    """Return when that many sessions wait for a lock."""
     async with asyncio.timeout(8):
         while await connection.fetchval(WAITING) < many:
             pass

@@ -196,7 +196,7 @@ async def test_an_automatic_message_neither_begins_nor_ends_a_wait(user: Client,
 
 
 async def answer_late(user: Client, clock: Clock, minutes: int) -> dict[str, Any]:
-    """The state after an answer that was sent so many minutes after the test began, and is delivered now."""
+    """The state after an answer that was sent that many minutes after the test began, and is delivered now."""
     payload = await send(user, sentAt=shown(NOW + minutes * MINUTE))
     assert payload["userErrors"] == []
     assert clock.now > NOW + minutes * MINUTE

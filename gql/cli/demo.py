@@ -27,6 +27,7 @@ from db.scope import Viewer
 from db.seed import SeedError
 from db.tables import CreatorType
 from gql.app import create_app
+from gql.cli.guest import Guest
 from gql.cli.key import key_file, make_key
 from gql.cli.listening import Host, Port
 from gql.cli.seeding import fill
@@ -42,6 +43,11 @@ TOKEN_LIFE = timedelta(days=30)
 
 # Settings of the demo that the environment can override.
 _UNLESS_SET = {"introspection": True, "rate_limit": 0}
+# The subject of the seed's first user.
+_SEEDED = "user:1"
+# The seed's application that delivers messages of guests.
+_DELIVERING = "application:1"
+_FOLLOW = "subscription { changes(types: [MESSAGE]) { changes { node { ... on Message { sentAt content } } } } }"
 _QUERY = "{ conversations(first: 3) { nodes { subject messages(last: 1) { nodes { content } } } } }"
 
 
@@ -57,15 +63,16 @@ def demo_command(
     ] = None,
     *,
     reset: Annotated[bool, typer.Option("--reset", help="First delete the data of an earlier demo.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="No guest writes a message now and then.")] = False,
 ) -> None:
     """Serve invented data with GraphiQL, from an embedded PostgreSQL. DATABASE_URL is not used."""
     settings = Settings()
     unset = {name: value for name, value in _UNLESS_SET.items() if name not in settings.model_fields_set}
     update = {"data": data or settings.data} | unset
-    run_demo(settings.model_copy(update=update), host=host, port=port, reset=reset)
+    run_demo(settings.model_copy(update=update), host=host, port=port, reset=reset, quiet=quiet)
 
 
-def run_demo(settings: Settings, *, host: str, port: int, reset: bool = False) -> None:
+def run_demo(settings: Settings, *, host: str, port: int, reset: bool = False, quiet: bool = False) -> None:
     """Serve the demo of the folder `settings.data` until a signal stops it.
 
     With `reset`, the data of an earlier demo are deleted first. Raises `OperatorError`.
@@ -86,14 +93,22 @@ def run_demo(settings: Settings, *, host: str, port: int, reset: bool = False) -
             update={"database_url": dsn, "jwt_secret": make_key(data), "jwks": None, "graphiql": True}
         )
         subject = asyncio.run(_subject(dsn))
-        token = mint(served, account=ACCOUNT, subject=subject, scopes=sorted(SCOPES), expires_in=TOKEN_LIFE)
+        token = _mint(served, subject)
         configure_log()
         application = create_app(served, token=token)
         tune_collector()
-        _announce(f"{url_of(listener)}/graphql", token)
+        url = f"{url_of(listener)}/graphql"
+        _announce(url, token)
+        # Nobody invents messages in data of somebody's own.
+        if subject == _SEEDED and not quiet:
+            stack.enter_context(Guest(url, _mint(served, _DELIVERING)))
         serve(application, listener, served)
     # On a new line, below the `^C` that a terminal shows.
     typer.echo("\nStopped", err=True)
+
+
+def _mint(settings: Settings, subject: str) -> str:
+    return mint(settings, account=ACCOUNT, subject=subject, scopes=sorted(SCOPES), expires_in=TOKEN_LIFE)
 
 
 async def _subject(dsn: str) -> str:
@@ -102,7 +117,7 @@ async def _subject(dsn: str) -> str:
     await database.start()
     try:
         if await exists(database, Viewer(ACCOUNT, CreatorType.USER, 1, SCOPES)):
-            return "user:1"
+            return _SEEDED
         application = await first_application(database)
         if application is not None and await exists(
             database, Viewer(ACCOUNT, CreatorType.APPLICATION, application, SCOPES)
@@ -116,16 +131,24 @@ async def _subject(dsn: str) -> str:
 
 
 def _announce(url: str, token: str) -> None:
-    """Print the address, the token and a curl command, without line breaks, so that they can be copied."""
-    body = json.dumps({"query": _QUERY})
-    command = ["curl", url, "-H", f"Authorization: Bearer {token}", "-H", "Content-Type: application/json", "-d", body]
+    """Print the address, the token and two curl commands, without line breaks, so that they can be copied."""
+    ask = _curl(url, token, _QUERY)
+    follow = _curl(url, token, _FOLLOW, "-N", "-H", "Accept: text/event-stream")
     console = Console(soft_wrap=True, highlight=False)
     console.print(
         Text.assemble(
             *("\n", ("GraphiQL  ", "bold"), url),
             *("\n", ("Token     ", "bold"), token),
-            *("\n\n", shlex.join(command), "\n"),
+            *("\n\n", ask, "\n"),
+            *("\n", ("Messages as they arrive, also those of a guest who writes now and then:", "dim")),
+            *("\n", follow, "\n"),
             *("\n", ("Ctrl-C stops it; the data stay.", "dim")),
         )
     )
     sys.stdout.flush()
+
+
+def _curl(url: str, token: str, document: str, *options: str) -> str:
+    """The command that sends a document."""
+    headers = ["-H", f"Authorization: Bearer {token}", "-H", "Content-Type: application/json"]
+    return shlex.join(["curl", *options, url, *headers, "-d", json.dumps({"query": document})])

@@ -20,6 +20,7 @@ import pytest
 
 from db.embedded import embedded
 from gql.cli import run
+from gql.cli.guest import MESSAGES
 from tests.support.client import SECRET
 from tests.support.command import Demo, forget_settings, read_until, refusal, running_demo, scalar, spawn, stops
 
@@ -37,7 +38,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     """A demo for tests that only read, started where the environment names other databases and keys."""
     data = tmp_path_factory.mktemp("demo") / "data"
     other = {"DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none", "INBOX_JWT_SECRET": SECRET, "INBOX_JWKS": "none"}
-    with running_demo(data, **other) as demo:
+    with running_demo(data, "--quiet", **other) as demo:
         yield demo
 
 
@@ -166,6 +167,21 @@ def test_a_folder_that_cannot_be_is_one_line(tmp_path: Path, capsys: pytest.Capt
     assert line.startswith(f"inbox: The embedded PostgreSQL in {tmp_path.resolve() / 'file' / 'postgres'} failed: ")
 
 
+def test_the_second_curl_line_follows_what_a_guest_writes(data: Path) -> None:
+    with running_demo(data) as demo:
+        words = shlex.split(demo.follow)
+        assert words[:2] == ["curl", "-N"]
+        url = next(word for word in words if word.startswith("http"))
+        headers = dict(words[place + 1].split(": ") for place, word in enumerate(words) if word == "-H")
+        with httpx.stream("POST", url, headers=headers, content=words[-1], timeout=60) as response:
+            assert headers["Accept"] == "text/event-stream"
+            data_line = next(line for line in response.iter_lines() if line.startswith("data: "))
+        demo.stop()
+
+    (change,) = json.loads(data_line.removeprefix("data: "))["data"]["changes"]["changes"]
+    assert change["node"]["content"] in MESSAGES
+
+
 @pytest.mark.slow
 def test_a_restart_keeps_data_and_key_and_a_reset_neither(data: Path) -> None:
     create = 'mutation { createConversation(input: {subject: "Kept"}) { conversation { id } } }'
@@ -218,7 +234,7 @@ async def refuses_connections(port: int) -> None:
 @pytest.mark.anyio
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda number: number.name)
 async def test_a_signal_lets_a_request_finish_and_stops_the_database(data: Path, number: signal.Signals) -> None:
-    with running_demo(data) as demo:
+    with running_demo(data, "--quiet") as demo:
         # Leaving at once leaves the server to the demo.
         with embedded(data) as dsn:
             pass
@@ -253,7 +269,7 @@ def test_workers_share_a_port_and_the_embedded_database(
     serving = json.loads(read_until(process.stderr, "serving")[-1])
     url = serving["url"].removesuffix("/graphql")
     ready = httpx.get(f"{url}/readyz", timeout=30)
-    answer = Demo(process, demo.data, url, token, "").ask("{ viewer { account { databaseId } } }")
+    answer = Demo(process, demo.data, url, token, "", "").ask("{ viewer { account { databaseId } } }")
     page = httpx.get(f"{url}/graphql", headers={"Accept": "text/html"})
     process.terminate()
     output, errors = process.communicate(timeout=30)

@@ -65,6 +65,7 @@ class Demo:
     url: str
     token: str
     curl: str
+    follow: str
 
     @property
     def port(self) -> int:
@@ -97,12 +98,12 @@ def running_demo(data: Path, *options: str, **environment: str) -> Iterator[Demo
     guard.start()
     try:
         lines = read_until(process.stdout, "Ctrl-C")
-        if len(lines) != 7:
+        if len(lines) != 10:
             process.terminate()
             pytest.fail(f"the demo printed {lines}, and {process.communicate(timeout=30)[1]}")
-        assert (lines[0], lines[3], lines[5]) == ("", "", "")
+        assert (lines[0], lines[3], lines[5], lines[8]) == ("", "", "", "")
         url, token = lines[1].removeprefix("GraphiQL  "), lines[2].removeprefix("Token     ")
-        yield Demo(process, data, url.removesuffix("/graphql"), token, lines[4])
+        yield Demo(process, data, url.removesuffix("/graphql"), token, lines[4], lines[7])
     finally:
         if process.poll() is None:
             process.terminate()

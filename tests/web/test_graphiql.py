@@ -77,8 +77,9 @@ def linked() -> list[str]:
 
 OPERATIONS = [
     *("OpenConversations", "OneConversation", "NextPage", "WaitingGuests", "Reply"),
-    *("CloseConversation", "ConnectBookings"),
+    *("CloseConversation", "ConnectBookings", "FollowChanges"),
 ]
+FOLLOWING = "FollowChanges"
 
 
 async def test_everything_that_the_page_loads_is_served_forever(client: httpx.AsyncClient) -> None:
@@ -262,6 +263,9 @@ async def select(page: Page, operation: str) -> None:
     await until(page, f"localStorage['inbox:graphiql:operationName'] === '{operation}'")
 
 
+WRITE = """mutation ($there: ID!, $content: String!) {
+  createMessage(input: {conversationId: $there, content: $content, visibility: INTERNAL}) { userErrors { message } }
+}"""
 QUERY = ".graphiql-query-editor"
 ANSWER = ".result-window"
 SHOWN_TOOL = ".graphiql-editor-tool .graphiql-editor:not(.hidden)"
@@ -301,6 +305,9 @@ async def test_the_schema_is_shown_and_dialogs_open(page: Page) -> None:
 @needs_chromium
 async def test_each_example_runs_as_it_comes_with_its_variables_in_sight(page: Page) -> None:
     for name, tab in zip(OPERATIONS, start(None)["tabs"], strict=True):
+        if name == FOLLOWING:
+            # It has an answer when something is written.
+            continue
         await select(page, name)
         assert await text(page, QUERY) == tab["query"]
         shown = await text(page, SHOWN_TOOL)
@@ -309,6 +316,38 @@ async def test_each_example_runs_as_it_comes_with_its_variables_in_sight(page: P
         answer = await run(page)
         assert "errors" not in answer, name
         assert [field.get("userErrors", []) for field in answer["data"].values()] == [[]] * len(answer["data"])
+
+
+@needs_chromium
+@pytest.mark.parametrize("size", [(1400, 900), (390, 844)], ids=["desktop", "phone"])
+async def test_a_subscription_shows_a_message_that_is_sent_meanwhile(
+    page: Page, live_server: LiveServer, size: tuple[int, int]
+) -> None:
+    await page.set_viewport_size({"width": size[0], "height": size[1]})
+    await select(page, FOLLOWING)
+    content = f"Are there towels? ({size[0]})"
+    async with httpx.AsyncClient(
+        base_url=live_server.url, headers={"Authorization": f"Bearer {live_server.token}"}
+    ) as client:
+        find = "{ conversations(first: 1, filter: {closed: false}) { nodes { id } } }"
+        found = (await client.post("/graphql", json={"query": find})).json()
+        await page.get_by_role("button", name="Execute query").click()
+        with anyio.fail_after(30):
+            # The page does not show when the subscription has begun: messages before that are not in its events.
+            while content not in await text(page, ANSWER):
+                write = {
+                    "query": WRITE,
+                    "variables": {"there": found["data"]["conversations"]["nodes"][0]["id"], "content": content},
+                }
+                written = (await client.post("/graphql", json=write)).json()
+                assert written["data"]["createMessage"]["userErrors"] == []
+                await anyio.sleep(0.2)
+    shown = json.loads(await text(page, ANSWER))["data"]["changes"]
+    assert ("MESSAGE", "UPSERTED") in [(change["type"], change["operation"]) for change in shown["changes"]]
+    assert shown["query"]["inboxCounts"]["unread"] >= 0
+    if folder := os.environ.get("SCREENSHOTS"):
+        await page.screenshot(path=Path(folder) / f"subscription-{size[0]}.png")
+    await page.get_by_role("button", name="Stop query").click()
 
 
 @needs_chromium

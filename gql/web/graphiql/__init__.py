@@ -84,6 +84,7 @@ _EXAMPLES: Final[tuple[tuple[str, dict[str, object] | None], ...]] = (
     ("reply", {"input": {"conversationId": "a conversation's id", "content": "Welcome!", "idempotencyKey": "a key"}}),
     ("close_conversation", {"input": {"conversationId": "a conversation's id", "closed": True}}),
     ("connect_bookings", {"input": {"conversationId": "a conversation's id", "bookingIds": ["a booking's id"]}}),
+    ("follow_changes", None),
 )
 
 

@@ -91,9 +91,12 @@ const fetchWith = (token) => async (url, init) => {
   return response;
 };
 
+// Subscriptions have a WebSocket to the same address. An Authorization header of a tab replaces the token there as well.
 const fetcherWith = (token) =>
   GraphiQL.createFetcher({
     url: location.pathname,
+    subscriptionUrl: location.origin.replace("http", "ws") + location.pathname,
+    wsConnectionParams: token === "" ? {} : { authorization: `Bearer ${token}` },
     headers: { accept: "application/graphql-response+json, application/json" },
     enableIncrementalDelivery: false,
     fetch: fetchWith(token),

@@ -1,0 +1,124 @@
+// Follows an account's messages with one of the clients that front ends use: `node clients.mjs NAME URL CURSOR`.
+//
+// The packages are taken from the folder PACKAGES; TOKEN is sent as front ends do. Each line of output is JSON:
+// {"connected": true} whenever a connection was made, {"content": …} for each message, {"error": …}, and {"done": true}
+// when the client has completed its subscription, which it does after the message "stop".
+
+import { createRequire } from "node:module";
+import { resolve } from "node:path";
+
+const [, , name, url, cursor] = process.argv;
+const require = createRequire(resolve(process.env.PACKAGES, "clients.js"));
+const headers = { Authorization: `Bearer ${process.env.TOKEN}` };
+const print = (line) => console.log(JSON.stringify(line));
+const pause = () => new Promise((done) => setTimeout(done, 100));
+
+const query = `subscription Follow($after: String) {
+  changes(after: $after, types: [MESSAGE]) {
+    changes { node { ... on Message { content } } }
+    endCursor
+  }
+}`;
+const variables = { after: cursor };
+
+// With a new cursor, a client that connects again continues where it was. Those that send the document as it was first
+// begin there again, and show twice what they have seen.
+const show = ({ changes: { changes, endCursor } }, advance) => {
+  if (advance) {
+    variables.after = endCursor;
+  }
+  for (const { node } of changes) {
+    print({ content: node.content });
+  }
+  return changes.some(({ node }) => node.content === "stop");
+};
+const fail = (error) => print({ error: String(error?.message ?? error?.reason ?? error) });
+
+const overWebSocket = () =>
+  require("graphql-ws").createClient({
+    url: url.replace("http", "ws"),
+    webSocketImpl: require("ws"),
+    connectionParams: headers,
+    retryAttempts: 600,
+    retryWait: pause,
+    shouldRetry: () => true,
+    on: { connected: () => print({ connected: true }) },
+  });
+
+const followers = {
+  "graphql-ws"() {
+    const client = overWebSocket();
+    const end = client.subscribe(
+      { query, variables },
+      {
+        next: ({ data }) => show(data, true) && end(),
+        error: fail,
+        complete: () => print({ done: true }),
+      },
+    );
+  },
+
+  "graphql-sse"() {
+    const client = require("graphql-sse").createClient({
+      url,
+      headers,
+      retryAttempts: 600,
+      retry: pause,
+      onMessage: () => {},
+      on: { connected: () => print({ connected: true }) },
+    });
+    const end = client.subscribe(
+      { query, variables },
+      {
+        next: ({ data }) => show(data, true) && end(),
+        error: fail,
+        complete: () => print({ done: true }),
+      },
+    );
+  },
+
+  apollo() {
+    const { ApolloClient, InMemoryCache, gql } = require("@apollo/client/core");
+    const { GraphQLWsLink } = require("@apollo/client/link/subscriptions");
+    const client = new ApolloClient({ link: new GraphQLWsLink(overWebSocket()), cache: new InMemoryCache() });
+    const following = client.subscribe({ query: gql(query), variables, fetchPolicy: "no-cache" }).subscribe({
+      next({ data }) {
+        if (show(data, false)) {
+          following.unsubscribe();
+          print({ done: true });
+        }
+      },
+      error: fail,
+    });
+  },
+
+  urql() {
+    const { Client, subscriptionExchange } = require("@urql/core");
+    const { pipe, subscribe } = require("wonka");
+    const socket = overWebSocket();
+    const client = new Client({
+      url,
+      preferGetMethod: false,
+      exchanges: [
+        subscriptionExchange({
+          forwardSubscription: (request) => ({
+            subscribe: (sink) => ({ unsubscribe: socket.subscribe({ ...request, query: request.query ?? "" }, sink) }),
+          }),
+        }),
+      ],
+    });
+    const following = pipe(
+      client.subscription(query, variables),
+      subscribe(({ data, error }) => {
+        if (error) {
+          fail(error);
+        } else if (data && show(data, false)) {
+          following.unsubscribe();
+          print({ done: true });
+        }
+      }),
+    );
+  },
+};
+
+followers[name]();

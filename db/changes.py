@@ -147,7 +147,8 @@ _HEAD = Statement(
 
 def _read(*, in_conversation: bool) -> Statement:
     after, most = bindparam("after", type_=BigInteger), bindparam("most", type_=Integer)
-    rows = visible(t.Change).where(_CHANGE.number > after).order_by(_CHANGE.number).limit(most)
+    columns = _CHANGE.number, _CHANGE.type, _CHANGE.node_id, _CHANGE.conversation_id, _CHANGE.operation
+    rows = visible(t.Change, *columns).where(_CHANGE.number > after).order_by(_CHANGE.number).limit(most)
     if in_conversation:
         rows = rows.where(_CHANGE.conversation_id == bindparam("conversation", type_=BigInteger))
     return Statement.of(rows, t.Change)

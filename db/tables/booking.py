@@ -57,6 +57,8 @@ class Inquiry(TenantTable, Stamped, table=True):
         reference("rental_id", "rentals"),
         reference("source_id", "sources"),
         lookup("conversation_id", "id"),
+        # For PostgreSQL, which looks for the inquiries of each booking that is deleted.
+        lookup("booking_id"),
     )
 
     id: int | None = row_id()

@@ -10,6 +10,7 @@ import binascii
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import orjson
@@ -186,6 +187,7 @@ class ChangedNodeStep:
                 level.objects[place][self.key] = shown.get(ids[place])
 
 
+@cache
 def change_tables() -> dict[ChangeType, type[t.Table]]:
     """The table of each type of node in the log."""
     return {type_: NODE_TABLES[type_.title()] for type_ in ChangeType}

@@ -4,7 +4,7 @@ FROM epochs LEFT JOIN change_counters c ON c.account_id = $1;
 SELECT epochs.value AS epoch, coalesce(c.number, 0) AS number, coalesce(c.removed, 0) AS removed
 FROM epochs LEFT JOIN change_counters c ON c.account_id = $1;
 
-SELECT changes.account_id, changes.number, changes.type, changes.node_id, changes.conversation_id, changes.operation, changes.at
+SELECT changes.number, changes.type, changes.node_id, changes.conversation_id, changes.operation
 FROM changes
 WHERE changes.account_id = $1::BIGINT AND changes.number > $2::BIGINT ORDER BY changes.number
 LIMIT $3::INTEGER;
@@ -28,7 +28,7 @@ WHERE conversations.account_id = $1::BIGINT AND conversations.id = any(ARRAY[$2:
 SELECT epochs.value AS epoch, coalesce(c.number, 0) AS number, coalesce(c.removed, 0) AS removed
 FROM epochs LEFT JOIN change_counters c ON c.account_id = $1;
 
-SELECT changes.account_id, changes.number, changes.type, changes.node_id, changes.conversation_id, changes.operation, changes.at
+SELECT changes.number, changes.type, changes.node_id, changes.conversation_id, changes.operation
 FROM changes
 WHERE changes.account_id = $1::BIGINT AND changes.number > $2::BIGINT AND changes.conversation_id = $3::BIGINT ORDER BY changes.number
 LIMIT $4::INTEGER;

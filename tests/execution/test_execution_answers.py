@@ -1,7 +1,7 @@
-"""What a plan must distinguish: null from a missing value, types of a union, and the conditions of two requests.
+"""Cases that plans must distinguish: null and missing values, types of a union, conditions of different requests.
 
-Every answer is asserted to be the same from plans and from graphql-core alone, to be the one written here, and to have
-come from plans.
+Every result is asserted to be the same from plans and from graphql-core, to be the expected one, and to come from
+plans.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ pytestmark = pytest.mark.anyio
 
 @pytest.fixture(scope="module")
 def world(template: str, create_database: Callable[[str], str]) -> str:
-    """A database with rows of every table, which is only read."""
+    """A database with rows of every table, only for reading."""
     dsn = create_database(template)
     asyncio.run(fill(dsn))
     return dsn
@@ -35,7 +35,7 @@ def world(template: str, create_database: Callable[[str], str]) -> str:
 
 @pytest.fixture
 async def pair(world: str) -> AsyncIterator[Pair]:
-    """Both executors, which know no document yet, and of which the one never needs the other."""
+    """Both executors, without cached documents. Plans must not fall back to graphql-core."""
     FALLBACKS.clear()
     async with pairing(world) as pair:
         yield pair
@@ -183,7 +183,7 @@ async def test_selections_of_one_key_are_merged(pair: Pair) -> None:
 
 
 async def test_directives_decide_anew_for_every_request(pair: Pair) -> None:
-    """A plan of one outcome is not taken for another's, whatever came before."""
+    """Plans of different conditions are not confused, in any order of requests."""
     document = """query ($a: Boolean!, $b: Boolean!, $c: Boolean = true) {
       conversation(databaseId: 10) {
         subject @include(if: $a)

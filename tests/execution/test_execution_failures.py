@@ -1,8 +1,7 @@
-"""Errors while rows are completed: plans report them as graphql-core alone does, and none outlives its operation.
+"""Errors in execution: plans report the same errors as graphql-core, and later operations are not affected.
 
-Every answer is asserted to be the same from both, errors, paths and order included, and to be the one written here.
-After each failure the same connections answer as if nothing had been. Schema extensions are not among what can be
-passed by: this schema has none.
+Every result is asserted to be the same from both, including errors, paths and order, and to be the expected one. After
+each failure the same connections work normally. The schema has no extensions, which plans would not call.
 """
 
 from __future__ import annotations
@@ -44,7 +43,7 @@ THREAD_DATA = {
 
 @pytest.fixture(scope="module")
 def world(template: str, create_database: Callable[[str], str]) -> str:
-    """A database with rows of every table. Tests that change it change it back."""
+    """A database with rows of every table. Tests undo their changes."""
     dsn = create_database(template)
     asyncio.run(fill(dsn))
     return dsn
@@ -52,7 +51,7 @@ def world(template: str, create_database: Callable[[str], str]) -> str:
 
 @pytest.fixture
 async def pair(world: str) -> AsyncIterator[Pair]:
-    """Both executors, which know no document yet. Their connections are all free in the end."""
+    """Both executors, without cached documents. In the end all of their connections must be free."""
     FALLBACKS.clear()
     async with pairing(world) as pair:
         yield pair
@@ -62,20 +61,20 @@ async def pair(world: str) -> AsyncIterator[Pair]:
 
 @pytest.fixture(autouse=True)
 def dropped() -> Iterator[None]:
-    """What graphql-core dropped is gone before the next test, which may not expect it."""
+    """Collect the coroutines that graphql-core dropped before the next test."""
     yield
     gc.collect()
 
 
 @pytest.fixture
 def broken() -> Iterator[pytest.MonkeyPatch]:
-    """Breaks things; `mended` mends them."""
+    """Patches that break something; `mended` undoes them."""
     with pytest.MonkeyPatch.context() as patch:
         yield patch
 
 
 async def mended(pair: Pair, broken: pytest.MonkeyPatch) -> None:
-    """The same executors answer as if nothing had been."""
+    """Assert that the same executors work normally."""
     broken.undo()
     assert await pair.answer(THREAD) == {"data": THREAD_DATA}
 
@@ -86,7 +85,7 @@ def reported(answer: dict[str, Any]) -> list[tuple[list[Any], str, str]]:
 
 
 def fail(patch: pytest.MonkeyPatch, relation: Any, method: str, target: type[t.Table]) -> None:
-    """Let loading rows of `target` raise."""
+    """Make loading rows of `target` raise."""
     load = getattr(relation, method)
 
     async def load_or_fail(self: Any, *arguments: Any) -> Any:
@@ -98,7 +97,7 @@ def fail(patch: pytest.MonkeyPatch, relation: Any, method: str, target: type[t.T
 
 
 def lose(patch: pytest.MonkeyPatch, table: type[t.Table], lost: int) -> None:
-    """Let the row of that id not be found."""
+    """Make the row with that id missing."""
     load = ById.load
 
     async def load_all_but_one(self: Any, *arguments: Any) -> list[Any]:
@@ -109,7 +108,7 @@ def lose(patch: pytest.MonkeyPatch, table: type[t.Table], lost: int) -> None:
 
 
 def spoil(patch: pytest.MonkeyPatch, pair: Pair, scalar: str, *spoilt: Any) -> None:
-    """Let serialising these values raise. Before a document is planned, as a plan holds what serialises."""
+    """Make serialising these values raise. To be called before planning, because plans contain the serialisers."""
     for side in (pair.planned, pair.reference):
         leaf: Any = side.schema.type_map[scalar]
 
@@ -211,7 +210,7 @@ async def test_nulls_and_errors_stand_in_a_list_where_they_belong(pair: Pair, br
 
 
 async def test_errors_come_in_graphql_cores_order(pair: Pair, broken: pytest.MonkeyPatch) -> None:
-    """A plan meets the error of `a` only after all that comes before it, and that of `b` at once."""
+    """A plan meets the error of `a` after everything before it, and that of `b` at once."""
     answer = await pair.answer("""{
       a: conversation(databaseId: 10) {
         messages { nodes { sender { member { ... on Host { user { name } } } } } } participants(first: 0) { totalCount }
@@ -251,7 +250,7 @@ async def test_a_loader_that_fails_is_reported_at_each_field_that_uses_it(
     }""")
 
     assert reported(answer) == [(["conversation", *path], *MASKED)]
-    # Only who created it may be null.
+    # Only the creator is nullable.
     assert (answer["data"]["conversation"] is None) is (path != ["createdBy"])
     assert FALLBACKS == {"LookupError": 1}
     await mended(pair, broken)
@@ -292,7 +291,7 @@ async def test_an_expression_that_cannot_be_computed_is_an_error(
 
 
 async def test_a_failed_statement_is_logged_as_itself(pair: Pair, broken: pytest.MonkeyPatch, world: str) -> None:
-    """It leaves a transaction in which every other statement fails too, which is not what the log is to say."""
+    """Afterwards every other statement of the transaction fails too, but the log must have the first error."""
     logged: list[str] = []
     broken.setattr("gql.errors.describe", lambda error: logged.append(type(error).__name__))
     connection = await asyncpg.connect(world)
@@ -359,7 +358,7 @@ async def test_a_custom_resolver_is_called_by_graphql_core_and_counted(world: st
 
 
 def add_field(patch: pytest.MonkeyPatch, name: str, field: Any) -> None:
-    """Let conversations have one more field in the schemas that are built from here on."""
+    """Add a field to conversations in schemas that are built from now on."""
     definition: Any = Conversation.__strawberry_definition__  # type: ignore[attr-defined]
     field.python_name = name
     field.origin = Conversation
@@ -397,7 +396,7 @@ def worlds(template: str, create_database: Callable[[str], str]) -> list[str]:
 
 @pytest.fixture
 async def writing(worlds: list[str]) -> AsyncIterator[Pair]:
-    """Both executors, each over a database of its own."""
+    """Both executors, each on its own database."""
     FALLBACKS.clear()
     async with pairing(*worlds) as pair:
         yield pair
@@ -432,13 +431,13 @@ async def test_a_write_that_cannot_be_shown_is_written_once(writing: Pair, broke
     assert [payload["conversation"] is None for payload in answer["data"].values()] == [True, False, True, True]
     path = ["conversation", "messages", "nodes", 1, "sender"]
     assert reported(answer) == [([key, *path], *MASKED) for key in ("first", "third")]
-    # By each of the two executors.
+    # Once by each of the two executors.
     assert calls == {"update": 6, "connect": 2}
     await mended(writing, broken)
 
 
 def count_calls(patch: pytest.MonkeyPatch, name: str, calls: Counter[str]) -> None:
-    """Count how often conversations are written in that way."""
+    """Count the calls of a write of conversations."""
     write = getattr(writes, name)
 
     async def write_and_count(*arguments: Any) -> Any:

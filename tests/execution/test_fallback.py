@@ -1,4 +1,4 @@
-"""What a plan does not answer, graphql-core does: with the same answer, counted, logged, and readable by operators."""
+"""Fallbacks to graphql-core have the same result, and are counted, logged and readable by operators."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ THREAD_DATA = {
 
 @pytest.fixture
 async def inbox(dsn: str, connection: asyncpg.Connection, statements: Statements) -> AsyncIterator[Client]:
-    """A client of an application with metrics, over an account with rows of every table."""
+    """A client of an application with metrics, on an account with rows of every table."""
     await world.store_application(connection)
     await world.store_world(connection)
     async with serving(dsn, statements, metrics=True) as client:
@@ -41,7 +41,7 @@ async def inbox(dsn: str, connection: asyncpg.Connection, statements: Statements
 
 @pytest.fixture(autouse=True)
 def counted() -> Iterator[None]:
-    """Nothing is counted yet."""
+    """Reset the counters."""
     FALLBACKS.clear()
     yield
     FALLBACKS.clear()
@@ -51,7 +51,7 @@ GUESTS_TEXT = "what a guest wrote"
 
 
 def break_step(patch: pytest.MonkeyPatch, step: type) -> None:
-    """Let a step of plans have a defect."""
+    """Put a defect into a step of plans."""
 
     async def run(_step: Any, _level: PlanLevel) -> None:
         raise KeyError(GUESTS_TEXT)
@@ -153,7 +153,7 @@ async def test_what_two_fields_ask_for_is_read_once(inbox: Client) -> None:
     }""")
 
     assert answer["conversation"]["a"]["nodes"][0] == answer["conversation"]["b"]["nodes"][0]
-    # The conversation, its messages, their senders; and the token's actor before.
+    # The token's actor, the conversation, its messages, their senders.
     assert len(inbox.statements.take()[-3:]) == 3
 
 
@@ -168,7 +168,7 @@ SHARED = """{
 async def test_an_error_beside_a_shared_row_leaves_the_others_answer(
     inbox: Client, connection: asyncpg.Connection
 ) -> None:
-    """graphql-core cancels what `a` waits for, and `b` waits for the same."""
+    """graphql-core cancels the future of `a`, and `b` waits for the same row."""
     await connection.execute("UPDATE conversations SET assignee_id = 1")
 
     response = await inbox.post(SHARED)

@@ -1,4 +1,4 @@
-"""Input is counted before it is converted: no body within the limit takes long, however many objects are in it."""
+"""Input is counted before it is converted, so that no body within the limit takes long."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ WRITTEN = "mutation ($i: UpdateConversationsInput!) { updateConversations(input:
 
 @pytest.fixture(scope="module")
 async def reader(seeded_dsn: str) -> AsyncIterator[Client]:
-    """One application for all tests that only ask."""
+    """One application for all tests that only read."""
     async with serving(seeded_dsn, Statements()) as client:
         yield client
 
@@ -44,7 +44,7 @@ def deep(levels: int) -> Any:
 
 
 async def limit(client: Client, document: str, **variables: Any) -> tuple[str, int]:
-    """The limit that refuses an operation."""
+    """The limit that rejects an operation."""
     (error,) = (await client.answer(document, **variables))["errors"]
     assert error["extensions"]["code"] == "OPERATION_TOO_COMPLEX"
     return error["extensions"]["limit"], error["extensions"]["maximum"]
@@ -71,13 +71,13 @@ async def test_input_past_a_limit_is_refused(
 
 
 async def test_input_at_its_limit_is_answered(reader: Client) -> None:
-    # The filter itself has a limit of conditions, which it reports by itself.
+    # Filters have their own limit of conditions and error.
     answer = await reader.answer(FILTERED, f=either(MAX_OBJECTS))
 
     assert answer["errors"][0]["message"] == "A filter has at most 100 conditions"
 
 
-# Almost `max_body`.
+# Almost `max_body` bytes.
 BODY = 520_000
 _PAGES = " ".join(f"a{number}: conversations(filter: $f) {{ totalCount }}" for number in range(20))
 MANY_TIMES = f"query ($f: ConversationFilter) {{ {_PAGES} }}"
@@ -101,6 +101,6 @@ async def test_no_input_takes_long(reader: Client, document: str, variables: dic
 
     response = await reader.post(document, **variables)
 
-    # The client's own time is in it.
+    # Including the client's time.
     assert time.process_time() - started < 0.25
     assert response.status_code in {200, 400}

@@ -1,4 +1,4 @@
-"""Operations that are cut short: the work ends in PostgreSQL too, and the connection can be used again."""
+"""Interrupted operations also end in PostgreSQL, and their connection can be used again."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ async def conversation(connection: asyncpg.Connection) -> str:
 
 @asynccontextmanager
 async def locked(connection: asyncpg.Connection, table: str = "conversations") -> AsyncIterator[None]:
-    """Nobody else reads or writes the table during the block."""
+    """Lock the table against other readers and writers during the block."""
     async with connection.transaction():
         await connection.execute(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE")
         yield
@@ -66,7 +66,7 @@ async def backends(connection: asyncpg.Connection) -> list[tuple[int, str, bool]
 
 
 async def until(condition: Callable[[], Awaitable[bool]]) -> None:
-    """Return as soon as it is so."""
+    """Return as soon as the condition holds."""
     async with asyncio.timeout(10):
         while not await condition():  # noqa: ASYNC110  # PostgreSQL has no notification of a session that waits
             await asyncio.sleep(0.01)
@@ -80,7 +80,7 @@ async def all_are_idle(connection: asyncpg.Connection) -> bool:
     return all(state == "idle" for _, state, _ in await backends(connection))
 
 
-# Documents with the table that they wait for: the second and third level of a plan are as good to stop as the first.
+# Documents with the table that they wait for, at the first, second and third level of a plan.
 WAITING = [(READ, "conversations"), (READ, "messages"), (READ, "participants"), (WRITE, "conversations")]
 
 
@@ -174,7 +174,7 @@ async def test_a_slow_answer_reaches_a_client_that_stays(
 
 
 class Call:
-    """Requests to an application without a server between, from a client that goes away when `gone` is set."""
+    """Requests to an application without a server, from a client that disconnects when `gone` is set."""
 
     def __init__(self, app: Any, client: Client) -> None:
         self.app = app
@@ -182,12 +182,12 @@ class Call:
         self.gone = asyncio.Event()
 
     async def post(self, document: str, variables: dict[str, Any]) -> tuple[int, Any]:
-        """Status and answer."""
+        """Status and response."""
         body = json.dumps({"query": document, "variables": variables}).encode()
         return await self.send([{"type": "http.request", "body": body, "more_body": False}])
 
     async def send(self, messages: list[Message]) -> tuple[int, Any]:
-        """Status and answer to a request that arrives in these messages."""
+        """Status and response for a request that arrives in these messages."""
         headers = {"authorization": f"Bearer {self.client.token}", "content-type": "application/json"}
         scope = {
             "type": "http",
@@ -215,7 +215,7 @@ class Call:
 
 @pytest.fixture
 async def database(dsn: str) -> AsyncIterator[Database]:
-    """A database with one connection for reading, whose pool gets it back in the end."""
+    """A database with one connection for reading, which must be back in its pool in the end."""
     database = Database(dsn, pool_size=1)
     await database.start()
     yield database

@@ -1,4 +1,4 @@
-"""Documents by an identifier: what a manifest may be, and what is executed in each of the modes."""
+"""Documents by identifier: valid manifests, and the documents that are executed in each mode."""
 
 from __future__ import annotations
 
@@ -43,14 +43,14 @@ def manifest(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 async def allowing(seeded_dsn: str, manifest: Path) -> AsyncIterator[Client]:
-    """A client of an application that has the manifest, and executes other documents, too."""
+    """A client of an application that has the manifest and also executes other documents."""
     async with serving(seeded_dsn, Statements(), documents=manifest) as client:
         yield client
 
 
 @pytest.fixture(scope="module")
 async def strict(seeded_dsn: str, manifest: Path) -> AsyncIterator[Client]:
-    """A client of an application that executes the manifest's documents only."""
+    """A client of an application that executes only the manifest's documents."""
     statements = Statements()
     with recording(statements):
         async with serving(seeded_dsn, statements, documents=manifest, documents_mode="only") as client:
@@ -181,7 +181,7 @@ async def test_documents_have_the_identifiers_of_every_format_and_their_hash(
             await post(client, documentId=identifier, variables={"first": 1}),
             await post(client, documentId=known_as(HOSTS), variables={"first": 1}),
             await post(client, extensions=automatic(HOSTS), variables={"first": 1}),
-            # What Apollo's client sends, once it has the manifest.
+            # The parameters that Apollo's client sends with a manifest.
             await post(
                 client,
                 extensions={"persistedQuery": {"version": 1, "sha256Hash": identifier}},

@@ -1,4 +1,4 @@
-"""DateTime, BigInt and Decimal: what goes out, what may come in, and that nothing is lost between."""
+"""DateTime, BigInt and Decimal: output, accepted input, and round trips."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ CHECKED = settings(max_examples=200, deadline=None, derandomize=True, database=N
 
 
 def refusal(read: Any, value: Any) -> str:
-    """The message with which `read` refuses `value`."""
+    """The message with which `read` rejects `value`."""
     with pytest.raises(GraphQLError) as refused:
         read(value)
     return refused.value.message
@@ -64,7 +64,7 @@ def test_a_moment_is_read_from_any_offset(text: str, moment: datetime) -> None:
 @pytest.mark.parametrize(
     "value",
     [
-        # The specification's own examples of what is none come first.
+        # The specification's examples of invalid values come first.
         "2011-08-30T13:22:53.108",
         "2011-08-30T13:22:53.108912Z",
         "2011-08-30T24:22:53.108Z",
@@ -162,7 +162,7 @@ def test_a_whole_number_of_64_bits_is_read_from_an_int_or_digits(value: Any, num
         "7\0",
         "1_000",
         "0x10",
-        # Digits, but not those: Arabic, of full width, superscript.
+        # Other digits: Arabic, full-width, superscript.
         "\u0667",
         "\uff17",
         "\u00b2",

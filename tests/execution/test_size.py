@@ -1,4 +1,4 @@
-"""A response has a limit of bytes, which counts what is shown: texts under many names, and rows that many share."""
+"""A response has a limit of bytes, which counts texts with many aliases, and rows that many parents share."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ REFUSED = {
     [
         messages("content"),
         messages(TITLES, 10),
-        # One row, which 100 messages show.
+        # One row in 100 messages.
         messages(f"sender {{ member {{ ... on Client {{ {SHARED} }} }} }}"),
         # The same by graphql-core.
         messages(TITLES, 10).replace("{", "{ __typename __schema { queryType { name } }", 1),
@@ -95,7 +95,7 @@ def measured() -> Iterator[Callable[[], int]]:
 
 
 async def test_a_response_within_the_limit_is_answered(inbox: Client) -> None:
-    """Though it might have been too large, by what is known before it is measured."""
+    """Although the estimate allowed a larger one."""
     answers = [await inbox.answer(messages("content", 17)), await inbox.answer(messages("id createdAt channel"))]
 
     assert all("errors" not in answer for answer in answers)
@@ -124,7 +124,7 @@ async def test_what_a_mutation_wrote_is_written_though_it_cannot_be_shown(
 
 @needs_proc
 async def test_no_more_memory_is_taken_to_write_than_a_small_multiple_of_the_limit(inbox: Client) -> None:
-    """Thirty megabytes would be written."""
+    """The response would have thirty megabytes."""
     await inbox.answer(messages("content", 1))
     with measured() as grown:
         answer = await inbox.answer(messages(TITLES))

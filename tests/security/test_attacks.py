@@ -1,4 +1,4 @@
-"""Hostile requests get an error that blames the client, in less than 250 ms of CPU, with at most 2 KiB of log.
+"""Hostile requests get a client error, within 250 ms of CPU and with at most 2 KiB of log.
 
 The best of three attempts counts, because a busy machine slows some of them.
 """
@@ -32,14 +32,14 @@ MOST_ANSWER = 16_384
 
 
 class Target:
-    """An application that is asked without a server or a client between, so that only its own time is measured."""
+    """An application that is called without a server or client, so that only its own time is measured."""
 
     def __init__(self, app: Any, token: str) -> None:
         self.app = app
         self.authorization = (b"authorization", f"Bearer {token}".encode())
 
     async def ask(self, body: bytes, headers: list[tuple[bytes, bytes]]) -> tuple[int, bytes]:
-        """Status and body of the answer to a POST."""
+        """Status and body of the response to a POST."""
         scope = {
             "type": "http",
             "method": "POST",
@@ -52,7 +52,7 @@ class Target:
 
         async def receive() -> Message:
             if not arriving:
-                # A client that stays: one that goes away, on a busy machine, gets no answer.
+                # The client stays connected: otherwise it would get no response on a busy machine.
                 await asyncio.Event().wait()
             return arriving.pop()
 
@@ -65,7 +65,7 @@ class Target:
 
 @pytest.fixture(scope="module", params=[True, False], ids=["open", "closed"])
 async def target(seeded_dsn: str, request: pytest.FixtureRequest) -> AsyncIterator[Target]:
-    """An application over the seeded database, with introspection and suggestions or without."""
+    """An application on the seeded database, with or without introspection and suggestions."""
     settings = make_settings(seeded_dsn, introspection=request.param, rate_limit=0)
     app = create_app(settings)
     async with app.router.lifespan_context(app):
@@ -77,7 +77,7 @@ async def target(seeded_dsn: str, request: pytest.FixtureRequest) -> AsyncIterat
 async def attack(
     target: Target, make: Callable[[int], bytes], headers: list[tuple[bytes, bytes]], caplog: pytest.LogCaptureFixture
 ) -> dict[str, Any]:
-    """The answer, after three attempts that are each new to the server."""
+    """The response, after three attempts, each of them new to the server."""
     took = []
     for attempt in range(3):
         body = make(attempt)
@@ -97,7 +97,7 @@ async def attack(
     return answer
 
 
-# Strange, but nothing is wrong with them.
+# Unusual, but valid.
 HARMLESS = {
     "comment_padding",
     "many_comments",
@@ -128,7 +128,7 @@ async def test_a_hostile_body_is_refused_at_once(
 ) -> None:
     answer = await attack(target, lambda attempt: body + b" " * attempt, [JSON], caplog)
 
-    # A document knows nothing of variables that it does not name.
+    # Variables that the document does not declare are ignored.
     assert "errors" in answer or name == "18,000 unknown variables"
 
 

@@ -216,7 +216,7 @@ async def test_of_a_hundred_thousand_tokens_a_bounded_number_is_remembered(clock
         await authenticator.authenticate(header)
 
     assert [header for header in headers if is_cached(authenticator, header)] == headers[-auth.CACHE_SIZE :]
-    # The one place where they are kept, by their hashes: nothing of a token that was forgotten stays behind.
+    # The only place where they are stored, by their hashes: nothing of a dropped token is left.
     assert len(authenticator._verified) == auth.CACHE_SIZE  # noqa: SLF001
     assert auth.CACHE_SIZE <= 10_000
 

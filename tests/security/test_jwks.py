@@ -118,10 +118,10 @@ async def test_a_withdrawn_key_is_forgotten(by_jwks: Authenticator, clock: Clock
     issuer.keys = [jwk(EC_KEY, kid="e")]
     issuer.called.clear()
     clock.now += 600
-    # The keys at hand answer the request that finds them old, so that no request waits for a slow issuer.
+    # The request that finds the keys outdated still uses them, so that no request waits for a slow issuer.
     assert await by_jwks.authenticate(header) == VIEWER
     assert await asyncio.to_thread(issuer.called.wait, 10)
-    # A request with an unknown key does wait, until that same fetch is done.
+    # A request with an unknown key waits for the same fetch.
     await refusal(by_jwks, signed(key=RSA_KEY, alg="RS256", kid="unknown"))
     clock.now += 60
     assert (await refusal(by_jwks, header)).reason == "unknown_key"
@@ -238,7 +238,7 @@ def origin(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
             self.wfile.write(bodies.get(self.path, b""))
 
         def log_message(self, *_: Any) -> None:
-            """Say nothing."""
+            """Write no log."""
 
     monkeypatch.setenv("no_proxy", "*")
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:

@@ -42,13 +42,13 @@ BOOKING = encode_id(t.Booking, 1, world.BOOKING)
 
 @pytest.fixture
 async def inbox(shared: World) -> Client:
-    """A client of an account that has rows, beside another that has."""
+    """A client of one of two accounts with rows."""
     await shared.fill(1, 2)
     return shared.client
 
 
 def raw(text: str) -> str:
-    """An id that says `text`."""
+    """An id with the content `text`."""
     return urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
 

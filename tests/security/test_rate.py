@@ -1,4 +1,4 @@
-"""Rate limits in nodes: each principal has a budget of its own, which is available again as the minute passes."""
+"""Rate limits in nodes: each principal has its own budget, which becomes available again during a minute."""
 
 from __future__ import annotations
 
@@ -55,11 +55,11 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 @pytest.fixture
 async def client(dsn: str, connection: asyncpg.Connection[Any], statements: Statements) -> AsyncIterator[Client]:
-    """A client of an application where everybody may ask for 100 nodes a minute, over two accounts."""
+    """A client of an application with 100 nodes per minute and principal, on two accounts."""
     await world.store_application(connection)
     for account in (1, 2):
         await world.store_world(connection, account)
-        # As many as the longest page, so that all that is charged is returned.
+        # As many rows as the longest page, so that all charged nodes are returned.
         for number in range(100):
             for table in ("hosts", "sources"):
                 await store(connection, table, account_id=account, id=20_000 + number)
@@ -68,7 +68,7 @@ async def client(dsn: str, connection: asyncpg.Connection[Any], statements: Stat
 
 
 def moment(seconds: float) -> str:
-    """A time of an answer, so long after the beginning."""
+    """A time in the format of the API, relative to the beginning."""
     return datetime.fromtimestamp(BEGIN + seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z")
 
 
@@ -80,7 +80,7 @@ async def test_without_budget_operations_are_rejected_until_enough_is_available(
     refused = await client.post(FORTY)
 
     assert (refused.status_code, refused.json(), client.statements.take()) == (429, REFUSAL, [])
-    # Of 80 nodes 20 must be forgotten, which begins when the minute is over and takes the next one's first quarter.
+    # 20 of 80 nodes must become available, after the first quarter of the next minute.
     headers = {name: value for name, value in refused.headers.items() if name.startswith(("ratelimit", "retry"))}
     assert headers == {
         "retry-after": "75",
@@ -88,7 +88,7 @@ async def test_without_budget_operations_are_rejected_until_enough_is_available(
         "ratelimit-remaining": "20",
         "ratelimit-reset": "120",
     }
-    # What costs less still runs, and the refused one was not charged.
+    # Cheaper operations still run, and the rejected one was not charged.
     await client.data("{ hosts(first: 20) { nodes { id } } }")
     clock.now = BEGIN + 83
     assert (await client.post(FORTY)).status_code == 429
@@ -118,7 +118,7 @@ async def test_the_budget_can_be_asked_for(client: Client, clock: Clock) -> None
     clock.now += 15
     with_hosts = BUDGET.replace("{ rateLimit", "{ hosts(first: 9) { nodes { id } } rateLimit", 1)
     assert (await client.data(with_hosts))["rateLimit"] == budget(50, 120, 9)["rateLimit"]
-    # Half of what was spent in the minute before is forgotten.
+    # Half of the previous minute's nodes no longer count.
     clock.now = BEGIN + 90
     assert await client.data(BUDGET) == budget(100 - 25 - 1, 180)
     clock.now = BEGIN + 300
@@ -178,7 +178,7 @@ RETURNED = [
     ("{ conversations(first: 40) { edges { cursor } edges { node { id } } } }", 2),
     ("{ conversations(first: 40) { nodes { id } edges { node { id } } } }", 4),
     ("{ conversations(first: 40) { totalCount } }", 20),
-    # The search was carried out, though it found nothing.
+    # The search ran, although it found nothing.
     ('{ conversations(first: 40, filter: {search: "nothing"}) { nodes { id } } }', 100),
     ("{ conversations(first: 20) { nodes { messages { totalCount } } } }", 2 * (1 + 1)),
     ("{ conversation(databaseId: 999999) { messages(first: 50) { nodes { id } } } }", 1),
@@ -228,7 +228,7 @@ async def test_the_returned_wait_is_long_enough_and_not_too_long(steps: list[tup
             budget = await rates.charge(VIEWER, cost)
             if budget is not None:
                 wait = budget.wait(cost)
-                # The store rounds in the caller's favour, by less than one node.
+                # The store rounds in favour of the caller, by less than one node.
                 clock.now += max(0.0, budget.wait(cost - 1) - 0.001) * 0.99
                 assert await rates.charge(VIEWER, cost) is not None
                 clock.now = max(clock.now, budget.now + wait + 0.001)

@@ -34,7 +34,7 @@ async def test_every_answer_has_the_remaining_budget(seeded_dsn: str, statements
     assert [answer.status_code for answer in answers] == [200, 400, 400, 405, 415, 200, 304, 429]
     assert {answer.headers["ratelimit-limit"] for answer in answers} == {"100"}
     assert all(answer.headers.get_list(name) for answer in answers for name in NAMES)
-    # Two `__typename` and two hosts are charged; what is not executed is not.
+    # Two `__typename` and two hosts are charged; requests that are not executed are not.
     assert [int(answer.headers["ratelimit-remaining"]) for answer in answers[:5]] == [96] * 5
     assert [name for name in unknown.headers if name.startswith("ratelimit")] == []
 

@@ -26,7 +26,7 @@ from tests.support.serving import serving
 pytestmark = pytest.mark.anyio
 
 BUDGET = "{ rateLimit { limit remaining cost } }"
-# One of those that seeding invents.
+# An application of the seed.
 APPLICATION = "application:1"
 FORTY = "{ conversations(first: 40) { nodes { id } } }"
 
@@ -40,7 +40,7 @@ async def sharing(dsn: str, url: str) -> AsyncIterator[Client]:
 
 @pytest.fixture
 def redis(tmp_path: Path) -> Iterator[str]:
-    """The URL of a Redis of the test's own."""
+    """The URL of a new Redis."""
     program = shutil.which("redis-server")
     if program is None:
         pytest.skip("needs redis-server")
@@ -85,7 +85,7 @@ async def test_processes_share_the_budgets_in_redis(seeded_dsn: str, redis: str)
 async def test_simultaneous_operations_in_several_processes_are_charged_together(
     seeded_dsn: str, redis: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # A busy machine is no reason to let them through.
+    # With a long timeout, so that a busy machine does not disable the limit.
     monkeypatch.setattr("gql.security.counting._PATIENCE", 10.0)
     async with sharing(seeded_dsn, redis) as one, sharing(seeded_dsn, redis) as other:
         for client in (one, other):

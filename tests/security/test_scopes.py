@@ -1,4 +1,4 @@
-"""Scopes: those that a document needs follow from the document alone; if one is missing, nothing runs."""
+"""Scopes: the required ones follow from the document; if one is missing, nothing runs."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def needed(document: str, operation: str | None = None) -> set[str]:
 
 
 def required(type_: str) -> set[str]:
-    """What a type requires; of a connection, an edge, or a payload, what its node does."""
+    """The scopes of a type; for a connection, an edge or a payload, those of its node."""
     for suffix in ("Connection", "Edge"):
         if type_.endswith(suffix):
             return REQUIRED[type_.removesuffix(suffix)]
@@ -97,7 +97,7 @@ def required(type_: str) -> set[str]:
 
 
 def fields_between_objects() -> Iterator[tuple[str, str, str]]:
-    """Every field that leads from an object to an object."""
+    """All fields from an object to an object."""
     for type_ in schema().type_map.values():
         if not isinstance(type_, GraphQLObjectType) or type_.name.startswith("__"):
             continue
@@ -108,7 +108,7 @@ def fields_between_objects() -> Iterator[tuple[str, str, str]]:
 
 
 def arguments(parent: str, field: str) -> str:
-    """Literals for the arguments that must be given; what they hold does not matter."""
+    """Literals for the required arguments, with any values."""
     definition = schema().get_type(parent).fields[field]  # type: ignore[union-attr]
     literals = {"id": '"x"', "ids": "[]", "input": "{}", "after": '"x"'}
     given = [
@@ -120,7 +120,7 @@ def arguments(parent: str, field: str) -> str:
 @pytest.mark.parametrize(("parent", "field", "target"), list(fields_between_objects()))
 def test_what_a_field_needs_is_what_its_types_require(parent: str, field: str, target: str) -> None:
     selection = f"{field}{arguments(parent, field)} {{ __typename }}"
-    # No operation leads to each of them so directly: scopes are checked before the document is validated.
+    # No valid operation selects all of them at the root, but scopes are checked before validation.
     tree = parse(f"query {{ ...It }} fragment It on {parent} {{ {selection} }}")
     spread = tree.definitions[0]
     assert isinstance(spread, OperationDefinitionNode)
@@ -176,7 +176,7 @@ DOCUMENTS: list[tuple[str, set[str]]] = [
     ("{ conversations { nodes { participants { nodes { member { __typename } } } } } }", {INBOX}),
     ("{ conversations { nodes { participants { nodes { member { ... on Host { id } } } } } } }", {INBOX}),
     ("{ conversations { nodes { participants { nodes { member { ... on Client { id } } } } } } }", {INBOX, CLIENTS}),
-    # An interface's fields are read of whatever the union holds.
+    # An interface's fields are read for all types of the union.
     ("{ conversations { nodes { participants { nodes { member { ... on Node { id } } } } } } }", {INBOX, CLIENTS}),
     (
         "{ conversations { nodes { participants { nodes { member { ...A } } } } } } fragment A on Node { id }",
@@ -188,7 +188,7 @@ DOCUMENTS: list[tuple[str, set[str]]] = [
         {INBOX, CLIENTS},
     ),
     ("{ conversations { nodes { createdBy { ... on Node { id } } } } }", {INBOX}),
-    # What is left out at run time is still in the document.
+    # Fields that are skipped at run time count too.
     ("{ viewer { scopes } bookings @skip(if: true) { totalCount } }", {BOOKINGS}),
     ("{ ... @include(if: false) { bookings { totalCount } } }", {BOOKINGS}),
 ]
@@ -248,7 +248,7 @@ async def inbox(shared: World) -> Client:
 
 
 async def viewer(client: Client, scopes: Iterable[str]) -> Client:
-    """A client with these scopes, whose token was already checked."""
+    """A client with these scopes, whose token is cached."""
     limited = client.as_(1, scopes=scopes)
     await limited.data("{ __typename }")
     client.statements.take()

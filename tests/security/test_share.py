@@ -1,4 +1,4 @@
-"""Limits of one actor in the database: a quarter of the connections, and 20 seconds of time a minute."""
+"""Limits of one actor in the database: a quarter of the connections, and 20 seconds per minute."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ async def client(stored: str) -> AsyncIterator[Client]:
 
 
 async def waiting(connection: asyncpg.Connection[Any]) -> int:
-    """How many connections wait for a lock."""
+    """The number of connections that wait for a lock."""
     return await connection.fetchval("SELECT count(DISTINCT pid) FROM pg_locks WHERE NOT granted")  # type: ignore[no-any-return]
 
 
@@ -70,7 +70,7 @@ async def test_an_actor_has_a_quarter_of_the_connections_at_a_time(
             stuck = [asyncio.create_task(client.post(CONVERSATION)) for _ in range(3 * POOL)]
             while await waiting(connection) < POOL // 4:
                 pass
-            # These would be answered last if the first ones had taken all connections.
+            # These would be answered last if the first ones used all connections.
             answers = [await other.data(HOSTS) for _ in range(3)]
             most = await waiting(connection)
         responses = await asyncio.gather(*stuck)
@@ -90,7 +90,7 @@ async def test_tokens_and_readiness_do_not_wait_for_operations(
             stuck = [asyncio.create_task(actor.post(CONVERSATION)) for actor in actors for _ in range(4)]
             while await waiting(connection) < POOL:
                 pass
-            # A token that was not seen before is looked up in the database.
+            # The actor of a new token is looked up in the database.
             unseen = client.as_(1, scopes=["inbox_read"])
             answered = await unseen.data("{ viewer { scopes } }"), (await client.http.get("/readyz")).status_code
         await asyncio.gather(*stuck)
@@ -114,7 +114,7 @@ async def test_an_actor_without_database_time_has_to_wait(stored: str, monkeypat
 
     assert (refused.status_code, refused.json()) == (429, refusal("Too much was asked for in a minute", "RATE_LIMITED"))
     assert refused.headers["retry-after"] == "120"
-    # It is not nodes that are missing: those of the first request are charged.
+    # Nodes are not the reason: only those of the first request are charged.
     assert refused.headers["ratelimit-remaining"] == "99999"
     assert (answered.status_code, later.status_code) == (200, 200)
 
@@ -124,7 +124,7 @@ async def test_the_database_time_of_a_mutation_is_charged(
 ) -> None:
     monkeypatch.setattr("gql.execution.operation._CPU_WEIGHT", 0)
     conversation = encode_id(t.Conversation, 1, world.CONVERSATION)
-    # Nothing is read after the write.
+    # No rows are read after the write.
     document = """mutation ($id: ID!) { updateConversation(input: {conversationId: $id, closed: true}) {
         userErrors { code } } }"""
     async with serving(stored, Statements(), rate_seconds=0.000_001) as client:
@@ -189,7 +189,7 @@ async def test_a_sender_of_expensive_documents_has_to_wait_and_others_do_not(
     # Every document before is charged, and none is refused before they have used up the second.
     assert number == len(charged) > 0
     assert sum(charged[:-1]) < 1_000_000 <= sum(charged)
-    # A fifth of a second for the documents, and as much again for what is around them.
+    # A fifth of a second for the documents, and as much again for the rest of the requests.
     assert took < 1
     assert (answered.status_code, still.status_code, later.status_code) == (200, 429, 200)
 
@@ -255,7 +255,7 @@ async def test_the_counts_take_bounded_memory(monkeypatch: pytest.MonkeyPatch) -
     finally:
         tracemalloc.stop()
 
-    # The newest are kept, and what they have used.
+    # The newest keys and their counts are stored.
     assert (await rates.budget(viewer(9_999))).spent == 1
     assert (await rates.budget(viewer(0))).spent == 0
     assert taken < 1_000 * 500

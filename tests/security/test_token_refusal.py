@@ -1,4 +1,4 @@
-"""Every rejected token gets the same answer over HTTP, byte for byte, whatever the reason; and nothing runs."""
+"""Every rejected token gets the same bytes over HTTP, for any reason, and nothing runs."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.anyio
 
 ISSUER = {"iss": "https://issuer.test"}
 GOOD = CLAIMS | ISSUER
-# Would change something, if it ran.
+# A mutation that would change something.
 WRITING = {"query": 'mutation { createConversation(input: {subject: "New"}) { userErrors { code } } }'}
 WRITTEN: dict[str, Any] = {"data": {"createConversation": {"userErrors": []}}}
 BODY = b'{"errors":[{"message":"A valid bearer token is needed","extensions":{"code":"UNAUTHENTICATED"}}]}'
@@ -35,17 +35,17 @@ PUBLIC_KEYS = [RSA_KEY.public_key().public_bytes(encoding, SPKI) for encoding in
 
 
 def by_secret(**changes: object) -> str:
-    """A token of the secret that is good but for these claims; one of None is left out."""
+    """A token signed with the secret, valid except for these claims; a claim of None is omitted."""
     return signed(ISSUER | {"scope": "inbox_write"} | changes)
 
 
 def by_key(**changes: object) -> str:
-    """The same, of the issuer's key."""
+    """The same, signed with the issuer's key."""
     return signed(ISSUER | {"scope": "inbox_write"} | changes, RSA_KEY, "RS256", "r")
 
 
 DEEP = base64.urlsafe_b64encode(b"[" * 6_000).rstrip(b"=").decode()
-# Each with the reason that only the log has, so that none is refused for another one.
+# Each with its reason in the log, so that none is rejected for another one.
 REFUSED: list[tuple[str, str]] = [
     *(
         refused
@@ -59,7 +59,7 @@ REFUSED: list[tuple[str, str]] = [
             *((made(**{claim: None}), "missing_claim") for claim in GOOD),
             (made(account="1"), "bad_claim"),
             (made(scope="inbox_write inbox_admin"), "unknown_scope"),
-            # User 12 is of account 1 alone, and nobody has the others.
+            # User 12 belongs to account 1 only; the others do not exist.
             (made(account=2), "unknown_actor"),
             (made(account=3), "unknown_actor"),
             (made(sub="user:999"), "unknown_actor"),
@@ -84,7 +84,7 @@ REFUSED: list[tuple[str, str]] = [
 
 @asynccontextmanager
 async def trusting(dsn: str, issuer: Issuer, clock: Clock, statements: Statements) -> AsyncIterator[Client]:
-    """An application that takes tokens of the secret and of the issuer, by this clock."""
+    """An application that accepts tokens of the secret and of the issuer, with this clock."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("gql.app.Authenticator", partial(Authenticator, fetch=issuer, clock=clock))
         async with serving(dsn, statements, jwt_secret=SECRET, jwks=URL, jwt_issuer=ISSUER["iss"]) as client:
@@ -93,7 +93,7 @@ async def trusting(dsn: str, issuer: Issuer, clock: Clock, statements: Statement
 
 @pytest.fixture(scope="module")
 async def database(shared_dsn: str) -> AsyncIterator[asyncpg.Connection]:
-    """The database: accounts 1 and 2, of which the first has user 12."""
+    """The database: accounts 1 and 2; user 12 belongs to account 1."""
     connection = await asyncpg.connect(shared_dsn)
     for account in (1, 2):
         await store_account(connection, account)
@@ -104,7 +104,7 @@ async def database(shared_dsn: str) -> AsyncIterator[asyncpg.Connection]:
 
 @pytest.fixture(scope="module")
 async def inbox(shared_dsn: str, database: asyncpg.Connection) -> AsyncIterator[Client]:
-    """The application for all tests whose clock stands still."""
+    """The application for all tests with a stopped clock."""
     assert not database.is_closed()
     statements = Statements()
     with recording(statements):
@@ -113,7 +113,7 @@ async def inbox(shared_dsn: str, database: asyncpg.Connection) -> AsyncIterator[
 
 
 def whole(response: httpx.Response) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
-    """All that a client gets."""
+    """Status, headers and body."""
     return response.status_code, response.headers.raw, response.content
 
 
@@ -123,7 +123,7 @@ async def ask(client: Client, authorization: str) -> httpx.Response:
 
 
 async def count(database: asyncpg.Connection) -> int:
-    """How many conversations there are."""
+    """The number of conversations."""
     return await database.fetchval("SELECT count(*) FROM conversations")  # type: ignore[no-any-return]
 
 
@@ -147,7 +147,7 @@ async def test_every_token_is_refused_in_the_same_bytes(
 
         assert whole(response) == expected
         assert [(line["refused"], line["account"]) for line in logs] == [(reason, None)]
-    # Whether there is such an actor is the only thing that is asked of the database, and only for a good signature.
+    # The only statement is the lookup of the actor, and only for a valid signature.
     assert len(inbox.statements.take()) == (2 if reason == "unknown_actor" else 0)
     assert await count(database) == before
 
@@ -175,7 +175,7 @@ async def test_a_rotated_key_is_refused_as_any_other_and_asked_for_once_a_minute
         issuer.keys = [jwk(OTHER_RSA_KEY, kid="new")]
         before = await count(database)
 
-        # The keys were read for the first token. Nothing has them read again within a minute, however often one tries.
+        # The keys were read for the first token. They are not read again within a minute, for any number of attempts.
         clock.now += 59
         for authorization in [new, *(signed(GOOD, OTHER_RSA_KEY, "RS256", f"no {n}") for n in range(20))]:
             assert whole(await ask(client, authorization)) == expected

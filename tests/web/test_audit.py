@@ -1,6 +1,6 @@
-"""The audits of the npm package `graphql-http`, the GraphQL-over-HTTP specification's own, against a real server.
+"""Runs the audits of the npm package `graphql-http` for the GraphQL-over-HTTP specification against a real server.
 
-They run where Node.js and the package are:
+They run if Node.js and the package are installed:
 `npm install --prefix .cache/audit --no-package-lock graphql-http graphql@16`.
 """
 

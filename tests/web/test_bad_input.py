@@ -41,14 +41,14 @@ def error(code: str, message: str, *path: str) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 async def untouched(shared: World) -> Dump:
-    """What is in the database, before and after every test."""
+    """All rows of the database, which tests must not change."""
     await shared.fill(1, 2)
     return await world.dump(shared.connection)
 
 
 @pytest.fixture
 async def inbox(shared: World, untouched: Dump) -> AsyncIterator[Client]:
-    """A client of the first account, beside another, of whose database a test must not change anything."""
+    """A client of the first of two accounts. A test must not change the database."""
     yield shared.client
     assert await world.dump(shared.connection) == untouched
 
@@ -82,7 +82,7 @@ REJECTED: list[tuple[str, dict[str, Any], list[dict[str, Any]]]] = [
         [error("NOT_FOUND", "There is no such source", "sourceId")],
     ),
     (
-        # Another account's internal source is not even known to be internal.
+        # Another account's internal source is reported as missing, not as internal.
         "createConversation",
         {"sourceId": source(INTERNAL_SOURCE, account=2)},
         [error("NOT_FOUND", "There is no such source", "sourceId")],
@@ -230,7 +230,7 @@ MALFORMED: list[tuple[str, str]] = [
 async def test_a_malformed_id_in_an_input_is_refused(
     inbox: Client, field: str, input: dict[str, Any], id_: str, message: str
 ) -> None:
-    """None in the input's place of the bad id; a number in a list is a good one."""
+    """None in the input stands for the malformed id; numbers in a list for valid ids."""
     filled: dict[str, Any] = {
         name: id_
         if value is None

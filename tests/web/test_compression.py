@@ -20,7 +20,7 @@ SHORT = "{ __typename }"
 
 
 async def fetch(client: Client, document: str, accept_encoding: str) -> tuple[dict[str, str], bytes]:
-    """Headers and body of an answer as they were sent."""
+    """Headers and body of a response as they were sent."""
     headers = client.headers | {"accept-encoding": accept_encoding}
     async with client.http.stream("POST", "/graphql", json={"query": document}, headers=headers) as response:
         return dict(response.headers), b"".join([piece async for piece in response.aiter_raw()])

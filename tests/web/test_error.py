@@ -1,4 +1,4 @@
-"""Errors as clients see them: each has a code, and nothing of the server's inside."""
+"""Errors for clients: each has a code, and none discloses internals of the server."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ pytestmark = pytest.mark.anyio
 
 @pytest.fixture(scope="module")
 async def reader(seeded_dsn: str) -> AsyncIterator[Client]:
-    """One application for all tests that only ask."""
+    """One application for all tests that only read."""
     async with serving(seeded_dsn, Statements()) as client:
         yield client
 
 
 def one(message: str, code: str, *places: tuple[int, int], **extensions: Any) -> dict[str, Any]:
-    """An answer with one error and no data. Places are lines and columns."""
+    """A response with one error and no data. Locations are lines and columns."""
     error: dict[str, Any] = {"message": message, "extensions": {"code": code, **extensions}}
     if places:
         error["locations"] = [{"line": line, "column": column} for line, column in places]
@@ -192,7 +192,7 @@ async def test_missing_scopes_are_named_and_nothing_runs(seeded_dsn: str, statem
 
 
 async def fail(*_arguments: object) -> None:
-    """A query that fails as only a server's own mistake can."""
+    """A query that fails because of a defect of the server."""
     raise RuntimeError("relation conversations on 10.0.0.7 does not exist, says guest Ada")
 
 

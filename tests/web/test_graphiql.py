@@ -1,7 +1,7 @@
-"""GraphiQL works with no host but our own, keeps no token, and refuses to be framed, cached or tampered with.
+"""GraphiQL uses no other host, does not store tokens, and cannot be framed, cached or modified.
 
-The tests in a browser use a Chromium that is on the machine and are skipped where there is none. With
-`SCREENSHOT=.github/graphiql.png`, they write the picture of the README.
+Browser tests use the machine's Chromium, and are skipped without one. With `SCREENSHOT=.github/graphiql.png`, they
+write the picture of the README.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ pytestmark = pytest.mark.anyio
 TOKEN = "a.demo.token"
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 NO_HOST_BUT_OURS = [
-    "--no-sandbox",  # A container's root has no other way.
+    "--no-sandbox",  # Required for root in a container.
     "--disable-gpu",
     "--disable-quic",
     "--disable-background-networking",
@@ -65,7 +65,7 @@ def html(token: str | None) -> str:
 
 
 def start(token: str | None) -> Any:
-    """What the page's script is given."""
+    """The input of the page's script."""
     found = re.search(r'<script type="application/json" id="start">(.*?)</script>', html(token), re.DOTALL)
     assert found
     return json.loads(found[1])
@@ -193,7 +193,7 @@ needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromi
 
 @pytest.fixture(scope="module")
 def live_server(template: str, create_database: Callable[[str], str]) -> Iterator[LiveServer]:
-    """A server over a seeded database of its own, as the examples write."""
+    """A server on a new seeded database, because the examples write."""
     dsn = create_database(template)
     asyncio.run(fill(dsn))
     with live(dsn) as server:
@@ -208,13 +208,13 @@ async def fill(dsn: str) -> None:
 
 
 def is_wrong(message: ConsoleMessage) -> bool:
-    """Whether a message on the console is of a defect. Chromium reports each request without a valid token, too."""
+    """Whether a console message reports a defect. Chromium also reports each request without a valid token."""
     return message.type in {"error", "warning"} and "401 (Unauthorized)" not in message.text
 
 
 @pytest.fixture
 async def page(live_server: LiveServer) -> AsyncIterator[Page]:
-    """A page of a fresh profile that reaches our server only. Afterwards: it tried no other, and nothing went wrong."""
+    """A page with a new profile that can reach only our server. Asserts that it tried no other, and had no errors."""
     ours, foreign, wrong = urlsplit(live_server.url).netloc, [], []
 
     async def only_ours(route: Route) -> None:
@@ -228,7 +228,7 @@ async def page(live_server: LiveServer) -> AsyncIterator[Page]:
         browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=NO_HOST_BUT_OURS)
         page = await browser.new_page(viewport={"width": 1400, "height": 900})
         await page.route("**/*", only_ours)
-        # A refusal by the content security policy is among the errors on the console.
+        # Violations of the content security policy are errors on the console.
         page.on("console", lambda message: wrong.append(message.text) if is_wrong(message) else None)
         page.on("pageerror", lambda error: wrong.append(str(error)))
         await page.goto(f"{live_server.url}/graphql")
@@ -243,7 +243,7 @@ async def text(page: Page, pane: str) -> str:
 
 
 async def until(page: Page, condition: str) -> None:
-    """Wait in the page for a JavaScript condition; Playwright's own way needs `unsafe-eval`."""
+    """Wait in the page for a JavaScript condition; Playwright's function needs `unsafe-eval`."""
     with anyio.fail_after(10):
         await page.evaluate(
             f"new Promise(done => {{ const look = () => {condition} ? done() : setTimeout(look, 50); look(); }})"
@@ -251,7 +251,7 @@ async def until(page: Page, condition: str) -> None:
 
 
 async def run(page: Page) -> Any:
-    """Press the run button and read the answer."""
+    """Press the run button and read the response."""
     await page.get_by_role("button", name="Execute query").click()
     await expect(page.locator(ANSWER)).to_contain_text("data")
     return json.loads(await text(page, ANSWER))
@@ -378,7 +378,7 @@ async def test_one_token_serves_all_tabs_and_is_asked_for_where_it_is_needed(
 
 @needs_chromium
 async def test_a_token_that_is_given_later_fills_the_examples(page: Page, live_server: LiveServer) -> None:
-    """As on a server that gives the page no token, where a person edits a tab before there is one."""
+    """As on a server that puts no token into the page, where a user edits a tab first."""
 
     async def without_token(route: Route) -> None:
         response = await route.fetch()
@@ -437,7 +437,7 @@ async def test_edits_outlive_the_page_and_its_token_does_not(page: Page, live_se
     await until(page, "localStorage['inbox:graphiql:tabState']?.includes('Mine')")
     assert live_server.token not in await page.evaluate("JSON.stringify(localStorage)")
 
-    # As if a browser had kept the headers of an earlier version of this page.
+    # As if the browser had stored headers for an earlier version of this page.
     await page.evaluate(
         """() => {
             const key = "inbox:graphiql:tabState", state = JSON.parse(localStorage[key]);

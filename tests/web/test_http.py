@@ -1,4 +1,4 @@
-"""GraphQL over HTTP: which requests are taken, and how each is answered. Errors of documents are in test_error.py."""
+"""GraphQL over HTTP: accepted requests and their responses. Errors of documents are in test_error.py."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.anyio
 
 @pytest.fixture(scope="module")
 async def reader(seeded_dsn: str) -> AsyncIterator[Client]:
-    """One application for all tests that only ask."""
+    """One application for all tests that only read."""
     async with serving(seeded_dsn, Statements()) as client:
         yield client
 
@@ -260,7 +260,7 @@ async def test_another_content_type_is_415(reader: Client, media: str | None, me
 
 
 async def in_pieces(pieces: list[bytes]) -> AsyncIterator[bytes]:
-    """A body without a length."""
+    """A body without Content-Length."""
     for piece in pieces:
         yield piece
 

@@ -1,4 +1,4 @@
-"""Introspection and suggestions: both answered where they are on, neither where they are off."""
+"""Introspection and suggestions: both work if they are on, and neither if they are off."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ async def talkative(seeded_dsn: str) -> AsyncIterator[Client]:
 
 @pytest.fixture(scope="module")
 async def silent(seeded_dsn: str) -> AsyncIterator[Client]:
-    """A client of an application that does not."""
+    """A client of an application without introspection."""
     async with serving(seeded_dsn, Statements(), introspection=False) as client:
         yield client
 
@@ -104,7 +104,7 @@ async def test_nothing_is_suggested_where_introspection_is_off(
     suggesting, plain = ([error["message"] for error in errors] for errors in answers)
     assert any(SUGGESTION in message for message in suggesting)
     assert not any(SUGGESTION in message for message in plain)
-    # Some have the value that was given in place of the suggestion.
+    # Some have the given value instead of the suggestion.
     starts = [message.partition(f".{SUGGESTION}")[0] for message in suggesting]
     assert [message[: len(start)] for message, start in zip(plain, starts, strict=True)] == starts
 
@@ -144,7 +144,7 @@ async def test_an_answer_of_introspection_is_kept(
         for document in (get_introspection_query(), named):
             assert await client.data(document) == await client.data(document)
         assert len(executed) == 2
-        # An answer that depends on variables is not kept.
+        # A result that depends on variables is not cached.
         by_name = [await client.data(by_variable, name=name) for name in ("Host", "Client")]
 
     assert by_name == [{"__type": {"name": "Host"}}, {"__type": {"name": "Client"}}]

@@ -1,4 +1,4 @@
-"""What the process writes: a line an operation, as JSON outside a terminal, and nothing that is said in confidence."""
+"""The log: one line per operation, JSON outside of a terminal, and no confidential text."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from gql.log import configure_log, describe
 from tests.support.client import Client, Statements, make_settings
 from tests.support.database import run
 
-# A server as the command line runs one, whose `totalCount` fails, with a path that fails outside of all we wrote.
+# A server started like `inbox serve`, whose `totalCount` fails, with a path that fails outside of our code.
 SERVER = """
 import asyncio, logging, os, socket, sys
 import uvicorn
@@ -62,7 +62,7 @@ WRITE = """mutation Write($input: CreateConversationInput!) {
 
 
 class Served:
-    """What was asked of the server, and the lines that it wrote."""
+    """The requests to the server, and its lines."""
 
     def __init__(self, dsn: str) -> None:
         self.lines: list[dict[str, Any]] = []
@@ -102,14 +102,14 @@ class Served:
         }
 
     def operations(self) -> list[dict[str, Any]]:
-        """The lines of requests, without what differs from run to run."""
+        """The lines of requests, without values that differ in each run."""
         lines = [line for line in self.lines if line["event"] == "request"]
         return [{name: value for name, value in line.items() if name not in {"timestamp", "ms"}} for line in lines]
 
 
 @pytest.fixture(scope="module")
 def served(template: str, create_database: Callable[[str], str]) -> Served:
-    """A server with an account of one user, that was asked everything and stopped."""
+    """A server with one user, after all requests and its stop."""
     dsn = create_database(template)
     run(
         dsn,
@@ -208,7 +208,7 @@ def test_requests_to_other_paths_are_not_logged(served: Served) -> None:
 
 @pytest.fixture
 def root() -> Iterator[logging.Logger]:
-    """The root logger, put back afterwards."""
+    """The root logger, restored afterwards."""
     root = logging.getLogger()
     handlers, level = root.handlers, root.level
     yield root
@@ -217,7 +217,7 @@ def root() -> Iterator[logging.Logger]:
 
 
 class Terminal(io.StringIO):
-    """A file that says that it is a terminal."""
+    """A file that claims to be a terminal."""
 
     def isatty(self) -> bool:
         """Yes."""
@@ -225,7 +225,7 @@ class Terminal(io.StringIO):
 
 
 def fail(message: str) -> None:
-    """Raise an error that another one led to."""
+    """Raise an error with a cause."""
     try:
         int(message)
     except ValueError as error:

@@ -1,4 +1,4 @@
-"""The depth of JSON, found out before it is parsed: right for any text, and linear in its length."""
+"""The depth of JSON, measured before parsing: correct for any text, and in linear time."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ VALUES: Any = st.recursive(
 
 
 def depth_of(value: object) -> int:
-    """How many arrays and objects are in each other."""
+    """The depth of nested arrays and objects."""
     if isinstance(value, dict):
         return 1 + max(map(depth_of, value.values()), default=0)
     return 1 + max(map(depth_of, value), default=0) if isinstance(value, list) else 0

@@ -1,4 +1,4 @@
-"""Who may ask and from where: paths, GraphiQL's page, other origins, the demo's host; and what every answer has."""
+"""Paths, GraphiQL's page, other origins, the demo's host, and the headers of every response."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.anyio
 
 @pytest.fixture(scope="module")
 async def reader(seeded_dsn: str) -> AsyncIterator[Client]:
-    """One application for all tests that only ask."""
+    """One application for all tests that only read."""
     async with serving(seeded_dsn, Statements()) as client:
         yield client
 
@@ -59,7 +59,7 @@ SECURITY = {
 
 
 def security(response: httpx.Response) -> dict[str, str]:
-    """The security headers of an answer, each of which it must have once."""
+    """The security headers of a response, which must have each of them once."""
     return {name: value for name in SECURITY for value in [", ".join(response.headers.get_list(name))]}
 
 
@@ -118,7 +118,7 @@ async def test_graphiql_cannot_be_framed_and_loads_from_here_alone(seeded_dsn: s
 async def test_a_form_of_another_site_changes_nothing(
     client: Client, connection: asyncpg.Connection, media: str | None
 ) -> None:
-    """Even if the browser sent a token along, which it does not."""
+    """Even if the browser sent a token, which it does not."""
     await store_account(connection)
     body = {"query": "mutation { createConversation(input: {}) { userErrors { code } } }"}
 

@@ -1,4 +1,4 @@
-"""A persisted query that is asked for by GET: kept by its client alone, and sent again only if it changed."""
+"""Persisted queries by GET: cached only by their client, and sent again only if they changed."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ def manifest(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 async def reader(seeded_dsn: str, manifest: Path) -> AsyncIterator[Client]:
-    """A client of an application that knows the documents."""
+    """A client of an application with these documents."""
     async with serving(seeded_dsn, Statements(), documents=manifest) as client:
         yield client
 
 
 async def revalidate(client: Client, held: str, **parameters: Any) -> httpx.Response:
-    """The response to a GET by one who holds an answer already."""
+    """The response to a GET from a client that already has a response."""
     return await get(client, {"if-none-match": held}, **parameters)
 
 

@@ -1,4 +1,4 @@
-"""Who is asking."""
+"""The field `viewer`."""
 
 from __future__ import annotations
 

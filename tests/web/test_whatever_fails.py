@@ -1,4 +1,4 @@
-"""No answer of /graphql is without JSON, its headers and its line in the log, whatever is raised on the way."""
+"""Every response of /graphql is JSON, with its headers and its line in the log, for any exception."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ORIGIN = "https://app.example"
 
 
 async def wait_for_cancelled(*_arguments: Any) -> None:
-    """Wait for a task that somebody else cancels: what is raised is not this task's own cancellation."""
+    """Wait for a task that is cancelled: the exception is not this task's own cancellation."""
     task = asyncio.create_task(asyncio.sleep(60))
     task.cancel()
     await task

@@ -23,7 +23,7 @@ FIRST, SECOND = (encode_id(t.Conversation, 1, id_) for id_ in (CONVERSATION, OTH
 
 @pytest.fixture
 async def connection(shared: World, monkeypatch: pytest.MonkeyPatch) -> asyncpg.Connection[Any]:
-    """A connection to a database of two accounts, at a time that stands still."""
+    """A connection to a database of two accounts, with a stopped clock."""
     return await prepare(shared, monkeypatch)
 
 

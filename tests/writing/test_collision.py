@@ -28,7 +28,7 @@ INPUT = {"conversationId": THERE, "content": "Hello", "idempotencyKey": "k"}
 
 @pytest.fixture
 async def connection(shared: World, monkeypatch: pytest.MonkeyPatch) -> asyncpg.Connection[Any]:
-    """A connection to a database of two accounts, at a time that stands still."""
+    """A connection to a database of two accounts, with a stopped clock."""
     return await prepare(shared, monkeypatch)
 
 

@@ -28,7 +28,7 @@ WAITING = "SELECT count(DISTINCT pid) FROM pg_locks WHERE NOT granted"
 
 @pytest.fixture
 async def connection(shared: World, monkeypatch: pytest.MonkeyPatch) -> asyncpg.Connection[Any]:
-    """A connection to a database of two accounts, at a time that stands still."""
+    """A connection to a database of two accounts, with a stopped clock."""
     return await prepare(shared, monkeypatch)
 
 

@@ -33,7 +33,7 @@ pytestmark = pytest.mark.anyio
 
 @pytest.fixture
 async def connection(shared: World, monkeypatch: pytest.MonkeyPatch) -> asyncpg.Connection[Any]:
-    """A connection to a database of two accounts, at a time that stands still."""
+    """A connection to a database of two accounts, with a stopped clock."""
     return await prepare(shared, monkeypatch)
 
 

@@ -1,4 +1,4 @@
-"""Every column is filled by the import and by the seed, or is exempt from it for a reason that stands here."""
+"""The import and the seed fill every column, except those that are listed here with a reason."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ EXTERNAL = {
 }
 OF_CHANGES = dict.fromkeys(["changes", "change_counters", "epochs"], "says what changed, and is no record's")
 
-# What an import does not read from a record, or from what links it to others.
+# Columns that an import reads neither from a record nor from its links.
 NOT_IMPORTED = {
     "conversations.booking_statuses": DERIVED,
     "conversations.stays_until": DERIVED,
@@ -39,7 +39,7 @@ LINKED = {
     "conversation_bookings.booking_id",
     "inquiries.conversation_id",
 }
-# A seed starts an epoch, and no client has followed anything before.
+# A seed starts an epoch, and no client has cursors from before.
 NOT_SEEDED = dict.fromkeys(["idempotency_keys", "changes", "change_counters", *EXTERNAL], OF_REQUESTS)
 
 COLUMNS = {f"{table.name}.{column.name}" for table in Table.metadata.sorted_tables for column in table.columns}

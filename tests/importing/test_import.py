@@ -1,6 +1,6 @@
 """The importing rules: files in, rows and leftovers out.
 
-What cannot be read at all is in `test_import_page`, and what is linked to what in `test_import_links`.
+Malformed files are in `test_import_page`, links in `test_import_links`.
 """
 
 from __future__ import annotations
@@ -220,7 +220,7 @@ async def test_nothing_new_and_nothing_left_over_is_a_success(inbox: Inbox) -> N
 @pytest.mark.parametrize("seed", range(3))
 async def test_the_order_of_files_does_not_matter(inbox: Inbox, seed: int) -> None:
     files = [*COMPLETE.iterdir(), *GAPS.iterdir()]
-    # Two records of one age that differ: one of them wins, and it is the same one in any order.
+    # Two different records of the same age: the same one is stored in any order of files.
     files += [inbox.page(rentals=[record("rentals", 1, name=name)]) for name in ("Boathouse", "Barn")]
     expected = await import_pages(inbox.connection, files, dry_run=True)
     random.Random(seed).shuffle(files)  # noqa: S311  # an order, not a secret
@@ -290,7 +290,7 @@ async def test_no_id_that_is_still_to_come_is_given_away(inbox: Inbox) -> None:
 
     def stop(phase: Phase, _done: int, _total: int) -> None:
         phases.append(phase)
-        # Progress is reported before each step: at the second report, the preparation is complete.
+        # Progress is reported before each step: at the second report, the first step is complete.
         if phases.count(Phase.JOINING) == 2:
             raise StoppedError
 
@@ -310,7 +310,7 @@ async def test_the_sequence_moves_past_imported_ids_and_never_back(inbox: Inbox)
 
 
 async def test_a_record_nested_more_deeply_than_allowed_is_left_over(inbox: Inbox, tmp_path: Path) -> None:
-    # Of the record itself and the arrays in it.
+    # Of the record and of the arrays in it.
     (tmp_path / "deep.json").write_text(f'{{"rentals": [{{"id": 1, "other": {"[" * 15}{"]" * 15}}}]}}')
 
     report = await import_pages(inbox.connection, [tmp_path / "deep.json"], max_depth=15)

@@ -1,4 +1,4 @@
-"""What imported records are linked to: at once, when the other record comes later, and never to two at a time."""
+"""Links of imported records: at once, after a later import of the other record, and never two at a time."""
 
 from __future__ import annotations
 

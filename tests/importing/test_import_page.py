@@ -1,4 +1,4 @@
-"""Reading pages: what a file or a record may not be, and that the mistake is named with its position."""
+"""Reading pages: malformed files and records, and the reported positions."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def good(kind: str) -> dict[str, Any]:
 
 
 def read(file: Path, content: bytes) -> list[Given | Leftover]:
-    """What a file with `content` has."""
+    """The items of a file with `content`."""
     file.write_bytes(content)
     return [entry.item for entry in read_page(file) if isinstance(entry.item, Given | Leftover)]
 

@@ -1,4 +1,4 @@
-"""What the documented API has and the recordings do not: labels, new values, deletions, compressed and empty pages."""
+"""Parts of the documented API that recordings lack: labels, new values, deletions, compressed and empty pages."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ async def test_deleted_bookings_and_inquiries_go_with_their_links(inbox: Inbox) 
         conversations=[conversation],
     )
     pages = [
-        # In either order, and an id that was never here.
+        # In either order, and an id that was never stored.
         inbox.page(bookings=[], meta={"deleted_ids": [3, 99]}),
         inbox.page(meta={"deleted_ids": [6]}, inquiries=[]),
     ]
@@ -251,7 +251,7 @@ async def test_a_compressed_page_is_continued_after_an_interruption(
     file.write_bytes(gzip.compress(json.dumps({"rentals": rentals}).encode()))
     with pytest.raises(StoppedError):
         await import_pages(inbox.connection, [file], progress=stop)
-    # The content counts, not how it was compressed.
+    # Files are identified by their content, not by their compression.
     file.write_bytes(gzip.compress(json.dumps({"rentals": rentals}).encode(), compresslevel=1))
     report = await import_pages(inbox.connection, [file])
     assert (report.imported, report.leftovers) == ({"rentals": 7}, [])
@@ -298,7 +298,7 @@ async def test_messages_without_the_newer_record_of_their_conversation_are_deriv
     newest = await inbox.one("SELECT max(sent_at) FROM messages")
     assert tuple(conversation) == (newest, 1, False)
     assert await inbox.one("SELECT last_message_sent_at FROM participants") == newest
-    # A conversation that came without the time of its last message has it from its messages.
+    # A conversation without the time of its last message gets it from its messages.
     await inbox.give(**thread(7))
     assert await inbox.one(
         "SELECT last_message_at = (SELECT sent_at FROM messages WHERE id = 7) FROM conversations c WHERE id = 7"

@@ -35,7 +35,7 @@ TEXTS = st.builds(
 
 
 def read(file: Path, start: Start | None = None) -> list[Any]:
-    """What a file has, with the reason at the end where it cannot be read any further."""
+    """The parts of a file, and the reason at the end if the rest cannot be read."""
     found: list[Any] = []
     try:
         found.extend(read_arrays(file, start))

@@ -1,4 +1,4 @@
-"""The time zones of accounts: whatever a record says, what is stored is one that PostgreSQL can compute in."""
+"""The time zones of accounts: PostgreSQL knows every stored one, for any value in a record."""
 
 from __future__ import annotations
 

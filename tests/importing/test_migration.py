@@ -1,4 +1,4 @@
-"""A database gets to the tables of this version, once, however often and from wherever it is asked for."""
+"""Migrations bring a database to this version's tables, from any state, and can be repeated."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from db.tables import Table
 
 ROOT = Path(__file__).parents[2]
 
-# What PostgreSQL's catalogs say of the tables, except the order of columns. `alembic_version` is Alembic's own table.
+# The tables in PostgreSQL's catalogs, without the order of columns. `alembic_version` is Alembic's table.
 CATALOG = {
     "relations": """
         SELECT relname, relkind FROM pg_class WHERE relnamespace = 'public'::regnamespace
@@ -117,7 +117,7 @@ def test_alembic_sees_no_difference_to_the_tables(empty: str) -> None:
 
 
 def test_postgresql_sees_no_difference_to_the_tables(empty: str) -> None:
-    """Alembic compares no checks, no sequences, and of an index's expression only the letters."""
+    """Alembic does not compare checks and sequences, and only the letters of index expressions."""
     migrate(empty)
     migrated = _catalog(empty)
     _execute(empty, "DROP SCHEMA public CASCADE; CREATE SCHEMA public")
@@ -143,7 +143,7 @@ def test_two_machines_at_once_apply_each_revision_once(empty: str) -> None:
             stack.enter_context(subprocess.Popen(program, stdout=subprocess.PIPE, text=True))  # noqa: S603
             for _ in range(2)
         ]
-        # Both are at the door before it opens.
+        # Both wait for the lock before it is released.
         there = text(
             "SELECT count(*) FROM pg_stat_activity"
             " WHERE datname = current_database() AND backend_type = 'client backend'"

@@ -1,4 +1,4 @@
-"""Two versions serve one database: older code beside newer tables, as in a rolling deployment."""
+"""Two versions serve one database: older code with newer tables, as in a rolling deployment."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def upgrade():
     op.create_table("next_versions", sa.Column("id", sa.BigInteger(), primary_key=True))
     op.create_index("ix_messages_next_version", "messages", ["next_version"])
 """
-# The next version's `inbox migrate`, in a process of its own: this process stays the older version.
+# The next version's `inbox migrate`, in a separate process: this process stays the older version.
 MIGRATE = """
 import sys
 from db.migrations import apply
@@ -63,7 +63,7 @@ def config():
 apply._config = config
 print(apply.migrate(sys.argv[1]))
 """
-# What the last release is asked for. It uses only what each release has.
+# The requests to the last release, with features that every release has.
 RELEASE = """
 import asyncio, json, sys
 import httpx
@@ -84,7 +84,7 @@ asyncio.run(run(*json.loads(sys.argv[1])))
 
 
 def next_version(dsn: str, folder: Path, *, oldest: str) -> None:
-    """Migrate a database with the next version, which says that code from revision `oldest` on can serve it."""
+    """Migrate a database with the next version; code from revision `oldest` on can serve it."""
     (folder / "9999_next.py").write_text(NEXT.format(head=head(), oldest=oldest))
     locations = f"{ROOT / 'db' / 'migrations' / 'versions'}\n{folder}"
     done = subprocess.run(  # noqa: S603
@@ -182,7 +182,7 @@ async def test_readiness_follows_what_the_newer_version_says(dsn: str, tmp_path:
 
 @pytest.fixture
 async def expanded(dsn: str, tmp_path: Path) -> str:
-    """The small inbox of the operations in tables that the next version has expanded."""
+    """The small inbox of the operations, in tables that the next version has expanded."""
     connection = await asyncpg.connect(dsn)
     await store_inbox(connection)
     await connection.close()

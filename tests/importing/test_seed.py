@@ -1,4 +1,4 @@
-"""A seed fills an empty database with a believable inbox, the same one each time, or leaves it as it was."""
+"""A seed fills an empty database with a plausible inbox, the same each time, or changes nothing."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ ENUMS: list[tuple[str, str, type[StrEnum]]] = [
     ("bookings", "status", BookingStatus),
 ]
 
-# Each is true of some rows of every account.
+# Conditions that some rows of every account meet.
 STATES = {
     "open": ("conversations", "closed_at IS NULL AND marked_as_spam_at IS NULL"),
     "closed": ("conversations", "closed_at IS NOT NULL"),
@@ -76,7 +76,7 @@ STATES = {
     "unknown address": ("clients", "email IS NULL"),
 }
 
-# Each finds rows that contradict one another; there are none.
+# Queries for inconsistent rows, which find none.
 CONTRADICTIONS = {
     "a sender takes part in another conversation": """
         SELECT FROM messages m JOIN participants p ON p.id = m.sender_id
@@ -145,7 +145,7 @@ CONTRADICTIONS = {
 
 @pytest.fixture(scope="module")
 def filled(template: str, create_database: Callable[[str], str]) -> str:
-    """A seeded database. Tests only read it, or roll back."""
+    """A seeded database. Tests read it only, or roll back."""
     dsn = create_database(template)
     asyncio.run(_seed(dsn, accounts=ACCOUNTS, conversations=CONVERSATIONS))
     return dsn
@@ -272,7 +272,7 @@ async def test_the_planner_knows_all_rows(connection: asyncpg.Connection, monkey
 async def test_foreign_keys_are_looked_up_by_whole_keys(
     connection: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where a check walks through an index that only begins with the account, a seed takes the square of its size."""
+    """If a check reads an index by the account only, the time of a seed grows with the square of its size."""
     if connection.get_server_version().major < 15:
         pytest.skip("PostgreSQL 14 cannot be asked to publish its statistics now")
     monkeypatch.setattr(load, "BATCH", 100)
@@ -281,7 +281,7 @@ async def test_foreign_keys_are_looked_up_by_whole_keys(
     by_key, by_others = await connection.fetchrow("""
         SELECT sum(idx_scan) FILTER (WHERE indisunique), sum(idx_scan) FILTER (WHERE NOT indisunique)
         FROM pg_stat_user_indexes JOIN pg_index USING (indexrelid) WHERE relname = 'conversations'""")
-    # The checks of the first batch come before there are statistics.
+    # The checks of the first batch run before there are statistics.
     assert by_others < by_key / 2
 
 

@@ -1,4 +1,4 @@
-"""The command `inbox`, all but the demo: what each command does, and the one line that it says where it cannot."""
+"""The command `inbox` except the demo: the effect of each command, and its one-line error."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ def _empty_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 @pytest.fixture
 def database(dsn: str, monkeypatch: pytest.MonkeyPatch) -> str:
-    """A migrated, empty database that `DATABASE_URL` names."""
+    """A migrated, empty database in `DATABASE_URL`."""
     monkeypatch.setenv("DATABASE_URL", dsn)
     return dsn
 
 
 @pytest.fixture
 def unmigrated(create_database: Callable[[str], str], monkeypatch: pytest.MonkeyPatch) -> str:
-    """A database without any table that `DATABASE_URL` names."""
+    """A database without tables in `DATABASE_URL`."""
     dsn = create_database("template1")
     monkeypatch.setenv("DATABASE_URL", dsn)
     return dsn
@@ -46,7 +46,7 @@ def unmigrated(create_database: Callable[[str], str], monkeypatch: pytest.Monkey
 
 
 def unused_port() -> int:
-    """A port that nobody listens on."""
+    """An unused port."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port: int = listener.getsockname()[1]
         return port

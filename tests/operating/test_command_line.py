@@ -1,4 +1,4 @@
-"""What is the same for all commands: help, completion, the time they take to start, and what an interruption prints."""
+"""Behaviour of all commands: help, completion, start time, and the output after an interruption."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ from tests.support.process import serving_processes
 
 resource = pytest.importorskip("resource", reason="CPU time of processes is read as POSIX has it")
 
-# Seconds of CPU for what needs neither the database nor the schema.
+# CPU seconds of commands without the database and the schema.
 QUICK = 0.6
-# And for everything that a server needs before its first answer.
+# CPU seconds of a server until its first response.
 HEALTHY = 1.5
 EXPORT = Path(__file__).parents[1] / "exports" / "complete"
 
@@ -38,7 +38,7 @@ def _empty_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 def cpu_of(*arguments: str, folder: Path) -> float:
-    """Seconds of CPU that the command takes in a process of its own."""
+    """CPU seconds of the command in a new process."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     process = spawn(*arguments, folder=folder, INBOX_JWT_SECRET=SECRET)
     output, errors = process.communicate(timeout=60)
@@ -50,7 +50,7 @@ def cpu_of(*arguments: str, folder: Path) -> float:
 
 @pytest.mark.parametrize("arguments", [["--version"], ["--help"], ["token"]], ids=" ".join)
 def test_a_command_without_a_database_starts_quickly(arguments: list[str], tmp_path: Path) -> None:
-    # CPU time varies with what else the machine does; what a command needs is the least that it was seen to take.
+    # CPU time varies with other load on the machine, so the least of several runs counts.
     assert min(cpu_of(*arguments, folder=tmp_path) for _ in range(3)) < QUICK
 
 
@@ -60,7 +60,7 @@ def test_a_server_answers_soon_after_it_was_started(dsn: str, tmp_path: Path) ->
 
 
 def cpu_until_healthy(dsn: str, folder: Path) -> float:
-    """Seconds of CPU that `inbox serve` takes from its start to its first answer."""
+    """CPU seconds of `inbox serve` from its start to its first response."""
     with serving_processes(dsn, folder) as served:
         assert httpx.get(f"{served.url}/healthz").status_code == 200
         ticks = Path(f"/proc/{served.process.pid}/stat").read_text().rpartition(") ")[2].split()[11:13]
@@ -121,7 +121,7 @@ def test_the_shell_completes_commands_and_their_options(tmp_path: Path, words: s
 
 
 def test_completion_is_installed_where_the_shell_looks_for_it(tmp_path: Path) -> None:
-    # Else the shell is that of the nearest parent process, and a test may have none.
+    # Otherwise the shell is that of the nearest parent process, and a test may have none.
     named = {"_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION": "1"}
     process = spawn("--install-completion", "bash", folder=tmp_path, HOME=str(tmp_path), **named)
     process.communicate(timeout=60)
@@ -137,7 +137,7 @@ def test_completion_is_installed_where_the_shell_looks_for_it(tmp_path: Path) ->
 
 @contextmanager
 def another_import(dsn: str) -> Iterator[None]:
-    """Hold the lock of an import, for which another import waits."""
+    """Hold the lock of an import, so that another import waits."""
     with asyncio.Runner() as runner:
         connection = runner.run(asyncpg.connect(dsn))
         runner.run(connection.execute("SELECT pg_advisory_lock(hashtext('inbox import'))"))
@@ -146,7 +146,7 @@ def another_import(dsn: str) -> Iterator[None]:
 
 
 def interrupt_once(process: subprocess.Popen[str], dsn: str, condition: str) -> tuple[int, str, str]:
-    """Send Ctrl-C to a process when the condition holds in the database; return how it ends."""
+    """Send Ctrl-C to a process when the condition holds in the database; return its exit code and output."""
     while process.poll() is None and not scalar(dsn, condition):
         time.sleep(0.02)
     process.send_signal(signal.SIGINT)

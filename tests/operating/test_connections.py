@@ -1,4 +1,4 @@
-"""Connections are limited before any token: what is too large, too slow or too much is rejected, and costs little."""
+"""Limits of connections before authentication: too large, too slow or too many requests are rejected cheaply."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.support.process import READ, prepare, serving_processes
 
 pytestmark = pytest.mark.anyio
 
-# Short, so that the tests are.
+# Short, so that the tests are short.
 QUICK = ConnectionLimits(body=65_536, head_seconds=0.4, body_seconds=0.4, unread_seconds=0.3)
 GET = b"GET / HTTP/1.1\r\nHost: inbox\r\n\r\n"
 HEAD = b"GET / HTTP/1.1\r\nHost: inbox\r\nX: "
@@ -31,7 +31,7 @@ CHUNKED = b"POST / HTTP/1.1\r\nHost: inbox\r\nTransfer-Encoding: chunked\r\n\r\n
 
 
 class Server:
-    """An application behind the protocol, on a port of this machine."""
+    """An application with this protocol, on a port of this machine."""
 
     def __init__(self, answer: bytes = b"hello") -> None:
         self.answer = answer
@@ -40,7 +40,7 @@ class Server:
         self.port = 0
 
     async def __call__(self, _scope: Scope, receive: Receive, send: Send) -> None:
-        """Read the request, and answer."""
+        """Read the request, and respond."""
         self.calls += 1
         while (message := await receive())["type"] == "http.request" and message["more_body"]:
             pass
@@ -62,7 +62,7 @@ class Server:
 
     @asynccontextmanager
     async def connected(self) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
-        """A connection to it."""
+        """A connection to the server."""
         reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
         try:
             yield reader, writer
@@ -70,7 +70,7 @@ class Server:
             writer.close()
 
     async def ask(self, sending: Iterator[bytes], pause: float = 0.0) -> bytes:
-        """Send one piece after the other until the server closes; return all that it answered."""
+        """Send one piece after the other until the server closes the connection; return all responses."""
         async with self.connected() as (reader, writer):
             answer = asyncio.create_task(reader.read())
             for piece in sending:

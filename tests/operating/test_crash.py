@@ -29,7 +29,7 @@ WORKERS = 2
 
 
 async def kill_one(served: Served, killed: set[int]) -> None:
-    """Kill a worker, once all workers run. A killed process that the kernel has not ended yet is none of them."""
+    """Kill a worker, once all workers run. A killed process that has not ended yet does not count."""
     while len(running := set(served.workers()) - killed) < WORKERS:  # noqa: ASYNC110  # the supervisor has no event for it
         await asyncio.sleep(0.01)
     victim = min(running)
@@ -59,7 +59,7 @@ async def test_each_of_a_thousand_writes_takes_effect_once_though_workers_are_ki
     assert len(killed) == KILLS
     deaths = [line for line in served.lines if '"worker died"' in line]
     assert [json.loads(line)["pid"] in killed for line in deaths] == [True] * KILLS
-    # Requests were cut off, or this has shown nothing.
+    # Some requests were cut off; otherwise the test would prove nothing.
     assert any(cause.endswith("Error") for client in clients for cause in client.again)
     assert [content for _, content in acknowledged] == keys
     assert rows == sorted(acknowledged)
@@ -67,7 +67,7 @@ async def test_each_of_a_thousand_writes_takes_effect_once_though_workers_are_ki
 
 @pytest.mark.slow
 async def test_workers_may_take_their_time_to_start(dsn: str, tmp_path: Path) -> None:
-    # Longer than a worker that runs may take to answer its supervisor.
+    # Longer than a running worker may take to answer its supervisor.
     site = tmp_path / "sitecustomize.py"
     site.write_text("import sys, time\nif 'spawn_main' in ' '.join(sys.orig_argv):\n    time.sleep(7)\n")
     path = f"{tmp_path}{os.pathsep}{Path(__file__).parents[2]}"

@@ -1,4 +1,4 @@
-"""States of the database that pass: reported as SERVICE_UNAVAILABLE, with a short line in the log, or tried again."""
+"""Temporary states of the database: reported as SERVICE_UNAVAILABLE with a short log line, or retried."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ async def ask(client: Client, document: str) -> tuple[int, dict[str, Any], list[
 
 
 def check(error: dict[str, Any], lines: list[Any]) -> None:
-    """The error is masked, can be tried again, and takes little room in the log."""
+    """Assert that the error is masked, can be retried, and has a short log line."""
     assert error["extensions"]["code"] == "SERVICE_UNAVAILABLE"
     assert all(len(json.dumps(line, default=str)) < 2_048 for line in lines)
     assert "unavailable" in {line["event"] for line in lines}
@@ -113,7 +113,7 @@ async def test_what_asyncpg_raises_is_a_state_of_the_database(
 async def test_a_driver_that_is_confused_by_a_lost_connection_finds_the_database_unavailable(
     dsn: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """PostgreSQL said good-bye in the middle of an answer: asyncpg then raises `InternalClientError`."""
+    """PostgreSQL closed the connection in the middle of a result: asyncpg then raises `InternalClientError`."""
     database = Database(dsn, pool_size=1)
     await database.start()
 
@@ -161,7 +161,7 @@ RENAME = """mutation ($id: ID!) {
 async def test_statements_are_prepared_anew_after_a_column_has_changed_its_type(
     dsn: str, connection: asyncpg.Connection[Any], statements: Statements
 ) -> None:
-    """PostgreSQL refuses those that were prepared before. Each pool has some, and clients see nothing of it."""
+    """PostgreSQL rejects those that were prepared before. Each pool has some, but clients get no error."""
     await store_account(connection)
     await store(connection, "conversations", account_id=1, id=1, subject="Keys")
     thread = encode_id(t.Conversation, 1, 1)

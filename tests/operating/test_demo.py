@@ -1,4 +1,4 @@
-"""`inbox demo`, as a person starts it: a real process on a real port, with its database in a folder."""
+"""`inbox demo` as a real process on a real port, with its database in a folder."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def _empty_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
-    """A demo for tests that only read, started where the environment names other databases and keys."""
+    """A demo for tests that only read, started with other databases and keys in the environment."""
     data = tmp_path_factory.mktemp("demo") / "data"
     other = {"DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none", "INBOX_JWT_SECRET": SECRET, "INBOX_JWKS": "none"}
     with running_demo(data, "--quiet", **other) as demo:
@@ -44,9 +44,9 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder for demos that tests stop. Who comes first fills it."""
+    """A folder for demos that tests stop. The first demo fills it."""
     folder = tmp_path_factory.mktemp("stopped")
-    # Else the first demo says that it has opened the folders to PostgreSQL.
+    # Otherwise the first demo logs that it gave PostgreSQL access to the folders.
     for each in (folder, folder.parent, folder.parent.parent):
         each.chmod(each.stat().st_mode | 0o001)
     return folder / "data"
@@ -54,7 +54,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_curl_line_of_the_demo_works_as_printed(demo: Demo) -> None:
     if POSIX and shutil.which("curl"):
-        # A person pastes it into a shell.
+        # Run in a shell, as users do.
         done = subprocess.run(demo.curl, shell=True, capture_output=True, check=True, timeout=20)  # noqa: S602
         answer = json.loads(done.stdout)
     else:
@@ -221,7 +221,7 @@ async def request_in_flight(demo: Demo, dsn: str) -> AsyncIterator[asyncio.Task[
 
 
 async def refuses_connections(port: int) -> None:
-    """Wait until nobody listens on a port."""
+    """Wait until no process listens on a port."""
     with suppress(ConnectionRefusedError):
         while True:
             _, writer = await asyncio.open_connection("127.0.0.1", port)
@@ -235,7 +235,7 @@ async def refuses_connections(port: int) -> None:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda number: number.name)
 async def test_a_signal_lets_a_request_finish_and_stops_the_database(data: Path, number: signal.Signals) -> None:
     with running_demo(data, "--quiet") as demo:
-        # Leaving at once leaves the server to the demo.
+        # After this block, only the demo uses the server.
         with embedded(data) as dsn:
             pass
         async with request_in_flight(demo, dsn) as task:

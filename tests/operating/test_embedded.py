@@ -1,4 +1,4 @@
-"""The embedded server: it starts wherever it can, keeps what it was given, and ends with its last user."""
+"""The embedded server: it starts in any folder, keeps its data, and stops with its last user."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ import pytest
 import db.embedded
 from db.embedded import EmbeddedError, embedded
 
-# Another process that starts or joins the server: it prints the DSN, and ends when its input or SIGTERM says so.
+# Another process that starts or joins the server: it prints the DSN, and ends with its input or SIGTERM.
 USER = """
 import signal, sys
 from pathlib import Path
@@ -49,7 +49,7 @@ def _ask(dsn: str, *statements: str) -> Any:
 
 @contextmanager
 def _starting(data: Path) -> Iterator[subprocess.Popen[str]]:
-    """Another process that is about to use the server; killed at the end where it is still there."""
+    """Another process that begins to use the server; killed at the end if it still runs."""
     with subprocess.Popen(  # noqa: S603
         [sys.executable, "-c", USER, str(data)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:
@@ -81,7 +81,7 @@ def _kill_server(data: Path) -> None:
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a stopped server that was used once, for tests that need one with a past."""
+    """A folder with a stopped server that was used once."""
     data = tmp_path_factory.mktemp("made")
     with embedded(data) as dsn:
         _ask(dsn, "CREATE TABLE kept (number int)", "INSERT INTO kept VALUES (42)")
@@ -143,7 +143,7 @@ def test_the_last_of_two_processes_stops_it(made: Path) -> None:
 def test_the_first_of_two_processes_leaves_it_running(made: Path) -> None:
     with embedded(made) as mine, _user(made) as (other, theirs):
         assert theirs == mine
-        # Now the other way round: who started it goes first.
+        # Now the other way round: the process that started it ends first.
     with _user(made) as (other, theirs):
         with embedded(made):
             other.communicate("", timeout=30)

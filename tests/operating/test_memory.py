@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-# An application as it is served, asked without a server between. All that would be asked of the database is who acts.
+# An application as in production, called without a server. Only actors would be looked up in the database.
 PROCESS = """
 import asyncio, hashlib, json, sys
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""The database is down and comes back: what clients and the load balancer see meanwhile, and that it recovers."""
+"""An outage of the database: the responses to clients and to the load balancer, and the recovery."""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ NEWER = "application/graphql-response+json"
 
 
 class Server:
-    """A PostgreSQL server of the test's own, to switch off and on."""
+    """A PostgreSQL server that a test can switch off and on."""
 
     def __init__(self, data: Path) -> None:
         self._data = data
         self._stack = ExitStack()
 
     async def on(self) -> str:
-        """The address, once the server accepts connections."""
+        """Start the server; return its address once it accepts connections."""
         return await asyncio.to_thread(self._stack.enter_context, embedded(self._data))
 
     async def off(self) -> None:
-        """Return when the server has gone."""
+        """Stop the server; return when it has ended."""
         await asyncio.to_thread(self._stack.close)
 
 
@@ -51,7 +51,7 @@ async def server(tmp_path: Path) -> AsyncIterator[Server]:
 
 @asynccontextmanager
 async def prepared(server: Server, **settings: Any) -> AsyncIterator[Client]:
-    """A client of an application over the migrated server, with an account."""
+    """A client of an application on the migrated server, with an account."""
     dsn = await server.on()
     await asyncio.to_thread(migrate, dsn)
     connection = await asyncpg.connect(dsn)
@@ -63,7 +63,7 @@ async def prepared(server: Server, **settings: Any) -> AsyncIterator[Client]:
 
 
 async def health(client: Client) -> list[tuple[int, Any]]:
-    """What the process says of itself."""
+    """The responses to health checks."""
     responses = [await client.http.get(path) for path in ("/healthz", "/readyz")]
     return [(response.status_code, response.json()) for response in responses]
 
@@ -73,7 +73,7 @@ UNREACHABLE = [(200, {"status": "ok"}), (503, {"status": "unavailable", "databas
 
 
 def failure(response: httpx.Response, **place: Any) -> dict[str, Any]:
-    """A masked error in its place, with the id that the response gives."""
+    """The expected masked error, with the id of the response."""
     (error,) = response.json()["errors"]
     extensions = {"code": "SERVICE_UNAVAILABLE", "id": error["extensions"]["id"]}
     return {"message": MESSAGE, "extensions": extensions, **place}
@@ -114,7 +114,7 @@ async def test_an_outage_is_masked_and_ends_by_itself(server: Server) -> None:
 
 
 async def test_a_process_that_starts_in_an_outage_serves_when_it_is_over(server: Server) -> None:
-    """Such as a worker that takes another's place: where it gave up, the service would stop for good."""
+    """For example a worker that replaces another one: if it failed, the service would stop."""
     async with prepared(server):
         dsn = await server.on()
         await server.off()
@@ -155,7 +155,7 @@ async def test_operations_under_way_fail_and_the_next_succeed(server: Server) ->
 
 
 async def waiting(connection: asyncpg.Connection) -> int:
-    """How many sessions wait for a lock."""
+    """The number of sessions that wait for a lock."""
     await connection.execute("SELECT pg_stat_clear_snapshot()")
     return await connection.fetchval(  # type: ignore[no-any-return]
         "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"

@@ -46,11 +46,11 @@ logfile = {folder}/log
 
 @pytest.fixture(scope="module")
 def pooled(server_dsn: str) -> Iterator[Callable[[str], str]]:
-    """Starts PgBouncer over the server of the tests; turns the DSN of a database into one that leads through it."""
+    """Starts PgBouncer for the tests' server; returns a function from a DSN to one through PgBouncer."""
     server = {name: values[0] for name, values in parse_qs(urlsplit(server_dsn).query).items()}
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    # PgBouncer refuses to run as root.
+    # PgBouncer does not run as root.
     account = pwd.getpwnam("nobody") if os.geteuid() == 0 else pwd.getpwuid(os.geteuid())
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "pgbouncer.ini"
@@ -85,7 +85,7 @@ def inbox(dsn: str) -> str:
 
 
 async def expect_answers(client: Client, paths: list[Path]) -> None:
-    """Each document has the answer that is kept beside it."""
+    """Assert that each document has the response of its file."""
     for path in paths:
         document = path.read_text()
         answer = await as_written(client, document).answer(document)

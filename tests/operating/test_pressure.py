@@ -17,7 +17,7 @@ from tests.support.process import CONVERSATIONS, READ, READ_DATA, SEND, Insisten
 pytestmark = pytest.mark.anyio
 
 POOL, CLIENTS, EACH = 2, 200, 4
-# Half of what an operation may take. Nearly all of it is waiting for one of the two connections.
+# Half of the time limit of operations. Nearly all of it is waiting for one of the two connections.
 LONGEST = 5.0
 BUSY = "Too many operations are waiting: try again"
 
@@ -75,7 +75,7 @@ async def test_clients_that_leave_free_their_connections_within_a_second(
     await prepare(dsn)
     variables = {"key": "k", "text": "k", "there": CONVERSATIONS[0]} if document is SEND else {}
     body = json.dumps({"query": document, "variables": variables})
-    # An actor reads on a quarter of the connections, and writes on half of those for writing.
+    # An actor can use a quarter of the connections for reading, and half of those for writing.
     with serving_processes(dsn, tmp_path, INBOX_POOL_SIZE=str((4 if document is READ else 2) * POOL)) as served:
         address = urlsplit(served.url)
         request = (
@@ -96,7 +96,7 @@ async def test_clients_that_leave_free_their_connections_within_a_second(
                 left = time.monotonic()
                 while await waiting(connection):
                     pass
-                # The table is locked still: this is answered on a connection that was given back.
+                # The table is still locked, so this uses a connection that was returned.
                 hosts = await client.data("{ hosts { nodes { databaseId } } }")
                 freed = time.monotonic() - left
             assert await client.data(READ) == READ_DATA
@@ -107,5 +107,5 @@ async def test_clients_that_leave_free_their_connections_within_a_second(
 
 
 async def waiting(connection: asyncpg.Connection) -> int:
-    """How many connections wait for a lock."""
+    """The number of connections that wait for a lock."""
     return await connection.fetchval("SELECT count(DISTINCT pid) FROM pg_locks WHERE NOT granted")  # type: ignore[no-any-return]

@@ -19,27 +19,27 @@ pytestmark = pytest.mark.anyio
 RESTARTS = 3
 READERS, WRITERS = 10, 10
 POOL = 4
-# Of a conversation of its own, so that it waits for no other write.
+# In a separate conversation, so that it does not wait for other writes.
 CREATE = "mutation { createConversation(input: {}) { conversation { read } } }"
 
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[str]:
-    """A migrated database on a PostgreSQL of the test's own, which does not forget on a crash."""
+    """A migrated database on a new PostgreSQL with fsync."""
     with embedded(tmp_path) as dsn:
         migrate(dsn)
         yield dsn
 
 
 async def restart(folder: Path) -> float:
-    """Stop PostgreSQL as if it crashed, and return when it is back, and when that was."""
+    """Restart PostgreSQL as after a crash; return the time when it was back."""
     arguments = ("restart", "-D", ".", "-m", "immediate", "-t", "60")
     await asyncio.to_thread(_Server(folder / "postgres")._run, "pg_ctl", *arguments, folder=folder / "postgres")  # noqa: SLF001
     return time.monotonic()
 
 
 async def healed(client: Insistent) -> float:
-    """When as many reads and as many writes have been answered as each pool has connections."""
+    """The time after which all connections of both pools have been used successfully."""
     await asyncio.gather(*(client.data(document) for document in (READ, CREATE) * POOL))
     return time.monotonic()
 

@@ -62,7 +62,7 @@ async def test_accepted_requests_are_answered_and_later_ones_are_refused(
 
     assert wrong == []
     assert len(refusals) == CLIENTS
-    # Nothing was carried out whose answer did not arrive.
+    # Every executed operation was answered.
     assert {content for _, content in await written(dsn)} == answered
     assert code == 0
     assert took < 10
@@ -84,7 +84,7 @@ async def test_an_operation_under_way_is_finished_while_new_connections_are_refu
                 served.process.send_signal(signal.SIGTERM)
                 address = urlsplit(served.url)
                 await until(lambda: asyncio.to_thread(is_refused, str(address.hostname), address.port or 0))
-                # It takes its time, and is given it.
+                # It is slow, but within the time for running operations.
                 await asyncio.sleep(2)
                 assert not asking.done()
             data = await asking
@@ -128,7 +128,7 @@ async def until(condition: Callable[[], Awaitable[object]]) -> None:
 
 
 def is_refused(host: str, port: int) -> bool:
-    """Whether nobody listens."""
+    """Whether no process listens."""
     try:
         socket.create_connection((host, port), timeout=5).close()
     except ConnectionRefusedError:

@@ -1,7 +1,7 @@
-"""A small inbox, written by hand, that the operations run on.
+"""A small handwritten inbox, the data of the operations.
 
-Two accounts whose rows have the same ids, so that an answer from the wrong one shows. Every column holds something
-somewhere and every nullable one nothing elsewhere; every relation has a row with none, and one with several.
+Two accounts whose rows have the same ids, so that a result from the wrong account is noticed. Every column has a value
+in some row, and every nullable one null in another; every relation has a parent without rows, and one with several.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _DAY = datetime(2026, 3, 1, tzinfo=UTC)
 
 
 def at(day: int, hour: int = 12, millisecond: int = 0) -> datetime:
-    """A moment in March 2026."""
+    """A time in March 2026."""
     return _DAY.replace(day=day, hour=hour, microsecond=millisecond * 1_000)
 
 
@@ -35,7 +35,7 @@ def _by_application(id_: int, *, known: bool = True) -> dict[str, Any]:
 
 
 async def store_inbox(connection: asyncpg.Connection) -> None:
-    """Both accounts and the applications that they share. New rows get ids from 1000 on."""
+    """Store both accounts and their shared applications. New rows get ids from 1000 on."""
     await store(connection, "applications", id=1, name="Airbnb Connector")
     await store(connection, "applications", id=2, name="Front Desk")
     for account in (1, 2):
@@ -50,7 +50,7 @@ async def store_inbox(connection: asyncpg.Connection) -> None:
 
 
 class _Rows:
-    """Rows of one account, each created on a day of its own. Every name contains the account."""
+    """Rows of one account, each created on another day. Every name contains the account."""
 
     def __init__(self, connection: asyncpg.Connection, account: int) -> None:
         self._connection = connection
@@ -131,7 +131,7 @@ async def _store_bookings(rows: _Rows) -> None:
 
 
 async def _store_conversations(rows: _Rows) -> None:
-    """The first with everything, the second with nothing, the third of an actor who is not known here."""
+    """The first one with all values, the second with none, the third by an unknown actor."""
     await rows.add(
         "conversations",
         id=1,
@@ -184,7 +184,7 @@ async def _store_inquiries(rows: _Rows) -> None:
 
 
 async def _store_participants(rows: _Rows) -> None:
-    """A client, a host who stands there twice, and clients and hosts whom only the record names."""
+    """A client, a host who is a participant twice, and clients and hosts that are not stored."""
     client, host = {"member_type": "CLIENT"}, {"member_type": "HOST"}
     written, read = {"last_message_sent_at": at(6)}, {"read_at": at(6, 13)}
     await rows.add("participants", id=1, conversation_id=1, member_id=1, client_id=1, **client, **written)
@@ -195,7 +195,7 @@ async def _store_participants(rows: _Rows) -> None:
 
 
 async def _store_messages(rows: _Rows) -> None:
-    """Sent in another order than that of their ids, two of them at once."""
+    """Sent in another order than that of their ids, two of them at the same time."""
     external, internal = {"visibility": "EXTERNAL"}, {"visibility": "INTERNAL"}
     airbnb = {"channel": "AIRBNB", "origin": "AIRBNB_MESSAGE"}
     inbox = {"origin": "BOOKINGSYNC_INBOX"}

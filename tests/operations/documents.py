@@ -1,4 +1,4 @@
-"""The documents of this folder, and who sends each."""
+"""The documents of this folder, and the viewer of each."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _VIEWER = re.compile(r"# As ((?:user|application):\d+) of account (\d+)\b")
 
 
 def as_written(client: Client, document: str) -> Client:
-    """The client of the viewer that the document's first line names."""
+    """The client of the viewer in the document's first line."""
     viewer = _VIEWER.match(document)
     return client.as_(int(viewer[2]), viewer[1]) if viewer else client
 

@@ -1,4 +1,4 @@
-"""Events in any order: what is stored, derived, found, ordered and counted is what a second implementation says."""
+"""Events in any order: stored and derived values, filters, orders and counts equal a second implementation."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from tests.support.place import Place
 from tests.support.replying import shown
 from tests.support.world import CONVERSATION, OTHER_CONVERSATION
 
-# Above the ids that the sequence gives: it moves past those that an import brings.
+# Above the ids of the sequence, which moves past imported ids.
 IMPORTED = 1_000_000
 MOST_THREADS = 4
 BOOKINGS = (world.BOOKING, world.OTHER_BOOKING, world.FREE_BOOKING)
@@ -39,18 +39,18 @@ PLACES = st.sampled_from([0, 0, 0, 1, 1, 2, 3])
 SOME = st.sets(st.integers(0, 5), max_size=3)
 MAYBE = st.none() | st.booleans()
 DELAYS = st.sampled_from([timedelta(0), timedelta(milliseconds=1), timedelta(hours=1), timedelta(hours=20)])
-# How long before its delivery a message was sent; None is left out, and one is ahead.
+# The time between sending and delivery of a message; None is omitted, and one is in the future.
 AGES = st.sampled_from([None, None, timedelta(minutes=-4), timedelta(0), timedelta(hours=1), timedelta(days=3)])
 # Hours ago; none at all; and within the last second.
 HOURS = st.sampled_from([0, 1, 48])
 MOMENTS = st.sampled_from([None, None, 0, 1, 48])
-# The moments of a conversation's record, as the wire format names them.
+# The times of a conversation's record, by their names in the wire format.
 WIRE = ("closed_at", "marked_as_spam_at", "read_at", "deadline_response_at")
 
 
 @pytest.fixture
 def place(shared_dsn: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
-    """The place where all examples happen, at a time that rules move."""
+    """The application for all examples, with a clock that rules move."""
     place = Place(shared_dsn, tmp_path)
     monkeypatch.setattr("db.queries.writing.now", lambda: place.now)
     yield place
@@ -79,14 +79,14 @@ LETTERS = st.builds(
 
 
 class Events(RuleBasedStateMachine):
-    """A small inbox, and what happens to it."""
+    """A small inbox, and events."""
 
     place: Place
 
     @initialize()
     def begin(self) -> None:
         """Two conversations without messages."""
-        # Some deadlines pass before the present, and some do not.
+        # Some deadlines have passed, and some have not.
         self.place.now = datetime.now(UTC).replace(microsecond=0) - timedelta(days=2, minutes=30)
         self.place.run(self.place.fill())
         threads = [
@@ -99,7 +99,7 @@ class Events(RuleBasedStateMachine):
         self.imports = 0
 
     def mutate(self, client: Client, field: str, code: str | None = None, /, **input: Any) -> int | None:
-        """Carry out a mutation, or have it rejected with this code; the id of what it wrote."""
+        """Execute a mutation, or assert that it is rejected with this code; return the written id."""
         type_ = f"{field[0].upper()}{field[1:]}Input"
         kind = {"createMessage": "message", "addParticipant": "participant", "updateConversations": "conversations"}
         payload = f"it: {kind.get(field, 'conversation')} {{ databaseId }} userErrors {{ code }}"
@@ -114,12 +114,12 @@ class Events(RuleBasedStateMachine):
         return threads[place % len(threads)]
 
     def text(self, kind: str) -> str:
-        """A word that nothing else holds."""
+        """A unique word."""
         self.texts.append(f"{kind}{len(self.texts)}x")
         return self.texts[-1]
 
     def guest(self, thread: Thread, client: int = world.CLIENT) -> int:
-        """The participant who is a guest of the conversation, who joins it if there is none."""
+        """The participant who is a guest of the conversation; added if there is none."""
         if not thread.guests:
             ids = {"conversationId": there(thread), "memberId": encode_id(t.Client, 1, client)}
             thread.guests.append(self.mutate(self.place.channel, "addParticipant", **ids) or 0)
@@ -128,7 +128,7 @@ class Events(RuleBasedStateMachine):
 
     @rule(user=st.booleans(), closed=st.booleans(), due=st.booleans(), channel=st.booleans(), some=SOME)
     def create(self, *, user: bool, closed: bool, due: bool, channel: bool, some: set[int]) -> None:
-        """A conversation is created."""
+        """Create a conversation."""
         if len(self.inbox.threads) == MOST_THREADS:
             return
         now, ids = self.place.now, self.chosen(self.inbox.bookings, some)
@@ -182,7 +182,7 @@ class Events(RuleBasedStateMachine):
 
     @rule(place=PLACES, delay=DELAYS, closed=MAYBE, spam=MAYBE, late=st.sampled_from([None, None, 0, 1]))
     def update(self, place: int, delay: timedelta, closed: bool | None, spam: bool | None, late: int | None) -> None:
-        """It is closed, opened, marked as spam or not, perhaps by somebody who has seen an older state."""
+        """Close, open, mark as spam or not, possibly with `ifUnchangedSince` of an older state."""
         self.place.now += delay
         thread = self.thread(place)
         seen = late is not None and thread.updated_at - late * timedelta(milliseconds=1)
@@ -196,7 +196,7 @@ class Events(RuleBasedStateMachine):
 
     @rule(delay=DELAYS, some=SOME, closed=st.booleans(), host=st.sampled_from([None, world.HOST, world.OTHER_HOST]))
     def update_several(self, delay: timedelta, some: set[int], host: int | None, *, closed: bool) -> None:
-        """Several are closed or opened, and assigned."""
+        """Close or open several conversations, and assign them."""
         self.place.now += delay
         threads = {thread.id: thread for thread in map(self.thread, sorted(some))}.values()
         if threads:
@@ -208,7 +208,7 @@ class Events(RuleBasedStateMachine):
 
     @rule(place=PLACES, delay=DELAYS, read=st.booleans())
     def read(self, place: int, delay: timedelta, *, read: bool) -> None:
-        """All of it is read, or none."""
+        """Mark a conversation as read or unread."""
         self.place.now += delay
         thread = self.thread(place)
         self.mutate(self.place.user, "markConversationRead", conversationId=there(thread), read=read)
@@ -216,7 +216,7 @@ class Events(RuleBasedStateMachine):
 
     @rule(place=PLACES, message=st.integers(0, 20), other=st.sampled_from([0, 0, 0, 1]))
     def read_up_to(self, place: int, message: int, other: int) -> None:
-        """It is read up to some message, but not up to one of another conversation."""
+        """Mark it as read up to a message; one of another conversation is rejected."""
         thread = self.thread(place)
         whose = self.thread(place + other)
         if not whose.messages:
@@ -230,7 +230,7 @@ class Events(RuleBasedStateMachine):
 
     @rule(place=PLACES, some=SOME, connected=st.booleans())
     def connect(self, place: int, some: set[int], *, connected: bool) -> None:
-        """Bookings are connected or disconnected."""
+        """Connect or disconnect bookings."""
         thread, ids = self.thread(place), self.chosen(self.inbox.bookings, some)
         if ids:
             field = "connectBookings" if connected else "disconnectBookings"
@@ -250,7 +250,7 @@ class Events(RuleBasedStateMachine):
         return report
 
     def number(self) -> int:
-        """An id for what an import brings."""
+        """An id for an imported record."""
         self.imports += 1
         return IMPORTED * self.imports
 
@@ -260,7 +260,7 @@ class Events(RuleBasedStateMachine):
 
     @rule(place=PLACES, by_guest=st.booleans(), arrived=HOURS, sent=HOURS, internal=st.booleans())
     def import_message(self, place: int, arrived: int, sent: int, *, by_guest: bool, internal: bool) -> None:
-        """A message comes without its conversation's record, and without the participant where there is one."""
+        """Import a message without its conversation, and without its participant if that exists."""
         thread, id_ = self.thread(place), self.number()
         page: dict[str, Any] = {}
         if by_guest and not thread.guests:
@@ -283,7 +283,7 @@ class Events(RuleBasedStateMachine):
 
     @rule(place=PLACES, client=st.sampled_from([world.CLIENT, 9]))
     def import_participant(self, place: int, client: int) -> None:
-        """A client takes part, perhaps once more."""
+        """Import a client as a participant, possibly a second time."""
         thread, id_ = self.thread(place), self.number()
         assert self.give(participants=[participant(id_, thread, client, "Client")]).imported == {"participants": 1}
         thread.guests.append(id_)
@@ -305,7 +305,7 @@ class Events(RuleBasedStateMachine):
         some: set[int],
         inquiries: set[int],
     ) -> None:
-        """A conversation's record comes: of a new one, a newer or an older one, with its links."""
+        """Import a conversation: a new one, a newer or an older one, with its links."""
         new = new and len(self.inbox.threads) < MOST_THREADS
         thread = None if new else self.thread(place)
         id_ = self.number() if thread is None else thread.id
@@ -322,7 +322,7 @@ class Events(RuleBasedStateMachine):
 
     @rule(some=st.integers(0, 5), status=st.sampled_from(["Booked", "Canceled", "Locked"]), stay=st.sampled_from(STAYS))
     def import_booking(self, some: int, status: str, stay: tuple[int, int]) -> None:
-        """A booking comes, a new or a newer one."""
+        """Import a new or newer booking."""
         known = sorted(self.inbox.bookings)
         id_ = known[some] if some < len(known) else self.number()
         start, end = (datetime.now(UTC) + timedelta(days=days) for days in stay)
@@ -333,7 +333,7 @@ class Events(RuleBasedStateMachine):
 
     @rule(some=st.integers(0, 4))
     def import_inquiry(self, some: int) -> None:
-        """An inquiry comes, a new or a newer one. Which conversation it belongs to is for that one to say."""
+        """Import a new or newer inquiry. Its conversation is in the conversation's record."""
         known = sorted(self.inbox.inquiries)
         id_ = known[some] if some < len(known) else self.number()
         inquiry = record("inquiries", id_, links={"rental": world.RENTAL}, email=f"{self.text('mail')}@guest.example")
@@ -341,13 +341,13 @@ class Events(RuleBasedStateMachine):
         self.inbox.inquiries.setdefault(id_, None)
 
     def later(self) -> datetime:
-        """Later than any such record before."""
+        """A time later than that of all earlier records of this kind."""
         self.imports += 1
         return MOMENT + timedelta(minutes=self.imports)
 
     @rule(some=SOME, inquiries=SOME)
     def import_deletions(self, some: set[int], inquiries: set[int]) -> None:
-        """Bookings or inquiries were deleted where the import comes from."""
+        """Import deletions of bookings or inquiries."""
         gone = self.chosen(self.inbox.bookings, some), self.chosen({*self.inbox.inquiries}, inquiries)
         for kind, ids in zip(("bookings", "inquiries"), gone, strict=True):
             if ids:
@@ -368,7 +368,7 @@ class Events(RuleBasedStateMachine):
 
     @invariant()
     def it_is_as_the_second_implementation_says(self) -> None:
-        """All columns, links, fields, filters, orders and counts."""
+        """Compare all columns, links, fields, filters, orders and counts."""
         self.compare_states()
         rows = self.place.run(world.dump(self.place.connection))
         assert {row["id"]: row["conversation_id"] for row in rows["inquiries"]} == self.inbox.inquiries
@@ -396,7 +396,7 @@ def participant(id_: int, thread: Thread, member: int, type_: str) -> dict[str, 
 
 
 def wire(moment: datetime | None) -> str:
-    """A moment as the wire format writes it."""
+    """A time in the wire format."""
     return f"{moment:%Y-%m-%dT%H:%M:%SZ}"
 
 

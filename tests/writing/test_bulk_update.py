@@ -1,4 +1,4 @@
-"""Updating several conversations: all of them, or none."""
+"""Updates of several conversations: all of them, or none."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ async def test_all_are_changed_and_shown_in_the_order_given(inbox: Client, conne
     given = {"closed_at": NOW, "default_channel": "VRBO", "marked_as_spam_at": NOW, "wait_ended_at": NOW}
     ended = {"unanswered_since": None, "waiting_since": None}
     assert await changed(connection, before) == {
-        # The second one has the assignee already, and nobody waits in it.
+        # The second one has the assignee already, and no guest waits in it.
         "conversations": [given | {"assignee_id": HOST, "updated_at": NOW} | ended, given | {"updated_at": NOW}]
     }
 
@@ -96,7 +96,7 @@ async def test_an_update_that_gives_nothing_shows_what_is_there(
 async def test_250_conversations_can_be_updated_at_once(inbox: Client, connection: asyncpg.Connection[Any]) -> None:
     ids = [1_000 + place for place in range(250)]
     for id_ in ids:
-        # Some differ in one thing, some in another, some in nothing.
+        # Some differ in one column, some in another, some in none.
         state = {"closed_at": MOMENT if id_ % 2 else None, "default_channel": "EMAIL" if id_ % 3 else None}
         await store(connection, "conversations", account_id=1, id=id_, **state)
     shown_ids = [encode_id(t.Conversation, 1, id_) for id_ in ids]

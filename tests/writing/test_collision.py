@@ -51,7 +51,7 @@ async def fail_at_first(connection: asyncpg.Connection[Any], times: int, state: 
 
 
 async def stop_failing(connection: asyncpg.Connection[Any]) -> int:
-    """How many transactions have tried to write a message. The next will do it."""
+    """Stop failing; return the number of transactions that tried to write a message."""
     attempts: int = await connection.fetchval("SELECT last_value FROM attempts")
     await connection.execute("DROP TRIGGER fail ON messages; DROP FUNCTION fail; DROP SEQUENCE attempts")
     return attempts
@@ -141,7 +141,7 @@ POOL = 4
 
 
 async def close(client: Client, id_: int) -> dict[str, Any]:
-    """The answer to closing a conversation."""
+    """The response to closing a conversation."""
     return await client.answer(CLOSE, id=encode_id(t.Conversation, 1, id_))
 
 
@@ -158,7 +158,7 @@ async def test_writers_of_a_locked_row_are_turned_away_and_other_actors_write_me
             async with asyncio.timeout(8):
                 while await shared.connection.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted") < POOL // 2:
                     pass
-            # Half of the pool is left for others, at once.
+            # Half of the pool is left for others, immediately.
             async with asyncio.timeout(1.5):
                 assert await close(application, OTHER_CONVERSATION) == CLOSED
             answers = await asyncio.gather(*waiting)

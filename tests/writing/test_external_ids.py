@@ -1,4 +1,4 @@
-"""External ids: a channel delivers at least once, and a record is stored once, for ever."""
+"""External ids: a channel delivers at least once, and a record is stored once, without a time limit."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def channel(shared: World, connection: asyncpg.Connection[Any]) -> Client:  # no
 
 @pytest.fixture
 async def other(channel: Client, shared_dsn: str) -> AsyncIterator[Client]:
-    """The same application over the same database, with room for 20 writes at once."""
+    """The same application on the same database, with room for 20 simultaneous writes."""
     async with serving(shared_dsn, channel.statements, pool_size=40) as client:
         other = client.as_(1, BY_APPLICATION)
         await other.data("{ __typename }")

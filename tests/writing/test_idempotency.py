@@ -1,4 +1,4 @@
-"""Idempotency keys: what arrives twice is done once."""
+"""Idempotency keys: a request that arrives twice is executed once."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ async def start(client: Client, key: str | None, **input: Any) -> dict[str, Any]
 
 
 async def keys(connection: asyncpg.Connection[Any], account: int = 1) -> list[str]:
-    """The keys that an account has used."""
+    """The stored keys of an account."""
     rows = await connection.fetch("SELECT key FROM idempotency_keys WHERE account_id = $1 ORDER BY key", account)
     return [row["key"] for row in rows]
 
@@ -211,7 +211,7 @@ async def test_the_same_key_for_another_mutation_is_a_conflict(
 
 
 async def test_keys_are_each_actors_own(inbox: Client, connection: asyncpg.Connection[Any]) -> None:
-    # The same number as the user's.
+    # With the same id as the user.
     await store(connection, "applications", id=1)
     viewers = [inbox.as_(account, subject) for account in (1, 2) for subject in ("user:1", "application:1")]
 
@@ -305,7 +305,7 @@ async def test_a_key_that_arrives_20_times_at_once_writes_once(shared: World, in
             ("bookings", BOOKING): partial(start, other, "c", bookingIds=[booking]),
         }
         for (table, id_), request in requests.items():
-            # What the first of them needs is held until all of them wait, for it or for the key.
+            # A lock holds the first one until all of them wait, for the lock or for the key.
             async with shared.connection.transaction():
                 await shared.connection.execute(f"SELECT 1 FROM {table} WHERE id = $1 FOR UPDATE", id_)  # noqa: S608
                 tasks = [asyncio.ensure_future(request()) for _ in range(20)]
@@ -332,6 +332,6 @@ async def test_a_client_that_goes_away_while_waiting_leaves_no_key(shared: World
         await asyncio.wait([request])
 
     assert request.cancelled()
-    # It comes after whatever is left of the other.
+    # It waits for the end of the cancelled one.
     assert (await mark(inbox, read=False))["userErrors"] == []
     assert await world.dump(shared.connection) == before

@@ -1,4 +1,4 @@
-"""Mutations that take longer than an operation may: what was written is reported, and so is what is not known."""
+"""Mutations above the time limit: written results are returned, and unknown outcomes are reported."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ async def ids(connection: asyncpg.Connection[Any]) -> dict[str, str]:
 
 
 async def ask_while_locked(client: Client, connection: asyncpg.Connection[Any], document: str, **variables: str) -> Any:
-    """The response while somebody else holds the second conversation."""
+    """The response while another transaction locks the second conversation."""
     async with connection.transaction(), asyncio.timeout(10):
         await connection.execute("SELECT 1 FROM conversations WHERE id = 2 FOR UPDATE")
         return await client.post(document, **variables)
 
 
 def error(field: str, line: int, effect: str) -> dict[str, Any]:
-    """The error of a field that is late."""
+    """The error of a late field."""
     return {
         "message": f"The operation took longer than 1 seconds: {effect}",
         "locations": [{"line": line, "column": 3}],
@@ -90,7 +90,7 @@ async def test_a_commit_that_takes_too_long_is_reported_with_an_unknown_outcome(
     dsn: str, connection: asyncpg.Connection[Any], statements: Statements
 ) -> None:
     await store_account(connection)
-    # A commit first does what was deferred to it, and so waits here.
+    # A commit first runs deferred triggers, and so waits here.
     await connection.execute(
         """CREATE FUNCTION wait() RETURNS trigger LANGUAGE plpgsql AS
             $$ BEGIN PERFORM pg_advisory_xact_lock(1); RETURN NULL; END $$;

@@ -1,4 +1,4 @@
-"""A connection that is lost during COMMIT: the error says that the outcome is unknown, and how to ask again."""
+"""A connection that is lost during COMMIT: the error says that the outcome is unknown, and what to do."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ async def test_a_commit_with_unknown_outcome_is_reported_and_can_be_repeated_wit
     client: Client, connection: asyncpg.Connection
 ) -> None:
     await store_account(connection)
-    # A commit first does what was deferred to it.
+    # A commit first runs deferred triggers.
     await connection.execute(
         """CREATE FUNCTION wait() RETURNS trigger LANGUAGE plpgsql AS
             $$ BEGIN PERFORM pg_advisory_xact_lock(1); RETURN NULL; END $$;

@@ -1,4 +1,4 @@
-"""What writing does: each rule of the domain, as the answer shows it and as the rows then are."""
+"""Mutations: each rule of the domain, in the response and in the stored rows."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ SHOWN_MOMENT = "2026-05-04T09:30:00.000Z"
 CONVERSATION_ID = encode_id(t.Conversation, 1, CONVERSATION)
 SHOWN = "subject assignee { databaseId } closedAt closed defaultChannel markedAsSpamAt markedAsSpam updatedAt"
 OUTCOME = f"conversation {{ {SHOWN} bookings {{ nodes {{ databaseId }} }} }} userErrors {{ code path message }}"
-# The conversation as `world` stores it.
+# The conversation that `world` stores.
 UNTOUCHED = {
     "subject": "Keys of 1",
     "assignee": None,
@@ -53,7 +53,7 @@ Clock = Callable[[datetime], None]
 
 @pytest.fixture
 async def inbox(shared: World, clock: Clock) -> Client:
-    """A client of an account that has rows, at a time that stands still."""
+    """A client of an account with rows, with a stopped clock."""
     await shared.fill(1)
     await derive_all(shared.connection)
     shared.client.statements.take()
@@ -69,7 +69,7 @@ def connection(shared: World) -> asyncpg.Connection[Any]:
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    """Sets the time at which writes happen."""
+    """Sets the clock of writes."""
     return lambda moment: monkeypatch.setattr("db.queries.writing.now", lambda: moment)
 
 
@@ -104,12 +104,12 @@ def booking_ids(*bookings: int) -> list[str]:
 
 
 def done(**differing: Any) -> dict[str, Any]:
-    """The payload that shows the conversation of `world`, but for what differs."""
+    """The payload with the conversation of `world` and the given differences."""
     return {"conversation": UNTOUCHED | differing, "userErrors": []}
 
 
 async def altered(connection: asyncpg.Connection[Any], before: world.Dump) -> dict[str, tuple[world.Rows, world.Rows]]:
-    """The rows that changed since, but for what follows from every write."""
+    """The rows that changed since, without the effects of every write."""
     changed = world.changes(before, await world.dump(connection))
     return {table: rows for table, rows in changed.items() if table not in world.FOLLOWING}
 
@@ -253,7 +253,7 @@ async def test_a_deadline_may_be_the_first_or_the_last_moment(inbox: Client, sho
     assert data["createConversation"]["conversation"] == {"deadlineResponseAt": shown}
 
 
-# Nobody waits for what arrived before.
+# Messages that arrived earlier begin no wait.
 ENDED = {"wait_ended_at": NOW, "unanswered_since": None, "waiting_since": None}
 
 

@@ -1,4 +1,4 @@
-"""Letting hosts and clients take part in conversations."""
+"""Adding hosts and clients to conversations."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ async def test_who_is_added_takes_part(  # noqa: PLR0913, PLR0917  # the case
 async def test_who_takes_part_already_is_not_added_again(  # noqa: PLR0913, PLR0917  # the case
     inbox: Client, connection: asyncpg.Connection[Any], table: type[t.Table], number: int, participant: int, type_: str
 ) -> None:
-    """The first counts where imported rows hold it twice."""
+    """If imported rows have it twice, the first one is used."""
     again = {"account_id": 1, "conversation_id": CONVERSATION, "member_type": type_, "member_id": number}
     await store(connection, "participants", **again, **{f"{type_.lower()}_id": number})
     before = await world.dump(connection)

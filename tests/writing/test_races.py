@@ -1,6 +1,6 @@
-"""Writes that meet: one after the other in a document, and really at once from several clients.
+"""Concurrent writes: one after the other in a document, and simultaneously from several clients.
 
-To make two requests meet, a test holds the row that they need until the database says that both wait for it.
+To make requests simultaneous, a test locks the row that they need until all of them wait for it.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ WAITING = "SELECT count(DISTINCT pid) FROM pg_locks WHERE NOT granted"
 
 @pytest.fixture
 async def inbox(shared: World, monkeypatch: pytest.MonkeyPatch) -> Client:
-    """A client of an account that has rows, at a time that stands still."""
+    """A client of an account with rows, with a stopped clock."""
     monkeypatch.setattr("db.queries.writing.now", lambda: NOW)
     await shared.fill(1)
     return shared.client
@@ -51,14 +51,14 @@ async def inbox(shared: World, monkeypatch: pytest.MonkeyPatch) -> Client:
 
 @pytest.fixture
 async def other(inbox: Client, shared_dsn: str) -> AsyncIterator[Client]:
-    """A client of a second application over the same database, with room for 20 writes of one actor at once."""
+    """A client of a second application on the same database, with room for 20 simultaneous writes of one actor."""
     async with serving(shared_dsn, inbox.statements, pool_size=40) as other:
         yield other
 
 
 @asynccontextmanager
 async def held(connection: asyncpg.Connection[Any], table: str, id_: int) -> AsyncIterator[None]:
-    """Nobody else can change or refer to the row until the block ends."""
+    """Lock the row against changes and new references during the block."""
     async with connection.transaction():
         await connection.execute(f"SELECT 1 FROM {table} WHERE id = $1 FOR UPDATE", id_)  # noqa: S608  # the test's own
         yield
@@ -72,7 +72,7 @@ async def waiting(connection: asyncpg.Connection[Any], many: int) -> None:
 
 
 async def at_once(shared: World, table: str, id_: int, *requests: Awaitable[Any]) -> list[Any]:
-    """The answers to requests that all waited for the same row before the first of them went on."""
+    """The responses to requests that all waited for the same row before the first one continued."""
     async with held(shared.connection, table, id_):
         tasks = [asyncio.ensure_future(request) for request in requests]
         await waiting(shared.connection, len(tasks))
@@ -106,7 +106,7 @@ def bookings(*ids: int) -> list[str]:
 
 
 async def row(shared: World) -> Any:
-    """The conversation as it is stored."""
+    """The stored conversation."""
     return await shared.connection.fetchrow("SELECT * FROM conversations WHERE id = $1", CONVERSATION)
 
 
@@ -174,7 +174,7 @@ async def test_a_connect_and_a_disconnect_at_once_end_as_one_after_the_other(
     )
 
     outcome = (FREE_BOOKING in await links(shared), (await row(shared))["updated_at"])
-    # Disconnecting first changes nothing, connecting first is undone.
+    # If disconnecting is first, it changes nothing; if connecting is first, it is undone.
     assert outcome in {(True, NOW), (False, NOW + STEP)}
 
 
@@ -209,7 +209,7 @@ async def test_many_updates_at_once_end_as_one_after_the_other(shared: World, ot
     assert payloads == [DONE] * 20
     stored = await row(shared)
     assert (stored["assignee_id"], stored["default_channel"]) in wanted
-    # Each of them was a change, and none of them was lost.
+    # Each of them changed the row, and no change was lost.
     assert stored["updated_at"] == NOW + 19 * STEP
 
 
@@ -262,10 +262,10 @@ async def busy_inbox(shared: World) -> dict[str, str]:
 
 
 async def keep_busy(client: Client, place: int, guests: dict[str, str]) -> list[Any]:
-    """What one of many clients does to both conversations, each in another order: the answers."""
+    """Run the writes of one of many clients in both conversations, each in another order; return the responses."""
     there, back = list(guests) if place % 2 else list(guests)[::-1]
     channel = client.as_(1, f"application:{APPLICATION}")
-    # Some of it is delivered later than what was sent after it.
+    # Some messages are delivered after later ones.
     hello, hi, bye = (
         (MOMENT + (place * 7 % 20 - shift) * STEP).isoformat(timespec="milliseconds") for shift in (0, 5, 10)
     )
@@ -341,7 +341,7 @@ async def test_a_write_that_takes_too_long_changes_nothing(shared: World, inbox:
             assert await hasty.error(document, c=FIRST) == ("TIMEOUT", "The operation took longer than 0.3 seconds")
 
         assert await world.dump(shared.connection) == before
-    # With the time that it takes on a busy machine.
+    # Including delays on a busy machine.
     assert await inbox.data(document, c=FIRST) == {"updateConversation": {"__typename": "UpdateConversationPayload"}}
 
 

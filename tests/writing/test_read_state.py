@@ -1,4 +1,4 @@
-"""Saying that a conversation was read, or that it was not."""
+"""Marking a conversation as read or unread."""
 
 from __future__ import annotations
 
@@ -128,7 +128,7 @@ async def test_what_arrives_after_the_message_that_was_shown_stays_unread(
 
     payloads = [await mark(inbox, upToMessageId=message) for message in (second, first)]
 
-    # What was read stays read.
+    # `readAt` does not move backwards.
     assert payloads == [{"conversation": {"read": False, "readAt": shown(NOW + STEP)}, "userErrors": []}] * 2
     assert await connection.fetchval("SELECT unread_count FROM conversations WHERE id = 10 AND account_id = 1") == 1
 

@@ -1,4 +1,4 @@
-"""Writing messages: who may write what, and how it is stored."""
+"""Writing messages: allowed senders and contents, and the stored rows."""
 
 from __future__ import annotations
 
@@ -232,7 +232,7 @@ async def test_a_message_may_be_sent_long_ago(user: Client, sent_at: datetime) -
     assert payload["message"]["sentAt"] == shown(sent_at)
 
 
-# White space, and characters that show nothing.
+# White space and invisible characters.
 INVISIBLE = ["\u200b", "\ufeff \u2800", "\u3164\n\u2060", "\u200c\u200d"]
 BAD_MESSAGES: list[tuple[str, dict[str, Any], list[dict[str, Any]]]] = [
     *(("user:1", {"content": content}, [error("BLANK", "content")]) for content in ("", "   ", "\n\t\u00a0\u2003")),
@@ -299,7 +299,7 @@ async def test_a_message_that_breaks_a_rule_changes_nothing(
 
 
 def test_what_utf_8_cannot_hold_is_no_text() -> None:
-    """It does not even arrive: neither JSON nor a document can carry it."""
+    """It cannot be sent: neither JSON nor a document can contain it."""
     problems = text_problems("A message", "content", "a\ud800b", 10)
 
     assert [(problem.code, problem.path) for problem in problems] == [(ProblemCode.INVALID, ["input", "content"])]

@@ -1,4 +1,4 @@
-"""What a message changes around it: of its sender, and of its conversation."""
+"""Effects of a message on its sender and its conversation."""
 
 from __future__ import annotations
 
@@ -51,8 +51,8 @@ def application(user: Client) -> Client:
 
 LATE, MINUTE = NOW - 2 * HOUR, timedelta(minutes=1)
 DAY = 24 * HOUR
-# Who writes what, into which conversation; and what of the conversation differs then, besides when it was updated. A
-# guest's message of MOMENT is there, which nobody has answered.
+# The sender, the message, the conversation's state before, and its changes except `updated_at`. A guest's message of
+# MOMENT is unanswered.
 EFFECTS: dict[str, tuple[str, dict[str, Any], dict[str, Any], dict[str, Any]]] = {
     "a guest's message is to be answered within a day": (
         GUEST,
@@ -233,7 +233,7 @@ async def test_a_message_that_is_delivered_after_its_answer_is_only_unread(
 
     after = await changed(connection, before)
     moment = NOW + 4 * STEP
-    # The wait ended when it was closed, which is remembered with the next change.
+    # The wait ended when it was closed, which is stored with the next change.
     assert after["conversations"] == [
         {"updated_at": moment, "unread_count": 1, "read": False, "wait_ended_at": NOW + 3 * STEP}
     ]

@@ -1,4 +1,4 @@
-"""Who waits, since when and until when, as events come in any order: each rule in its own words."""
+"""Waiting guests, the beginning of the wait and the deadline, with events in any order: a test for each rule."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ STATE = "needsReply waitingSince deadlineResponseAt closed unreadCount read"
 
 
 class Clock:
-    """The server's time, which a test moves."""
+    """The server's clock, which a test moves."""
 
     def __init__(self) -> None:
         self.now = NOW
@@ -72,12 +72,12 @@ def user(shared: World, connection: asyncpg.Connection[Any]) -> Client:  # noqa:
 
 @pytest.fixture
 def channel(user: Client) -> Client:
-    """A channel's application, which delivers what guests write."""
+    """A channel's application, which delivers guest messages."""
     return user.as_(1, BY_APPLICATION)
 
 
 async def ask(channel: Client, **input: Any) -> None:
-    """A guest's message is delivered."""
+    """Deliver a guest's message."""
     payload = await send(channel, senderId=GUEST, **input)
     assert payload["userErrors"] == []
 
@@ -91,14 +91,14 @@ async def update(user: Client, **changes: Any) -> dict[str, Any]:
 
 
 async def state(user: Client) -> dict[str, Any]:
-    """The conversation as it is."""
+    """The conversation's present state."""
     data = await user.data(f"{{ conversation(databaseId: {CONVERSATION}) {{ {STATE} }} }}")
     found: dict[str, Any] = data["conversation"]
     return found
 
 
 def waiting(since: Any, deadline: Any) -> dict[str, Any]:
-    """The part of the state that says who waits."""
+    """The part of the state about the wait."""
     return {"needsReply": True, "waitingSince": shown(since), "deadlineResponseAt": shown(deadline)}
 
 
@@ -298,7 +298,7 @@ async def test_a_subject_has_no_control_characters(
     assert await world.dump(connection) == before
 
 
-# The order of messages sent at the same moment is that of their ids: no test of the derivation may do without.
+# Messages that were sent at the same time are ordered by id, and every derivation must respect that.
 @pytest.mark.parametrize("answer_first", [True, False])
 async def test_of_a_question_and_an_answer_at_the_same_moment_the_later_id_counts(
     user: Client, connection: asyncpg.Connection[Any], answer_first: bool
@@ -313,7 +313,7 @@ async def test_of_a_question_and_an_answer_at_the_same_moment_the_later_id_count
 
 
 async def change_since(user: Client, **input: Any) -> dict[str, Any]:
-    """The payload of closing what has not changed since."""
+    """The payload of closing a conversation with `ifUnchangedSince`."""
     return await write(
         user, "updateConversation", "conversation { closed updatedAt }", conversationId=THERE, closed=True, **input
     )

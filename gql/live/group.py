@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from typing import TypeVar
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
 
 import orjson
 
@@ -62,6 +62,8 @@ class Group:
         self._charges = charges
         self._turn = turn
         self._members: dict[Stream, None] = {}
+        # Pages that are found for subscribers further back, by the numbers that they ask for.
+        self._missed: dict[tuple[int, int | None], asyncio.Task[tuple[ChangeBatch, _Round | None]]] = {}
         self._target = feed.head
         self._woken = asyncio.Event()
         self._moved = asyncio.Event()
@@ -140,12 +142,37 @@ class Group:
 
     async def _publish_missed(self, stream: Stream, position: int, until: int | None) -> tuple[int, bool]:
         """Publish one page; return where it ended, and whether there is more."""
-        page = await self._page(position, until)
-        if page.changes:
-            round_ = await self._execute(page)
+        page, round_ = await self._find_missed(position, until)
+        if round_ is not None:
             await stream.put_missed(round_.event)
             self._settle([stream], round_)
         return page.end.number, page.has_more
+
+    async def _find_missed(self, position: int, until: int | None) -> tuple[ChangeBatch, _Round | None]:
+        """A page, and its execution if it has changes: once for all that ask for the same page at the same time.
+
+        When a server has restarted, all of its clients do.
+        """
+        key = position, until
+        running = self._missed.get(key)
+        if running is not None:
+            page, round_ = await asyncio.shield(running)
+            # Its time is charged to the first of them.
+            return page, round_ and _Round(round_.event, replace(round_.result, seconds=0.0))
+
+        async def find() -> tuple[ChangeBatch, _Round | None]:
+            page = await self._page(position, until)
+            return page, await self._execute(page) if page.changes else None
+
+        def forget(task: asyncio.Task[Any]) -> None:
+            del self._missed[key]
+            if not task.cancelled():
+                # Retrieved here, as all that waited for it may have left.
+                task.exception()
+
+        running = self._missed[key] = asyncio.create_task(find())
+        running.add_done_callback(forget)
+        return await asyncio.shield(running)
 
     async def _publish(self, members: list[Stream], round_: _Round) -> None:
         for place, stream in enumerate(members, 1):

@@ -298,6 +298,26 @@ def product_of_pages() -> str:
     return f"{{ conversations(first: 100) {{ nodes {{ {page * 2} id {' }' * 8} }} }} }}"
 
 
+def doubled_fragments_of_a_subscription() -> str:
+    """Written out, 2**60 root fields, of which a subscription may have one."""
+    links = _join(
+        60, lambda place: f"fragment F{place} on Subscription {{ ...F{place + 1} ... {{ ...F{place + 1} }} }}"
+    )
+    return f"subscription {{ ...F0 }} {links} fragment F60 on Subscription {{ changes {{ endCursor }} }}"
+
+
+def subscriptions_under_aliases() -> str:
+    """The root field of a subscription 2,000 times."""
+    return f"subscription {{ {_join(2_000, lambda place: f'a{place}: changes {{ endCursor }}')} }}"
+
+
+def pages_in_a_subscription() -> str:
+    """Pages of pages for each of the changes of an event, and beside them."""
+    page = "conversations(first: 100) { nodes { bookings(first: 100) { nodes { id } } } }"
+    changed = "... on Conversation { bookings(first: 100) { nodes { conversations(first: 100) { nodes { id } } } } }"
+    return f"subscription {{ changes {{ changes {{ node {{ {changed} }} }} query {{ {page} }} }} }}"
+
+
 DOCUMENTS: list[Callable[[], str]] = [
     value
     for name, value in sorted(globals().items())

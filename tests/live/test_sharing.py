@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import AsyncExitStack
 from typing import Any
 
 import asyncpg
 import pytest
 
-from gql.log import LIVE_STEPS
+from gql.log import LIVE_STEPS, SUBSCRIPTIONS
 from tests.support.client import Client
 from tests.support.factories import store, store_account
-from tests.support.following import Follower, create, cursor, following, listening
+from tests.support.following import Follower, create, cursor, eventually, following, listening
 
 pytestmark = pytest.mark.anyio
 
@@ -112,3 +113,44 @@ async def test_what_depends_on_the_actor_is_executed_for_each(dsn: str, connecti
     assert [data["query"]["inboxCounts"]["mine"] for data in counts] == [0, 1, 1]
     assert budgets[0]["query"]["rateLimit"]["remaining"] != budgets[1]["query"]["rateLimit"]["remaining"]
     assert (who, counted, charged) == (2, 2, 2)
+
+
+async def test_a_cursor_that_is_used_elsewhere_keeps_executions_apart(dsn: str, connection: asyncpg.Connection) -> None:
+    await store_account(connection)
+    document = """subscription($after: String!) {
+      changes(after: $after) { endCursor query { changes(after: $after) { changes { nodeId } } } }
+    }"""
+    async with listening(dsn) as client, AsyncExitStack() as stack:
+        before = await cursor(client)
+        early = await create(client)
+        (second,) = await follow_all(stack, [client], document, after=await cursor(client))
+        (first,) = await follow_all(stack, [client], document, after=before)
+        await first.next()
+        late = await create(client)
+        seen = [(await follower.next()).data["data"]["changes"]["query"]["changes"] for follower in (first, second)]
+
+    assert [[change["nodeId"] for change in page["changes"]] for page in seen] == [[early, late], [late]]
+
+
+async def test_what_many_missed_is_executed_few_times_when_they_connect_again_together(
+    dsn: str, connection: asyncpg.Connection
+) -> None:
+    await store_account(connection)
+    async with listening(dsn) as client:
+        begin = await cursor(client)
+        conversations = [await create(client) for _ in range(3)]
+        before, started = LIVE_STEPS["execute"], SUBSCRIPTIONS["started"]
+
+        async def missed() -> list[tuple[str, str]]:
+            async with following(client, SHARED, after=begin) as follower:
+                return (await follower.next()).changes
+
+        # A lock holds the first execution back until all are there.
+        async with connection.transaction():
+            await connection.execute("LOCK TABLE conversations IN ACCESS EXCLUSIVE MODE")
+            following_ = asyncio.gather(*(missed() for _ in range(20)))
+            await eventually(lambda: SUBSCRIPTIONS["started"] - started, 20)
+        seen = await following_
+
+    assert LIVE_STEPS["execute"] - before == 1
+    assert seen == [[("CONVERSATION", id_) for id_ in conversations]] * 20

@@ -1,7 +1,7 @@
-"""How a client's write ends: its changes are logged and committed in one round trip.
+"""Ends a write: logs its changes and commits, in one round trip.
 
-The account's counter is the last row that a transaction locks. Other writers of the account wait for it, and so it is
-held for one statement and the COMMIT, and not while an answer travels to this process and waits for its turn here.
+The account's counter is the last row that a transaction locks. Other writers of the account wait for it, so it is
+locked only for one statement and the COMMIT, without a round trip to this process in between.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, TypeAlias
 if TYPE_CHECKING:
     from db import tables as t
 
-# What clients can see changed: the conversation and the operation, by table and id.
+# The changed nodes: conversation and operation, by table and id.
 Changes: TypeAlias = "Mapping[tuple[type[t.Table], int], tuple[int | None, t.ChangeOperation]]"
 
-# Given the account, and the types, ids, conversations and operations of its changes, in their order.
+# Its parameters: the account, and the types, ids, conversations and operations of the changes, in their order.
 _LOG = """
 WITH counter AS (
     INSERT INTO change_counters AS c (account_id, number, removed) VALUES ({account}, cardinality({ids}), 0)
@@ -35,8 +35,8 @@ _PARAMETERS = {
     "conversations": "bigint[]",
     "operations": "text[]",
 }
-# Asyncpg sends several statements at once only if they have no parameters. So this one is prepared in SQL, when a
-# connection is set up, and executed with its values as literals.
+# asyncpg sends several statements together only if they have no parameters. So this one is prepared in SQL when a
+# connection is set up, and executed with literals.
 PREPARE = "PREPARE log_changes ({}) AS {}".format(
     ", ".join(_PARAMETERS.values()), _LOG.format(**{name: f"${place}" for place, name in enumerate(_PARAMETERS, 1)})
 )
@@ -45,11 +45,11 @@ PREPARE = "PREPARE log_changes ({}) AS {}".format(
 def commit(account_id: int, changes: Changes, *, prepared: bool) -> str:
     """The statements that log the changes, if there are any, and commit.
 
-    `prepared` says whether the connection has executed `PREPARE`. Behind a pooler none has.
+    `prepared` says whether the connection has executed `PREPARE`. Through a pooler none has.
     """
     if not changes:
         return "COMMIT"
-    # Ids and names of this process: clients wrote nothing of this text.
+    # Only ids and names of this process, no text of clients.
     values = {
         "account": str(account_id),
         "types": _array(table.__name__.upper() for table, _ in changes),

@@ -14,11 +14,11 @@ from collections.abc import Callable, Iterable
 import asyncpg
 
 _CHANNEL = "inbox_changes"
-# Seconds that commits are collected for.
+# Seconds for which commits are collected.
 COLLECTED_FOR = 0.02
-# Accounts that one announcement names: a payload has at most 8,000 bytes, and an id up to 19 digits.
+# Accounts per notification: a payload has at most 8,000 bytes, and an id up to 19 digits.
 _AT_ONCE = 300
-# Seconds between two questions to a connection that has nothing to say, and for an answer.
+# Seconds between two checks of a silent connection, and for the response to one.
 _QUESTION_AFTER = 5.0
 _ANSWER_WITHIN = 2.0
 _CONNECT_WITHIN = 5.0
@@ -29,17 +29,17 @@ _ANNOUNCE = "SELECT pg_notify($1, $2)"
 
 
 class Signals:
-    """Announces commits of this process to the others, and hears theirs.
+    """Notifies other processes of commits, and receives their notifications.
 
-    `heard` is called with each account that has changed, here or elsewhere; `failed` when the connection is lost. It is
-    made when it is first needed. Without `dsn`, only commits of this process are heard.
+    `heard` is called with each account that has changed, here or in another process; `failed` when the connection is
+    lost. The connection is opened when it is first needed. Without `dsn`, only commits of this process are reported.
     """
 
     def __init__(self, dsn: str | None, heard: Callable[[int], None], failed: Callable[[Exception], None]) -> None:
         self._dsn = dsn
         self._heard = heard
         self._failed = failed
-        # Announcements of this process come back, and are not heard twice.
+        # A process receives its own notifications, which are ignored.
         self._process = secrets.token_hex(4)
         self._collected: set[int] = set()
         self._outgoing: set[int] = set()
@@ -52,7 +52,7 @@ class Signals:
         self._needed.set()
 
     def mark(self, account_id: int) -> None:
-        """Announce, with others, that an account has changed. Call it after the commit."""
+        """Notify of a changed account, together with others. Call it after the commit."""
         self._collected.add(account_id)
         if self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(COLLECTED_FOR, self._announce)
@@ -87,15 +87,15 @@ class Signals:
                     pause = _FIRST_PAUSE
                     await self._converse(connection)
                 finally:
-                    # One that does not answer would not close either.
+                    # A connection that does not respond would not close either.
                     connection.terminate()
-            except Exception as error:  # noqa: BLE001  # whatever it is, another connection may do better
+            except Exception as error:  # noqa: BLE001  # another connection may work
                 self._failed(error)
             await asyncio.sleep(pause)
             pause = min(2 * pause, _LONGEST_PAUSE)
 
     async def _converse(self, connection: asyncpg.Connection) -> None:
-        """Announce what there is, and ask now and then whether the connection is alive. Raises when it is not."""
+        """Send notifications, and check periodically that the connection is alive. Raises if it is not."""
         while True:
             try:
                 async with asyncio.timeout(_QUESTION_AFTER):

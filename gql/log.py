@@ -1,4 +1,4 @@
-"""What operators read: the log and counters.
+"""The log and the counters for operators.
 
 The log is one line per event on standard error, coloured on a terminal and JSON elsewhere. It includes uvicorn's lines.
 Lines must not contain tokens or anything that guests wrote. Exceptions are logged as types and frames, because their
@@ -8,7 +8,7 @@ Every line is written at once, so that none is lost when the process ends. A req
 write is 1.1 (to a file) or 0.5 (to a pipe). Keeping lines for 20 ms and writing them together took 3 µs more: the
 memory that they occupy meanwhile costs more than the writes.
 
-Counters are for defects that no answer shows; what is counted is logged too.
+Counters are for defects that no response shows; each is logged too.
 """
 
 from __future__ import annotations
@@ -44,17 +44,17 @@ class Metric:
     counts: Counter[str]
 
 
-# By reason: the text of a `FallbackError`, which names fields of the schema only, or the type of what was raised.
+# By reason: the text of a `FallbackError`, which has only names of the schema, or the type of the exception.
 FALLBACKS: Counter[str] = Counter()
-# By type of the error that made a write run again.
+# By type of the error after which a write was run again.
 RETRIES: Counter[str] = Counter()
-# By type of the error that a client did not see.
+# By type of the masked error.
 MASKED: Counter[str] = Counter()
 # By task.
 TASK_FAILURES: Counter[str] = Counter()
 # Subscriptions that started, and those that ended, by reason.
 SUBSCRIPTIONS: Counter[str] = Counter()
-# By step: `read` the log of an account, `execute` a document for all who subscribe with it, `publish` to each of them.
+# By step: `read` the log of an account, `execute` a document for all of its subscribers, `publish` to each of them.
 LIVE_STEPS: Counter[str] = Counter()
 
 METRICS = [
@@ -93,7 +93,7 @@ def _describe_exception(_logger: WrappedLogger, _method: str, event: EventDict) 
 
 
 def _write_json(logger: WrappedLogger, method: str, event: EventDict) -> bytes:
-    """The line of our own event, in one step: a chain of processors takes 1 µs more."""
+    """The line of one of our events, in one step, because a chain of processors takes 1 µs more."""
     event = _describe_exception(logger, method, event)
     event["level"] = method
     event["timestamp"] = datetime.now(UTC)

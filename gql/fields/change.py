@@ -59,7 +59,7 @@ class FoundChange:
 
 @dataclass(frozen=True, slots=True)
 class FoundChanges:
-    """What the types `ChangePage` and `ChangesEvent` are resolved from."""
+    """The source of the types `ChangePage` and `ChangesEvent`."""
 
     changes: list[FoundChange]
     end_cursor: str
@@ -68,7 +68,7 @@ class FoundChanges:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Which changes are asked for: of these types, and of one conversation where that is not None."""
+    """The selected changes: of these types, and of one conversation if it is not None."""
 
     types: frozenset[ChangeType]
     conversation_id: int | None
@@ -222,7 +222,7 @@ async def find_changes(context: Context, values: Mapping[str, Any]) -> FoundChan
 
 
 def read_selection(viewer: Viewer, values: Mapping[str, Any]) -> Selection:
-    """What the arguments `types` and `conversation_id` select. Raises `ClientError`."""
+    """The selection of the arguments `types` and `conversation_id`. Raises `ClientError`."""
     conversation = values.get("conversation_id")
     return Selection(
         _allowed_types(viewer, values.get("types")),
@@ -237,7 +237,7 @@ def resync_required() -> ClientError:
 
 
 def show_page(viewer: Viewer, page: changes.ChangeBatch) -> FoundChanges:
-    """The page as its type is resolved from it."""
+    """The page as the source of its type."""
     found = [_show(viewer, row, page.end.epoch) for row in page.changes]
     return FoundChanges(found, write_cursor(viewer, page.end), page.has_more)
 

@@ -1,4 +1,4 @@
-"""Fields of subscriptions: the event that is published, and the root of reading beside it."""
+"""Fields of subscriptions: the event, and the root of queries in it."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from gql.fields.field import Argument, Builder, Field, Level, MeasuredField, Sel
 
 
 class EventField(Field):
-    """Leads from the root of subscriptions to the event that the operation is executed for."""
+    """Resolves to the event for which the operation is executed."""
 
     def get_result(self, source: Any, info: Any, args: list[Any], kwargs: dict[str, Any]) -> Any:  # noqa: ARG002
         """The event."""
         return info.context.event
 
     def plan(self, builder: Builder, selected: SelectedField) -> None:
-        """Plan what is selected on the event."""
+        """Plan the selection on the event."""
         plan = builder.planner.plan(get_named_type(selected.definition.type), selected.details)
         builder.add_step(selected.key, EventStep(selected.key, plan))
 
 
 @dataclass(frozen=True, slots=True)
 class EventStep:
-    """Shows the event."""
+    """Puts the event into the root."""
 
     key: str
     plan: Any
@@ -39,7 +39,7 @@ class EventStep:
 
 
 class EventChangesField(Field):
-    """Leads to the changes of an event."""
+    """Resolves to the changes of an event."""
 
     @property
     def is_basic_field(self) -> bool:
@@ -47,18 +47,18 @@ class EventChangesField(Field):
         return True
 
     def cost(self, measured: MeasuredField, below: Cost) -> Cost:  # noqa: ARG002
-        """As many nodes as an event has changes at most, and what is selected on each."""
+        """The most changes of an event, each with its selection."""
         return times(PAGE_SIZE, total([below], 1))
 
     def plan(self, builder: Builder, selected: SelectedField) -> None:
-        """Plan what is selected on the changes."""
+        """Plan the selection on the changes."""
         plan = builder.planner.plan(get_named_type(selected.definition.type), selected.details)
         builder.add_step(selected.key, EventChangesStep(selected.key, plan))
 
 
 @dataclass(frozen=True, slots=True)
 class EventChangesStep:
-    """Shows the changes."""
+    """Puts the changes into the event."""
 
     key: str
     plan: Any
@@ -71,21 +71,21 @@ class EventChangesStep:
 
 
 class RootField(Field):
-    """Leads to the root of reading."""
+    """Resolves to the root of queries."""
 
     def get_result(self, source: Any, info: Any, args: list[Any], kwargs: dict[str, Any]) -> Any:  # noqa: ARG002
         """The root: its fields read nothing from it."""
         return self
 
     def plan(self, builder: Builder, selected: SelectedField) -> None:
-        """Plan the root fields that are selected."""
+        """Plan the selected root fields."""
         plan = builder.planner.plan(get_named_type(selected.definition.type), selected.details)
         builder.add_step(selected.key, RootStep(selected.key, plan))
 
 
 @dataclass(frozen=True, slots=True)
 class RootStep:
-    """Shows the root."""
+    """Puts the root into the event."""
 
     key: str
     plan: Any
@@ -97,18 +97,18 @@ class RootStep:
 
 
 def changes_event(description: str) -> Any:
-    """From the root of subscriptions to the changes as they are committed."""
+    """A field of the subscription's root for changes after their commits."""
     field = EventField(python_name=None, description=description)
-    after = Argument(str | None, "Begins with the changes after this cursor; without it, with those that follow.")
+    after = Argument(str | None, "Begins with the changes after this cursor; without it, with new changes.")
     field.arguments = optional_arguments({"after": after, **SELECTING})
     return field
 
 
 def event_changes(description: str) -> Any:
-    """From an event to its changes."""
+    """A field for the changes of an event."""
     return EventChangesField(python_name=None, description=description)
 
 
 def root(description: str) -> Any:
-    """From an event to the root of reading."""
+    """A field for the root of queries in an event."""
     return RootField(python_name=None, description=description)

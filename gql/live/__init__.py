@@ -1,7 +1,7 @@
-"""What follows the change log while the server runs.
+"""Background work on the change log: subscriptions and retention.
 
-`subscriptions` is the entrance for transports: it gives a `Stream` of events for a subscription, and the result of any
-other operation. Behind it, a process has one `Hub`; each account that is followed has a `Feed`, which reads new changes
-once; and each document that several follow has a `Group`, which executes it once for all of them. `retention` removes
-the old part of the log.
+Transports use `subscriptions`: it returns a `Stream` of events for a subscription, and the result of any other
+operation. A process has one `Hub`. For each followed account it has a `Feed`, which reads new changes once, and for
+each subscribed document a `Group`, which executes it once for all of its subscribers. `retention` removes the old part
+of the log.
 """

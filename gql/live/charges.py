@@ -1,7 +1,7 @@
-"""What events cost their subscribers: added up as they are published, and charged once a second.
+"""Charges subscribers for events: sums them up, and charges once a second.
 
-Each event costs a subscriber the nodes that it returned. The time in the database of an execution that several share is
-divided among their users and applications.
+Each event costs a subscriber the nodes that it returned. The database time of a shared execution is divided among its
+users and applications.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from gql.security.rate import RateLimiter
 
 
 class Charges:
-    """The charges of a process that are due. Without `rates` there are none."""
+    """The outstanding charges of a process. Without `rates` there are none."""
 
     def __init__(self, rates: RateLimiter | None) -> None:
         self._rates = rates
         self._due: dict[str, tuple[Viewer, int, float]] = {}
 
     def add(self, streams: Collection[Stream], result: EventResult) -> None:
-        """Add one event that was published to these subscribers."""
+        """Add an event that was published to these subscribers."""
         if self._rates is None or not streams:
             return
         share = result.seconds / len(streams)
@@ -32,7 +32,10 @@ class Charges:
             self._due[viewer.key] = viewer, nodes + result.nodes, seconds + share
 
     async def collect(self) -> dict[str, int]:
-        """Charge what is due. Returns who cannot pay, by `Viewer.key`, and after how many seconds that changes."""
+        """Charge the outstanding sums.
+
+        Returns principals without budget, by `Viewer.key`, and the seconds that they must wait.
+        """
         due, self._due = self._due, {}
         broke: dict[str, int] = {}
         if self._rates is None:

@@ -1,4 +1,4 @@
-"""The newest changes of one account, read once for all that follow it.
+"""The newest changes of one account, read once for all of its subscribers.
 
 `head` is the number up to which the log was read. The rows of the last changes are cached for groups and new
 subscribers; older ones are read from the log.
@@ -24,10 +24,10 @@ from db.tables import CreatorType
 from gql.fields.change import PAGE_SIZE, Selection
 from gql.log import LIVE_STEPS, TASK_FAILURES
 
-# Rows that a feed keeps, and rows that one statement reads.
+# The most cached rows, and the most rows of one statement.
 _KEPT = 1_000
 _READ_AT_ONCE = 2_000
-# Seconds that reading may take.
+# The time limit of reading in seconds.
 _READ_WITHIN = 10.0
 # Seconds between two attempts while the database is away.
 FIRST_PAUSE = 0.1
@@ -38,12 +38,15 @@ _number = attrgetter("number")
 
 
 def anonymous(account_id: int, scopes: frozenset[str] = frozenset()) -> Viewer:
-    """A viewer of the account that is nobody: what is executed for several actors cannot show what belongs to one."""
+    """A viewer of the account without an actor, for executions that several actors share."""
     return Viewer(account_id, CreatorType.USER, 0, scopes)
 
 
 class Feed:
-    """The log of an account from `position` on. `advanced` is called when `head` has moved, `lost` when it cannot."""
+    """The log of an account from `position` on.
+
+    `advanced` is called after `head` moved, `lost` if the log cannot be continued.
+    """
 
     def __init__(
         self,
@@ -65,16 +68,16 @@ class Feed:
         self._woken = asyncio.Event()
 
     def wake(self) -> None:
-        """Have the log read: there may be new changes."""
+        """Make the feed read the log, because there may be new changes."""
         self._woken.set()
 
     def compare(self, position: ChangePosition) -> None:
-        """Have the log read if it does not end where it was read to."""
+        """Make the feed read the log if it does not end at `head`."""
         if position != ChangePosition(self.epoch, self.head):
             self.wake()
 
     async def run(self) -> None:
-        """Read the log whenever the feed is woken, until cancelled or until the log has no continuation."""
+        """Read the log after each `wake`, until cancelled or until the log cannot be continued."""
         pause = FIRST_PAUSE
         while True:
             await self._woken.wait()
@@ -85,7 +88,7 @@ class Feed:
             except changes.ResyncRequiredError:
                 self._lost()
                 return
-            except Exception as error:  # noqa: BLE001  # whatever it is, the log stays, and so does the place in it
+            except Exception as error:  # noqa: BLE001  # the log and the position stay, so it is retried
                 TASK_FAILURES["changes"] += 1
                 if not isinstance(error, UnavailableError):
                     _log.error("changes were not read", error=type(error).__name__)

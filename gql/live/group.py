@@ -1,8 +1,8 @@
-"""The subscribers that see the same: one document with the same variables, account and scopes, executed once for all.
+"""Subscribers with the same document, variables, account and scopes. The document is executed once for all of them.
 
-A group publishes round after round. A round takes the changes from `position` to `target`, executes the document for
-them, and gives the same bytes to all members. A subscriber that begins further back gets what it missed by itself, up
-to the `target` of the group at the moment in which it joined; what the group publishes meanwhile is held back for it.
+A group publishes in rounds. A round reads the changes from `position` to `target`, executes the document for them, and
+publishes the same bytes to all members. A subscriber with an earlier cursor first gets the missed changes separately,
+up to the `target` at the time of joining; events of the group in the meantime are held back for it.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """What a group executes: an operation with its variables, as whom, and for which changes."""
+    """The operation of a group, with its variables, its viewer, and the selected changes."""
 
     call: Call
     viewer: Viewer
@@ -48,12 +48,12 @@ class _Round:
 
     @property
     def is_failure(self) -> bool:
-        """Whether the operation has no data, so that its subscribers lack the changes."""
+        """Whether the operation has no data, so that its subscribers do not get the changes."""
         return self.result.result.data is None
 
 
 class Group:
-    """The subscribers of one document in one account, of which `streams` are all and `_members` those up to date."""
+    """The subscribers of one document in one account: `streams` are all, `_members` those that are up to date."""
 
     def __init__(self, feed: Feed, document: Document, charges: Charges, turn: asyncio.Semaphore) -> None:
         self.streams: set[Stream] = set()
@@ -73,7 +73,7 @@ class Group:
         self._woken.set()
 
     def leave(self, stream: Stream) -> None:
-        """Publish nothing more to a subscriber."""
+        """Remove a subscriber."""
         self.streams.discard(stream)
         self._members.pop(stream, None)
 
@@ -83,7 +83,7 @@ class Group:
             stream.fail("resync" if error.code is Code.RESYNC_REQUIRED else "failed", error)
 
     async def run(self) -> None:
-        """Publish the changes of the feed as they come, until cancelled."""
+        """Publish new changes of the feed, until cancelled."""
         position = self._target
         while True:
             await self._woken.wait()
@@ -91,7 +91,8 @@ class Group:
             while position < self._feed.head and self.streams:
                 try:
                     page = await self._page(position)
-                    # Until the next `await` nobody joins: these members get the round, others begin after it.
+                    # No subscriber can join until the next `await`: these members get the round, later ones begin after
+                    # it.
                     members = list(self._members)
                     self._move(page.end.number)
                     if page.changes and members:
@@ -105,7 +106,7 @@ class Group:
                 position = self._target
 
     async def follow(self, stream: Stream, position: int) -> None:
-        """Publish what a subscriber missed since `position`, then make it a member."""
+        """Publish the changes that a subscriber missed since `position`, then make it a member."""
         try:
             has_more = True
             while has_more:
@@ -124,7 +125,7 @@ class Group:
     async def _join(self, stream: Stream, position: int) -> int:
         """Make a subscriber a member from the next round on; return where that begins, which is not before `position`.
 
-        One that has read past the group waits for it, as it would get changes twice.
+        A subscriber that is ahead of the group waits for it, because otherwise it would get changes twice.
         """
         while self._target < position:
             self._feed.wake()
@@ -190,7 +191,7 @@ class Group:
                 stream.end("failed")
 
     async def _execute(self, page: ChangeBatch) -> _Round:
-        """Execute the document for a page; again and again while the database is away. Raises RequestError."""
+        """Execute the document for a page; retries while the database is unavailable. Raises RequestError."""
         document = self._document
         found = show_page(document.viewer, page)
 
@@ -204,7 +205,7 @@ class Group:
         return _Round(Event(orjson.dumps(result.result.payload), cursor), result)
 
     async def _retrying(self, attempt: Callable[[], Awaitable[_T]]) -> _T:
-        """What `attempt` returns once the database can be asked."""
+        """The result of `attempt`, which is retried while the database is unavailable."""
         pause = FIRST_PAUSE
         while True:
             try:

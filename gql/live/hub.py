@@ -1,8 +1,8 @@
-"""The hub of a process: the accounts that are followed here, and how it learns that they have changed.
+"""The hub of a process: the followed accounts, and the detection of their changes.
 
-Three things wake an account's feed: a commit of this process, a notification from another one, and a look at the
-counters each second. The look alone would be enough; the others only make it faster. What wakes a feed may be wrong
-or come twice, as the feed then reads the log.
+An account's feed is woken by a commit of this process, by a notification from another one, and by a comparison of the
+counters each second. The comparison would be sufficient; the others only make it faster. Needless or repeated wake-ups
+do no harm, because the feed reads the log.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from gql.live.stream import Stream
 from gql.log import SUBSCRIPTIONS, TASK_FAILURES
 from gql.security.rate import RateLimiter
 
-# Seconds between two looks at the counters, and between two charges.
+# Seconds between two comparisons of the counters, and between two charges.
 _INTERVAL = 1.0
 # Streams that end at a time when the server stops, and seconds between two times.
 _BATCH = 100
@@ -38,7 +38,7 @@ _log = structlog.stdlib.get_logger("inbox")
 
 @dataclass(slots=True)
 class _Account:
-    """What is followed of an account. Tasks are kept here, as the loop does not keep them."""
+    """The feed and groups of an account. Tasks are referenced here, because the loop does not keep them alive."""
 
     feed: Feed
     reading: asyncio.Task[None]
@@ -49,7 +49,7 @@ class Hub:
     """One per process and event loop: `start()` it before the first subscription, and `stop()` it at the end."""
 
     def __init__(self, database: Database, rates: RateLimiter | None, listen_dsn: str | None, at_once: int) -> None:
-        """Without `listen_dsn`, other processes are not heard, and their changes are seen within a second.
+        """Without `listen_dsn`, changes of other processes are noticed within a second.
 
         Documents are executed for events `at_once` at a time, so that queries keep connections of the pool.
         """
@@ -62,7 +62,7 @@ class Hub:
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
-        """Follow commits of this process, and look at the counters while anything is followed."""
+        """Follow commits of this process, and compare counters while there are subscribers."""
         self._database.committed = self._signals.mark
         self._tasks = [asyncio.create_task(self._look()), asyncio.create_task(self._signals.run())]
 
@@ -78,14 +78,14 @@ class Hub:
             await asyncio.wait(self._tasks)
 
     def wake(self, account_id: int) -> None:
-        """Have an account's log read, if it is followed here."""
+        """Wake the feed of an account, if it is followed here."""
         if account := self._accounts.get(account_id):
             account.feed.wake()
 
     def subscribe(self, stream: Stream, key: Hashable, document: Document, head: ChangePosition, after: int) -> None:
-        """Publish what the document shows of changes after a number to `stream`, until that ends.
+        """Publish the document's results for the changes after a number to `stream`, until it ends.
 
-        `head` is where the log ends, or ended a moment ago. Subscribers of one account and `key` share executions.
+        `head` is a recent end of the log. Subscribers of one account and `key` share executions.
         """
         account_id = stream.viewer.account_id
         account = self._accounts.get(account_id)
@@ -104,7 +104,7 @@ class Hub:
         self._streams[stream] = asyncio.create_task(group.follow(stream, after))
 
     def leave(self, stream: Stream, key: Hashable) -> None:
-        """Forget a subscriber, and what only it has used."""
+        """Remove a subscriber, and the feed and group that only it used."""
         if (following := self._streams.pop(stream, None)) is None:
             return
         if following is not asyncio.current_task():
@@ -144,13 +144,13 @@ class Hub:
                 group.end(RequestError.of(Code.RESYNC_REQUIRED, resync_required()))
 
     async def _look(self) -> None:
-        """Compare the counters of all accounts that are followed with what was read of them, and charge events."""
+        """Compare the counters of all followed accounts with their feeds, and charge events."""
         while True:
             await asyncio.sleep(_INTERVAL)
             try:
                 await self._compare()
                 self._end_broke(await self._charges.collect())
-            except Exception as error:  # noqa: BLE001  # whatever it is, the next look may succeed
+            except Exception as error:  # noqa: BLE001  # the next comparison may succeed
                 TASK_FAILURES["change counters"] += 1
                 if not isinstance(error, UnavailableError):
                     _log.error("counters of changes were not read", error=type(error).__name__)

@@ -1,4 +1,4 @@
-"""How many WebSockets and event streams a process has at once, of all clients and of one user or application."""
+"""Limits the open WebSockets and event streams of a process, in total and of each user or application."""
 
 from __future__ import annotations
 

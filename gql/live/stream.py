@@ -1,6 +1,6 @@
 """The events of one subscription, between the hub that publishes them and the transport that sends them.
 
-A transport that is slower than the events gets a bounded queue. It never makes anybody else wait.
+For a transport that is slower than the events, there is a bounded queue, so that other subscribers never wait.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from db.scope import Viewer
 from gql.errors import Code, RequestError
 from gql.log import SUBSCRIPTIONS
 
-# What the queue of a subscriber holds at most: events, and bytes unless it is a single event.
+# The limits of a subscriber's queue: events, and bytes unless it has a single event.
 MAX_EVENTS = 256
 MAX_BYTES = 1_048_576
 # Reading of missed events continues when at most this many events wait to be sent.
@@ -35,7 +35,7 @@ class Event:
     """One execution result of a subscription, as JSON: `{"data": …}`, with `errors` where there are any.
 
     A transport sends `body` as it is: as the data of an SSE event `next`, or as the payload of a WebSocket message
-    `next`. `cursor` is where a client continues that has seen the event; None if the event has no data.
+    `next`. `cursor` is the position after the event, for clients that continue; None if the event has no data.
     """
 
     body: bytes
@@ -58,18 +58,18 @@ class Stream:
     | `RATE_LIMITED` with `extensions.retryAfter` | the budget of a minute is used up | waits and subscribes again |
     | others | the operation could not be executed | subscribes again with its last cursor |
 
-    It also ends without such an event when the server stops; `is_stopped` is set then, and the transport closes in a
-    way on which clients connect again.
+    It also ends without such an event when the server stops; then `is_stopped` is set, and the transport closes so that
+    clients reconnect.
     """
 
     def __init__(self, viewer: Viewer, cursor: str, leave: Callable[[Stream], None]) -> None:
-        """`cursor` is where the stream begins. `leave` is called once, when the stream ends."""
+        """`cursor` is the beginning of the stream. `leave` is called once, when the stream ends."""
         self.viewer = viewer
         self.cursor = cursor
-        """Where a client continues that has seen the events taken so far."""
+        """The position after the events taken so far."""
         self.is_stopped = False
         self.sent = 0
-        """How many events were taken."""
+        """The number of events taken."""
         self._leave = leave
         self._queue: deque[Event] = deque()
         self._held: deque[Event] | None = deque()
@@ -109,7 +109,7 @@ class Stream:
         await asyncio.sleep(0)
 
     def expire_at(self, moment: float) -> None:
-        """End the stream with `UNAUTHENTICATED` at a moment, in seconds since the epoch."""
+        """End the stream with `UNAUTHENTICATED` at a time in seconds since the epoch."""
         delay = max(0.0, moment - time.time())
         self._expiry = asyncio.get_running_loop().call_later(delay, self._expire)
 
@@ -126,7 +126,7 @@ class Stream:
         self._changed.set()
 
     async def put_missed(self, event: Event) -> None:
-        """Publish an event of what was missed, before all that are held back, once the client has read on."""
+        """Publish an event with missed changes, before all that are held back, when the queue has room."""
         while len(self._queue) > _FEW and not self._ended:
             self._changed.clear()
             await self._changed.wait()
@@ -136,7 +136,7 @@ class Stream:
             self._changed.set()
 
     def release(self) -> None:
-        """Publish what was held back, and from now on each event as it comes."""
+        """Publish the events that were held back, and from now on each event at once."""
         if self._held is not None:
             self._queue += self._held
             self._held = None
@@ -156,7 +156,7 @@ class Stream:
         self.end("stopped")
 
     def end(self, reason: EndReason) -> None:
-        """Accept no more events. Those that wait can still be taken."""
+        """Accept no more events. Queued ones can still be taken."""
         if self._ended:
             return
         self._ended = True
@@ -179,7 +179,7 @@ class Stream:
         self.fail("expired", {"message": message, "extensions": {"code": Code.UNAUTHENTICATED}})
 
     def _overflow(self) -> None:
-        """Drop what waits. The client gets it from the log, from where it has read to."""
+        """Drop the queue. The client can read the dropped events from the log, after its last cursor."""
         self._queue.clear()
         self._bytes = 0
         message = "Events were not read fast enough: subscribe again after the cursor"

@@ -1,4 +1,4 @@
-"""The entrance for transports that stay open: a subscription becomes a stream, any other operation its result."""
+"""Opens operations for transports with several results: a subscription as a stream, others as their result."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Subscriptions:
 
         Everything that `Pipeline.answer` checks is checked here, before the first event, and raises RequestError; so do
         arguments of the subscription and a cursor that cannot be continued. Nothing else is raised. `record` is filled,
-        and is to be written when this returns: a stream logs its end itself.
+        and must be written when this returns: a stream logs its end itself.
 
         `resume` is the cursor of the last event that the client got in an earlier stream; it takes the place of the
         document's `after`. `expires` is the end of the token, in seconds since the epoch: the stream ends then.
@@ -86,7 +86,7 @@ class Subscriptions:
         return stream
 
     async def _head(self, viewer: Viewer, begin: ChangePosition | None) -> ChangePosition:
-        """Where the log ends. Raises `ClientError` if it has no continuation from `begin`."""
+        """The end of the log. Raises `ClientError` if the log cannot be continued from `begin`."""
         snapshot = self._database.snapshot_for(viewer, in_transaction=False)
         try:
             return await changes.check_head(snapshot, viewer, begin)
@@ -97,10 +97,10 @@ class Subscriptions:
 
 
 def _key(call: Call, executed_as: Viewer) -> Hashable:
-    """What two subscriptions have in common that see the same.
+    """The key of subscriptions with equal results.
 
-    A variable that is used for `after` alone does not matter: it says where a subscription begins, and no more. So
-    clients that connect again share executions with the others.
+    A variable that is used only for `after` is not part of it, because it determines only the beginning. So clients
+    that reconnect share executions with the others.
     """
     operation = call.operation
     location = operation.document.loc

@@ -1,8 +1,8 @@
-"""GraphQL over server-sent events, in the mode of distinct connections: each operation has a response of its own.
+"""GraphQL over server-sent events, in the mode of distinct connections: each operation has its own response.
 
-A response has an SSE event `next` for each result and an event `complete` at the end. What is wrong before the first
-result is an ordinary JSON response with an error status. The `id` of an event is the cursor after it: a client that
-connects again sends it as `Last-Event-ID`, and the stream continues there. A response that ends without `complete` was
+A response has an SSE event `next` for each result and an event `complete` at the end. An error before the first result
+is an ordinary JSON response with an error status. The `id` of an event is the cursor after it: a client that connects
+again sends it as `Last-Event-ID`, and the stream continues there. A response that ends without `complete` was
 interrupted, by the network or by a server that stops.
 """
 
@@ -26,7 +26,7 @@ from gql.web.protocol import STREAMING
 from gql.web.request import HttpRequest
 from gql.web.response import EVENT_STREAM
 
-# Seconds after which a comment is sent where there is no event: proxies close connections that are idle.
+# Seconds after which a comment is sent without events, because proxies close idle connections.
 IDLE = 15.0
 _COMMENT = b":\n\n"
 _COMPLETE = b"event: complete\ndata:\n\n"
@@ -61,7 +61,7 @@ class EventSource:
 
 
 class EventStreamResponse(Response):
-    """Streams a subscription until it is complete, or the client has gone. Then `places` are given back."""
+    """Streams a subscription until it is complete, or the client has disconnected. Then `places` are released."""
 
     def __init__(self, events: Stream | Result, places: ExitStack) -> None:
         self.body = b""
@@ -69,14 +69,14 @@ class EventStreamResponse(Response):
         self.background = None
         self.raw_headers = [
             (b"content-type", b"%s; charset=utf-8" % EVENT_STREAM.encode()),
-            # nginx would collect events otherwise.
+            # Otherwise nginx would buffer events.
             (b"x-accel-buffering", b"no"),
         ]
         self._events = events
         self._places = places
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send the events as they come."""
+        """Send the events."""
         with self._places:
             await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
             ended = _COMPLETE
@@ -92,7 +92,7 @@ class EventStreamResponse(Response):
     async def _stream(self, events: Stream, receive: Receive, send: Send) -> None:
         watching = asyncio.create_task(_close_with_client(receive, events))
         try:
-            # Something at once, for clients and proxies that wait for the first byte.
+            # A comment at the beginning, for clients and proxies that wait for the first byte.
             await _send(send, _COMMENT)
             while True:
                 try:

@@ -43,7 +43,7 @@ class ObjectPlan:
 
     table: type[t.Table] | None
     columns: frozenset[str | Expression]
-    build: Callable[[Sequence[Any], Callable[[int], str] | None], list[dict[str, Any]]]
+    build: Callable[[Sequence[Any], Callable[[Sequence[int]], list[str]] | None], list[dict[str, Any]]]
     steps: tuple[Step, ...]
     size: int
     """The most bytes of JSON of an object, without its unlimited texts and the values of steps."""
@@ -62,6 +62,7 @@ class ObjectBuilder:
         self._names: dict[str, Any] = {}
         self._merged: dict[Any, Any] = {}
         self._steps: list[Step] = []
+        self._has_global_id = False
         self._size = 2
         self._texts: Counter[str] = Counter()
 
@@ -77,6 +78,12 @@ class ObjectBuilder:
             return f"row.{name}"
         self._columns.add(name)
         return f"row[{(name.name if isinstance(name, Expression) else name)!r}]"
+
+    def global_id(self) -> str:
+        """Python source of the row's global id."""
+        self.read("id")
+        self._has_global_id = True
+        return "global_id"
 
     def bind(self, prefix: str, value: Any) -> str:
         """A name for `value` in the generated function."""
@@ -122,7 +129,10 @@ class ObjectBuilder:
 
     def make(self) -> ObjectPlan:
         """The plan."""
-        text = f"lambda rows, encode_id: [{{{', '.join(self._items)}}} for row in rows]"
+        sources = "row in rows"
+        if self._has_global_id:
+            sources = "row, global_id in zip(rows, encode_ids([row['id'] for row in rows]))"
+        text = f"lambda rows, encode_ids: [{{{', '.join(self._items)}}} for {sources}]"
         # The text contains names of GraphQL, columns and attributes, which were all checked to be identifiers when they
         # were declared. `eval` provides Python's builtins, which are needed for warnings.
         build = eval(text, self._names)  # noqa: S307

@@ -35,8 +35,8 @@ class PlanLevel:
         size.add(plan, sources, shown)
         self.sources = sources
         self.table = plan.table
-        encode_id = None if plan.table is None else id_encoder(plan.table, context.viewer.account_id)
-        self.objects = plan.build(sources, encode_id)
+        encode_ids = None if plan.table is None else id_encoder(plan.table, context.viewer.account_id)
+        self.objects = plan.build(sources, encode_ids)
         self.found: dict[type[t.Table], Mapping[int, Any]] = {}
 
     def values(self, name: str) -> list[Any]:

@@ -139,6 +139,9 @@ class Builder(Protocol):
     def read(self, name: str | Expression) -> str:
         """Python source that reads a column or attribute of a source. A column is then selected."""
 
+    def global_id(self) -> str:
+        """Python source of a row's global id."""
+
     def bind(self, prefix: str, value: Any) -> str:
         """A name for `value` in Python source."""
 

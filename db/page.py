@@ -12,7 +12,7 @@ from __future__ import annotations
 import operator
 from dataclasses import dataclass, replace
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy import BigInteger, ColumnElement, Label, and_, bindparam, case, literal_column, tuple_
 
@@ -30,16 +30,14 @@ MOST_RANKED = 2_000
 VALUE = "order_value"
 
 
-@dataclass(frozen=True, slots=True)
-class Position:
+class Position(NamedTuple):
     """A row's place in an order: the value of the order's column (none where it orders by id alone) and the id."""
 
     value: datetime | float | None
     id: int
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
+class Page(NamedTuple):
     """The requested part of an order: at most `size` rows from its start, or from its end if `backward`.
 
     `after` and `before` restrict it to the rows strictly between them.

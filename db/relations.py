@@ -54,8 +54,7 @@ Columns: TypeAlias = frozenset[str | Expression] | None
 ALL: Columns = None
 
 
-@dataclass(frozen=True, slots=True)
-class Window:
+class Window(NamedTuple):
     """The requested children of each parent: a page of an order, of the rows that meet all terms. Hashable."""
 
     page: Page = FIRST_PAGE

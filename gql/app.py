@@ -38,9 +38,9 @@ from gql.settings import Settings
 from gql.web.endpoint import GraphQLEndpoint
 from gql.web.graphiql import graphiql_page, graphiql_routes
 from gql.web.metrics import show_metrics
-from gql.web.middleware import READ_BY_APPS, Security, Straight, ThisMachine, add_security
+from gql.web.middleware import READ_BY_APPS, Security, Straight, ThisMachine
 from gql.web.request import RequestReader
-from gql.web.response import HttpError, compressing, error_response
+from gql.web.response import HttpError, add_security, compressing, error_response
 from gql.web.server import starting, tune_collector
 from gql.web.session import SocketLimits, SocketServices
 from gql.web.sse import EventSource
@@ -159,11 +159,12 @@ async def _lifespan(
 
 def _middleware(settings: Settings, endpoint: ASGIApp, *, demo: bool) -> list[Middleware]:
     """The middleware, outermost first."""
-    middleware = [Middleware(Security)]
+    straight = Middleware(Straight, path=_PATH, endpoint=endpoint)
+    before = []
     if demo:
-        middleware.append(Middleware(ThisMachine))
+        before.append(Middleware(ThisMachine))
     if settings.cors_origins:
-        middleware.append(
+        before.append(
             Middleware(
                 CORSMiddleware,
                 allow_origins=settings.cors_origins,
@@ -173,8 +174,8 @@ def _middleware(settings: Settings, endpoint: ASGIApp, *, demo: bool) -> list[Mi
                 max_age=3_600,
             )
         )
-    middleware.append(Middleware(Straight, path=_PATH, endpoint=endpoint))
-    # The endpoint compresses by itself.
+    # The endpoint's own answers have the security headers, and it compresses by itself.
+    middleware = [Middleware(Security), *before, straight] if before else [straight, Middleware(Security)]
     return [*middleware, Middleware(compressing)] if settings.compress else middleware
 
 

@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 import strawberry
@@ -60,8 +60,7 @@ class ReadOnlyError(RequestError):
     """The request allows only queries, and its operation is a mutation."""
 
 
-@dataclass(frozen=True, slots=True)
-class Parameters:
+class Parameters(NamedTuple):
     """The parameters of a GraphQL request."""
 
     document: Reference
@@ -70,8 +69,7 @@ class Parameters:
     read_only: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
+class Result(NamedTuple):
     """The result of an executed operation. `errors` have the form of the response."""
 
     data: Any
@@ -93,8 +91,7 @@ class EventResult:
     """Time in the database."""
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(NamedTuple):
     """An operation that can be executed, with its variables: they have their types, and are within the limits."""
 
     operation: Operation
@@ -297,11 +294,12 @@ class Pipeline:
         return Result(result.data, errors)
 
     async def _call(self, parameters: Parameters, viewer: Viewer, record: Record) -> Call:
-        """The operation with its variables. Charges the CPU time that finding and checking them took.
+        """The operation with its variables. Charges the time that finding and checking them took.
 
-        So a principal who only sends new documents, or ones that are expensive to reject, has to wait.
+        So a principal who only sends new documents, or ones that are expensive to reject, has to wait. Nothing else is
+        done meanwhile, so this is CPU time; to read it from the system takes 6 % of the time of `{ __typename }`.
         """
-        started = time.thread_time()
+        started = time.perf_counter()
         try:
             operation = self._documents.operation(parameters.document, parameters.operation_name)
             record.operation = operation
@@ -309,9 +307,9 @@ class Pipeline:
                 raise ReadOnlyError.of(Code.BAD_USER_INPUT, "Only queries can be executed here, not mutations")
             call = self._executor.call(operation, parameters.variables, viewer)
         except RequestError:
-            await self._charge_cpu(viewer, _REJECTION + time.thread_time() - started)
+            await self._charge_cpu(viewer, _REJECTION + time.perf_counter() - started)
             raise
-        if (seconds := time.thread_time() - started) > _FREE:
+        if (seconds := time.perf_counter() - started) > _FREE:
             await self._charge_cpu(viewer, seconds)
         return call
 

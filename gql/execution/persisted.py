@@ -10,10 +10,9 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Iterable
-from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -28,8 +27,7 @@ _HASH = re.compile(r"[0-9a-fA-F]{64}")
 _LOOKS_LIKE_SHA256 = re.compile(r"sha256:.*|[0-9a-fA-F]{64}", re.DOTALL)
 
 
-@dataclass(frozen=True, slots=True)
-class Reference:
+class Reference(NamedTuple):
     """The document of a request: by its text, an identifier, or Apollo's hash with or without the text."""
 
     text: str | None = None

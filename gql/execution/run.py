@@ -8,8 +8,7 @@ its outcome, to which graphql-core then resolves the field.
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from graphql import (
     DocumentNode,
@@ -27,6 +26,7 @@ from db.engine import SnapshotClosedError
 from db.texts import TooLargeError
 from gql.context import Context
 from gql.errors import Code
+from gql.execution.deadline import Deadline
 from gql.execution.fallback import count_fallback
 from gql.execution.level import complete
 from gql.execution.plan import Part, Plans, plan_operation
@@ -38,8 +38,7 @@ from gql.loaders import INTERRUPTED
 _ROOT = None
 
 
-@dataclass(frozen=True, slots=True)
-class Execution:
+class Execution(NamedTuple):
     """An operation with its variables, ready to be executed."""
 
     schema: GraphQLSchema
@@ -92,7 +91,7 @@ class Execution:
             raise asyncio.CancelledError
         if deadline is not None and asyncio.get_running_loop().time() >= deadline:
             raise TimeoutError
-        async with asyncio.timeout_at(deadline):
+        with Deadline(deadline):
             return await self._run_part(part, context, size)
 
     async def _run_part(self, part: Part, context: Context, size: ResponseSize) -> ExecutionResult:

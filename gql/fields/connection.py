@@ -12,7 +12,7 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Awaitable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import orjson
 import strawberry
@@ -94,8 +94,7 @@ class Connection(Generic[T]):
     )
 
 
-@dataclass(frozen=True, slots=True)
-class PendingConnection:
+class PendingConnection(NamedTuple):
     """The source of a connection: one parent's children, not yet loaded. Its attributes are the fields."""
 
     context: Context

@@ -10,8 +10,7 @@ import binascii
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from binascii import b2a_base64
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any, TypeVar, dataclass_transform
+from typing import Any, NamedTuple, TypeVar, dataclass_transform
 
 import strawberry
 from strawberry.schema_directive import Location
@@ -35,8 +34,7 @@ NODE_SCOPES: dict[type[t.Table], frozenset[str]] = {}
 _T = TypeVar("_T")
 
 
-@dataclass(frozen=True, slots=True)
-class GlobalId:
+class GlobalId(NamedTuple):
     """A decoded id. `account` is 0 for rows without an account."""
 
     table: type[t.Table]

@@ -21,7 +21,16 @@ from gql.execution.record import Record
 from gql.security.auth import Admitted, Authenticator, UnauthenticatedError
 from gql.web.etag import revalidated
 from gql.web.request import Acceptable, HttpRequest, RequestReader, negotiate, wants_page
-from gql.web.response import JSON, HttpError, compressed, error_response, rate_headers, write
+from gql.web.response import (
+    JSON,
+    HttpError,
+    JsonResponse,
+    add_security,
+    compressed,
+    error_response,
+    rate_headers,
+    write,
+)
 from gql.web.sse import EventSource, EventStreamResponse
 
 _COST_HEADER = b"x-request-cost"
@@ -60,7 +69,10 @@ class GraphQLEndpoint:
             with Record(request.method) as record:
                 response = await self._respond(request, record)
                 record.status = response.status_code
-        await (compressed(response) if self._compress else response)(scope, receive, send)
+        if not isinstance(response, JsonResponse):
+            add_security(response.raw_headers)
+        sent = compressed(response, request.header(b"accept-encoding")) if self._compress else response
+        await sent(scope, receive, send)
 
     async def _respond(self, request: HttpRequest, record: Record) -> Response:
         """The response to a request, also after an unexpected exception."""

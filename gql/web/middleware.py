@@ -8,28 +8,12 @@ from urllib.parse import urlsplit
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from gql.web.response import HttpError, error_response
+from gql.web.response import HttpError, add_security, error_response
 
-# Headers of every response that does not set them itself: no content sniffing, no frames, no use by other sites, no
-# cache. HTTPS is enforced by the proxy that offers it.
-SECURITY = (
-    (b"x-content-type-options", b"nosniff"),
-    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
-    (b"x-frame-options", b"DENY"),
-    (b"cross-origin-resource-policy", b"same-origin"),
-    (b"referrer-policy", b"no-referrer"),
-    (b"cache-control", b"no-store"),
-)
 # What begins an answer, and the refusal of a WebSocket.
 _STARTS = {"http.response.start", "websocket.http.response.start"}
 # Headers that a browser app of another origin may read.
 READ_BY_APPS = ("ETag", "Retry-After", "RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset", "WWW-Authenticate")
-
-
-def add_security(headers: list[tuple[bytes, bytes]]) -> None:
-    """Append the security headers that are missing in `headers`, whose names are in lower case."""
-    own = dict(headers)
-    headers += [header for header in SECURITY if header[0] not in own]
 
 
 class Security:

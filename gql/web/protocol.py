@@ -29,7 +29,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from gql.errors import Code
 from gql.settings import Settings
-from gql.web.middleware import SECURITY
+from gql.web.response import SECURITY
 
 # Seconds in which a rejected client can read the response while its further data are discarded: otherwise the system
 # would reset the connection, and the client would lose the response.

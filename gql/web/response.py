@@ -24,6 +24,22 @@ HTML = "text/html"
 # 0.124 ms at level 6.
 _COMPRESS_FROM = 1_000
 _COMPRESSION = 3
+# Headers of every response that does not set them itself: no content sniffing, no frames, no use by other sites, no
+# cache. HTTPS is enforced by the proxy that offers it.
+SECURITY = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+    (b"x-frame-options", b"DENY"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cache-control", b"no-store"),
+)
+
+
+def add_security(headers: list[tuple[bytes, bytes]]) -> None:
+    """Append the security headers that are missing in `headers`, whose names are in lower case."""
+    own = dict(headers)
+    headers += [header for header in SECURITY if header[0] not in own]
 
 
 class HttpError(RequestError):
@@ -52,9 +68,13 @@ class JsonResponse(Response):
 
 
 def write(media: str, status: int, payload: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> Response:
-    """A JSON response."""
+    """A JSON response, with all security headers."""
     body = orjson.dumps(payload)
-    lines = [(b"content-type", b"%s; charset=utf-8" % media.encode()), (b"content-length", b"%d" % len(body))]
+    lines = [
+        (b"content-type", b"%s; charset=utf-8" % media.encode()),
+        (b"content-length", b"%d" % len(body)),
+        *SECURITY,
+    ]
     if headers:
         lines += [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
     return JsonResponse(body, status, lines)
@@ -78,10 +98,15 @@ def rate_headers(budget: Budget) -> list[tuple[bytes, bytes]]:
     ]
 
 
-def compressed(response: Response) -> ASGIApp:
+def compressed(response: Response, accept_encoding: str) -> ASGIApp:
     """The response, compressed if it is long enough and the client accepts gzip."""
-    # For every response, the middleware would add 15 to 25 µs to the 110 µs of `{ __typename }`.
-    return compressing(response) if len(response.body) >= _COMPRESS_FROM else response
+    # The middleware takes 15 to 25 µs, also for a response that it does not compress.
+    if len(response.body) < _COMPRESS_FROM:
+        return response
+    if "gzip" in accept_encoding:
+        return compressing(response)
+    response.headers.add_vary_header("Accept-Encoding")
+    return response
 
 
 def compressing(app: ASGIApp) -> ASGIApp:

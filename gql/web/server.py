@@ -185,6 +185,8 @@ def configure(application: ASGIApp | str, settings: Settings, *, workers: int = 
         log_config=None,
         access_log=False,
         server_header=False,
+        # Nothing depends on the client's address.
+        proxy_headers=False,
         timeout_graceful_shutdown=GRACE,
     )
 

@@ -62,8 +62,8 @@ ANSWERS: Final[Mapping[Code, Answer]] = {
     Code.UNAUTHENTICATED: Answer(401, 401, "A valid bearer token is needed"),
     Code.FORBIDDEN: Answer(403, 200),
     Code.OPERATION_TOO_COMPLEX: Answer(400, 200),
-    Code.RATE_LIMITED: Answer(429, 429, "Too much was asked for in a minute"),
-    Code.SERVICE_UNAVAILABLE: Answer(503, 200, "The data cannot be reached now: try again", retry_after=1),
+    Code.RATE_LIMITED: Answer(429, 429, "The rate limit is exceeded: try again later"),
+    Code.SERVICE_UNAVAILABLE: Answer(503, 200, "The database is unavailable: try again", retry_after=1),
     # The message is part of the protocol: Apollo's clients compare it, and then send the whole document.
     Code.PERSISTED_QUERY_NOT_FOUND: Answer(400, 200, "PersistedQueryNotFound"),
     Code.RESYNC_REQUIRED: Answer(400, 200),
@@ -73,10 +73,10 @@ ANSWERS: Final[Mapping[Code, Answer]] = {
 # The messages of SERVICE_UNAVAILABLE, by the exception of the database.
 _UNAVAILABLE: Final[Mapping[type[UnavailableError], str]] = {
     UnavailableError: ANSWERS[Code.SERVICE_UNAVAILABLE].message,
-    CollisionError: "Others are changing the same, and nothing was changed: try again",
+    CollisionError: "Concurrent changes collided, and nothing was changed: try again",
     LockedError: "Another change of the same record takes too long, and nothing was changed: try again",
-    OutcomeUnknownError: "It is not known whether the change was made: try again with the same idempotencyKey, "
-    "under which it is made once however often it is asked for",
+    OutcomeUnknownError: "It is unknown whether the change was made: repeat it with the same idempotencyKey, "
+    "with which it is made only once",
 }
 
 

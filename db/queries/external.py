@@ -37,7 +37,7 @@ async def find(
         return None
     (row,) = rows
     if row.external_digest != digest:
-        reject([Problem(ProblemCode.CONFLICT, "This external id came before, with other content", _PATH)])
+        reject([Problem(ProblemCode.CONFLICT, "This external id was used with other content", _PATH)])
     return int(row.id)
 
 

@@ -108,7 +108,7 @@ async def _claim(transaction: Transaction, viewer: Viewer, key: str, digest: byt
     if not taken:
         (earlier,) = await transaction.fetch(_FIND, parameters)
         if earlier.digest != digest:
-            reject([Problem(ProblemCode.CONFLICT, "This key came before, with another input", _PATH)])
+            reject([Problem(ProblemCode.CONFLICT, "This key was used with another input", _PATH)])
         return Claim(earlier.written_id, done=True)
     # Chosen by the key, so that the same request always runs the same statements.
     if crc32(key.encode()) % SWEEP_EVERY == 0:

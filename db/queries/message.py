@@ -228,7 +228,7 @@ async def _find_sender(
         return sender or [writing.missing("participant", "senderId")]
     if viewer.actor_type is t.CreatorType.USER:
         sender = await participant.find_host(transaction, viewer, conversation_id)
-    return sender or [Problem(ProblemCode.BLANK, "Say which participant writes", ["input", "senderId"])]
+    return sender or [Problem(ProblemCode.BLANK, "senderId is required here", ["input", "senderId"])]
 
 
 def _sender_problems(viewer: Viewer, draft: MessageDraft, sender: Sender) -> list[Problem]:

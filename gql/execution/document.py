@@ -102,7 +102,7 @@ class Documents:
         if name is None:
             return next(iter(operations.values()))
         if name not in operations:
-            raise RequestError.of(Code.BAD_USER_INPUT, "There is no operation of that operationName")
+            raise RequestError.of(Code.BAD_USER_INPUT, "The document has no operation with this operationName")
         return operations[name]
 
     def _find(self, text: str) -> Operations:

@@ -44,7 +44,7 @@ class Reference(NamedTuple):
             if not isinstance(document_id, str):
                 raise _malformed("documentId must be a string")
             if query is not None or automatic is not None:
-                raise _malformed("Beside a documentId, there is neither query nor extensions.persistedQuery")
+                raise _malformed("With a documentId, send neither query nor extensions.persistedQuery")
             return cls(document_id=document_id)
         match automatic:
             case None:
@@ -158,7 +158,7 @@ def _entries(manifest: Any) -> Iterable[tuple[Any, Any]]:
         case {"format": "apollo-persisted-query-manifest", "version": 1, "operations": [*operations]}:
             return [_apollo_entry(operation) for operation in operations]
         case {"format": _}:
-            raise ConfigurationError(f"{_FILE} is of no format that is known here")
+            raise ConfigurationError(f"{_FILE} has an unknown format")
         case dict():
             return manifest.items()
         case _:
@@ -174,7 +174,7 @@ def _malformed(message: str) -> RequestError:
 
 
 def _explain_unknown(document_id: str) -> str:
-    message = "There is no document of that documentId"
+    message = "There is no document with this documentId"
     if _HASH.fullmatch(document_id):
         message += ": the hash of an automatic persisted query belongs into extensions.persistedQuery.sha256Hash"
     return message

@@ -190,7 +190,7 @@ def read_filter(input: Any, viewer: Viewer) -> tuple[Term, ...]:
 
 def _read_terms(input: Any, viewer: Viewer, depth: int) -> Iterator[Term]:
     if depth > MAX_DEPTH:
-        raise ClientError(f"A filter goes at most {MAX_DEPTH} levels of not and or deep")
+        raise ClientError(f"A filter has at most {MAX_DEPTH} levels of not and or")
     criteria = FILTERS[type(input)]
     for field in dataclasses.fields(input):
         value = getattr(input, field.name)

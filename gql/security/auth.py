@@ -95,7 +95,7 @@ class Authenticator:
         self._secret = secret_key(settings)
         self._jwks = KeySet(settings.jwks, fetch or fetch_jwks, clock) if settings.jwks else None
         if self._secret is None and self._jwks is None:
-            raise ConfigurationError("No key to verify tokens with: set INBOX_JWT_SECRET or INBOX_JWKS")
+            raise ConfigurationError("There is no key to verify tokens: set INBOX_JWT_SECRET or INBOX_JWKS")
         self._exists = exists
         self._clock = clock
         self._verified: TLRUCache[bytes, Admitted] = TLRUCache(

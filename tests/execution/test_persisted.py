@@ -30,7 +30,7 @@ BOTH = "query First { __typename } query Second { second: __typename }"
 INTROSPECTION = "{ __schema { queryType { name } } }"
 
 ONLY_TRUSTED = refusal("Only trusted documents are executed here", "FORBIDDEN")
-UNKNOWN = refusal("There is no document of that documentId")
+UNKNOWN = refusal("There is no document with this documentId")
 
 
 @pytest.fixture(scope="module")
@@ -105,7 +105,7 @@ async def test_an_identifier_stands_for_the_whole_document(
 ) -> None:
     response = await ask(allowing, documentId=known_as(HOSTS), **beside)
 
-    message = "Beside a documentId, there is neither query nor extensions.persistedQuery"
+    message = "With a documentId, send neither query nor extensions.persistedQuery"
     assert outcome(response) == (400, refusal(message))
 
 
@@ -214,9 +214,9 @@ FORMAT = "apollo-persisted-query-manifest"
         ("5", "INBOX_DOCUMENTS is not a JSON object"),
         ("{}", "INBOX_DOCUMENTS has no documents"),
         (json.dumps(apollo()), "INBOX_DOCUMENTS has no documents"),
-        (json.dumps({"format": "other"}), "INBOX_DOCUMENTS is of no format that is known here"),
-        (json.dumps(apollo(HOSTS) | {"version": 2}), "INBOX_DOCUMENTS is of no format that is known here"),
-        (json.dumps({"format": FORMAT, "version": 1}), "INBOX_DOCUMENTS is of no format that is known here"),
+        (json.dumps({"format": "other"}), "INBOX_DOCUMENTS has an unknown format"),
+        (json.dumps(apollo(HOSTS) | {"version": 2}), "INBOX_DOCUMENTS has an unknown format"),
+        (json.dumps({"format": FORMAT, "version": 1}), "INBOX_DOCUMENTS has an unknown format"),
         (json.dumps({"a1": 5}), "INBOX_DOCUMENTS: document a1: identifier and text must be strings"),
         (json.dumps({"": HOSTS}), "INBOX_DOCUMENTS: document : identifier and text must be strings"),
         (

@@ -127,7 +127,7 @@ async def test_a_budget_that_is_used_up_ends_the_stream(dsn: str, connection: as
         refused = await client.answer(FOLLOW.replace("subscription", "query", 0))
 
     assert error["extensions"].pop("retryAfter") > 0
-    assert error == {"message": "Too much was asked for in a minute", "extensions": {"code": "RATE_LIMITED"}}
+    assert error == {"message": "The rate limit is exceeded: try again later", "extensions": {"code": "RATE_LIMITED"}}
     assert refused["errors"][0]["extensions"]["code"] in {"RATE_LIMITED", "BAD_USER_INPUT"}
 
 

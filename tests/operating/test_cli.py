@@ -56,7 +56,7 @@ def unused_port() -> int:
 def test_serve_refuses_to_start_without_a_key(capsys: pytest.CaptureFixture[str]) -> None:
     line = refusal(capsys, "serve", "--port", "0")
 
-    assert line == "inbox: No key to verify tokens with: set INBOX_JWT_SECRET or INBOX_JWKS"
+    assert line == "inbox: There is no key to verify tokens: set INBOX_JWT_SECRET or INBOX_JWKS"
 
 
 @pytest.mark.usefixtures("database")

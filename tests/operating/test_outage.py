@@ -22,7 +22,7 @@ pytestmark = pytest.mark.anyio
 
 READ = "{ conversations { nodes { databaseId } } }"
 WRITE = "mutation { createConversation(input: {}) { conversation { databaseId } userErrors { code } } }"
-MESSAGE = "The data cannot be reached now: try again"
+MESSAGE = "The database is unavailable: try again"
 NEWER = "application/graphql-response+json"
 
 

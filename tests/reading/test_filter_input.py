@@ -97,7 +97,7 @@ async def test_not_and_or_go_three_levels_deep_and_no_deeper(reader: Client, sta
 
     for levels in (4, 5):
         answer = await reader.error(CONVERSATIONS, filter=deep(levels, {"read": True}))
-        assert answer == ("BAD_USER_INPUT", "A filter goes at most 3 levels of not and or deep")
+        assert answer == ("BAD_USER_INPUT", "A filter has at most 3 levels of not and or")
     answer = await reader.error(CONVERSATIONS, filter=deep(80, {"read": True}))
     assert answer == ("BAD_USER_INPUT", "The body has more than 100 JSON arrays and objects in each other")
 

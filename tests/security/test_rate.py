@@ -30,7 +30,7 @@ pytestmark = pytest.mark.anyio
 BEGIN = 1_800_000_000
 BUDGET = "{ rateLimit { limit remaining resetAt cost } }"
 FORTY = "{ hosts(first: 40) { nodes { id } } }"
-REFUSAL = refusal("Too much was asked for in a minute", "RATE_LIMITED")
+REFUSAL = refusal("The rate limit is exceeded: try again later", "RATE_LIMITED")
 VIEWER = Viewer(1, CreatorType.USER, 1, frozenset())
 
 

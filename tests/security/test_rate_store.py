@@ -75,7 +75,7 @@ async def test_processes_share_the_budgets_in_redis(seeded_dsn: str, redis: str)
 
         for response in refused:
             assert response.status_code == 429
-            assert response.json() == refusal("Too much was asked for in a minute", "RATE_LIMITED")
+            assert response.json() == refusal("The rate limit is exceeded: try again later", "RATE_LIMITED")
             assert 60 < int(response.headers["retry-after"]) <= 76
             assert response.headers["ratelimit-remaining"] == "19"
         assert (await other.data(BUDGET))["rateLimit"]["remaining"] == 18

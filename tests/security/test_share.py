@@ -112,7 +112,10 @@ async def test_an_actor_without_database_time_has_to_wait(stored: str, monkeypat
         now += 120
         later = await client.post(HOSTS)
 
-    assert (refused.status_code, refused.json()) == (429, refusal("Too much was asked for in a minute", "RATE_LIMITED"))
+    assert (refused.status_code, refused.json()) == (
+        429,
+        refusal("The rate limit is exceeded: try again later", "RATE_LIMITED"),
+    )
     assert refused.headers["retry-after"] == "120"
     # Nodes are not the reason: only those of the first request are charged.
     assert refused.headers["ratelimit-remaining"] == "99999"
@@ -184,7 +187,10 @@ async def test_a_sender_of_expensive_documents_has_to_wait_and_others_do_not(
         now += 120
         later = await client.post(HOSTS)
 
-    assert (refused.status_code, refused.json()) == (429, refusal("Too much was asked for in a minute", "RATE_LIMITED"))
+    assert (refused.status_code, refused.json()) == (
+        429,
+        refusal("The rate limit is exceeded: try again later", "RATE_LIMITED"),
+    )
     assert int(refused.headers["retry-after"]) > 60
     # Every document before is charged, and none is refused before they have used up the second.
     assert number == len(charged) > 0

@@ -109,7 +109,7 @@ async def test_a_write_that_collides_again_and_again_is_given_up_and_changes_not
         "data": {"createMessage": None},
         "errors": [
             {
-                "message": "Others are changing the same, and nothing was changed: try again",
+                "message": "Concurrent changes collided, and nothing was changed: try again",
                 "locations": [{"line": 1, "column": 42}],
                 "path": ["createMessage"],
                 "extensions": {"code": "SERVICE_UNAVAILABLE", "id": error["extensions"]["id"]},

@@ -103,5 +103,5 @@ async def test_a_commit_that_takes_too_long_is_reported_with_an_unknown_outcome(
 
     (unknown,) = response.json()["errors"]
     assert (response.status_code, response.json()["data"]) == (200, {"createConversation": None})
-    assert unknown["message"].startswith("It is not known whether the change was made")
+    assert unknown["message"].startswith("It is unknown whether the change was made")
     assert (unknown["path"], unknown["extensions"]["code"]) == (["createConversation"], "SERVICE_UNAVAILABLE")

@@ -46,8 +46,8 @@ async def test_a_commit_with_unknown_outcome_is_reported_and_can_be_repeated_wit
         "data": {"createConversation": None},
         "errors": [
             {
-                "message": "It is not known whether the change was made: try again with the same idempotencyKey, "
-                "under which it is made once however often it is asked for",
+                "message": "It is unknown whether the change was made: repeat it with the same idempotencyKey, "
+                "with which it is made only once",
                 "locations": [{"line": 1, "column": 12}],
                 "path": ["createConversation"],
                 "extensions": {"code": "SERVICE_UNAVAILABLE", "id": error["extensions"]["id"]},

@@ -212,7 +212,7 @@ async def mark_read(
             problems.append(missing("message", "upToMessageId"))
         if not read:
             path = ["input", "upToMessageId"]
-            problems.append(Problem(ProblemCode.INVALID, "A conversation is unread as a whole", path))
+            problems.append(Problem(ProblemCode.INVALID, "upToMessageId cannot be combined with read: false", path))
     reject(problems)
     assert conversation is not None  # noqa: S101  # else it was rejected
     read_at = _read_at(conversation, arrival) if read else None

@@ -13,7 +13,7 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
-from starlette.routing import BaseRoute, Route, WebSocketRoute
+from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp
 
 from db.engine import Database
@@ -78,12 +78,11 @@ def create_app(settings: Settings, *, token: str | None = None) -> Starlette:
     app = Starlette(
         routes=[
             Route(_PATH, endpoint),
-            WebSocketRoute(_PATH, SocketEndpoint(services)),
             Route("/healthz", _healthy),
             Route("/readyz", partial(_readiness, database)),
             *_optional_routes(settings),
         ],
-        middleware=_middleware(settings, endpoint, demo=token is not None),
+        middleware=_middleware(settings, endpoint, SocketEndpoint(services), demo=token is not None),
         exception_handlers={HTTPException: _show_http_exception, Exception: _show_failure},
         lifespan=partial(_lifespan, database, rates, hub, settings.changes_days),
     )
@@ -157,9 +156,9 @@ async def _lifespan(
             await rates.stop()
 
 
-def _middleware(settings: Settings, endpoint: ASGIApp, *, demo: bool) -> list[Middleware]:
+def _middleware(settings: Settings, endpoint: ASGIApp, sockets: ASGIApp, *, demo: bool) -> list[Middleware]:
     """The middleware, outermost first."""
-    straight = Middleware(Straight, path=_PATH, endpoint=endpoint)
+    straight = Middleware(Straight, path=_PATH, endpoint=endpoint, sockets=sockets)
     before = []
     if demo:
         before.append(Middleware(ThisMachine))
@@ -174,7 +173,7 @@ def _middleware(settings: Settings, endpoint: ASGIApp, *, demo: bool) -> list[Mi
                 max_age=3_600,
             )
         )
-    # The endpoint's own answers have the security headers, and it compresses by itself.
+    # The endpoints' own answers have the security headers, and they compress by themselves.
     middleware = [Middleware(Security), *before, straight] if before else [straight, Middleware(Security)]
     return [*middleware, Middleware(compressing)] if settings.compress else middleware
 

@@ -27,7 +27,7 @@ from db.scope import Viewer
 from db.seed import SeedError
 from db.tables import CreatorType
 from gql.app import create_app
-from gql.cli.guest import Guest
+from gql.cli.guest import WritingGuest
 from gql.cli.key import key_file, make_key
 from gql.cli.listening import Host, Port
 from gql.cli.seeding import fill
@@ -101,7 +101,7 @@ def run_demo(settings: Settings, *, host: str, port: int, reset: bool = False, q
         _announce(url, token)
         # Nobody invents messages in data of somebody's own.
         if subject == _SEEDED and not quiet:
-            stack.enter_context(Guest(url, _mint(served, _DELIVERING)))
+            stack.enter_context(WritingGuest(url, _mint(served, _DELIVERING)))
         serve(application, listener, served)
     # On a new line, below the `^C` that a terminal shows.
     typer.echo("\nStopped", err=True)

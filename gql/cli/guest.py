@@ -43,7 +43,7 @@ MESSAGES: Final = (
 )
 
 
-class Guest:
+class WritingGuest:
     """Writes to the API at `url` from the beginning to the end of a `with` block."""
 
     def __init__(self, url: str, token: str) -> None:

@@ -183,6 +183,9 @@ class LimitedProtocol(HttpToolsProtocol):
             # Uvicorn leaves a handshake that is no valid request without an answer, and open.
             self.transport.write(b"".join(upgraded.conn.data_to_send()))
             self.transport.close()
+        # They refer to this protocol, which would stay until Python collects cyclic garbage.
+        self.scope = None  # type: ignore[assignment]  # as uvicorn has it at first
+        self.parser = None  # type: ignore[assignment]  # as uvicorn has it at last
 
     def send_400_response(self, msg: str) -> None:
         """Respond to data that are not HTTP, unless the request was rejected already."""

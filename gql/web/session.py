@@ -22,7 +22,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping
-from contextlib import ExitStack, aclosing, suppress
+from contextlib import AbstractContextManager, aclosing, nullcontext, suppress
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any, NamedTuple
@@ -61,6 +61,8 @@ _log = structlog.stdlib.get_logger("inbox")
 class Close(IntEnum):
     """Why a socket is closed."""
 
+    GONE = 0
+    """The client has closed it, or cannot be reached."""
     RESTART = 1012
     TRY_AGAIN_LATER = 1013
     BAD_REQUEST = 4400
@@ -137,7 +139,7 @@ class SocketSession:
         self._began = time.monotonic()
         self._initialised = False
         self._viewer: Viewer | None = None
-        self._place = ExitStack()
+        self._place: AbstractContextManager[None] = nullcontext()
         self._refused: str | None = None
         # What the socket is closed with at the deadline.
         self._late = Close.NO_INIT
@@ -148,21 +150,21 @@ class SocketSession:
 
     async def run(self) -> None:
         """Answer messages until either side closes, and then end what is still under way."""
-        closing: Closing | None = None
+        closing = Closing(Close.GONE)
         try:
             closing = await self._serve()
-            await self._end(finishing=closing is not None and closing.code is Close.RESTART)
-            if closing is not None:
+            await self._end(finishing=closing.code is Close.RESTART)
+            if closing.code is not Close.GONE:
                 with suppress(OSError):
                     await self._send(closing.message)
         finally:
             for task in self._operations.values():
                 task.cancel()
-            self._place.close()
-            self._log_end(closing)
+            self._place.__exit__(None, None, None)
+            self._log_end(closing.code)
 
-    async def _serve(self) -> Closing | None:
-        """Read messages. Returns how to close; None where the client is gone."""
+    async def _serve(self) -> Closing:
+        """Read messages. Returns how to close."""
         try:
             # First until `connection_init` has to come, then until the token expires.
             async with asyncio.timeout(self._services.limits.init_seconds) as self._deadline:
@@ -170,23 +172,29 @@ class SocketSession:
         except TimeoutError:
             return Closing(self._late)
         except OSError:
-            return None
+            return Closing(Close.GONE)
         except Exception as error:  # noqa: BLE001  # whatever it is, the client is to know that it is not its fault
             RequestError.masking(error)
             return Closing(Close.INTERNAL_ERROR)
 
-    async def _read(self) -> Closing | None:
-        while (received := await self._receive())["type"] != "websocket.disconnect":
-            text = received.get("text")
-            if text is None:
-                return Closing(Close.BAD_REQUEST, "A message is text, not binary")
-            try:
-                message = self._services.reader.from_json(text.encode(), "The message")
-            except HttpError as error:
-                return Closing(Close.BAD_REQUEST, str(error))
-            if closing := await self._handle(message):
-                return closing
-        return Closing(Close.RESTART) if received.get("code") == Close.RESTART else None
+    async def _read(self) -> Closing:
+        # No variable keeps a message until the next one comes, which may be for hours.
+        while (closing := await self._take(await self._receive())) is None:
+            pass
+        return closing
+
+    async def _take(self, received: Message) -> Closing | None:
+        """Do what is received. Returns how to close, if it is to be closed."""
+        if received["type"] == "websocket.disconnect":
+            return Closing(Close.RESTART if received.get("code") == Close.RESTART else Close.GONE)
+        text = received.get("text")
+        if text is None:
+            return Closing(Close.BAD_REQUEST, "A message is text, not binary")
+        try:
+            message = self._services.reader.from_json(text.encode(), "The message")
+        except HttpError as error:
+            return Closing(Close.BAD_REQUEST, str(error))
+        return await self._handle(message)
 
     async def _handle(self, message: Any) -> Closing | None:
         """Do what a message asks for. Returns how to close, if it is to be closed."""
@@ -219,7 +227,8 @@ class SocketSession:
             return Closing(Close.BAD_REQUEST, "Send one token")
         try:
             admitted = await self._admit()
-            self._place.enter_context(self._services.places.of_actor(admitted.viewer))
+            place = self._services.places.of_actor(admitted.viewer)
+            place.__enter__()
         except UnauthenticatedError as error:
             self._refused = error.reason
             return Closing(Close.FORBIDDEN)
@@ -227,6 +236,7 @@ class SocketSession:
             return Closing(Close.TRY_AGAIN_LATER, str(error))
         except UnavailableError:
             return Closing(Close.TRY_AGAIN_LATER)
+        self._place = place
         self._viewer = admitted.viewer
         self._late = Close.FORBIDDEN
         left = min(admitted.expires - time.time(), _MAX_SESSION)
@@ -333,12 +343,12 @@ class SocketSession:
         # Waits while the client does not read.
         await self._send({"type": "websocket.send", "text": text})
 
-    def _log_end(self, closing: Closing | None) -> None:
+    def _log_end(self, code: Close) -> None:
         """Write the session's line into the log."""
         viewer = self._viewer
         _log.info(
             "socket closed",
-            code=closing and int(closing.code),
+            code=int(code) or None,
             seconds=round(time.monotonic() - self._began, 1),
             operations=self._count,
             account=viewer and viewer.account_id,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
@@ -10,7 +9,7 @@ from starlette.types import Receive, Scope, Send
 
 from gql.errors import Code, RequestError
 from gql.settings import variable
-from gql.web.response import HttpError, error_response
+from gql.web.response import HttpError, add_security, error_response
 from gql.web.session import Close, Closing, SocketServices, SocketSession
 
 SUBPROTOCOL = "graphql-transport-ws"
@@ -24,21 +23,27 @@ class SocketEndpoint:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a socket until it is closed."""
-        headers = Headers(scope=scope)
-        with ExitStack() as stack:
-            try:
-                self._check_origin(headers)
-                stack.enter_context(self._services.places.of_process())
-            except RequestError as error:
-                await error_response(error)(scope, receive, send)
-                return
-            await receive()
-            if SUBPROTOCOL in scope["subprotocols"]:
-                await send({"type": "websocket.accept", "subprotocol": SUBPROTOCOL})
-                await SocketSession(self._services, headers.getlist("authorization"), receive, send).run()
-            else:
-                await send({"type": "websocket.accept"})
-                await send(Closing(Close.SUBPROTOCOL).message)
+        try:
+            self._check_origin(Headers(scope=scope))
+            with self._services.places.of_process():
+                await self._serve(scope, receive, send)
+        except RequestError as error:
+            # Raised before the socket is accepted.
+            response = error_response(error)
+            add_security(response.raw_headers)
+            await response(scope, receive, send)
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await receive()
+        if SUBPROTOCOL not in scope["subprotocols"]:
+            await send({"type": "websocket.accept"})
+            await send(Closing(Close.SUBPROTOCOL).message)
+            return
+        await send({"type": "websocket.accept", "subprotocol": SUBPROTOCOL})
+        authorization = Headers(scope=scope).getlist("authorization")
+        # Whoever calls this keeps the scope as long as the socket is open: 1.5 KiB.
+        scope["headers"] = []
+        await SocketSession(self._services, authorization, receive, send).run()
 
     def _check_origin(self, headers: Headers) -> None:
         """Reject a browser's page whose origin is neither configured nor the host that the browser was sent to."""

@@ -124,37 +124,47 @@ def _todays(number: int) -> CTE:
     return found.cte(f"todays_{number}").prefix_with("MATERIALIZED")
 
 
-def _is_today_at(stages: Collection[JourneyStage]) -> ColumnElement[bool]:
-    """The conversation is at one of `stages`, a subset of `_TODAYS`.
+def _is_today_at(stages: Collection[JourneyStage], number: int) -> ColumnElement[bool]:
+    """The conversation is at one of `stages`, a subset of the first `number` of `_TODAYS`.
 
     PostgreSQL must not estimate how many match: they are close together in the orders of conversations, and it would
     scan such an order as if they were spread evenly.
     """
-    todays = _todays(1 + max(map(_TODAYS.index, stages)))
+    todays = _todays(number)
     found = todays.select().with_only_columns(todays.c.id).where(todays.c.stage.in_(words(stages)))
     ids = func.unnest(func.array(found.scalar_subquery())).table_valued("id").render_derived(name="found")
     # Their stays are not over either, which excludes most conversations before the lookup.
     return and_(_C.stays_until.is_not(None), _C.stays_until >= _begins, _C.id.in_(ids.select()))
 
 
-def stages_criterion(stages: Collection[JourneyStage]) -> Term:
-    """The conversation is at one of `stages`; an empty list matches nothing."""
-    return Term(_clause(frozenset(stages)))
+def stages_criterion(stages: Collection[JourneyStage], beside: Collection[JourneyStage] = ()) -> Term:
+    """The conversation is at one of `stages`; an empty list matches nothing.
+
+    `beside` are the stages of other conditions in the same statement. So all of them read the bookings once.
+    """
+    return Term(_clause(frozenset(stages), max(_needed(stages), _needed(beside))))
+
+
+def _needed(stages: Collection[JourneyStage]) -> int:
+    """How many of `_TODAYS`, from the first on, decide whether a conversation is at one of `stages`."""
+    if JourneyStage.RESERVED in stages:
+        return len(_TODAYS)
+    return max((1 + _TODAYS.index(stage) for stage in stages if stage in _TODAYS), default=0)
 
 
 @cache
-def _clause(stages: frozenset[JourneyStage]) -> Clause:
+def _clause(stages: frozenset[JourneyStage], number: int) -> Clause:
     """One clause for each set of stages, of which there are few, because the SQL depends on the set."""
-    ahead = _ahead_condition(stages & frozenset(_AHEAD))
+    ahead = _ahead_condition(stages & frozenset(_AHEAD), number)
     behind = [condition for stage, condition in _BEHIND.items() if stage in stages]
     condition = or_(false(), *ahead, *behind)
     return Clause(lambda _: condition, selective=bool(ahead) and not behind, indirect=bool(ahead), bunched=bool(stages))
 
 
-def _ahead_condition(stages: frozenset[JourneyStage]) -> list[ColumnElement[bool]]:
+def _ahead_condition(stages: frozenset[JourneyStage], number: int) -> list[ColumnElement[bool]]:
     """The condition for `stages`, a subset of `_AHEAD`; empty if there are none."""
     if JourneyStage.RESERVED not in stages:
-        return [_is_today_at(stages)] if stages else []
+        return [_is_today_at(stages, number)] if stages else []
     others = set(_TODAYS) - stages
     if not others:
         return [_IS_AHEAD]

@@ -41,7 +41,7 @@ from gql.web.metrics import show_metrics
 from gql.web.middleware import READ_BY_APPS, Security, Straight, ThisMachine
 from gql.web.request import RequestReader
 from gql.web.response import HttpError, add_security, compressing, error_response
-from gql.web.server import starting, tune_collector
+from gql.web.server import starting, tune_python
 from gql.web.session import SocketLimits, SocketServices
 from gql.web.sse import EventSource
 from gql.web.websocket import SocketEndpoint
@@ -105,7 +105,7 @@ def create_configured_app() -> Starlette:
     configure_log()
     with starting():
         app = create_app(Settings())
-        tune_collector()
+        tune_python()
     return app
 
 

@@ -34,7 +34,7 @@ from gql.cli.seeding import fill
 from gql.log import configure_log
 from gql.security.token import SCOPES, mint
 from gql.settings import ConfigurationError, Settings
-from gql.web.server import listen, serve, tune_collector, url_of
+from gql.web.server import listen, serve, tune_python, url_of
 
 ACCOUNT = 1
 ACCOUNTS = 2
@@ -96,7 +96,7 @@ def run_demo(settings: Settings, *, host: str, port: int, reset: bool = False, q
         token = _mint(served, subject)
         configure_log()
         application = create_app(served, token=token)
-        tune_collector()
+        tune_python()
         url = f"{url_of(listener)}/graphql"
         _announce(url, token)
         # Nobody invents messages in data of somebody's own.

@@ -16,7 +16,7 @@ from gql.cli.variables import ShowsVariables
 from gql.log import configure_log
 from gql.security.auth import Authenticator
 from gql.settings import Settings, variable
-from gql.web.server import listen, serve, tune_collector, url_of
+from gql.web.server import listen, serve, tune_python, url_of
 
 app = typer.Typer(add_completion=False)
 
@@ -36,7 +36,7 @@ def serve_command(
         # Each worker reads the settings itself, and finds an embedded server by this variable.
         os.environ[variable("database_url")] = dsn
         configure_log()
-        tune_collector()
+        tune_python()
         log = structlog.stdlib.get_logger("inbox")
         if settings.graphiql and not settings.introspection:
             log.warning("GraphiQL has no documentation and no completion: INBOX_INTROSPECTION is off")

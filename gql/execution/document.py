@@ -7,20 +7,23 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import strawberry
 from graphql import (
     DocumentNode,
     FieldNode,
     GraphQLSyntaxError,
+    Lexer,
     NoSchemaIntrospectionCustomRule,
     OperationDefinitionNode,
     OperationType,
-    parse,
+    Source,
+    Token,
     specified_rules,
     validate,
 )
+from graphql.language.parser import Parser
 
 from gql.errors import ClientError, Code, RequestError
 from gql.execution.cache import Cache
@@ -77,6 +80,13 @@ Operations: TypeAlias = dict[str | None, Operation]
 Refusal: TypeAlias = list[dict[str, Any]]
 
 
+class Reading(NamedTuple):
+    """What a document was found to be, and the bytes of memory that it takes."""
+
+    found: Operations | Refusal
+    size: int
+
+
 class Documents:
     """The documents of a process, in an LRU cache."""
 
@@ -92,7 +102,10 @@ class Documents:
 
     def pin(self, text: str) -> None:
         """Read a document now, and keep it for ever. Raises `RequestError`."""
-        self._pinned[text] = self._read(text)
+        found = self.read(text).found
+        if isinstance(found, list):
+            raise RequestError(found)
+        self._pinned[text] = found
 
     def operation(self, text: str, name: str | None) -> Operation:
         """The operation `name` of the document, or its only one. Raises `RequestError`."""
@@ -108,20 +121,36 @@ class Documents:
     def _find(self, text: str) -> Operations:
         found = self._kept.find(text)
         if found is None:
-            try:
-                found = self._read(text)
-            except RequestError as error:
-                # Errors are cached too, so that a repeated invalid document is as cheap.
-                found = error.errors
-            # The token of a comment has a second copy of the text.
-            self._kept.keep(text, found, 2 * sys.getsizeof(text) + _size_of(found))
+            reading = self.read(text)
+            self.keep(text, reading)
+            found = reading.found
         if isinstance(found, list):
             raise RequestError(found)
         return found
 
-    def _read(self, text: str) -> Operations:
+    def is_known(self, text: str) -> bool:
+        """Whether the document was read already."""
+        return text in self._pinned or self._kept.find(text) is not None
+
+    def read(self, text: str) -> Reading:
+        """Parse, measure and validate a document. It may be called in another thread, and so keeps nothing."""
+        lexer = Lexer(Source(text))
+        first = lexer.token
         try:
-            document = parse(text, max_tokens=self._max_tokens, allow_empty_selection_sets=False)
+            found: Operations | Refusal = self._read(lexer)
+        except RequestError as error:
+            found = error.errors
+        # The token of a comment has a second copy of the text.
+        return Reading(found, 2 * sys.getsizeof(text) + _size_of(found, _unlink(first)))
+
+    def keep(self, text: str, reading: Reading) -> None:
+        """Keep what `read` returned. Errors are kept too, so that a repeated invalid document is as cheap."""
+        self._kept.keep(text, reading.found, reading.size)
+
+    def _read(self, lexer: Lexer) -> Operations:
+        try:
+            parser = Parser(lexer.source, max_tokens=self._max_tokens, allow_empty_selection_sets=False, lexer=lexer)
+            document = parser.parse_document()
             walk = DocumentWalk(self._schema, document, self._limits)
             walk.measure_all()
             errors = validate(
@@ -152,18 +181,23 @@ class Documents:
         }
 
 
-def _size_of(found: Operations | Refusal) -> int:
+def _size_of(found: Operations | Refusal, tokens: int) -> int:
     """An upper bound of its bytes of memory, including plans that are not made yet."""
     if isinstance(found, list):
         return _ERROR_BYTES * len(found)
-    operations = list(found.values())
-    plans = sum(operation.plans.most for operation in operations)
-    return _count_tokens(operations[0].document) * (_TOKEN_BYTES + _PLAN_BYTES * plans)
+    plans = sum(operation.plans.most for operation in found.values())
+    return tokens * (_TOKEN_BYTES + _PLAN_BYTES * plans)
 
 
-def _count_tokens(document: DocumentNode) -> int:
-    """Including comments: all tokens stay in memory, for the locations of errors."""
-    count, token = 0, document.loc.start_token if document.loc else None
+def _unlink(token: Token | None) -> int:
+    """Take the tokens of a document apart, and count them.
+
+    Each refers to the next one and to the one before, and nothing here needs that. Such a cycle is freed by Python's
+    collector only, which stops everything for 50 to 100 ms to free those of a few long documents.
+    """
+    count = 0
     while token is not None:
-        count, token = count + 1, token.next
+        count += 1
+        following, token.next, token.prev = token.next, None, None
+        token = following
     return count

@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple
 
 import orjson
@@ -24,6 +25,7 @@ from db.scope import Viewer
 from gql.context import Context
 from gql.errors import ClientError, Code, RequestError, is_unavailable, show
 from gql.execution.admission import Admission
+from gql.execution.aside import AsideReader
 from gql.execution.cache import Cache
 from gql.execution.document import MAX_VALIDATION_ERRORS, Operation
 from gql.execution.input import check_input
@@ -198,6 +200,7 @@ class Pipeline:
         rates: RateLimiter | None,
     ) -> None:
         self._documents = documents
+        self._aside = AsideReader(documents)
         self._executor = executor
         self._database = database
         self._admission = admission
@@ -260,8 +263,9 @@ class Pipeline:
         return await self._rates.budget(viewer) if self._rates else None
 
     async def _prepare(self, parameters: Parameters, viewer: Viewer, record: Record, *, streams: bool) -> Call:
-        if self._rates and (seconds := await self._rates.seconds_to_wait(viewer)):
-            raise RequestError.of(Code.RATE_LIMITED, retry_after=seconds)
+        await self._reject_late(viewer)
+        if (text := self._aside.find(parameters.document)) is not None:
+            await self._aside.read(text, viewer, partial(self._reject_late, viewer), partial(self._charge_cpu, viewer))
         call = await self._call(parameters, viewer, record)
         if call.operation.type is OperationType.SUBSCRIPTION and not streams:
             raise RequestError.of(Code.BAD_USER_INPUT, _STREAMS_ONLY)
@@ -273,6 +277,11 @@ class Pipeline:
             # Each event is charged when it is executed.
             await self._refund(call, viewer, 1)
         return call
+
+    async def _reject_late(self, viewer: Viewer) -> None:
+        """Raise RequestError for a viewer who has used its time."""
+        if self._rates and (seconds := await self._rates.seconds_to_wait(viewer)):
+            raise RequestError.of(Code.RATE_LIMITED, retry_after=seconds)
 
     async def _run(self, call: Call, viewer: Viewer, record: Record) -> Result:
         operation = call.operation

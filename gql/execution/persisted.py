@@ -18,7 +18,7 @@ import orjson
 
 from gql.errors import Code, RequestError
 from gql.execution.cache import Cache
-from gql.execution.document import Documents, Operation
+from gql.execution.document import Documents, Operation, Reading
 from gql.settings import ConfigurationError, Settings, variable
 
 _FILE = variable("documents")
@@ -96,6 +96,21 @@ class PersistedDocuments:
         if text is None:
             raise _malformed(_explain_unknown(reference.document_id or ""))
         return self._documents.operation(text, name)
+
+    def find_new(self, reference: Reference) -> str | None:
+        """The document's text, if it is one that was not read yet and that may be executed here."""
+        text = reference.text
+        if text is None and reference.apollo_hash is not None:
+            text = self._automatic.find(reference.apollo_hash)
+        return None if text is None or self._only or self._documents.is_known(text) else text
+
+    def read(self, text: str) -> Reading:
+        """Parse, measure and validate a document. It may be called in another thread."""
+        return self._documents.read(text)
+
+    def keep(self, text: str, reading: Reading) -> None:
+        """Keep what `read` returned."""
+        self._documents.keep(text, reading)
 
     def _find_trusted(self, reference: Reference) -> str | None:
         """The manifest's document for a request, also if that has the whole text."""

@@ -24,6 +24,7 @@ from uvicorn.supervisors import Multiprocess
 from uvicorn.supervisors.multiprocess import Process
 
 from db.refusal import OperatorError
+from gql.execution.aside import tune_threads
 from gql.settings import Settings
 from gql.web.protocol import ConnectionLimits, LimitedProtocol
 from gql.web.upgraded import LimitedSocket
@@ -72,6 +73,12 @@ def listen(host: str, port: int) -> socket.socket:
             raise OperatorError(f"Port {port} of {host} is in use: choose another one with --port") from error
         reason = error.strerror if isinstance(error, OSError) else "is not the name of a host"
         raise OperatorError(f"Cannot listen on port {port} of {host}: {reason}") from error
+
+
+def tune_python() -> None:
+    """Set what the interpreter of a server does between bytecodes. Called before the first request."""
+    tune_collector()
+    tune_threads()
 
 
 def tune_collector() -> None:

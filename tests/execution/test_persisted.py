@@ -10,8 +10,8 @@ from typing import Any
 
 import asyncpg
 import pytest
-from graphql import DocumentNode, parse
 
+from gql.execution.document import Documents
 from gql.execution.persisted import read_manifest
 from gql.settings import ConfigurationError
 from tests.support import command
@@ -295,11 +295,13 @@ async def test_documents_of_a_manifest_stay_read_however_many_others_come(
 ) -> None:
     read: list[str] = []
 
-    def parse_and_record(text: str, **options: Any) -> DocumentNode:
-        read.append(text)
-        return parse(text, **options)
+    read_document = Documents.read
 
-    monkeypatch.setattr("gql.execution.document.parse", parse_and_record)
+    def note(documents: Documents, text: str) -> Any:
+        read.append(text)
+        return read_document(documents, text)
+
+    monkeypatch.setattr(Documents, "read", note)
     async with serving(seeded_dsn, statements, documents=manifest, document_cache=1) as client:
         at_start = len(read)
         for number in range(5):

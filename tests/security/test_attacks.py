@@ -144,7 +144,7 @@ async def test_what_was_refused_once_is_refused_without_reading_it_again(
 ) -> None:
     body = json.dumps({"query": "{ " + " ".join(f"wrong{place}" for place in range(10)) + " }"}).encode()
     first = await target.ask(body, [JSON])
-    monkeypatch.setattr("gql.execution.document.parse", None)
+    monkeypatch.setattr("gql.execution.document.Parser", None)
 
     assert await target.ask(body, [JSON]) == first
     assert b"wrong9" in first[1]

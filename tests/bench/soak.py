@@ -21,6 +21,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -64,12 +65,19 @@ class Slice:
 
     latencies: list[float] = field(default_factory=list)
     statuses: Counter[str] = field(default_factory=Counter)
+    lags: list[float] = field(default_factory=list)
+    """How late this process noticed that a time was over: it is part of the latencies, and no fault of the server."""
 
     @property
     def p99(self) -> float:
         """The p99 of the ordinary clients, in milliseconds."""
-        ordered = sorted(self.latencies)
-        return ordered[min(len(ordered) - 1, len(ordered) * 99 // 100)] * 1_000 if ordered else float("nan")
+        return _p99(self.latencies)
+
+
+def _p99(seconds: list[float]) -> float:
+    """The p99 in milliseconds."""
+    ordered = sorted(seconds)
+    return ordered[min(len(ordered) - 1, len(ordered) * 99 // 100)] * 1_000 if ordered else float("nan")
 
 
 class Soak:
@@ -118,6 +126,13 @@ class Soak:
             # Otherwise a client that is rejected at once would only measure the speed of rejections.
             await asyncio.sleep(0.005)
 
+    async def watch(self) -> None:
+        """Measure the delays of this process."""
+        while True:
+            started = time.perf_counter()
+            await asyncio.sleep(0.01)
+            self.now.lags.append(time.perf_counter() - started - 0.01)
+
     async def press(self) -> None:
         """A client with invalid connections only."""
         for number in itertools.count():
@@ -140,12 +155,23 @@ def connections(number: int) -> Iterator[tuple[str, bytes]]:
         yield "half a head", HEAD
 
 
+@cache
+def prepared_corpus() -> tuple[list[bytes], list[bytes]]:
+    """The bodies with the documents of `tests/attacks`, and its other bodies.
+
+    They are made once: whatever takes long in this process would be measured as the latency of ordinary clients.
+    """
+    documents = [json.dumps({"query": make()}).encode() for make in DOCUMENTS]
+    return documents, [body for _, body in (*bodies(), *variables())]
+
+
 def corpus() -> Iterator[Callable[[], bytes]]:
     """The documents, bodies and variables of `tests/attacks`, repeatedly, each time with another text."""
+    documents, others = prepared_corpus()
     for number in itertools.count():
-        for make in DOCUMENTS:
-            yield lambda make=make, number=number: json.dumps({"query": make() + " " * (number % 50)}).encode()  # type: ignore[misc]
-        for _, body in (*bodies(), *variables()):
+        for body in documents:
+            yield lambda body=body, number=number: body[:-2] + b" " * (number % 50) + body[-2:]  # type: ignore[misc]
+        for body in others:
             yield lambda body=body: body  # type: ignore[misc]
 
 
@@ -201,11 +227,14 @@ async def run(dsn: str, server: ServerProcess, seconds: float) -> bool:
     attacker = token_for(1, "application:1")
     part = seconds / 10
     tasks = [asyncio.create_task(soak.use(token_for(2, f"user:{users[n % len(users)]}"))) for n in range(USERS)]
+    tasks.append(asyncio.create_task(soak.watch()))
+    prepared_corpus()
     # Warm up: compile statements, open connections.
     await asyncio.sleep(min(5.0, part))
     soak.now = quiet = Slice()
     await asyncio.sleep(part)
-    _print("quiet", quiet, await memory(dsn, server))
+    cpu = server.cpu_seconds or 0.0
+    _print("quiet", quiet, await memory(dsn, server), 0.0)
     for number in range(ATTACKERS):
         kind = (corpus, shapes, None)[number % 3]
         tasks.append(asyncio.create_task(soak.attack(attacker, kind()) if kind else soak.press()))
@@ -214,7 +243,8 @@ async def run(dsn: str, server: ServerProcess, seconds: float) -> bool:
         soak.now = Slice()
         await asyncio.sleep(part)
         sizes.append(await memory(dsn, server))
-        _print(f"{number * part:.0f} s", soak.now, sizes[-1])
+        used, cpu = (server.cpu_seconds or 0.0) - cpu, server.cpu_seconds or 0.0
+        _print(f"{number * part:.0f} s", soak.now, sizes[-1], used / part)
         mixed.latencies += soak.now.latencies
         mixed.statuses += soak.now.statuses
     for task in tasks:
@@ -225,11 +255,11 @@ async def run(dsn: str, server: ServerProcess, seconds: float) -> bool:
     return _judge(quiet, mixed, [sum(size) for size in sizes])
 
 
-def _print(name: str, part: Slice, size: tuple[float, float]) -> None:
+def _print(name: str, part: Slice, size: tuple[float, float], busy: float) -> None:
     statuses = ", ".join(f"{status} x {count}" for status, count in sorted(part.statuses.items()))
-    sys.stdout.write(
-        f"{name:>8}  p99 {part.p99:7.1f} ms  server {size[0]:6.1f} MB  PostgreSQL {size[1]:6.1f} MB  {statuses}\n"
-    )
+    latency = f"p99 {part.p99:7.1f} ms (own lag {_p99(part.lags):5.1f} ms)"
+    sizes = f"server {size[0]:6.1f} MB  PostgreSQL {size[1]:6.1f} MB"
+    sys.stdout.write(f"{name:>8}  {latency}  busy {busy:4.0%}  {sizes}  {statuses}\n")
     sys.stdout.flush()
 
 

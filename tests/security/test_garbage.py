@@ -22,8 +22,8 @@ JSON = (b"content-type", b"application/json")
 LONG = "{ viewer { " + " ".join(f"a{number}: scopes" for number in range(400)) + " } }"
 
 
-class Target:
-    """An application that is asked without an HTTP client, which would itself leave something."""
+class BareApplication:
+    """It is asked without an HTTP client, which would itself leave something."""
 
     def __init__(self, app: Any, token: str) -> None:
         self._app = app
@@ -44,11 +44,11 @@ class Target:
 
 
 @pytest.fixture
-async def target(seeded_dsn: str) -> AsyncIterator[Target]:
+async def target(seeded_dsn: str) -> AsyncIterator[BareApplication]:
     settings = make_settings(seeded_dsn)
     app = create_app(settings)
     async with app.router.lifespan_context(app):
-        yield Target(app, Client(None, settings, Statements()).token)  # type: ignore[arg-type]
+        yield BareApplication(app, Client(None, settings, Statements()).token)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -64,7 +64,7 @@ async def target(seeded_dsn: str) -> AsyncIterator[Target]:
     ],
     ids=["answered", "invalid", "not GraphQL", "no such operation", "not JSON", "long"],
 )
-async def test_a_request_leaves_nothing_to_collect(target: Target, body: bytes) -> None:
+async def test_a_request_leaves_nothing_to_collect(target: BareApplication, body: bytes) -> None:
     numbers = itertools.count()
 
     async def ask_twenty_times() -> int:

@@ -85,6 +85,9 @@ _SAMPLES = {
     "BigInt": ("1", '"2"', "999999"),
     "Int": ("1", "$some"),
     "String": ('"ABC"', '""'),
+    # Before any change, and after all of them.
+    "ifUnchangedSince": ('"2026-05-01T00:00:00Z"', '"2030-01-01T00:00:00Z"'),
+    "content": ('"Hello"', '"ABC"', '""'),
 }
 
 
@@ -126,6 +129,7 @@ class _Draft:
     known: Known
     random: Random
     budget: int
+    writes: bool = False
     fragments: list[_Fragment] = field(default_factory=list)
     shapes: dict[Path, _Shape] = field(default_factory=dict)
     steps: list[_Step] = field(default_factory=list)
@@ -151,7 +155,7 @@ class _Draft:
 def draw(schema: GraphQLSchema, known: Known, number: int, kind: str = "query") -> Drawn:
     """The document with this number, a query or a mutation by `kind`."""
     random = Random(number)  # noqa: S311  # only for test data
-    draft = _Draft(schema, known, random, budget=random.choice((8, 20, 40, 60)))
+    draft = _Draft(schema, known, random, budget=random.choice((8, 20, 40, 60)), writes=kind == "mutation")
     root = schema.query_type if kind == "query" else schema.mutation_type
     assert root is not None
     body = f"{{ {_selections(draft, root, (), random.randint(2, 6))} }}"
@@ -261,7 +265,9 @@ def _arguments(draft: _Draft, place: str, definition: GraphQLField) -> str:
         return f"({chosen})"
     parts = []
     if "first" in definition.args:
-        wrong = draft.one_in(60 if place.startswith("Query.") else 8)
+        # Few fields of a mutation's document are so far down.
+        rarity = 60 if place.startswith("Query.") else 2 if draft.writes else 8
+        wrong = draft.one_in(rarity)
         if "last" in definition.args:
             parts.append(draft.choose(_WRONG_PAGES if wrong else _PAGES))
         else:
@@ -287,7 +293,9 @@ def _value(draft: _Draft, name: str, type_: Any, owner: str) -> str:
     if nullable is type_ and draft.one_in(8):
         return "null"
     if is_list_type(nullable):
-        values = (_value(draft, name, nullable.of_type, owner) for _ in range(draft.random.randint(0, 3)))
+        # An empty list rejects a mutation's input.
+        least = 1 if draft.writes and not draft.one_in(8) else 0
+        values = (_value(draft, name, nullable.of_type, owner) for _ in range(draft.random.randint(least, 3)))
         return f"[{', '.join(values)}]"
     if isinstance(nullable, GraphQLInputObjectType):
         # About two, because few rows meet many conditions.
@@ -298,7 +306,7 @@ def _value(draft: _Draft, name: str, type_: Any, owner: str) -> str:
         return str(draft.choose(list(nullable.values)))
     if nullable.name == "ID":
         return f'"{_id(draft, name, owner)}"'
-    return draft.choose(_SAMPLES[nullable.name])
+    return draft.choose(_SAMPLES.get(name) or _SAMPLES[nullable.name])
 
 
 def _id(draft: _Draft, name: str, owner: str) -> str:

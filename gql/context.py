@@ -35,6 +35,7 @@ class Context:
     outcomes: dict[str, Any] = field(default_factory=dict)
     """The results of a mutation's fields so far, by response key: outcomes, or the exceptions that they raised."""
     snapshot: Snapshot = field(init=False)
+    later: Snapshot | None = None
 
     def __post_init__(self) -> None:
         self.snapshot = self.database.snapshot_for(
@@ -44,15 +45,23 @@ class Context:
     async def renew(self) -> None:
         """Release the connection and forget what was read. What is read next is from a new snapshot."""
         self.loaders.clear()
-        earlier, self.snapshot = self.snapshot, self.database.snapshot_for(self.viewer, max_text=self.max_text)
+        later = self.later or self.database.snapshot_for(self.viewer, max_text=self.max_text)
+        earlier, self.snapshot, self.later = self.snapshot, later, None
         await earlier.close()
         self.seconds += earlier.seconds
+
+    def begin_later(self) -> Snapshot:
+        """The snapshot from which is read after the next `renew()`. Until then, nothing else can read from it."""
+        self.later = self.database.snapshot_for(self.viewer, max_text=self.max_text)
+        return self.later
 
     async def close(self) -> None:
         """Release the connection and charge the database time. Loaders that ask later get an error."""
         # Loaders refer to this context: otherwise all rows would stay in memory until the garbage collector runs.
         self.loaders.clear()
         try:
+            if self.later is not None:
+                await self.later.close()
             await self.snapshot.close()
         finally:
             self.seconds += self.snapshot.seconds

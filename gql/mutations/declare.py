@@ -61,6 +61,8 @@ class MutationField(Field):
                 context.outcomes[key] = await _carry_out(self.write, context, values["input"])
             except Exception as error:  # noqa: BLE001  # it is raised below, and again for another caller
                 context.outcomes[key] = error
+            # Whatever graphql-core dropped beside an error may still have read during the write.
+            await context.renew()
         outcome = context.outcomes[key]
         if isinstance(outcome, Exception):
             raise outcome
@@ -126,7 +128,7 @@ async def _carry_out(write: Function, context: Context, input: Any) -> Outcome:
     while True:
         transaction: Transaction | None = None
         try:
-            async with context.database.write(context.viewer, then=context.snapshot) as transaction:
+            async with context.database.write(context.viewer, then=context.begin_later()) as transaction:
                 return Outcome(await write(transaction, context.viewer, input), [])
         except RejectedError as rejected:
             return Outcome(rejected.present, rejected.problems)

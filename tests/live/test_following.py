@@ -9,9 +9,10 @@ import pytest
 
 from db import tables as t
 from gql.fields.node import encode_id
-from tests.support.client import Statements
+from gql.log import LIVE_STEPS
+from tests.support.client import Client, Statements
 from tests.support.factories import log_changes, store_account
-from tests.support.following import FOLLOW, create, cursor, following, listening, reply
+from tests.support.following import FOLLOW, Follower, create, cursor, eventually, following, listening, reply
 
 pytestmark = pytest.mark.anyio
 
@@ -185,3 +186,46 @@ async def test_a_plain_request_says_how_to_subscribe(dsn: str, connection: async
     )
     assert response.json() == {"errors": [{"message": message, "extensions": {"code": "BAD_USER_INPUT"}}]}
     assert response.status_code == (200 if accept == "application/json" else 400)
+
+
+async def test_who_begins_while_the_others_are_late_gets_nothing_twice(
+    dsn: str, connection: asyncpg.Connection
+) -> None:
+    await store_account(connection)
+    document = """subscription Late {
+      changes { changes { type nodeId node { ... on Booking { reference } } } }
+    }"""
+
+    async def waiting() -> int:
+        number: int = await connection.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted")
+        return number
+
+    def booking(id_: int) -> tuple[str, str]:
+        return "BOOKING", encode_id(t.Booking, 1, id_)
+
+    other = await asyncpg.connect(dsn)
+    async with listening(dsn) as client, following(client, document) as early:
+        async with other.transaction():
+            await other.execute("LOCK TABLE bookings IN ACCESS EXCLUSIVE MODE")
+            reads = LIVE_STEPS["read"]
+            await log_changes(connection, 1, ("BOOKING", 1, None))
+            await eventually(waiting)
+            await log_changes(connection, 1, ("BOOKING", 2, None))
+            # The log was read further than the first subscriber has got.
+            await eventually(lambda: LIVE_STEPS["read"] - reads, 2)
+            late = await begin(client, document)
+        seen = [(await early.next()).changes, (await early.next()).changes]
+        await log_changes(connection, 1, ("BOOKING", 3, None))
+        new = [(await early.next()).changes, (await late.next()).changes]
+        await late.response.aclose()
+    await other.close()
+
+    assert seen == [[booking(1)], [booking(2)]]
+    assert new == [[booking(3)], [booking(3)]]
+
+
+async def begin(client: Client, document: str) -> Follower:
+    """A follower that outlives the block in which it began."""
+    headers = client.headers | {"Accept": "text/event-stream"}
+    request = client.http.build_request("POST", "/graphql", json={"query": document}, headers=headers)
+    return Follower(await client.http.send(request, stream=True))

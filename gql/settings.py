@@ -71,7 +71,7 @@ class Settings(BaseSettings):
     metrics: bool = Field(
         default=False,
         description="Serve counters on `/metrics` in Prometheus' text format, without a token: plan fallbacks, masked "
-        "errors, write retries, failures of background tasks",
+        "errors, write retries, failures of background tasks, subscriptions",
     )
     max_body: int = Field(default=524_288, ge=1, description="Bytes of a request's body")
     max_json_depth: int = Field(

@@ -22,7 +22,7 @@ from db.failure import UnavailableError
 from db.scope import Viewer
 from db.tables import CreatorType
 from gql.fields.change import PAGE_SIZE, Selection
-from gql.log import LIVE_STEPS, TASK_FAILURES
+from gql.log import LIVE_STEPS, TASK_FAILURES, describe
 
 # The most cached rows, and the most rows of one statement.
 _KEPT = 1_000
@@ -91,7 +91,7 @@ class Feed:
             except Exception as error:  # noqa: BLE001  # the log and the position stay, so it is retried
                 TASK_FAILURES["changes"] += 1
                 if not isinstance(error, UnavailableError):
-                    _log.error("changes were not read", error=type(error).__name__)
+                    _log.error("changes were not read", exception=describe(error))
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, LONGEST_PAUSE)
                 self._woken.set()

@@ -8,7 +8,7 @@ do no harm, because the feed reads the log.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Hashable
+from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass, field
 
 import structlog
@@ -24,11 +24,13 @@ from gql.live.charges import Charges
 from gql.live.feed import Feed
 from gql.live.group import Document, Group
 from gql.live.stream import Stream
-from gql.log import SUBSCRIPTIONS, TASK_FAILURES
+from gql.log import SUBSCRIPTIONS, TASK_FAILURES, describe
 from gql.security.rate import RateLimiter
 
 # Seconds between two comparisons of the counters, and between two charges.
 _INTERVAL = 1.0
+# Seconds that a look may take.
+_COMPARED_WITHIN = 5.0
 # Streams that end at a time when the server stops, and seconds between two times.
 _BATCH = 100
 _BETWEEN_BATCHES = 0.05
@@ -64,7 +66,11 @@ class Hub:
     def start(self) -> None:
         """Follow commits of this process, and compare counters while there are subscribers."""
         self._database.committed = self._signals.mark
-        self._tasks = [asyncio.create_task(self._look()), asyncio.create_task(self._signals.run())]
+        self._tasks = [
+            asyncio.create_task(self._each_second("change counters", self._compare)),
+            asyncio.create_task(self._each_second("event charges", self._charge)),
+            asyncio.create_task(self._signals.run()),
+        ]
 
     async def stop(self) -> None:
         """End all subscriptions, some at a time, and everything else."""
@@ -143,29 +149,34 @@ class Hub:
             for group, _ in list(account.groups.values()):
                 group.end(RequestError.of(Code.RESYNC_REQUIRED, resync_required()))
 
-    async def _look(self) -> None:
-        """Compare the counters of all followed accounts with their feeds, and charge events."""
+    async def _each_second(self, task: str, work: Callable[[], Awaitable[None]]) -> None:
+        """Run `work` once a second. A failure is counted under the name of the task."""
         while True:
             await asyncio.sleep(_INTERVAL)
             try:
-                await self._compare()
-                self._end_broke(await self._charges.collect())
-            except Exception as error:  # noqa: BLE001  # the next comparison may succeed
-                TASK_FAILURES["change counters"] += 1
-                if not isinstance(error, UnavailableError):
-                    _log.error("counters of changes were not read", error=type(error).__name__)
+                await work()
+            except Exception as error:  # noqa: BLE001  # the next time may succeed
+                TASK_FAILURES[task] += 1
+                if not isinstance(error, UnavailableError | TimeoutError):
+                    _log.error("a task of subscriptions failed", task=task, exception=describe(error))
 
     async def _compare(self) -> None:
+        """Compare the counters of all accounts that are followed with what was read of their logs."""
         if not self._accounts:
             return
         snapshot = self._database.control_snapshot()
         try:
-            heads = await changes.heads(snapshot, list(self._accounts))
+            async with asyncio.timeout(_COMPARED_WITHIN):
+                heads = await changes.heads(snapshot, list(self._accounts))
         finally:
             await snapshot.close()
         for account_id, position in heads.items():
             if account := self._accounts.get(account_id):
                 account.feed.compare(position)
+
+    async def _charge(self) -> None:
+        """Charge the events of the last second, and end the subscriptions of those whose budget is used up."""
+        self._end_broke(await self._charges.collect())
 
     def _end_broke(self, broke: dict[str, int]) -> None:
         for stream in [stream for stream in self._streams if broke and stream.viewer.key in broke]:

@@ -22,7 +22,7 @@ from gql.log import SUBSCRIPTIONS
 # The limits of a subscriber's queue: events, and bytes unless it has a single event.
 MAX_EVENTS = 256
 MAX_BYTES = 1_048_576
-# Reading of missed events continues when at most this many events wait to be sent.
+# Reading of missed events continues when at most this many events, of at most MAX_BYTES, wait to be sent.
 _FEW = 4
 
 EndReason: TypeAlias = Literal["closed", "expired", "overflow", "resync", "rate", "failed", "stopped"]
@@ -127,7 +127,7 @@ class Stream:
 
     async def put_missed(self, event: Event) -> None:
         """Publish an event with missed changes, before all that are held back, when the queue has room."""
-        while len(self._queue) > _FEW and not self._ended:
+        while (len(self._queue) > _FEW or (self._queue and self._bytes > MAX_BYTES)) and not self._ended:
             self._changed.clear()
             await self._changed.wait()
         if not self._ended:

@@ -209,14 +209,15 @@ async def test_the_curl_line_has_the_form_of_the_demos_and_is_answered(
     reader: Client, capsys: pytest.CaptureFixture[str]
 ) -> None:
     _announce("http://127.0.0.1:8000/graphql", "$TOKEN")
-    _, _, _, _, printed, _, _ = capsys.readouterr().out.splitlines()
-    lines, _ = (text for text in SHELL if "curl" in text)
+    printed, following = (line for line in capsys.readouterr().out.splitlines() if line.startswith("curl"))
+    lines, follow = (text for text in SHELL if "curl" in text)
     token, _, command = lines.partition("\n")
 
     # Split as in a shell, which substitutes the token later.
     *words, body = shlex.split(command.replace("\\\n", ""))
     assert token == "TOKEN=$(uv run inbox token)"
     assert words == shlex.split(printed)[:-1]
+    assert shlex.split(follow.replace("\\\n", ""))[:-1] == shlex.split(following)[:-1]
     answer = (await reader.http.post("/graphql", content=body, headers=headers_of(words, reader.token))).json()
     assert [[*conversation] for conversation in answer["data"]["conversations"]["nodes"]] == [["subject"]] * 2
 

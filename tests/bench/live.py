@@ -1,6 +1,6 @@
 """`uv run python -m tests.bench.live` measures subscriptions over WebSockets: their memory and their delay.
 
-1. *Memory:* so many idle sockets with a session, and then with a subscription each, in one process.
+1. *Memory:* idle sockets with a session, and then with a subscription each, in one process.
 2. *Delay:* subscribers of one document in each account, on one server; messages are written through a second server at
    a fixed rate. The delay is from sending the mutation to the arrival of its event at a subscriber, so that it includes
    the whole write. Executions are those of the document on the first server, for all its subscribers.

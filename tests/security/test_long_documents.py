@@ -56,7 +56,7 @@ class Reading:
         monkeypatch.setattr(Documents, "is_known", note)
 
     async def begins(self, number: int) -> None:
-        """Return once so many have begun."""
+        """Return once that many have begun."""
         async with asyncio.timeout(5):
             while len(self.begun) < number:  # noqa: ASYNC110  # a thread has no event for it
                 await asyncio.sleep(0.01)

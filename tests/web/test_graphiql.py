@@ -31,6 +31,7 @@ from starlette.applications import Starlette
 from db.seed import seed
 from gql.settings import Settings
 from gql.web.graphiql import graphiql_page, graphiql_routes
+from tests.support.browser import ANSWER, run, select, text, until
 from tests.support.process import serving_processes
 from tests.support.serving import LiveServer, live
 
@@ -238,36 +239,10 @@ async def page(live_server: LiveServer) -> AsyncIterator[Page]:
     assert wrong == []
 
 
-async def text(page: Page, pane: str) -> str:
-    return str(await page.locator(f"{pane} .CodeMirror").evaluate("element => element.CodeMirror.getValue()"))
-
-
-async def until(page: Page, condition: str) -> None:
-    """Wait in the page for a JavaScript condition; Playwright's function needs `unsafe-eval`."""
-    with anyio.fail_after(10):
-        await page.evaluate(
-            f"new Promise(done => {{ const look = () => {condition} ? done() : setTimeout(look, 50); look(); }})"
-        )
-
-
-async def run(page: Page) -> Any:
-    """Press the run button and read the response."""
-    await page.get_by_role("button", name="Execute query").click()
-    await expect(page.locator(ANSWER)).to_contain_text("data")
-    return json.loads(await text(page, ANSWER))
-
-
-async def select(page: Page, operation: str) -> None:
-    """Select a tab, and wait until GraphiQL, which reads the operation's name some time later, would run it."""
-    await page.get_by_role("button", name=operation, exact=True).click()
-    await until(page, f"localStorage['inbox:graphiql:operationName'] === '{operation}'")
-
-
 WRITE = """mutation ($there: ID!, $content: String!) {
   createMessage(input: {conversationId: $there, content: $content, visibility: INTERNAL}) { userErrors { message } }
 }"""
 QUERY = ".graphiql-query-editor"
-ANSWER = ".result-window"
 SHOWN_TOOL = ".graphiql-editor-tool .graphiql-editor:not(.hidden)"
 
 

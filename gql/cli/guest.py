@@ -1,4 +1,4 @@
-"""The guest of the demo: writes a message now and then, so that whoever follows changes sees some.
+"""The guest of the demo: writes a message now and then, so that subscribers see changes.
 
 It is a client as any other: an application that delivers messages of guests, over HTTP, from a thread.
 """

@@ -34,6 +34,6 @@ class Deadline:
     ) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        # The task was also cancelled for another reason, and must end.
+        # If the task was also cancelled for another reason, it must end instead.
         if self._is_over and self._task.uncancel() <= self._before and kind is asyncio.CancelledError:
             raise TimeoutError from error

@@ -41,7 +41,7 @@ class SocketEndpoint:
             return
         await send({"type": "websocket.accept", "subprotocol": SUBPROTOCOL})
         authorization = Headers(scope=scope).getlist("authorization")
-        # Whoever calls this keeps the scope as long as the socket is open: 1.5 KiB.
+        # The caller keeps the scope in memory as long as the socket is open: 1.5 KiB.
         scope["headers"] = []
         await SocketSession(self._services, authorization, receive, send).run()
 

@@ -1,0 +1,206 @@
+"""Writers and followers while a server is killed and PostgreSQL restarts: each change is seen, in order, and once.
+
+`--messages 1250` has the 8 writers send 10,000.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import httpx
+import pytest
+from websockets.exceptions import WebSocketException
+
+from db.embedded import _Server, embedded
+from db.migrations.apply import migrate
+from tests.support.command import stops
+from tests.support.process import Served, prepare, serving_processes
+from tests.support.websocket import connected
+
+pytestmark = [pytest.mark.anyio, pytest.mark.slow, stops]
+
+WRITERS = 8
+LAST = "last"
+PAGE = """query ($after: String!) {
+  changes(after: $after, types: [MESSAGE]) { changes { node { ... on Message { content } } } endCursor }
+}"""
+FOLLOW = """subscription ($after: String) {
+  changes(after: $after, types: [MESSAGE]) { changes { node { ... on Message { content } } } endCursor }
+}"""
+# What a follower meets while servers and databases come and go. It then connects again.
+INTERRUPTED = (OSError, httpx.TransportError, WebSocketException, TimeoutError)
+
+
+class Follower:
+    """Follows one server until it has seen the last message, and connects again whenever it is interrupted."""
+
+    def __init__(self, served: Served, cursor: str) -> None:
+        self.served = served
+        self.cursor = cursor
+        self.seen: list[str] = []
+        self.interruptions = 0
+
+    @property
+    def is_done(self) -> bool:
+        """Whether it has seen the last message."""
+        return LAST in self.seen
+
+    async def run(self, follow: Callable[[Follower], Awaitable[None]]) -> None:
+        """Follow in one way."""
+        while not self.is_done:
+            try:
+                await follow(self)
+            except INTERRUPTED:
+                self.interruptions += 1
+                await asyncio.sleep(0.05)
+
+    def take(self, payload: Any) -> bool:
+        """Take the changes of an event or page, if it has any; whether to go on."""
+        data = payload.get("data")
+        if data is None:
+            return False
+        found = data["changes"]
+        self.seen += [change["node"]["content"] for change in found["changes"]]
+        self.cursor = found["endCursor"]
+        return not self.is_done
+
+
+async def by_page(follower: Follower) -> None:
+    """Ask again and again."""
+    async with follower.served.client() as client:
+        going_on = True
+        while going_on:
+            response = await client.post(PAGE, after=follower.cursor)
+            going_on = follower.take(response.json())
+            await asyncio.sleep(0.02)
+
+
+async def by_websocket(follower: Follower) -> None:
+    """Subscribe over a WebSocket."""
+    async with connected(follower.served.url) as socket:
+        await socket.send({"type": "connection_init", "payload": {"token": follower.served.token}})
+        assert await socket.receive() == {"type": "connection_ack"}
+        await socket.subscribe(FOLLOW, after=follower.cursor)
+        while (message := await socket.receive())["type"] == "next" and follower.take(message["payload"]):
+            pass
+
+
+async def by_event_stream(follower: Follower) -> None:
+    """Subscribe by server-sent events."""
+    headers = {"Authorization": f"Bearer {follower.served.token}", "Accept": "text/event-stream"}
+    body = {"query": FOLLOW, "variables": {"after": follower.cursor}}
+    async with (
+        httpx.AsyncClient(timeout=20, headers=headers) as client,
+        client.stream("POST", f"{follower.served.url}/graphql", json=body) as response,
+    ):
+        async for line in response.aiter_lines():
+            if line.startswith("data: {") and not follower.take(json.loads(line.removeprefix("data: "))):
+                return
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[str]:
+    """A migrated database on a PostgreSQL of the test's own, which does not forget on a crash."""
+    with embedded(tmp_path) as dsn:
+        migrate(dsn)
+        yield dsn
+
+
+async def restart_postgresql(folder: Path) -> None:
+    """Stop PostgreSQL as if it crashed, and start it again."""
+    arguments = ("restart", "-D", ".", "-m", "immediate", "-t", "60")
+    await asyncio.to_thread(_Server(folder / "postgres")._run, "pg_ctl", *arguments, folder=folder / "postgres")  # noqa: SLF001
+
+
+async def logged(dsn: str) -> list[str]:
+    """The messages in the order of the change log."""
+    connection = await asyncpg.connect(dsn)
+    rows = await connection.fetch(
+        "SELECT m.content FROM changes c JOIN messages m ON m.id = c.node_id AND m.account_id = c.account_id "
+        "WHERE c.type = 'MESSAGE' ORDER BY c.number"
+    )
+    await connection.close()
+    return [row["content"] for row in rows]
+
+
+async def disturb(dsn: str) -> None:
+    """Have writers wait for a transaction that is rolled back, again and again, and so commit late."""
+    while True:
+        try:
+            connection = await asyncpg.connect(dsn)
+        except (OSError, asyncpg.PostgresError):
+            await asyncio.sleep(0.1)
+            continue
+        with suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError), closing_at_once(connection):
+            while True:
+                transaction = connection.transaction()
+                await transaction.start()
+                await connection.execute("UPDATE change_counters SET number = number + 1")
+                await asyncio.sleep(0.05)
+                await transaction.rollback()
+                await asyncio.sleep(0.2)
+
+
+@contextmanager
+def closing_at_once(connection: asyncpg.Connection[Any]) -> Iterator[None]:
+    """Terminate the connection at the end."""
+    try:
+        yield
+    finally:
+        connection.terminate()
+
+
+async def test_no_change_is_lost_or_seen_twice_whatever_is_killed(
+    server: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    await prepare(server)
+    messages: int = request.config.getoption("--messages")
+    written: list[str] = []
+
+    async def write(served: Served, name: int) -> None:
+        async with served.client() as client:
+            for number in range(messages):
+                await client.send(f"{name} {number}")
+                written.append(f"{name} {number}")
+
+    async def reach(share: float) -> None:
+        while len(written) < share * WRITERS * messages:  # noqa: ASYNC110  # the writers have no event for it
+            await asyncio.sleep(0.02)
+
+    with ExitStack() as stack:
+        killed, other = (stack.enter_context(serving_processes(server, tmp_path)) for _ in range(2))
+        async with other.client() as client:
+            cursor = (await client.data("{ changesCursor }"))["changesCursor"]
+        ways = [by_page, by_websocket, by_event_stream]
+        followers = [(Follower(served, cursor), way) for served in (killed, other) for way in ways]
+        disturbing = asyncio.create_task(disturb(server))
+        async with asyncio.timeout(120 + messages), asyncio.TaskGroup() as group:
+            for follower, way in followers:
+                group.create_task(follower.run(way))
+            writing = [group.create_task(write((killed, other)[name % 2], name)) for name in range(WRITERS)]
+            await reach(0.3)
+            killed.process.kill()
+            await asyncio.to_thread(killed.process.wait)
+            port = killed.url.rpartition(":")[2]
+            again = serving_processes(server, tmp_path, "--port", port)
+            await asyncio.to_thread(stack.enter_context, again)
+            await reach(0.6)
+            await restart_postgresql(tmp_path)
+            await asyncio.wait(writing)
+            async with other.client() as client:
+                await client.send(LAST)
+        disturbing.cancel()
+        await asyncio.wait([disturbing])
+        order = await logged(server)
+
+    assert sorted(order) == sorted([*written, LAST])
+    for follower, way in followers:
+        assert follower.seen == order, (way.__name__, follower.served.url)
+    # The test is not one of quiet weather: every way to follow the server that was killed was interrupted.
+    assert all(follower.interruptions for follower, _ in followers[: len(ways)])

@@ -126,8 +126,9 @@ async def connect(connection: asyncpg.Connection) -> None:
     """Connect the given batch of conversations as their records say, and list what could not be connected."""
     steps = (
         (_DISCONNECT, ""),
-        (_CONNECT, note("conversations", "connected")),
+        # Before a connection notes the conversation as changed: only a newer record takes anything away.
         (_RELEASE, note("inquiries", "released")),
+        (_CONNECT, note("conversations", "connected")),
         (_YIELD, ""),
         (_CLAIM, note("inquiries", "claimed")),
         (_UNCONNECTED, ""),

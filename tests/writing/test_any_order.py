@@ -407,7 +407,7 @@ def test_events_in_any_order_leave_what_the_rules_say(place: Place) -> None:
     run_state_machine_as_test(
         machine,
         settings=settings(
-            max_examples=4,
+            max_examples=10,
             phases=[Phase.generate],
             stateful_step_count=25,
             deadline=None,

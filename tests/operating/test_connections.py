@@ -180,19 +180,28 @@ async def test_a_client_that_does_not_read_is_disconnected() -> None:
 
 async def test_a_client_that_reads_slowly_gets_the_whole_answer() -> None:
     size = 8_000_000
-    async with Server(b"a" * size).serving() as server, server.connected() as (reader, writer):
+    # Long enough for a busy machine, and less than it takes to read everything.
+    limits = ConnectionLimits(unread_seconds=1)
+    async with Server(b"a" * size).serving(limits) as server, server.connected() as (reader, writer):
+        started = time.monotonic()
         writer.write(GET)
         await reader.readuntil(b"\r\n\r\n")
         read = 0
         while read < size:
-            read += len(await reader.read(400_000))
-            await asyncio.sleep(0.05)
+            piece = await reader.read(400_000)
+            assert piece, "disconnected"
+            read += len(piece)
+            await asyncio.sleep(0.07)
+
+    assert time.monotonic() - started > limits.unread_seconds
 
 
 async def test_connections_are_limited() -> None:
     async with Server().serving(ConnectionLimits(connections=2)) as server:
         async with server.connected() as first, server.connected():
-            await asyncio.sleep(0.1)
+            async with asyncio.timeout(5):
+                while len(server.state.connections) < 2:  # noqa: ASYNC110  # it has no event for it
+                    await asyncio.sleep(0.01)
             refused = await server.ask(iter([]))
             first[1].write(GET)
             assert status(await first[0].readuntil(b"hello")) == 200
@@ -213,8 +222,10 @@ async def test_a_server_has_these_limits(dsn: str, tmp_path: Path) -> None:
         server = Server()
         server.port = int(served.url.rpartition(":")[2])
         large = await server.ask(iter([HEAD + b"a" * 70_000]))
-        async with server.connected(), server.connected():
-            await asyncio.sleep(0.1)
+        async with server.connected() as first, server.connected() as second:
+            for reader, writer in (first, second):
+                writer.write(GET)
+                await reader.readuntil(b"\r\n\r\n")
             many = await server.ask(iter([]))
 
     assert (status(large), status(many)) == (431, 503)

@@ -283,10 +283,10 @@ async def _tried(client: Client, text: str, value: Any) -> tuple[dict[str, Any],
 
 
 async def _asked(client: Client, text: str, **variables: Any) -> tuple[dict[str, Any], list[str]]:
-    """The response and its statements."""
+    """The response and its statements, without the ids of new rows, which the change log has as literals."""
     client.statements.take()
     answer = await client.answer(text, **variables)
-    return answer, client.statements.take()
+    return answer, [re.sub(r"'\{[\d,]*\}'", "'{…}'", sql) for sql in client.statements.take()]
 
 
 async def test_fields_without_arguments_return_only_the_viewers_rows(shared: World) -> None:

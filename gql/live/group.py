@@ -83,9 +83,9 @@ class Group:
             stream.fail("resync" if error.code is Code.RESYNC_REQUIRED else "failed", error)
 
     async def run(self) -> None:
-        """Publish new changes of the feed, until cancelled."""
+        """Publish new changes of the feed, until cancelled or without subscribers."""
         position = self._target
-        while True:
+        while self.streams:
             await self._woken.wait()
             self._woken.clear()
             while position < self._feed.head and self.streams:
@@ -109,10 +109,12 @@ class Group:
         """Publish the changes that a subscriber missed since `position`, then make it a member."""
         try:
             has_more = True
-            while has_more:
+            while has_more and not stream.is_ended:
                 position, has_more = await self._publish_missed(stream, position, None)
+            if stream.is_ended:
+                return
             until = await self._join(stream, position)
-            while position < until:
+            while position < until and not stream.is_ended:
                 position, _ = await self._publish_missed(stream, position, until)
             stream.release()
         except ResyncRequiredError:

@@ -48,7 +48,7 @@ class Stream:
     One task may iterate. Cancelling it while it waits loses no event. The opener of a stream calls `aclose()`, however
     the iteration ended; that unsubscribes and does nothing the second time.
 
-    A stream ends by itself, after a last event with `errors` and without `data`, in these cases:
+    A stream ends by itself, after a last event with `errors` and null or no `data`, in these cases:
 
     | code | when | what the client does |
     |---|---|---|

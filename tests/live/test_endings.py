@@ -10,10 +10,11 @@ import asyncpg
 import pytest
 
 from gql.live import stream
+from gql.log import LIVE_STEPS
 from gql.security.token import SCOPES, mint
 from tests.support.client import Client
 from tests.support.factories import log_changes, store, store_account
-from tests.support.following import FOLLOW, Follower, SentEvent, create, cursor, following, listening
+from tests.support.following import FOLLOW, Follower, SentEvent, create, cursor, eventually, following, listening
 
 pytestmark = pytest.mark.anyio
 
@@ -27,6 +28,12 @@ async def ending(follower: Follower) -> tuple[SentEvent, dict[str, Any]]:
     assert list(last.data) == ["errors"]
     (error,) = last.data["errors"]
     return last, error
+
+
+def publishing() -> int:
+    """How many groups of subscribers have a task."""
+    names = [getattr(task.get_coro(), "__qualname__", "") for task in asyncio.all_tasks()]
+    return names.count("Group.run")
 
 
 async def test_an_expired_token_ends_the_stream_within_a_second(dsn: str, connection: asyncpg.Connection) -> None:
@@ -83,6 +90,7 @@ async def test_a_new_epoch_ends_the_streams_and_later_ones_follow_it(dsn: str, c
     assert event.changes == [("CONVERSATION", conversation)]
 
 
+@pytest.mark.slow
 async def test_a_subscriber_that_does_not_read_is_ended_and_continues_without_a_loss_and_others_get_everything(
     dsn: str, connection: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -184,9 +192,31 @@ async def test_a_failure_of_the_whole_operation_ends_the_stream_masked(
         monkeypatch.setattr("gql.live.group.show_page", fail)
         await create(client)
         last, error = await ending(follower)
+        await eventually(lambda: 1 - publishing())
 
     assert (error["message"], error["extensions"]["code"]) == ("Internal server error", "INTERNAL_SERVER_ERROR")
     assert last.id == start
+
+
+async def test_an_event_that_is_too_large_ends_the_stream_before_anything_later_is_sent(
+    dsn: str, connection: asyncpg.Connection
+) -> None:
+    await store_account(connection)
+    async with listening(dsn, max_response=2_000) as client:
+        start = await cursor(client)
+        await log_changes(connection, 1, *(("BOOKING", id_, None) for id_ in range(1, 251)))
+        executed = LIVE_STEPS["execute"]
+        async with following(client, after=start) as missing, following(client) as new:
+            last, _ = await missing.rest()
+            await eventually(lambda: 2 - publishing())
+            await log_changes(connection, 1, *(("HOST", id_, None) for id_ in range(1, 101)))
+            later, _ = await new.rest()
+            await eventually(lambda: 1 - publishing())
+
+    for event in (last, later):
+        assert (event.id, event.data["data"]) == (None, None)
+        assert [error["extensions"]["code"] for error in event.data["errors"]] == ["OPERATION_TOO_COMPLEX"]
+    assert LIVE_STEPS["execute"] - executed == 2
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from tests.support.process import prepare, serving_processes
 
 pytestmark = [pytest.mark.anyio, stops]
 
-STREAMS = 150
+STREAMS = 60
 
 
 async def ended_by(follower: Follower) -> str:
@@ -37,6 +37,7 @@ def client_of(http: httpx.AsyncClient, dsn: str) -> Client:
     return Client(http, make_settings(dsn), Statements())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", ["1", "2"])
 async def test_streams_are_interrupted_and_not_completed_when_the_server_stops(
     dsn: str, connection: asyncpg.Connection, tmp_path: Path, workers: str

@@ -178,6 +178,15 @@ async def test_every_handshake_is_answered_and_no_connection_stays(
     assert answer.partition(b" ")[2][:3] == expected
 
 
+@pytest.mark.parametrize(("host", "expected"), [(b"evil.example", b"421"), (b"localhost:80", b"101")])
+async def test_the_demo_opens_sockets_for_this_machine_only(seeded_dsn: str, host: bytes, expected: bytes) -> None:
+    begin = HANDSHAKE.replace(b"Host: inbox", b"Host: " + host)
+    async with listening(seeded_dsn, token="a token") as server, raw(server, begin) as (reader, _):
+        answer = await asyncio.wait_for(reader.readuntil(b"\r\n"), 10)
+
+    assert answer.partition(b" ")[2][:3] == expected
+
+
 async def test_an_upgrade_waits_for_earlier_answers(dsn: str, connection: asyncpg.Connection) -> None:
     await store_account(connection)
     async with listening(dsn) as server, connection.transaction():

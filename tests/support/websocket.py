@@ -137,10 +137,15 @@ class SocketServer:
 
 
 @asynccontextmanager
-async def listening(dsn: str, *, limits: dict[str, Any] | None = None, **overrides: Any) -> AsyncIterator[SocketServer]:
-    """A server as `inbox serve` configures it, in this process, with other `limits` of connections."""
+async def listening(
+    dsn: str, *, limits: dict[str, Any] | None = None, token: str | None = None, **overrides: Any
+) -> AsyncIterator[SocketServer]:
+    """A server as `inbox serve` configures it, in this process, with other `limits` of connections.
+
+    With a `token`, the application is that of the demo.
+    """
     settings = make_settings(dsn, **overrides)
-    app = create_app(settings)
+    app = create_app(settings, token=token)
     config = configure(app, settings)
     config.load()
     state = ServerState()

@@ -51,17 +51,17 @@ class Pool:
         """A free connection that is open; None if there is none."""
         while self._idle:
             connection, since = self._idle.pop()
-            if is_lost(connection):
-                continue
-            if time.monotonic() - since < _FRESH:
+            if not is_lost(connection) and time.monotonic() - since < _FRESH:
                 return connection
-            connection.terminate()
+            _discard(connection)
         return None
 
     async def release(self, connection: Any) -> None:
         """Make a connection free. It must have ended its transaction; it may be closed."""
         self._used -= 1
-        if not is_lost(connection):
+        if is_lost(connection):
+            _discard(connection)
+        else:
             self._idle.append((connection, time.monotonic()))
         self._free.release()
 
@@ -91,6 +91,12 @@ class Pool:
         except BaseException:
             self._opened.terminate()
             raise
+
+
+def _discard(connection: Any) -> None:
+    """Give the connection's place in asyncpg's pool back."""
+    with suppress(asyncpg.InterfaceError):
+        connection.terminate()
 
 
 def is_lost(connection: Any) -> bool:

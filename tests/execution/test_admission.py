@@ -1,4 +1,7 @@
-"""A limited number of operations run at once: others wait, and those beyond the queue are rejected with 503."""
+"""A limited number of operations run at once: others wait, and those beyond the queue are rejected with 503.
+
+Free connections are used again, unless they are closed or have been free for too long, and no place is lost.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ import asyncpg
 import pytest
 from starlette.types import Message
 
+from db.pool import Pool, is_lost
 from gql.app import create_app
 from tests.support.client import Client, Statements, make_settings
 from tests.support.factories import store, store_account
@@ -22,6 +26,8 @@ pytestmark = pytest.mark.anyio
 
 # One actor can use a quarter of the connections for reading.
 _POOL = 16
+# Those of a pool that is tested by itself.
+_CONNECTIONS = 2
 
 READ = "{ conversations { nodes { subject } } }"
 ANSWER = {"data": {"conversations": {"nodes": [{"subject": "Keys"}]}}}
@@ -172,3 +178,91 @@ async def test_a_client_that_disconnects_while_waiting_leaves_its_place_to_anoth
             assert await fourth.ask() == 503
         assert (await running, await staying) == (200, 200)
         assert await fourth.ask() == 200
+
+
+# -------------------- Connections
+
+
+@pytest.fixture
+async def pool(dsn: str) -> AsyncIterator[Pool]:
+    """A pool of two connections, both of which can be used in the end."""
+    pool = Pool(await asyncpg.create_pool(dsn, min_size=0, max_size=_CONNECTIONS), _CONNECTIONS)
+    yield pool
+    async with asyncio.timeout(5):
+        await use_all(pool)
+        await pool.close()
+
+
+async def use_all(pool: Pool) -> set[int]:
+    """The backends of all connections, used at once."""
+    held = [await pool.acquire() for _ in range(_CONNECTIONS)]
+    pids = {await connection.fetchval("SELECT pg_backend_pid()") for connection in held}
+    for connection in held:
+        await pool.release(connection)
+    assert pool.used == 0
+    return pids
+
+
+async def pid(pool: Pool) -> int:
+    """The backend of the next connection."""
+    async with pool.connection() as connection:
+        return int(await connection.fetchval("SELECT pg_backend_pid()"))
+
+
+async def test_a_free_connection_is_used_again(pool: Pool) -> None:
+    assert await pid(pool) == await pid(pool)
+
+
+async def test_a_connection_that_was_free_for_too_long_is_replaced(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = await use_all(pool)
+    monkeypatch.setattr("db.pool._FRESH", 0.0)
+
+    assert await pid(pool) not in before
+
+
+async def end(pool: Pool, connection: asyncpg.Connection) -> None:
+    """The server closes the connection, and asyncpg notices it."""
+    async with pool.connection() as free:
+        number = await free.fetchval("SELECT pg_backend_pid()")
+    await connection.execute("SELECT pg_terminate_backend($1)", number)
+    async with asyncio.timeout(5):
+        while not is_lost(free):  # noqa: ASYNC110  # asyncpg has no event for it
+            await asyncio.sleep(0.01)
+
+
+async def abort(pool: Pool, _connection: asyncpg.Connection) -> None:
+    """The connection breaks while it is free, and asyncpg has not noticed its end."""
+    async with pool.connection() as free:
+        raw: Any = free
+    raw._protocol.abort()  # noqa: SLF001
+
+
+async def break_in_use(pool: Pool, _connection: asyncpg.Connection) -> None:
+    """The connection breaks while it is used."""
+    async with pool.connection() as used:
+        used._protocol.abort()  # noqa: SLF001
+
+
+@pytest.mark.parametrize("lose", [end, abort, break_in_use])
+async def test_a_lost_connection_is_replaced_and_keeps_no_place(
+    pool: Pool, connection: asyncpg.Connection, lose: Any
+) -> None:
+    for _ in range(_CONNECTIONS + 1):
+        await lose(pool, connection)
+        async with asyncio.timeout(5):
+            assert len(await use_all(pool)) == _CONNECTIONS
+
+
+async def test_who_waits_for_a_connection_and_is_cancelled_takes_none(pool: Pool) -> None:
+    held = [await pool.acquire() for _ in range(_CONNECTIONS)]
+    with pytest.raises(TimeoutError):
+        async with pool.connection(0.01):
+            pass
+    waiting = asyncio.create_task(pool.acquire())
+    await asyncio.sleep(0)
+    waiting.cancel()
+    await asyncio.wait([waiting])
+    for connection in held:
+        await pool.release(connection)
+
+    assert len(await use_all(pool)) == _CONNECTIONS

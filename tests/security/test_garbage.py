@@ -76,5 +76,6 @@ async def test_a_request_leaves_nothing_to_collect(target: BareApplication, body
         gc.enable()
         return left
 
-    # What is made once is made at first, and other tasks of the process leave something now and then.
-    assert min([await ask_twenty_times() for _ in range(4)]) < 20
+    # What is made once is made at first, and other tasks of the process leave something now and then. Giving a document
+    # to a thread leaves six objects on Python 3.13; one with its tokens left thousands, and a rejected request forty.
+    assert min([await ask_twenty_times() for _ in range(4)]) < 200

@@ -138,6 +138,6 @@ async def test_who_goes_away_is_charged_for_the_document(
 
     assert (response.status_code, response.json()) == (
         429,
-        refusal("Too much was asked for in a minute", "RATE_LIMITED"),
+        refusal("The rate limit is exceeded: try again later", "RATE_LIMITED"),
     )
     assert reading.begun == [long(1)]

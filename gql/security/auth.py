@@ -107,11 +107,7 @@ class Authenticator:
         if self._jwks is not None:
             await self._jwks.read()
 
-    async def authenticate(self, authorization: str | None) -> Viewer:
-        """The viewer of an `Authorization` header. Raises UnauthenticatedError."""
-        return (await self.admit(authorization)).viewer
-
-    async def admit(self, authorization: str | None) -> Admitted:
+    async def authenticate(self, authorization: str | None) -> Admitted:
         """The viewer of an `Authorization` header, and the end of its token. Raises UnauthenticatedError."""
         token = _bearer_token(authorization)
         digest = _digest(token)

@@ -134,7 +134,7 @@ class GraphQLEndpoint:
             # With several, a proxy may have checked another one.
             raise HttpError(400, "Send one Authorization header")
         try:
-            return await self._authenticator.admit(headers[0] if headers else None)
+            return await self._authenticator.authenticate(headers[0] if headers else None)
         except UnauthenticatedError as error:
             record.refused = error.reason
             challenge = {"WWW-Authenticate": error.challenge}

@@ -245,7 +245,7 @@ class SocketSession:
         return None
 
     async def _admit(self) -> Admitted:
-        return await self._services.authenticator.admit(self._authorization[0] if self._authorization else None)
+        return await self._services.authenticator.authenticate(self._authorization[0] if self._authorization else None)
 
     # ---- Operations ----
 

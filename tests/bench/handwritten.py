@@ -50,7 +50,7 @@ def create_app() -> Starlette:
     def route(name: str, read: Any) -> Route:
         async def endpoint(request: Request) -> Response:
             try:
-                viewer = await authenticator.authenticate(request.headers.get("authorization"))
+                viewer = (await authenticator.authenticate(request.headers.get("authorization"))).viewer
             except UnauthenticatedError as error:
                 return Response(status_code=401, headers={"WWW-Authenticate": error.challenge})
             async with request.app.state.pool.acquire() as connection:

@@ -128,7 +128,7 @@ class View(GraphQL[Context, None]):
     async def get_context(self, request: Any, response: Any) -> Context:  # noqa: ARG002  # Strawberry's hook
         """The context of the request; 401 without a valid token."""
         try:
-            viewer = await self.authenticator.authenticate(request.headers.get("authorization"))
+            viewer = (await self.authenticator.authenticate(request.headers.get("authorization"))).viewer
         except UnauthenticatedError:
             raise HTTPException(401, "A valid bearer token is needed") from None
         return Context(viewer, Loaders(self.reading, viewer.account_id), self.engine, self.reading)

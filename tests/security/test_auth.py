@@ -63,12 +63,12 @@ def by_secret(clock: Clock) -> Authenticator:
     ],
 )
 async def test_a_good_token_is_a_viewer(by_secret: Authenticator, changes: dict[str, Any], viewer: Viewer) -> None:
-    assert await by_secret.authenticate(signed(changes)) == viewer
+    assert (await by_secret.authenticate(signed(changes))).viewer == viewer
 
 
 @pytest.mark.parametrize("header", ["bearer {}", "BEARER {}", "Bearer   {}", " Bearer {} "])
 async def test_the_scheme_is_read_in_any_case(by_secret: Authenticator, header: str) -> None:
-    assert await by_secret.authenticate(header.format(signed().split()[1])) == VIEWER
+    assert (await by_secret.authenticate(header.format(signed().split()[1]))).viewer == VIEWER
 
 
 @pytest.mark.parametrize("header", [None, "", "Bearer", "Bearer ", "Basic dXNlcjpwYXNz", signed().split()[1]])
@@ -135,7 +135,7 @@ async def test_the_issuer_counts_where_configured(clock: Clock) -> None:
     authenticator = Authenticator(configured(SECRET, issuer="https://issuer.test"), clock=clock)
     assert (await refusal(authenticator, signed())).reason == "missing_claim"
     assert (await refusal(authenticator, signed({"iss": "https://other.test"}))).reason == "wrong_issuer"
-    assert await authenticator.authenticate(signed({"iss": "https://issuer.test"})) == VIEWER
+    assert (await authenticator.authenticate(signed({"iss": "https://issuer.test"}))).viewer == VIEWER
 
 
 @pytest.mark.parametrize(
@@ -183,9 +183,9 @@ async def test_a_token_says_when_it_expires_whether_it_is_remembered_or_not(
     by_secret: Authenticator, clock: Clock
 ) -> None:
     header = signed({"exp": NOW + 90})
-    first = await by_secret.admit(header)
+    first = await by_secret.authenticate(header)
     clock.now += 1
-    assert (await by_secret.admit(header)) is first
+    assert (await by_secret.authenticate(header)) is first
     assert first == (VIEWER, NOW + 90)
 
 
@@ -236,7 +236,7 @@ async def test_an_unknown_actor_is_refused_and_not_remembered(clock: Clock) -> N
 
     authenticator = Authenticator(configured(SECRET), exists=exists, clock=clock)
     assert (await refusal(authenticator, signed())).reason == "unknown_actor"
-    assert await authenticator.authenticate(signed()) == VIEWER
+    assert (await authenticator.authenticate(signed())).viewer == VIEWER
 
 
 async def test_a_database_that_is_away_is_no_refusal(clock: Clock) -> None:
@@ -261,7 +261,9 @@ async def test_a_minted_token_is_accepted_until_it_expires(clock: Clock) -> None
         now=datetime.fromtimestamp(NOW, UTC),
     )
     scopes = frozenset({"inbox_read", "inbox_write", "clients_read"})
-    assert await authenticator.authenticate(f"Bearer {token}") == Viewer(7, CreatorType.APPLICATION, 65, scopes)
+    assert (await authenticator.authenticate(f"Bearer {token}")).viewer == Viewer(
+        7, CreatorType.APPLICATION, 65, scopes
+    )
     assert jwt.decode(token, options={"verify_signature": False})["iat"] == NOW
     clock.now += 3_600
     assert (await refusal(authenticator, f"Bearer {token}")).reason == "expired"
@@ -270,7 +272,7 @@ async def test_a_minted_token_is_accepted_until_it_expires(clock: Clock) -> None
 async def test_a_token_minted_now_is_valid_now() -> None:
     settings = configured(SECRET)
     token = mint(settings, account=1, subject="user:12", scopes=["inbox_read"], expires_in=timedelta(minutes=1))
-    assert await Authenticator(settings).authenticate(f"Bearer {token}") == VIEWER
+    assert (await Authenticator(settings).authenticate(f"Bearer {token}")).viewer == VIEWER
 
 
 def test_invalid_claims_are_not_minted() -> None:

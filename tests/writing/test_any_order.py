@@ -194,6 +194,15 @@ class Events(RuleBasedStateMachine):
         if not refused:
             thread.update(self.place.now, closed=closed, spam=spam)
 
+    @rule(place=PLACES, delay=DELAYS)
+    def close_while_away(self, place: int, delay: timedelta) -> None:
+        """A guest's out-of-office message arrives in a closed conversation, which is then opened by hand."""
+        self.update(place, delay, closed=True, spam=False, late=None)
+        self.compare_states()
+        letter = Letter("guest", timedelta(seconds=1), None, internal=False, automatic=True)
+        self.write(place, [letter])
+        self.update(place, delay, closed=False, spam=None, late=None)
+
     @rule(delay=DELAYS, some=SOME, closed=st.booleans(), host=st.sampled_from([None, world.HOST, world.OTHER_HOST]))
     def update_several(self, delay: timedelta, some: set[int], host: int | None, *, closed: bool) -> None:
         """Close or open several conversations, and assign them."""
@@ -339,6 +348,14 @@ class Events(RuleBasedStateMachine):
         inquiry = record("inquiries", id_, links={"rental": world.RENTAL}, email=f"{self.text('mail')}@guest.example")
         assert self.give(inquiries=[inquiry | {"updated_at": wire(self.later())}]).imported == {"inquiries": 1}
         self.inbox.inquiries.setdefault(id_, None)
+
+    @rule(place=PLACES, other=PLACES, some=st.integers(0, 4))
+    def import_claims(self, place: int, other: int, some: int) -> None:
+        """Import an inquiry with a new address, and two records one after the other that both claim it."""
+        self.import_inquiry(some)
+        claimed = {sorted(self.inbox.inquiries).index(max(self.inbox.inquiries))}
+        for claiming in (place, other):
+            self.import_conversation(claiming, False, 0, (None,) * 4, set(), claimed)  # noqa: FBT003  # not a new one
 
     def later(self) -> datetime:
         """A time later than that of all earlier records of this kind."""

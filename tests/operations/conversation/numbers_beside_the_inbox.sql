@@ -6,28 +6,20 @@ WHERE accounts.id = $1::BIGINT) AS clock),
 todays_3 AS MATERIALIZED
 (SELECT conversation_bookings.conversation_id AS id, CASE WHEN bool_or(bookings.status = 'BOOKED' AND bookings.start_at >= today.begins AND bookings.start_at < today.ends AND bookings.start_at > now() - interval '2 days' AND bookings.start_at < now() + interval '2 days') THEN 'CHECK_IN_TODAY' WHEN bool_or(bookings.status = 'BOOKED' AND bookings.end_at >= today.begins AND bookings.end_at < today.ends AND bookings.end_at > now() - interval '2 days' AND bookings.end_at < now() + interval '2 days') THEN 'CHECK_OUT_TODAY' WHEN bool_or(bookings.status = 'BOOKED' AND bookings.start_at < today.begins AND bookings.end_at >= today.ends AND bookings.end_at > now()) THEN 'AT_PROPERTY' ELSE 'RESERVED' END AS stage
 FROM conversation_bookings JOIN bookings ON bookings.account_id = conversation_bookings.account_id AND bookings.id = conversation_bookings.booking_id JOIN today ON true
-WHERE conversation_bookings.account_id = $1::BIGINT AND (bookings.status = 'BOOKED' AND bookings.start_at >= today.begins AND bookings.start_at < today.ends AND bookings.start_at > now() - interval '2 days' AND bookings.start_at < now() + interval '2 days' OR bookings.status = 'BOOKED' AND bookings.end_at >= today.begins AND bookings.end_at < today.ends AND bookings.end_at > now() - interval '2 days' AND bookings.end_at < now() + interval '2 days' OR bookings.status = 'BOOKED' AND bookings.start_at < today.begins AND bookings.end_at >= today.ends AND bookings.end_at > now()) GROUP BY conversation_bookings.conversation_id),
-todays_1 AS MATERIALIZED
-(SELECT conversation_bookings.conversation_id AS id, CASE WHEN bool_or(bookings.status = 'BOOKED' AND bookings.start_at >= today.begins AND bookings.start_at < today.ends AND bookings.start_at > now() - interval '2 days' AND bookings.start_at < now() + interval '2 days') THEN 'CHECK_IN_TODAY' ELSE 'RESERVED' END AS stage
-FROM conversation_bookings JOIN bookings ON bookings.account_id = conversation_bookings.account_id AND bookings.id = conversation_bookings.booking_id JOIN today ON true
-WHERE conversation_bookings.account_id = $1::BIGINT AND bookings.status = 'BOOKED' AND bookings.start_at >= today.begins AND bookings.start_at < today.ends AND bookings.start_at > now() - interval '2 days' AND bookings.start_at < now() + interval '2 days' GROUP BY conversation_bookings.conversation_id),
-todays_2 AS MATERIALIZED
-(SELECT conversation_bookings.conversation_id AS id, CASE WHEN bool_or(bookings.status = 'BOOKED' AND bookings.start_at >= today.begins AND bookings.start_at < today.ends AND bookings.start_at > now() - interval '2 days' AND bookings.start_at < now() + interval '2 days') THEN 'CHECK_IN_TODAY' WHEN bool_or(bookings.status = 'BOOKED' AND bookings.end_at >= today.begins AND bookings.end_at < today.ends AND bookings.end_at > now() - interval '2 days' AND bookings.end_at < now() + interval '2 days') THEN 'CHECK_OUT_TODAY' ELSE 'RESERVED' END AS stage
-FROM conversation_bookings JOIN bookings ON bookings.account_id = conversation_bookings.account_id AND bookings.id = conversation_bookings.booking_id JOIN today ON true
-WHERE conversation_bookings.account_id = $1::BIGINT AND (bookings.status = 'BOOKED' AND bookings.start_at >= today.begins AND bookings.start_at < today.ends AND bookings.start_at > now() - interval '2 days' AND bookings.start_at < now() + interval '2 days' OR bookings.status = 'BOOKED' AND bookings.end_at >= today.begins AND bookings.end_at < today.ends AND bookings.end_at > now() - interval '2 days' AND bookings.end_at < now() + interval '2 days') GROUP BY conversation_bookings.conversation_id)
+WHERE conversation_bookings.account_id = $1::BIGINT AND (bookings.status = 'BOOKED' AND bookings.start_at >= today.begins AND bookings.start_at < today.ends AND bookings.start_at > now() - interval '2 days' AND bookings.start_at < now() + interval '2 days' OR bookings.status = 'BOOKED' AND bookings.end_at >= today.begins AND bookings.end_at < today.ends AND bookings.end_at > now() - interval '2 days' AND bookings.end_at < now() + interval '2 days' OR bookings.status = 'BOOKED' AND bookings.start_at < today.begins AND bookings.end_at >= today.ends AND bookings.end_at > now()) GROUP BY conversation_bookings.conversation_id)
 SELECT count(*) FILTER (WHERE conversations.stays_until IS NOT NULL AND conversations.stays_until >= (SELECT today.begins
 FROM today) AND conversations.id IN (SELECT found.id
 FROM unnest(array((SELECT todays_3.id
 FROM todays_3
 WHERE todays_3.stage IN ('AT_PROPERTY')))) AS found(id))) AS at_property, count(*) FILTER (WHERE conversations.stays_until IS NULL AND conversations.booking_statuses IN (16, 24)) AS canceled, count(*) FILTER (WHERE conversations.stays_until IS NOT NULL AND conversations.stays_until >= (SELECT today.begins
 FROM today) AND conversations.id IN (SELECT found.id
-FROM unnest(array((SELECT todays_1.id
-FROM todays_1
-WHERE todays_1.stage IN ('CHECK_IN_TODAY')))) AS found(id))) AS check_in_today, count(*) FILTER (WHERE conversations.stays_until IS NOT NULL AND conversations.stays_until >= (SELECT today.begins
+FROM unnest(array((SELECT todays_3.id
+FROM todays_3
+WHERE todays_3.stage IN ('CHECK_IN_TODAY')))) AS found(id))) AS check_in_today, count(*) FILTER (WHERE conversations.stays_until IS NOT NULL AND conversations.stays_until >= (SELECT today.begins
 FROM today) AND conversations.id IN (SELECT found.id
-FROM unnest(array((SELECT todays_2.id
-FROM todays_2
-WHERE todays_2.stage IN ('CHECK_OUT_TODAY')))) AS found(id))) AS check_out_today, count(*) FILTER (WHERE conversations.closed_at IS NOT NULL) AS closed, count(*) FILTER (WHERE conversations.stays_until IS NULL AND (conversations.booking_statuses NOT IN (16, 24))) AS inquiry, count(*) FILTER (WHERE conversations.assignee_id IS NOT NULL AND conversations.assignee_id IN (SELECT hosts.id
+FROM unnest(array((SELECT todays_3.id
+FROM todays_3
+WHERE todays_3.stage IN ('CHECK_OUT_TODAY')))) AS found(id))) AS check_out_today, count(*) FILTER (WHERE conversations.closed_at IS NOT NULL) AS closed, count(*) FILTER (WHERE conversations.stays_until IS NULL AND (conversations.booking_statuses NOT IN (16, 24))) AS inquiry, count(*) FILTER (WHERE conversations.assignee_id IS NOT NULL AND conversations.assignee_id IN (SELECT hosts.id
 FROM hosts
 WHERE hosts.account_id = $1::BIGINT AND hosts.user_id = $2::BIGINT)) AS mine, count(*) FILTER (WHERE conversations.waiting_since IS NOT NULL) AS needs_reply, count(*) FILTER (WHERE conversations.closed_at IS NULL AND conversations.marked_as_spam_at IS NULL) AS open, count(*) FILTER (WHERE conversations.waiting_since IS NOT NULL AND CASE WHEN (conversations.deadline_response_at IS NULL) THEN 'infinity'::timestamptz ELSE conversations.deadline_response_at END < now()) AS overdue, count(*) FILTER (WHERE conversations.stays_until IS NOT NULL AND conversations.stays_until < (SELECT today.begins
 FROM today)) AS post_stay, count(*) FILTER (WHERE conversations.stays_until IS NOT NULL AND conversations.stays_until >= (SELECT today.begins
@@ -45,19 +37,15 @@ WHERE accounts.id = $1::BIGINT) AS clock),
 todays_3 AS MATERIALIZED
 (SELECT conversation_bookings.conversation_id AS id, CASE WHEN bool_or(bookings.status = 'BOOKED' AND bookings.start_at >= today.begins AND bookings.start_at < today.ends AND bookings.start_at > now() - interval '2 days' AND bookings.start_at < now() + interval '2 days') THEN 'CHECK_IN_TODAY' WHEN bool_or(bookings.status = 'BOOKED' AND bookings.end_at >= today.begins AND bookings.end_at < today.ends AND bookings.end_at > now() - interval '2 days' AND bookings.end_at < now() + interval '2 days') THEN 'CHECK_OUT_TODAY' WHEN bool_or(bookings.status = 'BOOKED' AND bookings.start_at < today.begins AND bookings.end_at >= today.ends AND bookings.end_at > now()) THEN 'AT_PROPERTY' ELSE 'RESERVED' END AS stage
 FROM conversation_bookings JOIN bookings ON bookings.account_id = conversation_bookings.account_id AND bookings.id = conversation_bookings.booking_id JOIN today ON true
-WHERE conversation_bookings.account_id = $1::BIGINT AND (bookings.status = 'BOOKED' AND bookings.start_at >= today.begins AND bookings.start_at < today.ends AND bookings.start_at > now() - interval '2 days' AND bookings.start_at < now() + interval '2 days' OR bookings.status = 'BOOKED' AND bookings.end_at >= today.begins AND bookings.end_at < today.ends AND bookings.end_at > now() - interval '2 days' AND bookings.end_at < now() + interval '2 days' OR bookings.status = 'BOOKED' AND bookings.start_at < today.begins AND bookings.end_at >= today.ends AND bookings.end_at > now()) GROUP BY conversation_bookings.conversation_id),
-todays_1 AS MATERIALIZED
-(SELECT conversation_bookings.conversation_id AS id, CASE WHEN bool_or(bookings.status = 'BOOKED' AND bookings.start_at >= today.begins AND bookings.start_at < today.ends AND bookings.start_at > now() - interval '2 days' AND bookings.start_at < now() + interval '2 days') THEN 'CHECK_IN_TODAY' ELSE 'RESERVED' END AS stage
-FROM conversation_bookings JOIN bookings ON bookings.account_id = conversation_bookings.account_id AND bookings.id = conversation_bookings.booking_id JOIN today ON true
-WHERE conversation_bookings.account_id = $1::BIGINT AND bookings.status = 'BOOKED' AND bookings.start_at >= today.begins AND bookings.start_at < today.ends AND bookings.start_at > now() - interval '2 days' AND bookings.start_at < now() + interval '2 days' GROUP BY conversation_bookings.conversation_id)
+WHERE conversation_bookings.account_id = $1::BIGINT AND (bookings.status = 'BOOKED' AND bookings.start_at >= today.begins AND bookings.start_at < today.ends AND bookings.start_at > now() - interval '2 days' AND bookings.start_at < now() + interval '2 days' OR bookings.status = 'BOOKED' AND bookings.end_at >= today.begins AND bookings.end_at < today.ends AND bookings.end_at > now() - interval '2 days' AND bookings.end_at < now() + interval '2 days' OR bookings.status = 'BOOKED' AND bookings.start_at < today.begins AND bookings.end_at >= today.ends AND bookings.end_at > now()) GROUP BY conversation_bookings.conversation_id)
 SELECT count(*) FILTER (WHERE conversations.stays_until IS NOT NULL AND conversations.stays_until >= (SELECT today.begins
 FROM today) AND conversations.id IN (SELECT found.id
 FROM unnest(array((SELECT todays_3.id
 FROM todays_3
 WHERE todays_3.stage IN ('AT_PROPERTY')))) AS found(id))) AS at_property, count(*) FILTER (WHERE conversations.stays_until IS NOT NULL AND conversations.stays_until >= (SELECT today.begins
 FROM today) AND conversations.id IN (SELECT found.id
-FROM unnest(array((SELECT todays_1.id
-FROM todays_1
-WHERE todays_1.stage IN ('CHECK_IN_TODAY')))) AS found(id))) AS check_in_today, count(*) FILTER (WHERE NOT conversations.read) AS unread
+FROM unnest(array((SELECT todays_3.id
+FROM todays_3
+WHERE todays_3.stage IN ('CHECK_IN_TODAY')))) AS found(id))) AS check_in_today, count(*) FILTER (WHERE NOT conversations.read) AS unread
 FROM conversations
 WHERE conversations.account_id = $1::BIGINT AND conversations.closed_at IS NULL AND conversations.marked_as_spam_at IS NULL;

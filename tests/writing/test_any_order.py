@@ -352,8 +352,9 @@ class Events(RuleBasedStateMachine):
     @rule(place=PLACES, other=PLACES, some=st.integers(0, 4))
     def import_claims(self, place: int, other: int, some: int) -> None:
         """Import an inquiry with a new address, and two records one after the other that both claim it."""
+        # The place of a known one among the ids, or of a new one, whose id is the highest.
+        claimed = {min(some, len(self.inbox.inquiries))}
         self.import_inquiry(some)
-        claimed = {sorted(self.inbox.inquiries).index(max(self.inbox.inquiries))}
         for claiming in (place, other):
             self.import_conversation(claiming, False, 0, (None,) * 4, set(), claimed)  # noqa: FBT003  # not a new one
 

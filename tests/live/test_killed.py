@@ -17,10 +17,10 @@ import httpx
 import pytest
 from websockets.exceptions import WebSocketException
 
-from db.embedded import _Server, embedded
+from db.embedded import embedded
 from db.migrations.apply import migrate
 from tests.support.command import stops
-from tests.support.process import Served, prepare, serving_processes
+from tests.support.process import Served, prepare, restart_postgresql, serving_processes
 from tests.support.websocket import connected
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow, stops]
@@ -110,12 +110,6 @@ def server(tmp_path: Path) -> Iterator[str]:
     with embedded(tmp_path) as dsn:
         migrate(dsn)
         yield dsn
-
-
-async def restart_postgresql(folder: Path) -> None:
-    """Stop PostgreSQL as if it crashed, and start it again."""
-    arguments = ("restart", "-D", ".", "-m", "immediate", "-t", "60")
-    await asyncio.to_thread(_Server(folder / "postgres")._run, "pg_ctl", *arguments, folder=folder / "postgres")  # noqa: SLF001
 
 
 async def logged(dsn: str) -> list[str]:

@@ -10,9 +10,9 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from db.embedded import _Server, embedded
+from db.embedded import embedded
 from db.migrations.apply import migrate
-from tests.support.process import READ, READ_DATA, Insistent, prepare, serving_processes, written
+from tests.support.process import READ, READ_DATA, Insistent, prepare, restart_postgresql, serving_processes, written
 
 pytestmark = pytest.mark.anyio
 
@@ -29,13 +29,6 @@ def server(tmp_path: Path) -> Iterator[str]:
     with embedded(tmp_path) as dsn:
         migrate(dsn)
         yield dsn
-
-
-async def restart(folder: Path) -> float:
-    """Restart PostgreSQL as after a crash; return the time when it was back."""
-    arguments = ("restart", "-D", ".", "-m", "immediate", "-t", "60")
-    await asyncio.to_thread(_Server(folder / "postgres")._run, "pg_ctl", *arguments, folder=folder / "postgres")  # noqa: SLF001
-    return time.monotonic()
 
 
 async def healed(client: Insistent) -> float:
@@ -70,7 +63,8 @@ async def test_a_restart_under_load_is_masked_and_heals_within_two_seconds(serve
             took = []
             for _ in range(RESTARTS):
                 await asyncio.sleep(0.5)
-                back = await restart(tmp_path)
+                await restart_postgresql(tmp_path)
+                back = time.monotonic()
                 took.append(await healed(probe) - back)
             stopped.set()
         rows = await written(server)

@@ -20,6 +20,7 @@ import asyncpg
 import httpx
 
 from db import tables as t
+from db.embedded import _Server
 from gql.fields.node import encode_id
 from gql.security.token import SCOPES, mint
 from tests.support.client import SECRET, make_settings
@@ -166,3 +167,9 @@ def serving_processes(dsn: str, folder: Path, *options: str, **environment: str)
             process.kill()
             listener.join()
             process.communicate()
+
+
+async def restart_postgresql(folder: Path) -> None:
+    """Stop PostgreSQL as if it crashed, and start it again."""
+    arguments = ("restart", "-D", ".", "-m", "immediate", "-t", "60")
+    await asyncio.to_thread(_Server(folder / "postgres")._run, "pg_ctl", *arguments, folder=folder / "postgres")  # noqa: SLF001

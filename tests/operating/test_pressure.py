@@ -28,7 +28,7 @@ BUSY = "Too many operations are waiting: try again"
     [({}, {200}), ({"INBOX_MAX_RUNNING": "8", "INBOX_MAX_WAITING": "24"}, {200, 503})],
     ids=["places for all", "places for some"],
 )
-async def test_two_hundred_clients_of_two_connections_are_served_or_turned_away(
+async def test_two_hundred_clients_of_two_connections_are_served_or_rejected(
     dsn: str, tmp_path: Path, places: dict[str, str], expected: set[int]
 ) -> None:
     await prepare(dsn)

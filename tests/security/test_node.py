@@ -173,7 +173,7 @@ def test_an_id_of_another_type_is_refused(wanted: type[t.Table], message: str) -
         decode_id(MESSAGE, wanted)
 
 
-def test_another_accounts_id_leads_nowhere() -> None:
+def test_another_accounts_id_finds_nothing() -> None:
     viewer = Viewer(2, t.CreatorType.USER, 1, frozenset())
 
     seen = [decode_id(text).seen_by(viewer) for text in (MESSAGE, FOREIGN, encode_id(t.Application, 0, 65))]

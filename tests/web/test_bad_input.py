@@ -321,7 +321,7 @@ async def test_a_number_beyond_64_bits_is_refused(inbox: Client, number: str) ->
 
 
 @pytest.mark.parametrize("number", [9_223_372_036_854_775_807, "9223372036854775807", -(2**63), 0, -1, "999"])
-async def test_a_number_that_no_row_has_leads_nowhere(inbox: Client, number: int | str) -> None:
+async def test_a_number_that_no_row_has_finds_nothing(inbox: Client, number: int | str) -> None:
     answer = await inbox.answer(
         "query($n: BigInt) { conversation(databaseId: $n) { databaseId } booking(databaseId: $n) { databaseId } }",
         n=number,

@@ -32,7 +32,7 @@ async def keep_removing(database: Database, days: int) -> None:
                 pause = _PAUSE
         except Exception as error:  # noqa: BLE001  # the next check may succeed
             TASK_FAILURES["change retention"] += 1
-            _log.warning("old changes were not removed", error=repr(error))
+            _log.warning("old changes were not removed", error=type(error).__name__)
 
 
 async def remove_once(database: Database, days: int) -> int:

@@ -15,7 +15,6 @@ from typing import Any
 
 import orjson
 import strawberry
-from graphql import get_named_type
 
 from db import changes
 from db import tables as t
@@ -120,7 +119,7 @@ class ChangesField(Field):
 
     def plan(self, builder: Builder, selected: SelectedField) -> None:
         """Plan the selection on the page."""
-        plan = builder.planner.plan(get_named_type(selected.definition.type), selected.details)
+        plan = builder.planner.plan_selection(selected)
         read = builder.planner.read_arguments(self, selected)
         builder.add_step(selected.key, ChangesStep(selected.key, read, plan))
 

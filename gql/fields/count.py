@@ -6,7 +6,7 @@ from collections.abc import Awaitable
 from dataclasses import dataclass
 from typing import Any
 
-from graphql import FieldNode, get_named_type
+from graphql import FieldNode
 
 from db.criterion import Term
 from gql.fields.cost import Cost, input_cost, total
@@ -86,7 +86,7 @@ class CountsField(Field):
 
     def plan(self, builder: Builder, selected: SelectedField) -> None:
         """Plan the selected numbers."""
-        plan = builder.planner.plan(get_named_type(selected.definition.type), selected.details)
+        plan = builder.planner.plan_selection(selected)
         read = builder.planner.read_arguments(self, selected)
         builder.merged(CountsStep).fields.append((selected.key, read, plan, _cost(selected.details[0].node)))
         builder.hold(selected.key)

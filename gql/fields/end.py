@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from graphql import get_named_type, is_non_null_type
+from graphql import is_non_null_type
 
 from db import tables as t
 from db.page import BY_ID, Order, Page
@@ -49,7 +49,7 @@ class EndField(Field):
         if is_non_null_type(type_):
             raise FallbackError(f"{self.python_name} may be null where none may be")
         builder.read(self.key)
-        target = builder.planner.plan(get_named_type(type_), selected.details)
+        target = builder.planner.plan_selection(selected)
         builder.add_step(selected.key, EndStep(selected.key, self, target))
 
 

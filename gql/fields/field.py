@@ -117,6 +117,9 @@ class Planner(Protocol):
     def plan(self, type_: GraphQLNamedType, details: Details) -> Any:
         """The plan of the selection `details` on an object type."""
 
+    def plan_selection(self, selected: SelectedField) -> Any:
+        """The plan of the selection on a field whose type is an object type, or a list of one."""
+
     def collect(self, type_: GraphQLNamedType, details: Details) -> dict[str, Details]:
         """The fields of the selection `details` on an object type, by response key."""
 

@@ -1,12 +1,10 @@
-"""Fields of the root for an object that the request itself determines, such as the viewer."""
+"""Fields for an object that the operation itself determines, such as the viewer."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
-
-from graphql import get_named_type
 
 from gql.context import Context
 from gql.fields.field import Builder, Field, Level, SelectedField
@@ -16,11 +14,12 @@ class GivenField(Field):
     """Resolves to the object that `give` returns for the request's context, or to null."""
 
     give: Callable[[Context], Awaitable[Any]]
+    personal: bool
 
     @property
     def is_personal(self) -> bool:
-        """True: the context carries the actor."""
-        return True
+        """Whether `give` depends on the actor, whom the context carries."""
+        return self.personal
 
     async def get_result(self, source: Any, info: Any, args: list[Any], kwargs: dict[str, Any]) -> Any:  # noqa: ARG002
         """The object."""
@@ -28,13 +27,13 @@ class GivenField(Field):
 
     def plan(self, builder: Builder, selected: SelectedField) -> None:
         """Plan the selection on it."""
-        plan = builder.planner.plan(get_named_type(selected.definition.type), selected.details)
+        plan = builder.planner.plan_selection(selected)
         builder.add_step(selected.key, GivenStep(selected.key, self, plan))
 
 
 @dataclass(frozen=True, slots=True)
 class GivenStep:
-    """Puts the object into the root."""
+    """Puts the object into the objects of the level."""
 
     key: str
     field: GivenField
@@ -48,8 +47,12 @@ class GivenStep:
             target[self.key] = shown[0]
 
 
-def given(give: Callable[[Context], Awaitable[Any]], description: str) -> Any:
-    """A field of the root for the object that `give` returns for the request's context. It costs nothing by itself."""
+def given(give: Callable[[Context], Awaitable[Any]], description: str, *, personal: bool = True) -> Any:
+    """A field for the object that `give` returns for the operation's context. It costs nothing by itself.
+
+    Set `personal` to False if the object is the same for all actors.
+    """
     field = GivenField(python_name=None, description=description)
     field.give = give
+    field.personal = personal
     return field

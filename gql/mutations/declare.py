@@ -16,7 +16,6 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias, get_type_hints
 
-from graphql import get_named_type
 from strawberry.annotation import StrawberryAnnotation
 
 from db.engine import Transaction
@@ -79,7 +78,7 @@ class MutationField(Field):
 
     def plan(self, builder: Builder, selected: SelectedField) -> None:
         """Plan the payload like any read."""
-        plan = builder.planner.plan(get_named_type(selected.definition.type), selected.details)
+        plan = builder.planner.plan_selection(selected)
         read = builder.planner.read_arguments(self, selected)
         builder.add_step(selected.key, MutationStep(selected.key, self, read, plan))
 

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any, get_args
 
 import strawberry
-from graphql import get_named_type
 from strawberry.utils.str_converters import to_camel_case
 
 from db import tables as t
@@ -19,6 +18,7 @@ from gql.fields.cost import Cost, times, total
 from gql.fields.enums import expose
 from gql.fields.field import Builder, FallbackError, Field, Level, MeasuredField, SelectedField
 from gql.fields.node import NODE_TABLES
+from gql.fields.objects import objects
 from gql.fields.one import OneField
 from gql.loaders import load_row, load_rows
 
@@ -96,33 +96,6 @@ class WrittenStep:
             target[self.key] = await level.below(self.plan, rows)
 
 
-class ProblemsField(Field):
-    """Resolves to the problems of the outcome."""
-
-    @property
-    def is_basic_field(self) -> bool:
-        """True: problems are an attribute of the outcome."""
-        return True
-
-    def plan(self, builder: Builder, selected: SelectedField) -> None:
-        """Plan the selection on a problem."""
-        plan = builder.planner.plan(get_named_type(selected.definition.type), selected.details)
-        builder.add_step(selected.key, ProblemsStep(selected.key, plan))
-
-
-@dataclass(frozen=True, slots=True)
-class ProblemsStep:
-    """Puts the problems into the payload."""
-
-    key: str
-    plan: Any
-
-    async def run(self, level: Level) -> None:
-        """No statement: the problems are in the outcome."""
-        for source, target in zip(level.sources, level.objects, strict=True):
-            target[self.key] = await level.below(self.plan, source.user_errors)
-
-
 def payload(name: str, written: Any) -> type:
     """The type of a mutation's payload: the written nodes, in a field named after their type, and the user errors."""
     (node,) = get_args(written) or (written,)
@@ -130,9 +103,7 @@ def payload(name: str, written: Any) -> type:
     members = {
         "__annotations__": {shown: written if get_args(written) else node | None, "user_errors": list[UserError]},
         shown: field,
-        "user_errors": ProblemsField(
-            python_name=None, description="Errors in the input; empty if the mutation was carried out."
-        ),
+        "user_errors": objects("Errors in the input; empty if the mutation was carried out."),
     }
     title = name.title().replace("_", "")
     return strawberry.type(type(f"{title}Payload", (), members), description=f"Result of `{to_camel_case(name)}`.")

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import strawberry
 
+from gql.fields.change import PAGE_SIZE
 from gql.fields.column import column
-from gql.fields.event import changes_event, event_changes, root
+from gql.fields.event import changes_event, root
+from gql.fields.objects import objects
 from gql.queries import Query
 from gql.types.change import Change
 
@@ -17,7 +19,7 @@ from gql.types.change import Change
 class ChangesEvent:
     """Resolved from `FoundChanges`."""
 
-    changes: list[Change] = event_changes("Changes in the order in which they were committed, at most 100.")
+    changes: list[Change] = objects("Changes in the order in which they were committed, at most 100.", most=PAGE_SIZE)
     end_cursor: str = column("Cursor after the event: pass it as `after` to continue.")
     query: Query = root("Anything else at this moment, such as counts.")
 

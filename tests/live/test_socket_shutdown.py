@@ -62,7 +62,7 @@ async def test_many_sockets_are_closed_some_at_a_time_and_in_time(dsn: str, tmp_
     await prepare(dsn)
     with serving_processes(dsn, tmp_path, INBOX_MAX_SOCKETS_PER_PRINCIPAL="1000") as served:
         async with AsyncExitStack() as stack, asyncio.timeout(120):
-            sockets = await open_sockets(stack, served, 500)
+            sockets = await open_sockets(stack, served, 800)
             # One that reads nothing, and so does not answer the close.
             stuck = (await open_sockets(stack, served, 1))[0]
             stuck.connection.transport.pause_reading()
@@ -78,5 +78,5 @@ async def test_many_sockets_are_closed_some_at_a_time_and_in_time(dsn: str, tmp_
             took = time.monotonic() - asked
 
     assert (code, took < 10) == (0, True), took
-    # They are spread over half a second.
+    # They are spread over 0.8 s, of which a busy client may notice the first late.
     assert moments[-1] - moments[0] > 0.3

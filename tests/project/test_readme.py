@@ -338,8 +338,8 @@ async def test_the_health_of_a_process_needs_no_token(reader: Client) -> None:
 
 
 def test_the_options_of_the_test_run_exist(request: pytest.FixtureRequest) -> None:
-    (option,) = re.findall(r"uv run pytest (--[\w-]+)", README)
-    ((variable, path),) = re.findall(r"`(SCREENSHOT)=.* uv run pytest ([\w./]+)`", README)
+    (option,) = re.findall(r"uv run pytest (--[\w-]+)", PAGES)
+    ((variable, path),) = re.findall(r"`(SCREENSHOT)=.* uv run pytest ([\w./]+)`", PAGES)
 
     assert request.config.getoption(option) in {True, False}
     assert f'"{variable}"' in (ROOT / path).read_text(encoding="utf-8")

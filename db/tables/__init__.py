@@ -17,6 +17,8 @@ from db.tables.enums import (
     MemberType,
     MessageOrigin,
     MessageVisibility,
+    WebhookEvent,
+    WebhookState,
 )
 from db.tables.idempotency import IdempotencyKey
 from db.tables.message import Message, Participant
@@ -24,6 +26,7 @@ from db.tables.person import Client, Host
 from db.tables.rental import Rental
 from db.tables.search import ConversationText
 from db.tables.source import Source
+from db.tables.webhook import WebhookAttempt, WebhookDelivery, WebhookEndpoint, WebhookPosition
 
 __all__ = [
     "STATUS_BITS",
@@ -57,4 +60,10 @@ __all__ = [
     "Table",
     "TenantTable",
     "User",
+    "WebhookAttempt",
+    "WebhookDelivery",
+    "WebhookEndpoint",
+    "WebhookEvent",
+    "WebhookPosition",
+    "WebhookState",
 ]

@@ -11,8 +11,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, ClassVar
 
-from sqlalchemy import BigInteger, Enum, ForeignKeyConstraint, Index, MetaData, Sequence
-from sqlalchemy.dialects.postgresql import TIMESTAMP
+from sqlalchemy import BigInteger, CheckConstraint, Enum, ForeignKeyConstraint, Index, MetaData, Sequence, String
+from sqlalchemy.dialects.postgresql import ARRAY, TIMESTAMP
 from sqlmodel import AutoString, Field, SQLModel
 
 NAMES = {
@@ -78,6 +78,17 @@ def row_id() -> Any:
 def enum_type(values: type[StrEnum]) -> Any:
     """The column type of a closed set: text with a CHECK, so that adding a value is a simple migration."""
     return Enum(values, native_enum=False, create_constraint=True, length=32, name=values.__name__.lower())
+
+
+def texts(length: int) -> Any:
+    """The column type of a list of texts, each of at most `length` characters."""
+    return ARRAY(String(length))
+
+
+def only(column: str, values: type[StrEnum]) -> CheckConstraint:
+    """The check that the list `column`, of the type `texts(32)`, has only values of a closed set."""
+    listed = ", ".join(f"'{value}'" for value in values)
+    return CheckConstraint(f"{column} <@ ARRAY[{listed}]::character varying[]", name=values.__name__.lower())
 
 
 def reference(column: str, table: str) -> ForeignKeyConstraint:

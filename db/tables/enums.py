@@ -107,3 +107,24 @@ class ChangeOperation(StrEnum):
 
     UPSERTED = "UPSERTED"
     REMOVED = "REMOVED"
+
+
+class WebhookEvent(StrEnum):
+    """What happened in the account, for webhooks. New events can be added."""
+
+    MESSAGE_OUTGOING = "MESSAGE_OUTGOING"
+    MESSAGE_CREATED = "MESSAGE_CREATED"
+    MESSAGE_UPDATED = "MESSAGE_UPDATED"
+    CONVERSATION_CREATED = "CONVERSATION_CREATED"
+    CONVERSATION_UPDATED = "CONVERSATION_UPDATED"
+    BOOKINGS_CHANGED = "BOOKINGS_CHANGED"
+    DELIVERY_FAILED = "DELIVERY_FAILED"
+    TEST = "TEST"
+
+
+class WebhookState(StrEnum):
+    """The state of a delivery to a webhook endpoint."""
+
+    PENDING = "PENDING"
+    DELIVERED = "DELIVERED"
+    FAILED = "FAILED"

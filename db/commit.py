@@ -7,26 +7,36 @@ locked only for one statement and the COMMIT, without a round trip to this proce
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 if TYPE_CHECKING:
     from db import tables as t
 
-# The changed nodes: conversation and operation, by table and id.
-Changes: TypeAlias = "Mapping[tuple[type[t.Table], int], tuple[int | None, t.ChangeOperation]]"
 
-# Its parameters: the account, and the types, ids, conversations and operations of the changes, in their order.
+class NotedChange(NamedTuple):
+    """A change of a node: the conversation that it belongs to, and what happened."""
+
+    conversation_id: int | None
+    operation: t.ChangeOperation
+    events: tuple[t.WebhookEvent, ...] = ()
+
+
+# The changed nodes, by table and id.
+Changes: TypeAlias = "Mapping[tuple[type[t.Table], int], NotedChange]"
+
+# Its parameters: the account, and the types, ids, conversations, operations and events of the changes, in their order.
+# An array of arrays must be rectangular, so the events of a change are the text of an array.
 _LOG = """
 WITH counter AS (
     INSERT INTO change_counters AS c (account_id, number, removed) VALUES ({account}, cardinality({ids}), 0)
     ON CONFLICT (account_id) DO UPDATE SET number = c.number + excluded.number
     RETURNING number
 )
-INSERT INTO changes (account_id, number, type, node_id, conversation_id, operation, at)
+INSERT INTO changes (account_id, number, type, node_id, conversation_id, operation, at, events)
 SELECT {account}, counter.number - cardinality({ids}) + given.place, given.type, given.node_id,
-    given.conversation_id, given.operation, clock_timestamp()
-FROM counter CROSS JOIN unnest({types}, {ids}, {conversations}, {operations})
-    WITH ORDINALITY AS given(type, node_id, conversation_id, operation, place)
+    given.conversation_id, given.operation, clock_timestamp(), given.events::varchar[]
+FROM counter CROSS JOIN unnest({types}, {ids}, {conversations}, {operations}, {events})
+    WITH ORDINALITY AS given(type, node_id, conversation_id, operation, events, place)
 """
 _PARAMETERS = {
     "account": "bigint",
@@ -34,6 +44,7 @@ _PARAMETERS = {
     "ids": "bigint[]",
     "conversations": "bigint[]",
     "operations": "text[]",
+    "events": "text[]",
 }
 # asyncpg sends several statements together only if they have no parameters. So this one is prepared in SQL when a
 # connection is set up, and executed with literals.
@@ -54,8 +65,9 @@ def commit(account_id: int, changes: Changes, *, prepared: bool) -> str:
         "account": str(account_id),
         "types": _array(table.__name__.upper() for table, _ in changes),
         "ids": _array(id_ for _, id_ in changes),
-        "conversations": _array(conversation_id for conversation_id, _ in changes.values()),
-        "operations": _array(operation for _, operation in changes.values()),
+        "conversations": _array(change.conversation_id for change in changes.values()),
+        "operations": _array(change.operation for change in changes.values()),
+        "events": _array(f'"{{{",".join(change.events)}}}"' for change in changes.values()),
     }
     if prepared:
         return f"EXECUTE log_changes ({', '.join(values.values())}); COMMIT"

@@ -23,7 +23,7 @@ from weakref import WeakValueDictionary
 import asyncpg
 from sqlalchemy.dialects.postgresql.asyncpg import dialect as asyncpg_dialect
 
-from db.commit import PREPARE, commit
+from db.commit import PREPARE, NotedChange, commit
 from db.failure import translated_errors, unheard
 from db.pool import Pool, is_lost, roll_back
 from db.session import DIRECT, READING, WRITING, Session, leave_as_it_is
@@ -222,8 +222,8 @@ class Transaction:
         self.seconds = 0.0
         """The run time of statements, including waits for locks and COMMIT."""
         self._connection = connection
-        self.changes: dict[tuple[type[t.Table], int], tuple[int | None, t.ChangeOperation]] = {}
-        """The changed nodes: conversation and operation, by table and id. They are logged with the COMMIT."""
+        self.changes: dict[tuple[type[t.Table], int], NotedChange] = {}
+        """The changed nodes, by table and id. They are logged with the COMMIT."""
 
     async def fetch(self, statement: Statement, parameters: Mapping[str, Any]) -> list[Any]:
         """Run `statement` and return its rows."""

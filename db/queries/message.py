@@ -85,7 +85,10 @@ async def _create(transaction: Transaction, viewer: Viewer, draft: MessageDraft,
     sender_id = await _send(transaction, conversation, sender, sent_at, moment)
     values = _composed(conversation, draft) | {"channel": channel, "sender_id": sender_id, "sent_at": sent_at}
     stamps = {"created_at": moment, "updated_at": moment, **writing.created_by(viewer)}
-    message_id = await writing.insert_row(transaction, t.Message, values | stamps | identity)
+    events = [t.WebhookEvent.MESSAGE_CREATED]
+    if channel is not None and _is_host(sender):
+        events.append(t.WebhookEvent.MESSAGE_OUTGOING)
+    message_id = await writing.insert_row(transaction, t.Message, values | stamps | identity, *events)
     values = {"updated_at": moment}
     if viewer.actor_type is t.CreatorType.USER:
         # A host who writes has read the conversation. An application that writes in a host's name has not.

@@ -55,7 +55,7 @@ async def add(
     if member.participant is not None:
         return int(member.participant.id)
     participant_id = await join(transaction, conversation, member, writing.now())
-    await writing.change(transaction, t.Conversation, conversation, {})
+    await writing.change(transaction, t.Conversation, conversation, {}, t.WebhookEvent.CONVERSATION_UPDATED)
     await derived.derive(transaction, viewer.account_id, [conversation_id])
     return participant_id
 

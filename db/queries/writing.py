@@ -17,6 +17,7 @@ from sqlalchemy import BigInteger, ColumnElement, bindparam, func
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 
 from db import tables as t
+from db.commit import NotedChange
 from db.engine import Row, Statement, Transaction
 from db.failure import CollisionError
 from db.problem import Problem, ProblemCode
@@ -112,8 +113,10 @@ def unique(ids: Sequence[int]) -> list[int]:
     return list(dict.fromkeys(ids))
 
 
-async def insert_row(transaction: Transaction, table: type[t.TenantTable], values: Mapping[str, Any]) -> int:
-    """Store a row with the columns `values` and defaults for the others. Returns its id.
+async def insert_row(
+    transaction: Transaction, table: type[t.TenantTable], values: Mapping[str, Any], *events: t.WebhookEvent
+) -> int:
+    """Store a row with the columns `values` and defaults for the others. Returns its id. `events` say what happened.
 
     Raises `CollisionError` if another transaction has used the row's external id meanwhile.
     """
@@ -122,7 +125,7 @@ async def insert_row(transaction: Transaction, table: type[t.TenantTable], value
     if not rows:
         raise CollisionError
     id_: int = rows[0].id
-    note_change(transaction, table, id_, values)
+    note_change(transaction, table, id_, values, *events)
     return id_
 
 
@@ -145,11 +148,20 @@ def _defaults(table: type[t.TenantTable]) -> dict[str, Any]:
 
 
 def note_change(
-    transaction: Transaction, table: type[t.TenantTable], id_: int, columns: Mapping[str, Any] | Row
+    transaction: Transaction,
+    table: type[t.TenantTable],
+    id_: int,
+    columns: Mapping[str, Any] | Row,
+    *events: t.WebhookEvent,
 ) -> None:
-    """Note for the change log that a row was written. `columns` have the conversation that it belongs to."""
+    """Note for the change log that a row was written. `columns` have the conversation that it belongs to.
+
+    `events` say what happened, for webhooks. Those of several writes of one row are logged together.
+    """
     conversation_id = id_ if table is t.Conversation else columns.get("conversation_id")
-    transaction.changes[table, id_] = conversation_id, t.ChangeOperation.UPSERTED
+    earlier = transaction.changes.get((table, id_))
+    events = tuple(dict.fromkeys((*earlier.events, *events))) if earlier else events
+    transaction.changes[table, id_] = NotedChange(conversation_id, t.ChangeOperation.UPSERTED, events)
 
 
 def differing(row: Row, values: Mapping[str, Any]) -> dict[str, Any]:
@@ -157,23 +169,32 @@ def differing(row: Row, values: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in values.items() if row[name] != value}
 
 
-async def change(transaction: Transaction, table: type[t.TenantTable], row: Row, values: Mapping[str, Any]) -> None:
+async def change(
+    transaction: Transaction,
+    table: type[t.TenantTable],
+    row: Row,
+    values: Mapping[str, Any],
+    *events: t.WebhookEvent,
+) -> None:
     """Set the columns `values` of a locked row, and `updated_at`, to `moment()` unless it is given."""
     touched = _touched(row, values)
     await transaction.fetch(_update(table, tuple(touched)), _key(row) | _as_new(touched))
-    note_change(transaction, table, row["id"], row)
+    note_change(transaction, table, row["id"], row, *events)
 
 
 async def change_several(
-    transaction: Transaction, table: type[t.TenantTable], changes: Sequence[tuple[Row, Mapping[str, Any]]]
+    transaction: Transaction,
+    table: type[t.TenantTable],
+    changes: Sequence[tuple[Row, Mapping[str, Any]]],
+    *events: t.WebhookEvent,
 ) -> None:
-    """The same for several rows, with the same columns in each."""
+    """The same for several rows, with the same columns and events in each."""
     if changes:
         touched = [(row, _touched(row, values)) for row, values in changes]
         statement = _update(table, tuple(touched[0][1]))
         await transaction.run_many(statement, (_key(row) | _as_new(values) for row, values in touched))
         for row, _ in changes:
-            note_change(transaction, table, row["id"], row)
+            note_change(transaction, table, row["id"], row, *events)
 
 
 @cache

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import BigInteger
+from sqlalchemy import BigInteger, Index, literal_column
 from sqlmodel import Field
 
-from db.tables.base import Table, TenantTable, Timestamp, enum_type, lookup
-from db.tables.enums import ChangeOperation, ChangeType
+from db.tables.base import Table, TenantTable, Timestamp, enum_type, lookup, texts
+from db.tables.enums import ChangeOperation, ChangeType, WebhookEvent
 
 
 class ChangeCounter(TenantTable, table=True):
@@ -25,10 +25,17 @@ class ChangeCounter(TenantTable, table=True):
 
 
 class Change(TenantTable, table=True):
-    """One change of one node. `conversation_id` is the conversation that the node belongs to, if any."""
+    """One change of one node. `conversation_id` is the conversation that the node belongs to, if any.
+
+    `events` are what the write says that happened to the node; most changes, and all of an import, have none.
+    """
 
     __tablename__ = "changes"
-    __table_args__ = (lookup("conversation_id", "number"),)
+    __table_args__ = (
+        lookup("conversation_id", "number"),
+        # The changes with events, which are few where imports write.
+        Index("ix_changes_events", "account_id", "number", postgresql_where=literal_column("events <> '{}'")),
+    )
 
     number: int = Field(primary_key=True, sa_type=BigInteger)
     type: ChangeType = Field(sa_type=enum_type(ChangeType))
@@ -37,6 +44,7 @@ class Change(TenantTable, table=True):
     conversation_id: int | None = Field(default=None, sa_type=BigInteger)
     operation: ChangeOperation = Field(sa_type=enum_type(ChangeOperation))
     at: datetime = Field(sa_type=Timestamp)
+    events: list[WebhookEvent] = Field(sa_type=texts(32), sa_column_kwargs={"server_default": "{}"})
 
 
 class Epoch(Table, table=True):

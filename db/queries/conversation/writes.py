@@ -102,7 +102,7 @@ async def _create(transaction: Transaction, viewer: Viewer, draft: ConversationD
         **writing.created_by(viewer),
         **identity,
     }
-    conversation_id = await writing.insert_row(transaction, t.Conversation, values)
+    conversation_id = await writing.insert_row(transaction, t.Conversation, values, t.WebhookEvent.CONVERSATION_CREATED)
     await _connect(transaction, viewer, conversation_id, draft.booking_ids)
     # It has neither messages nor participants yet.
     follows = derived.OF_BOOKINGS if draft.booking_ids else [derived.TEXTS]
@@ -159,7 +159,7 @@ async def _apply(
     found = [(row, values) for row in conversations if (values := _changed(row, changes))]
     columns = list(dict.fromkeys(name for _, values in found for name in values))
     complete = [(row, {name: values.get(name, row[name]) for name in columns}) for row, values in found]
-    await change_several(transaction, t.Conversation, complete)
+    await change_several(transaction, t.Conversation, complete, t.WebhookEvent.CONVERSATION_UPDATED)
     ended = [row.id for row, values in found if "wait_ended_at" in values and row.unanswered_since is not None]
     if ended:
         await derived.derive(transaction, viewer.account_id, ended, [derived.COUNTERS])
@@ -218,7 +218,7 @@ async def mark_read(
     read_at = _read_at(conversation, arrival) if read else None
     if read_at != conversation.read_at:
         values = {"read_at": read_at}
-        await change(transaction, t.Conversation, conversation, values)
+        await change(transaction, t.Conversation, conversation, values, t.WebhookEvent.CONVERSATION_UPDATED)
         await derived.derive(transaction, viewer.account_id, [id_], [derived.COUNTERS])
     return id_
 
@@ -294,7 +294,7 @@ async def _connect(transaction: Transaction, viewer: Viewer, id_: int, booking_i
 
 async def _change_links(transaction: Transaction, conversation: Row) -> None:
     """Update everything that depends on the links: `updated_at`, the stage and the searched words."""
-    await change(transaction, t.Conversation, conversation, {})
+    await change(transaction, t.Conversation, conversation, {}, t.WebhookEvent.BOOKINGS_CHANGED)
     await derived.derive(transaction, conversation.account_id, [conversation.id], derived.OF_BOOKINGS)
 
 

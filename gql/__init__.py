@@ -8,8 +8,8 @@ context         the state of one operation: viewer, snapshot, loaders
 loaders         one DataLoader for each relation and its arguments
 fields          the kinds of fields: relations, nodes, connections, filters, enums, scalars
 types           the entities, one file each
-mutations       the mutations, one file for each entity
 queries         the root Query
+mutations       the mutations, one file for each entity; a payload contains the root Query
 subscriptions   the root Subscription
 execution       document -> result: measured, cached, charged, planned, executed a level at a time
 schema          the roots assembled into one schema

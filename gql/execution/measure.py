@@ -63,6 +63,8 @@ class Measure:
 
     depth: int = 0
     aliases: int = 0
+    roots: int = 0
+    """The most fields that are selected on a root: that of the operation, or `query` in an event or a payload."""
     directives: int = 0
     list_items: int = 0
     """The items of the longest list literal."""
@@ -125,6 +127,7 @@ class DocumentWalk:
         self._schema = schema
         self._document = document
         self._limits = limits
+        self._roots = {schema.query_type, schema.mutation_type, schema.subscription_type} - {None}
         self._fragments = {
             node.name.value: node for node in document.definitions if isinstance(node, FragmentDefinitionNode)
         }
@@ -138,13 +141,12 @@ class DocumentWalk:
         limits = self._limits
         root = self._schema.get_root_type(operation.operation)
         found = self._merged(root, (operation.selection_set,), 1)
-        roots = len(self._collect(root, (operation.selection_set,)).fields)
         directives = found.directives + len(operation.directives or ())
         directives += sum(len(variable.directives or ()) for variable in operation.variable_definitions or ())
         for what, value, limit in (
             ("depth", found.depth, limits.depth),
             ("aliases", found.aliases, limits.aliases),
-            ("root fields", roots, limits.root_fields),
+            ("root fields", found.roots, limits.root_fields),
             ("directives", directives, limits.directives),
         ):
             if value > limit:
@@ -169,10 +171,10 @@ class DocumentWalk:
         if key not in self._known:
             # A fragment that contains itself adds nothing here; validation rejects it.
             self._known[key] = Measure()
-            self._known[key] = self._sum(self._collect(parent, selections), level)
+            self._known[key] = self._sum(parent, self._collect(parent, selections), level)
         return self._known[key]
 
-    def _sum(self, collected: _Collected, level: int) -> Measure:
+    def _sum(self, parent: GraphQLNamedType | None, collected: _Collected, level: int) -> Measure:
         scopes, measures, aliases = collected.scopes, [], 0
         self._repeat(_FRAGMENTS, sorted(collected.spread))
         for key, fields in collected.fields.items():
@@ -184,6 +186,9 @@ class DocumentWalk:
         return Measure(
             depth=max((measure.depth for measure in measures), default=0),
             aliases=aliases + sum(measure.aliases for measure in measures),
+            roots=max(
+                len(collected.fields) if parent in self._roots else 0, *(measure.roots for measure in measures), 0
+            ),
             directives=collected.directives + sum(measure.directives for measure in measures),
             list_items=max((measure.list_items for measure in measures), default=0),
             statements=sum(measure.statements for measure in measures),

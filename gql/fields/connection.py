@@ -202,8 +202,8 @@ class EdgePlan:
     keys: tuple[tuple[str, str], ...]
     nodes: tuple[tuple[str, Any], ...]
 
-    async def run(self, level: Level, pending: PendingConnection, rows: Sequence[Any]) -> list[dict[str, Any]]:
-        """An edge for each row."""
+    async def run(self, level: Level, field: str, order: Order, rows: Sequence[Any]) -> list[dict[str, Any]]:
+        """An edge for each row, with its cursor in the connection `field`."""
         edges: list[dict[str, Any]] = [{} for _ in rows]
         level.count(sum(len(key) + _LONGEST_CURSOR for key, _ in self.keys), len(rows))
         nodes = {key: await level.below(plan, rows) for key, plan in self.nodes}
@@ -211,7 +211,7 @@ class EdgePlan:
             if name == "node":
                 _put(edges, key, nodes[key])
             elif name == "cursor":
-                _put(edges, key, [encode_cursor(pending.field, pending.window.order, row) for row in rows])
+                _put(edges, key, [encode_cursor(field, order, row) for row in rows])
             else:
                 _put(edges, key, [self.type_name] * len(rows))
         return edges
@@ -258,7 +258,7 @@ class ConnectionPlan:
         for key, plan in self.nodes:
             _put(connections, key, _cut(await level.below(plan, rows), sizes))
         for key, edges in self.edges:
-            _put(connections, key, _cut(await edges.run(level, pending, rows), sizes))
+            _put(connections, key, _cut(await edges.run(level, pending.field, pending.window.order, rows), sizes))
         for key, plan in self.page_infos:
             infos = [page_info(pending.field, pending.window.order, page) for page in slices]
             _put(connections, key, await level.below(plan, infos))
@@ -275,7 +275,7 @@ def plan_connection(planner: Planner, type_: GraphQLNamedType, details: Details)
         if name == "totalCount":
             totals.append(key)
         elif name == "edges":
-            edges.append((key, _plan_edges(planner, _field_type(type_, name), fields)))
+            edges.append((key, plan_edges(planner, _field_type(type_, name), fields)))
             columns = columns.union(*(plan.columns for _, plan in edges[-1][1].nodes))
         elif name == "nodes":
             nodes.append((key, planner.plan(_field_type(type_, name), fields)))
@@ -287,7 +287,8 @@ def plan_connection(planner: Planner, type_: GraphQLNamedType, details: Details)
     return ConnectionPlan(tuple(keys), tuple(totals), tuple(page_infos), tuple(edges), tuple(nodes), columns)
 
 
-def _plan_edges(planner: Planner, type_: GraphQLNamedType, details: Details) -> EdgePlan:
+def plan_edges(planner: Planner, type_: GraphQLNamedType, details: Details) -> EdgePlan:
+    """The plan of the selection `details` on an edge type."""
     keys, nodes = [], []
     for key, fields in planner.collect(type_, details).items():
         name = fields[0].node.name.value

@@ -1,4 +1,4 @@
-"""Fields of subscriptions: the event, and the root of queries in it."""
+"""The field of subscriptions: the event."""
 
 from __future__ import annotations
 
@@ -9,16 +9,9 @@ from gql.fields.change import SELECTING
 from gql.fields.field import Argument, optional_arguments
 from gql.fields.given import given
 
-# The source of the root of queries, whose fields read nothing from it.
-_ROOT = object()
-
 
 async def _event(context: Context) -> Any:
     return context.event
-
-
-async def _root(_context: Context) -> Any:
-    return _ROOT
 
 
 def changes_event(description: str) -> Any:
@@ -27,8 +20,3 @@ def changes_event(description: str) -> Any:
     after = Argument(str | None, "Begins with the changes after this cursor; without it, with new changes.")
     field.arguments = optional_arguments({"after": after, **SELECTING})
     return field
-
-
-def root(description: str) -> Any:
-    """A field for the root of queries in an event."""
-    return given(_root, description, personal=False)

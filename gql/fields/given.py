@@ -1,4 +1,4 @@
-"""Fields for an object that the operation itself determines, such as the viewer."""
+"""Fields for an object that the operation itself determines, such as the viewer or the root of queries."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ from typing import Any
 
 from gql.context import Context
 from gql.fields.field import Builder, Field, Level, SelectedField
+
+# The source of the root of queries, whose fields read nothing from it.
+_ROOT = object()
 
 
 class GivenField(Field):
@@ -56,3 +59,12 @@ def given(give: Callable[[Context], Awaitable[Any]], description: str, *, person
     field.give = give
     field.personal = personal
     return field
+
+
+async def _root(_context: Context) -> Any:
+    return _ROOT
+
+
+def root(description: str) -> Any:
+    """A field for the root of queries, in an event or a payload. What is selected on it costs what a query costs."""
+    return given(_root, description, personal=False)

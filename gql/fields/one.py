@@ -11,7 +11,7 @@ from graphql import is_non_null_type
 from db import tables as t
 from db.relations import Expression, One
 from gql.fields.cost import Cost, total
-from gql.fields.field import Builder, FallbackError, Field, Level, MeasuredField, Plan, SelectedField
+from gql.fields.field import Builder, FallbackError, Field, Level, MeasuredField, SelectedField
 from gql.loaders import load_row, load_rows
 
 
@@ -48,7 +48,7 @@ class OneField(Field):
         for way in self.ones:
             plan = builder.planner.plan(builder.planner.object_type(way.target), selected.details)
             builder.read(way.key)
-            references.add(way, plan)
+            references.add(way, plan.columns)
             ways.append((way, plan))
         builder.add_step(selected.key, OneStep(selected.key, tuple(ways), is_non_null_type(selected.definition.type)))
 
@@ -67,11 +67,11 @@ class References:
     def __init__(self) -> None:
         self._targets: dict[type[t.Table], _Target] = {}
 
-    def add(self, one: One, plan: Plan) -> None:
-        """Load the rows of `one`, with the columns of `plan`."""
+    def add(self, one: One, columns: frozenset[str | Expression]) -> None:
+        """Load the rows of `one`, with these columns."""
         target = self._targets.setdefault(one.target, _Target())
         target.keys[one.key] = None
-        target.columns |= plan.columns
+        target.columns |= columns
 
     async def run(self, level: Level) -> None:
         """Put the rows into `level.found`."""

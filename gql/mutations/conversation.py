@@ -14,6 +14,7 @@ from db.scope import Viewer
 from gql.fields.enums import Channel
 from gql.mutations.argument import optional, read_id, read_ids, read_optional_id
 from gql.mutations.declare import mutation
+from gql.types.booking import Booking
 from gql.types.conversation import Conversation
 
 
@@ -118,7 +119,7 @@ class DisconnectBookingsInput:
     )
 
 
-@mutation(Conversation)
+@mutation(Conversation, named=Booking)
 async def create_conversation(transaction: Transaction, viewer: Viewer, input: CreateConversationInput) -> int:
     """Creates a conversation. One that a user creates is read."""
     draft = writes.ConversationDraft(
@@ -159,13 +160,13 @@ async def mark_conversation_read(transaction: Transaction, viewer: Viewer, input
     return await writes.mark_read(transaction, viewer, id_, read=input.read, message_id=message_id)
 
 
-@mutation(Conversation)
+@mutation(Conversation, named=Booking)
 async def connect_bookings(transaction: Transaction, viewer: Viewer, input: ConnectBookingsInput) -> int:
     """Connects bookings to a conversation: all of them, or none."""
     return await writes.connect(transaction, viewer, *_conversation_and_bookings(viewer, input))
 
 
-@mutation(Conversation)
+@mutation(Conversation, named=Booking)
 async def disconnect_bookings(transaction: Transaction, viewer: Viewer, input: DisconnectBookingsInput) -> int:
     """Disconnects bookings from a conversation: all of them, or none."""
     return await writes.disconnect(transaction, viewer, *_conversation_and_bookings(viewer, input))

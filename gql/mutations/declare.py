@@ -13,19 +13,21 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias, get_type_hints
 
 from strawberry.annotation import StrawberryAnnotation
 
+from db import tables as t
 from db.engine import Transaction
 from db.failure import CollisionError
 from db.problem import RejectedError
 from gql.context import Context
 from gql.fields.cost import Cost, item_cost, times, total
 from gql.fields.field import Arguments, Builder, Field, Level, MeasuredField, SelectedField, required_argument
-from gql.fields.node import RequiresScopes, require
+from gql.fields.node import NODE_TABLES, RequiresScopes, require
 from gql.log import RETRIES
+from gql.mutations.argument import read_ids
 from gql.mutations.payload import Outcome, payload
 
 WRITE_SCOPE = "inbox_write"
@@ -45,6 +47,8 @@ class MutationField(Field):
     """Calls `write` in its own transaction, and resolves to the payload of the outcome."""
 
     write: Function
+    named: type[t.Table] | None
+    """The other nodes that the input names, in its field `…_ids`."""
 
     async def get_result(self, source: Any, info: Any, args: list[Any], kwargs: dict[str, Any]) -> Outcome:  # noqa: ARG002
         """The outcome; the remembered one if a plan has already executed the write."""
@@ -57,7 +61,7 @@ class MutationField(Field):
             # wait for each other.
             await context.renew()
             try:
-                context.outcomes[key] = await _carry_out(self.write, context, values["input"])
+                context.outcomes[key] = await self._attempt(context, values["input"])
             except Exception as error:  # noqa: BLE001  # it is raised below, and again for another caller
                 context.outcomes[key] = error
             # Whatever graphql-core dropped beside an error may still have read during the write.
@@ -66,6 +70,14 @@ class MutationField(Field):
         if isinstance(outcome, Exception):
             raise outcome
         return outcome  # type: ignore[no-any-return]
+
+    async def _attempt(self, context: Context, input: Any) -> Outcome:
+        """The outcome of the write, with the other nodes that the input names."""
+        outcome = await _carry_out(self.write, context, input)
+        if self.named is None or outcome.user_errors:
+            return outcome
+        ids = getattr(input, f"{self.named.__name__.lower()}_ids") or ()
+        return replace(outcome, named=list(dict.fromkeys(read_ids(context.viewer, self.named, ids))))
 
     def cost(self, measured: MeasuredField, below: Cost) -> Cost:
         """The written records: one, and one for each item of the input's lists. Then the payload."""
@@ -99,10 +111,11 @@ class MutationStep:
             (target[self.key],) = await level.below(self.plan, [outcome])
 
 
-def mutation(written: Any) -> Callable[[Function], Any]:
+def mutation(written: Any, *, named: type | None = None) -> Callable[[Function], Any]:
     """Make a field from `async def name(transaction, viewer, input)`. Its payload has the node of the returned id.
 
-    `written` is a node type, or a list with one, for a function that returns a list of ids. The function's docstring
+    `written` is a node type, or a list with one, for a function that returns a list of ids. `named` is the type of
+    other nodes that the payload returns: those of the input's ids, such as `booking_ids`. The function's docstring
     describes the field.
     """
 
@@ -110,11 +123,12 @@ def mutation(written: Any) -> Callable[[Function], Any]:
         name = function.__name__
         input_type = get_type_hints(function)["input"]
         field = MutationField(
-            type_annotation=StrawberryAnnotation(payload(name, written) | None),
+            type_annotation=StrawberryAnnotation(payload(name, written, named) | None),
             description=f"{function.__doc__} {require([WRITE_SCOPE])}",
             directives=[RequiresScopes(scopes=[WRITE_SCOPE])],
         )
         field.write = function
+        field.named = None if named is None else NODE_TABLES[named.__name__]
         field.arguments = [required_argument("input", input_type, "Input of the mutation.")]
         return field
 

@@ -1,8 +1,11 @@
-"""Payloads of mutations: the written nodes, or the user errors."""
+"""Payloads of mutations: the written nodes or the user errors, what else the write changed, and the root of queries.
+
+A payload has what a client needs to update its cache without a second request. Everything is derived from the type of
+the written node: a record of a conversation has its edge in the conversation's connection, and the conversation.
+"""
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, get_args
@@ -10,17 +13,19 @@ from typing import Any, get_args
 import strawberry
 from strawberry.utils.str_converters import to_camel_case
 
-from db import tables as t
 from db.problem import Problem, ProblemCode
 from db.relations import One
 from gql.fields.column import column
-from gql.fields.cost import Cost, times, total
+from gql.fields.connection import Edge
 from gql.fields.enums import expose
-from gql.fields.field import Builder, FallbackError, Field, Level, MeasuredField, SelectedField
+from gql.fields.given import root
+from gql.fields.many import ManyField
 from gql.fields.node import NODE_TABLES
 from gql.fields.objects import objects
-from gql.fields.one import OneField
-from gql.loaders import load_row, load_rows
+from gql.fields.one import either
+from gql.fields.written import written_edge, written_owner, written_rows
+from gql.queries import Query
+from gql.types.conversation import Conversation
 
 expose(
     ProblemCode,
@@ -50,79 +55,72 @@ class Outcome:
 
     written: Any
     user_errors: Sequence[Problem]
+    named: Sequence[int] = ()
+    """The ids of the other nodes that the input names, each once, in its order."""
 
 
-class WrittenField(Field):
-    """Resolves to the written rows of `table`, in the order of their ids in the outcome."""
-
-    table: type[t.Table]
-
-    async def get_result(self, source: Any, info: Any, args: list[Any], kwargs: dict[str, Any]) -> list[Any]:  # noqa: ARG002
-        """The rows, loaded in one batch."""
-        rows: list[Any] = await asyncio.gather(
-            *(load_row(info.context, self.table, id_) for id_ in source.written or ())
-        )
-        return rows
-
-    def cost(self, measured: MeasuredField, below: Cost) -> Cost:
-        """As many nodes as a list may have."""
-        return times(measured.max_list, total([below], 1))
-
-    def statements(self, measured: MeasuredField) -> int:  # noqa: ARG002
-        """One."""
-        return 1
-
-    def plan(self, builder: Builder, selected: SelectedField) -> None:
-        """Read the rows with the columns that are selected."""
-        plan = builder.planner.plan(builder.planner.object_type(self.table), selected.details)
-        builder.add_step(selected.key, WrittenStep(selected.key, self.table, plan))
+# The fields of a payload: the annotation and the field, by name.
+_Members = dict[str, tuple[Any, Any]]
 
 
-@dataclass(frozen=True, slots=True)
-class WrittenStep:
-    """Puts the written rows into the payload."""
-
-    key: str
-    table: type[t.Table]
-    plan: Any
-
-    async def run(self, level: Level) -> None:
-        """One statement, because a level has one payload."""
-        for source, target in zip(level.sources, level.objects, strict=True):
-            ids = source.written or []
-            rows = await load_rows(level.context, self.table, ids, self.plan.columns) if ids else []
-            if None in rows:
-                raise FallbackError("a row is missing that must exist")
-            target[self.key] = await level.below(self.plan, rows)
-
-
-def payload(name: str, written: Any) -> type:
-    """The type of a mutation's payload: the written nodes, in a field named after their type, and the user errors."""
+def payload(name: str, written: Any, named: type | None = None) -> type:
+    """The type of a mutation's payload. `written` and `named` are as in `mutation`."""
     (node,) = get_args(written) or (written,)
-    shown, field = _list_field(node) if get_args(written) else _node_field(node)
-    members = {
-        "__annotations__": {shown: written if get_args(written) else node | None, "user_errors": list[UserError]},
-        shown: field,
-        "user_errors": objects("Errors in the input; empty if the mutation was carried out."),
+    members: _Members = _list(node) if get_args(written) else _single(node)
+    if named is not None:
+        members |= _named(named)
+    members |= {
+        "query": (Query, root("The root of queries, in the state after the mutation.")),
+        "user_errors": (list[UserError], objects("Errors in the input; empty if the mutation was carried out.")),
     }
+    body = {member: field for member, (_, field) in members.items()}
+    body["__annotations__"] = {member: annotation for member, (annotation, _) in members.items()}
     title = name.title().replace("_", "")
-    return strawberry.type(type(f"{title}Payload", (), members), description=f"Result of `{to_camel_case(name)}`.")
+    return strawberry.type(type(f"{title}Payload", (), body), description=f"Result of `{to_camel_case(name)}`.")
 
 
-def _node_field(node: type) -> tuple[str, Any]:
-    field = OneField(
-        python_name=None,
-        description="The record after the mutation; null with user errors, unless it has changed since.",
+def _single(node: type) -> _Members:
+    """The written node; if it belongs to a conversation, also its edge and the conversation."""
+    name, one = node.__name__.lower(), One("written", NODE_TABLES[node.__name__])
+    description = "The record after the mutation; null with user errors, unless it has changed since."
+    members: _Members = {name: (node | None, either(one, description=description))}
+    listed = _listed(node)
+    if listed is not None:
+        place = f"{Conversation.__name__}.{to_camel_case(listed.python_name)}"
+        edge = written_edge(
+            one,
+            place,
+            listed.order,
+            f"The record with its cursor in `{place}` in the default order; null with user errors.",
+        )
+        owner = written_owner(
+            one,
+            One.along(listed.many.parent),
+            "The conversation of the record, after the mutation; null with user errors.",
+        )
+        members |= {f"{name}_edge": (Edge[node] | None, edge), "conversation": (Conversation | None, owner)}  # type: ignore[valid-type]
+    return members
+
+
+def _listed(node: type) -> ManyField | None:
+    """The connection of a conversation that lists the nodes which belong to it."""
+    fields = Conversation.__strawberry_definition__.fields  # type: ignore[attr-defined]
+    table = NODE_TABLES[node.__name__]
+    lists = (field for field in fields if isinstance(field, ManyField) and not field.many.linked)
+    return next((field for field in lists if field.many.target is table), None)
+
+
+def _list(node: type) -> _Members:
+    """The written nodes."""
+    description = (
+        "The records after the mutation, in the order of the input, repeats once; empty with user errors, "
+        "unless one has changed since."
     )
-    field.ones = (One("written", NODE_TABLES[node.__name__]),)
-    return node.__name__.lower(), field
+    return {f"{node.__name__.lower()}s": (list[node], written_rows(NODE_TABLES[node.__name__], "written", description))}  # type: ignore[valid-type]
 
 
-def _list_field(node: type) -> tuple[str, Any]:
-    field = WrittenField(
-        python_name=None,
-        description="The records after the mutation, in the order of the input, repeats once; empty with user errors, "
-        "unless one has changed since.",
-    )
-    field.table = NODE_TABLES[node.__name__]
-    return f"{node.__name__.lower()}s", field
+def _named(node: type) -> _Members:
+    """The nodes that the input names."""
+    name = f"{node.__name__.lower()}s"
+    description = f"The {name} of the input after the mutation, in its order, repeats once; empty with user errors."
+    return {name: (list[node], written_rows(NODE_TABLES[node.__name__], "named", description))}  # type: ignore[valid-type]

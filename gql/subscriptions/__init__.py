@@ -6,7 +6,8 @@ import strawberry
 
 from gql.fields.change import PAGE_SIZE
 from gql.fields.column import column
-from gql.fields.event import changes_event, root
+from gql.fields.event import changes_event
+from gql.fields.given import root
 from gql.fields.objects import objects
 from gql.queries import Query
 from gql.types.change import Change

@@ -148,6 +148,14 @@ WORKED_OUT: list[tuple[str, dict[str, Any], int]] = [
         {},
         10 + 1 + 10 * (1 + 1),
     ),
+    (
+        """mutation { createMessage(input: {conversationId: "x", content: "x"}) {
+          message { id } messageEdge { cursor node { sender { id } } } again: messageEdge { cursor } conversation { id }
+          query { hosts(first: 3) { nodes { id } } inboxCounts { open } }
+        } }""",
+        {},
+        10 + 1 + 2 + 1 + 1 + 3 + 100,
+    ),
     # A write costs 10, and 10 more for each item of its lists.
     ('mutation { markConversationRead(input: {conversationId: "x"}) { userErrors { code } } }', {}, 10),
     (

@@ -101,6 +101,12 @@ def rooted_in_a_fragment(number: int) -> str:
     return f"{{ a0: __typename ... on Query {{ ...A }} }} fragment A on Query {rooted(number)}"
 
 
+def rooted_in_a_payload(number: int) -> str:
+    """A mutation that selects that many fields of `query`."""
+    unknown = encode_id(t.Conversation, 1, 999_999)
+    return f'mutation {{ markConversationRead(input: {{conversationId: "{unknown}"}}) {{ query {rooted(number)} }} }}'
+
+
 def directed(number: int) -> str:
     """An operation with that many directives."""
     return f"{{ {'__typename @include(if: true) ' * number} }}"
@@ -119,6 +125,7 @@ SHAPES: list[tuple[str, int, Callable[[int], str]]] = [
     ("aliases", 30, aliased_in_fragments),
     ("root fields", 20, rooted),
     ("root fields", 20, rooted_in_a_fragment),
+    ("root fields", 20, rooted_in_a_payload),
     ("directives", 50, directed),
     ("directives", 50, directed_in_fragments),
 ]

@@ -208,6 +208,9 @@ def select_all(type_name: str, depth: int) -> str:
     fields = ["__typename"]
     for name, field in type_.fields.items():
         named = get_named_type(field.type)
+        # The fields of `query` in a payload are ways of their own.
+        if named.name == "Query" or any(is_required_argument(argument) for argument in field.args.values()):
+            continue
         # In a union, fields with one name are merged and must have the same type.
         alias = f"{type_name.lower()}_{name}"
         if not hasattr(named, "fields") and not hasattr(named, "types"):

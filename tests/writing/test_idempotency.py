@@ -335,3 +335,18 @@ async def test_a_client_that_goes_away_while_waiting_leaves_no_key(shared: World
     # It waits for the end of the cancelled one.
     assert (await mark(inbox, read=False))["userErrors"] == []
     assert await world.dump(shared.connection) == before
+
+
+async def test_a_repetition_shows_the_bookings_that_are_still_there(
+    inbox: Client, connection: asyncpg.Connection[Any]
+) -> None:
+    given = {"bookingIds": [encode_id(t.Booking, 1, id_) for id_ in (OTHER_BOOKING, BOOKING, OTHER_BOOKING)]}
+    shown_ = "bookings { databaseId }"
+    first = await write(inbox, "createConversation", shown_, idempotencyKey="k", **given)
+    for table, column in (("conversation_bookings", "booking_id"), ("bookings", "id")):
+        await connection.execute(f"DELETE FROM {table} WHERE account_id = 1 AND {column} = $1", OTHER_BOOKING)  # noqa: S608
+
+    again = await write(inbox, "createConversation", shown_, idempotencyKey="k", **given)
+
+    assert [booking["databaseId"] for booking in first["bookings"]] == [str(OTHER_BOOKING), str(BOOKING)]
+    assert [booking["databaseId"] for booking in again["bookings"]] == [str(BOOKING)]

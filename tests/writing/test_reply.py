@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -23,6 +24,7 @@ from tests.support.replying import (
     NOW,
     SHOWN_NOW,
     STEP,
+    THERE,
     UNKNOWN,
     arrange,
     changed,
@@ -30,6 +32,7 @@ from tests.support.replying import (
     prepare,
     send,
     shown,
+    write,
 )
 from tests.support.world import (
     CLIENT_PARTICIPANT,
@@ -303,3 +306,65 @@ def test_what_utf_8_cannot_hold_is_no_text() -> None:
     problems = text_problems("A message", "content", "a\ud800b", 10)
 
     assert [(problem.code, problem.path) for problem in problems] == [(ProblemCode.INVALID, ["input", "content"])]
+
+
+FOR_A_CACHE = """messageEdge { cursor node { databaseId } } message { databaseId }
+  conversation { lastMessageAt messages(first: 100) { edges { cursor node { databaseId } } } }
+  query { conversation(id: "%s") { messages { totalCount } } }"""
+AROUND = """query($id: ID!, $cursor: String!) {
+  conversation(id: $id) {
+    before: messages(before: $cursor, last: 100) { nodes { databaseId } }
+    after: messages(after: $cursor) { nodes { databaseId } }
+  }
+}"""
+
+
+@pytest.mark.parametrize("sent_at", [None, NOW - STEP, FIRST + STEP], ids=["now", "before", "long ago"])
+async def test_a_payload_has_the_edge_that_the_conversation_lists(user: Client, sent_at: datetime | None) -> None:
+    given = {"sentAt": shown(sent_at)} if sent_at else {}
+
+    payload = await write(user, "createMessage", FOR_A_CACHE % THERE, conversationId=THERE, content="Hello", **given)
+
+    edge, listed = payload["messageEdge"], payload["conversation"]["messages"]["edges"]
+    assert edge["node"] == payload["message"]
+    assert edge in listed
+    assert payload["query"] == {"conversation": {"messages": {"totalCount": len(listed)}}}
+    around = (await user.data(AROUND, id=THERE, cursor=edge["cursor"]))["conversation"]
+    assert [*around["before"]["nodes"], edge["node"], *around["after"]["nodes"]] == [each["node"] for each in listed]
+
+
+async def test_a_payload_of_nothing_written_has_the_root_of_queries_only(user: Client) -> None:
+    payload = await write(user, "createMessage", FOR_A_CACHE % THERE, conversationId=THERE, content="")
+
+    assert payload == {
+        "messageEdge": None,
+        "message": None,
+        "conversation": None,
+        "query": {"conversation": {"messages": {"totalCount": 2}}},
+        "userErrors": [error("BLANK", "content")],
+    }
+
+
+async def test_what_a_payload_selects_of_the_written_message_is_read_once(user: Client) -> None:
+    shown_ = "message { content } messageEdge { cursor node { sentAt } } conversation { subject }"
+    user.statements.take()
+
+    await write(user, "createMessage", shown_, conversationId=THERE, content="Hello")
+
+    sql = user.statements.take()
+    reading = sql[next(place for place, text in enumerate(sql) if "COMMIT" in text) + 1 :]
+    assert [re.search(r"FROM (\w+)", text)[1] for text in reading] == ["messages", "conversations"]  # type: ignore[index]
+
+
+async def test_a_query_in_a_payload_requires_its_scopes(user: Client, connection: asyncpg.Connection[Any]) -> None:
+    writer = user.as_(1, scopes=["inbox_write"])
+    before = await world.dump(connection)
+    document = (
+        f'mutation {{ createMessage(input: {{conversationId: "{THERE}", content: "Hello"}}) '
+        "{ query { bookings { totalCount } } } }"
+    )
+
+    code, _ = await writer.error(document)
+
+    assert code == "FORBIDDEN"
+    assert await world.dump(connection) == before

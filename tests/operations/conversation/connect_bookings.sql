@@ -39,3 +39,21 @@ FROM unnest(ARRAY[$1::BIGINT]) WITH ORDINALITY AS parent(key, position) JOIN LAT
 FROM bookings JOIN conversation_bookings ON conversation_bookings.account_id = bookings.account_id AND conversation_bookings.booking_id = bookings.id
 WHERE bookings.account_id = $2::BIGINT AND conversation_bookings.conversation_id = parent.key ORDER BY conversation_bookings.booking_id ASC
 LIMIT 21) AS row ON true;
+
+SELECT bookings.id
+FROM bookings
+WHERE bookings.account_id = $1::BIGINT AND bookings.id = any($2::BIGINT[]);
+
+SELECT parent.position, row.id
+FROM unnest($1::BIGINT[]) WITH ORDINALITY AS parent(key, position) JOIN LATERAL (SELECT conversations.id AS id
+FROM conversations JOIN conversation_bookings ON conversation_bookings.account_id = conversations.account_id AND conversation_bookings.conversation_id = conversations.id
+WHERE conversations.account_id = $2::BIGINT AND conversation_bookings.booking_id = parent.key ORDER BY conversation_bookings.conversation_id ASC
+LIMIT 21) AS row ON true;
+
+SELECT conversations.id
+FROM conversations
+WHERE conversations.account_id = $1::BIGINT AND conversations.id = any(ARRAY[$2::BIGINT]);
+
+SELECT conversation_bookings.conversation_id AS parent, count(*) AS total
+FROM conversation_bookings
+WHERE conversation_bookings.account_id = $1::BIGINT AND conversation_bookings.conversation_id = any(ARRAY[$2::BIGINT]) GROUP BY conversation_bookings.conversation_id;

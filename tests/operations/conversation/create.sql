@@ -58,6 +58,14 @@ FROM bookings JOIN conversation_bookings ON conversation_bookings.account_id = b
 WHERE bookings.account_id = $2::BIGINT AND conversation_bookings.conversation_id = parent.key ORDER BY conversation_bookings.booking_id ASC
 LIMIT 21) AS row ON true;
 
+SELECT bookings.id
+FROM bookings
+WHERE bookings.account_id = $1::BIGINT AND bookings.id = any($2::BIGINT[]);
+
+SELECT count(*) FILTER (WHERE conversations.closed_at IS NOT NULL) AS closed
+FROM conversations
+WHERE conversations.account_id = $1::BIGINT;
+
 SELECT sources.internal
 FROM sources
 WHERE sources.account_id = $1::BIGINT AND sources.id = $2::BIGINT;

@@ -38,6 +38,14 @@ FROM bookings JOIN conversation_bookings ON conversation_bookings.account_id = b
 WHERE bookings.account_id = $2::BIGINT AND conversation_bookings.conversation_id = parent.key ORDER BY conversation_bookings.booking_id ASC
 LIMIT 21) AS row ON true;
 
+SELECT bookings.id
+FROM bookings
+WHERE bookings.account_id = $1::BIGINT AND bookings.id = any(ARRAY[$2::BIGINT]);
+
+SELECT conversation_bookings.booking_id AS parent, count(*) AS total
+FROM conversation_bookings
+WHERE conversation_bookings.account_id = $1::BIGINT AND conversation_bookings.booking_id = any(ARRAY[$2::BIGINT]) GROUP BY conversation_bookings.booking_id;
+
 SELECT conversations.external_id, conversations.external_digest, conversations.created_by_type, conversations.created_by_id, conversations.created_by_user_id, conversations.created_by_application_id, conversations.created_at, conversations.updated_at, conversations.account_id, conversations.id, conversations.subject, conversations.assignee_id, conversations.source_id, conversations.default_channel, conversations.closed_at, conversations.deadline_response_at, conversations.last_message_at, conversations.marked_as_spam_at, conversations.read_at, conversations.booking_statuses, conversations.stays_until, conversations.unanswered_since, conversations.unread_count, conversations.wait_ended_at, conversations.read, conversations.waiting_since
 FROM conversations
 WHERE conversations.account_id = $1::BIGINT AND conversations.id = $2::BIGINT FOR NO KEY UPDATE;

@@ -37,6 +37,20 @@ SELECT conversations.id, conversations.closed_at, conversations.deadline_respons
 FROM conversations
 WHERE conversations.account_id = $1::BIGINT AND conversations.id = any(ARRAY[$2::BIGINT]);
 
+SELECT conversations.id, conversations.last_message_at
+FROM conversations
+WHERE conversations.account_id = $1::BIGINT AND conversations.id = any(ARRAY[$2::BIGINT]);
+
+SELECT parent.position, row.id, row.sent_at
+FROM unnest(ARRAY[$1::BIGINT]) WITH ORDINALITY AS parent(key, position) JOIN LATERAL (SELECT messages.id AS id, messages.sent_at AS sent_at
+FROM messages
+WHERE messages.account_id = $2::BIGINT AND messages.conversation_id = parent.key ORDER BY messages.sent_at DESC, messages.id DESC
+LIMIT 2) AS row ON true;
+
+SELECT count(*) FILTER (WHERE NOT conversations.read) AS unread
+FROM conversations
+WHERE conversations.account_id = $1::BIGINT;
+
 INSERT INTO idempotency_keys (account_id, actor_type, actor_id, key, digest, written_id, created_at) VALUES ($1::BIGINT, $2, $3::BIGINT, $4::VARCHAR, $5::BYTEA, nextval('row_ids'), $6::TIMESTAMP WITH TIME ZONE) ON CONFLICT (account_id, actor_type, actor_id, key) DO UPDATE SET digest = excluded.digest, written_id = excluded.written_id, created_at = excluded.created_at WHERE idempotency_keys.created_at < $7::TIMESTAMP WITH TIME ZONE RETURNING idempotency_keys.written_id;
 
 SELECT idempotency_keys.digest, idempotency_keys.written_id
@@ -59,8 +73,26 @@ SELECT conversations.id, conversations.closed_at, conversations.deadline_respons
 FROM conversations
 WHERE conversations.account_id = $1::BIGINT AND conversations.id = any(ARRAY[$2::BIGINT]);
 
+SELECT conversations.id, conversations.last_message_at
+FROM conversations
+WHERE conversations.account_id = $1::BIGINT AND conversations.id = any(ARRAY[$2::BIGINT]);
+
+SELECT parent.position, row.id, row.sent_at
+FROM unnest(ARRAY[$1::BIGINT]) WITH ORDINALITY AS parent(key, position) JOIN LATERAL (SELECT messages.id AS id, messages.sent_at AS sent_at
+FROM messages
+WHERE messages.account_id = $2::BIGINT AND messages.conversation_id = parent.key ORDER BY messages.sent_at DESC, messages.id DESC
+LIMIT 2) AS row ON true;
+
+SELECT count(*) FILTER (WHERE NOT conversations.read) AS unread
+FROM conversations
+WHERE conversations.account_id = $1::BIGINT;
+
 INSERT INTO idempotency_keys (account_id, actor_type, actor_id, key, digest, written_id, created_at) VALUES ($1::BIGINT, $2, $3::BIGINT, $4::VARCHAR, $5::BYTEA, nextval('row_ids'), $6::TIMESTAMP WITH TIME ZONE) ON CONFLICT (account_id, actor_type, actor_id, key) DO UPDATE SET digest = excluded.digest, written_id = excluded.written_id, created_at = excluded.created_at WHERE idempotency_keys.created_at < $7::TIMESTAMP WITH TIME ZONE RETURNING idempotency_keys.written_id;
 
 SELECT idempotency_keys.digest, idempotency_keys.written_id
 FROM idempotency_keys
 WHERE idempotency_keys.account_id = $1::BIGINT AND idempotency_keys.actor_type = $2 AND idempotency_keys.actor_id = $3::BIGINT AND idempotency_keys.key = $4::VARCHAR;
+
+SELECT count(*) FILTER (WHERE NOT conversations.read) AS unread
+FROM conversations
+WHERE conversations.account_id = $1::BIGINT;

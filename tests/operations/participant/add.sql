@@ -33,6 +33,20 @@ SELECT participants.conversation_id AS parent, count(*) AS total
 FROM participants
 WHERE participants.account_id = $1::BIGINT AND participants.conversation_id = any(ARRAY[$2::BIGINT]) GROUP BY participants.conversation_id;
 
+SELECT conversations.id, conversations.subject
+FROM conversations
+WHERE conversations.account_id = $1::BIGINT AND conversations.id = any(ARRAY[$2::BIGINT]);
+
+SELECT parent.position, row.id
+FROM unnest(ARRAY[$1::BIGINT]) WITH ORDINALITY AS parent(key, position) JOIN LATERAL (SELECT participants.id AS id
+FROM participants
+WHERE participants.account_id = $2::BIGINT AND participants.conversation_id = parent.key ORDER BY participants.id DESC
+LIMIT 2) AS row ON true;
+
+SELECT hosts.account_id AS parent, count(*) AS total
+FROM hosts
+WHERE hosts.account_id = $1::BIGINT AND hosts.account_id = any(ARRAY[$2::BIGINT]) GROUP BY hosts.account_id;
+
 SELECT conversations.external_id, conversations.external_digest, conversations.created_by_type, conversations.created_by_id, conversations.created_by_user_id, conversations.created_by_application_id, conversations.created_at, conversations.updated_at, conversations.account_id, conversations.id, conversations.subject, conversations.assignee_id, conversations.source_id, conversations.default_channel, conversations.closed_at, conversations.deadline_response_at, conversations.last_message_at, conversations.marked_as_spam_at, conversations.read_at, conversations.booking_statuses, conversations.stays_until, conversations.unanswered_since, conversations.unread_count, conversations.wait_ended_at, conversations.read, conversations.waiting_since
 FROM conversations
 WHERE conversations.account_id = $1::BIGINT AND conversations.id = $2::BIGINT FOR NO KEY UPDATE;

@@ -61,9 +61,10 @@ def create_app(settings: Settings, *, token: str | None = None) -> Starlette:
         raise ValueError("database_url must be given: the command line starts the embedded server")
     database = Database(settings.database_url, pool_size=settings.pool_size, pooled=settings.pooler is not None)
     rates = RateLimiter(settings) if settings.rate_limit else None
-    hub = Hub(database, rates, _listen_dsn(settings), at_once=max(1, settings.pool_size // 2))
     pipeline = build_pipeline(settings, database, rates)
-    authenticator = Authenticator(settings, exists=partial(_is_there, database, settings.operation_timeout))
+    is_there = partial(_is_there, database, settings.operation_timeout)
+    authenticator = Authenticator(settings, exists=is_there)
+    hub = Hub(database, rates, _listen_dsn(settings), at_once=max(1, settings.pool_size // 2), exists=is_there)
     reader = RequestReader(settings.max_body, settings.max_json_depth)
     subscriptions, places = Subscriptions(pipeline, database, hub), Places(settings)
     endpoint = GraphQLEndpoint(

@@ -18,6 +18,7 @@ from db.changes import ChangePosition
 from db.engine import Database
 from db.failure import UnavailableError
 from db.listen import Signals
+from db.scope import Viewer
 from gql.errors import ANSWERS, Code, RequestError
 from gql.fields.change import resync_required
 from gql.live.charges import Charges
@@ -25,12 +26,15 @@ from gql.live.feed import Feed
 from gql.live.group import Document, Group
 from gql.live.stream import Stream
 from gql.log import SUBSCRIPTIONS, TASK_FAILURES, describe
+from gql.security.auth import CACHE_SECONDS
 from gql.security.rate import RateLimiter
 
 # Seconds between two comparisons of the counters, and between two charges.
 _INTERVAL = 1.0
 # Seconds that a look may take.
 _COMPARED_WITHIN = 5.0
+# Seconds between two checks that the actors of open subscriptions exist: as for requests.
+_ACTORS_INTERVAL = CACHE_SECONDS
 # Streams that end at a time when the server stops, and seconds between two times.
 _BATCH = 100
 _BETWEEN_BATCHES = 0.05
@@ -50,12 +54,21 @@ class _Account:
 class Hub:
     """One per process and event loop: `start()` it before the first subscription, and `stop()` it at the end."""
 
-    def __init__(self, database: Database, rates: RateLimiter | None, listen_dsn: str | None, at_once: int) -> None:
+    def __init__(
+        self,
+        database: Database,
+        rates: RateLimiter | None,
+        listen_dsn: str | None,
+        at_once: int,
+        exists: Callable[[Viewer], Awaitable[bool]],
+    ) -> None:
         """Without `listen_dsn`, changes of other processes are noticed within a second.
 
-        Documents are executed for events `at_once` at a time, so that queries keep connections of the pool.
+        Documents are executed for events `at_once` at a time, so that queries keep connections of the pool. `exists`
+        returns whether an actor exists, as for an `Authenticator`.
         """
         self._database = database
+        self._exists = exists
         self._charges = Charges(rates)
         self._signals = Signals(listen_dsn, self.wake, self._count_failure)
         self._turn = asyncio.Semaphore(at_once)
@@ -67,8 +80,9 @@ class Hub:
         """Follow commits of this process, and compare counters while there are subscribers."""
         self._database.committed = self._signals.mark
         self._tasks = [
-            asyncio.create_task(self._each_second("change counters", self._compare)),
-            asyncio.create_task(self._each_second("event charges", self._charge)),
+            asyncio.create_task(self._repeat("change counters", self._compare, _INTERVAL)),
+            asyncio.create_task(self._repeat("event charges", self._charge, _INTERVAL)),
+            asyncio.create_task(self._repeat("actors of subscriptions", self._check_actors, _ACTORS_INTERVAL)),
             asyncio.create_task(self._signals.run()),
         ]
 
@@ -149,10 +163,10 @@ class Hub:
             for group, _ in list(account.groups.values()):
                 group.end(RequestError.of(Code.RESYNC_REQUIRED, resync_required()))
 
-    async def _each_second(self, task: str, work: Callable[[], Awaitable[None]]) -> None:
-        """Run `work` once a second. A failure is counted under the name of the task."""
+    async def _repeat(self, task: str, work: Callable[[], Awaitable[None]], interval: float) -> None:
+        """Run `work` after each `interval` in seconds. A failure is counted under the name of the task."""
         while True:
-            await asyncio.sleep(_INTERVAL)
+            await asyncio.sleep(interval)
             try:
                 await work()
             except Exception as error:  # noqa: BLE001  # the next time may succeed
@@ -173,6 +187,13 @@ class Hub:
         for account_id, position in heads.items():
             if account := self._accounts.get(account_id):
                 account.feed.compare(position)
+
+    async def _check_actors(self) -> None:
+        """End the subscriptions of users and applications that were removed."""
+        for viewer in {stream.viewer.key: stream.viewer for stream in self._streams}.values():
+            if not await self._exists(viewer):
+                for stream in [stream for stream in self._streams if stream.viewer.key == viewer.key]:
+                    stream.fail("removed", RequestError.of(Code.UNAUTHENTICATED))
 
     async def _charge(self) -> None:
         """Charge the events of the last second, and end the subscriptions of those whose budget is used up."""

@@ -13,6 +13,7 @@ from db.changes import ChangePosition
 from db.engine import Database
 from db.scope import Viewer
 from gql.errors import ClientError, Code, RequestError
+from gql.execution.cache import Cache
 from gql.execution.operation import Call, Parameters, Pipeline, Result
 from gql.execution.record import Record
 from gql.fields.change import read_cursor, read_selection, resync_required, write_cursor
@@ -22,6 +23,9 @@ from gql.live.hub import Hub
 from gql.live.stream import Stream
 
 _AFTER = "after"
+# The most operations whose variable of `after` is cached, and the most characters of their texts.
+_MAX_KEPT = 1_000
+_MAX_KEPT_BYTES = 1_048_576
 
 
 class Subscriptions:
@@ -31,6 +35,8 @@ class Subscriptions:
         self._pipeline = pipeline
         self._database = database
         self._hub = hub
+        # The variable of `after` by text and name of an operation; empty without one.
+        self._beginnings: Cache[tuple[str, str | None], str] = Cache(_MAX_KEPT, _MAX_KEPT_BYTES)
 
     async def open(
         self,
@@ -76,7 +82,7 @@ class Subscriptions:
         position = head if begin is None else begin
         is_personal = call.operation.measure.is_personal
         executed_as = viewer if is_personal else anonymous(viewer.account_id, viewer.scopes)
-        key = _key(call, executed_as)
+        key = self._key(call, executed_as)
         stream = Stream(viewer, write_cursor(viewer, position), lambda stream: self._hub.leave(stream, key))
         if expires is not None:
             stream.expire_at(expires)
@@ -95,20 +101,23 @@ class Subscriptions:
         finally:
             await snapshot.close()
 
+    def _key(self, call: Call, executed_as: Viewer) -> Hashable:
+        """The key of subscriptions with equal results.
 
-def _key(call: Call, executed_as: Viewer) -> Hashable:
-    """The key of subscriptions with equal results.
-
-    A variable that is used only for `after` is not part of it, because it determines only the beginning. So clients
-    that reconnect share executions with the others.
-    """
-    operation = call.operation
-    location = operation.document.loc
-    assert location is not None  # noqa: S101  # documents are parsed with locations
-    text = location.source.body
-    beginning = _beginning(operation.node, text)
-    given = {name: value for name, value in call.given.items() if name != beginning}
-    return text, operation.name, orjson.dumps(given, option=orjson.OPT_SORT_KEYS), executed_as
+        A variable that is used only for `after` is not part of it, because it determines only the beginning. So clients
+        that reconnect share executions with the others.
+        """
+        operation = call.operation
+        location = operation.document.loc
+        assert location is not None  # noqa: S101  # documents are parsed with locations
+        text = location.source.body
+        named = text, operation.name
+        beginning = self._beginnings.find(named)
+        if beginning is None:
+            beginning = _beginning(operation.node, text) or ""
+            self._beginnings.keep(named, beginning, len(text))
+        given = {name: value for name, value in call.given.items() if name != beginning}
+        return *named, orjson.dumps(given, option=orjson.OPT_SORT_KEYS), executed_as
 
 
 def _beginning(operation: OperationDefinitionNode, text: str) -> str | None:

@@ -9,8 +9,8 @@ from typing import Any
 import asyncpg
 import pytest
 
-from gql.live import stream
-from gql.log import LIVE_STEPS
+from gql.live import hub, stream
+from gql.log import LIVE_STEPS, SUBSCRIPTIONS
 from gql.security.token import SCOPES, mint
 from tests.support.client import Client
 from tests.support.factories import log_changes, store, store_account
@@ -53,6 +53,25 @@ async def test_an_expired_token_ends_the_stream_within_a_second(dsn: str, connec
     message = "The token has expired: subscribe again with a new one"
     assert error == {"message": message, "extensions": {"code": "UNAUTHENTICATED"}}
     assert took < 4
+
+
+async def test_the_subscriptions_of_a_removed_user_end(
+    dsn: str, connection: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hub, "_ACTORS_INTERVAL", 0.05)
+    await store_account(connection)
+    await store(connection, "users", account_id=1, id=2, name="Udo 1")
+    async with listening(dsn) as client, following(client) as stays, following(client.as_(1, "user:2")) as removed:
+        await create(client)
+        (await stays.next(), await removed.next())
+        await connection.execute("DELETE FROM users WHERE id = 2")
+        _, error = await ending(removed)
+        conversation = await create(client)
+        event = await stays.next()
+
+    assert error["extensions"] == {"code": "UNAUTHENTICATED"}
+    assert event.changes == [("CONVERSATION", conversation)]
+    assert SUBSCRIPTIONS["removed"] > 0
 
 
 @pytest.mark.parametrize(

@@ -32,6 +32,8 @@ _READ_WITHIN = 10.0
 # Seconds between two attempts while the database is away.
 FIRST_PAUSE = 0.1
 LONGEST_PAUSE = 2.0
+# Seconds that a feed rests at most after a round of publishing.
+LONGEST_REST = 0.1
 
 _log = structlog.stdlib.get_logger("inbox")
 _number = attrgetter("number")
@@ -66,10 +68,20 @@ class Feed:
         self._base = position.number
         self._rows: list[Any] = []
         self._woken = asyncio.Event()
+        self._rests_until = 0.0
 
     def wake(self) -> None:
         """Make the feed read the log, because there may be new changes."""
         self._woken.set()
+
+    def rest(self, seconds: float) -> None:
+        """Do not read the log for as long as a round of publishing took, or for LONGEST_REST.
+
+        So publishing takes at most half of the time, until rounds take longer than LONGEST_REST: the more subscribers
+        there are and the busier the process is, the more changes are collected for one event.
+        """
+        rests_until = asyncio.get_running_loop().time() + min(seconds, LONGEST_REST)
+        self._rests_until = max(self._rests_until, rests_until)
 
     def compare(self, position: ChangePosition) -> None:
         """Make the feed read the log if it does not end at `head`."""
@@ -81,6 +93,7 @@ class Feed:
         pause = FIRST_PAUSE
         while True:
             await self._woken.wait()
+            await asyncio.sleep(max(0.0, self._rests_until - asyncio.get_running_loop().time()))
             self._woken.clear()
             try:
                 await self._read()

@@ -8,6 +8,7 @@ up to the `target` at the time of joining; events of the group in the meantime a
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
@@ -89,6 +90,7 @@ class Group:
             await self._woken.wait()
             self._woken.clear()
             while position < self._feed.head and self.streams:
+                started = time.monotonic()
                 try:
                     page = await self._page(position)
                     # No subscriber can join until the next `await`: these members get the round, later ones begin after
@@ -103,6 +105,7 @@ class Group:
                     self.end(error)
                 except Exception as error:  # noqa: BLE001  # after any error, subscribers must not wait
                     self.end(RequestError.masking(error))
+                self._feed.rest(time.monotonic() - started)
                 position = self._target
 
     async def follow(self, stream: Stream, position: int) -> None:

@@ -25,7 +25,7 @@ MAX_BYTES = 1_048_576
 # Reading of missed events continues when at most this many events, of at most MAX_BYTES, wait to be sent.
 _FEW = 4
 
-EndReason: TypeAlias = Literal["closed", "expired", "overflow", "resync", "rate", "failed", "stopped"]
+EndReason: TypeAlias = Literal["closed", "expired", "removed", "overflow", "resync", "rate", "failed", "stopped"]
 
 _log = structlog.stdlib.get_logger("inbox")
 
@@ -54,7 +54,7 @@ class Stream:
     |---|---|---|
     | `RESYNC_REQUIRED` with `extensions.cursor` | over 256 events or 1 MiB waited | subscribes again after it |
     | `RESYNC_REQUIRED` without it | the log has no continuation | reads its lists again |
-    | `UNAUTHENTICATED` | the token expired | subscribes again with another token |
+    | `UNAUTHENTICATED` | the token expired, or its actor was removed | subscribes again with another token |
     | `RATE_LIMITED` with `extensions.retryAfter` | the budget of a minute is used up | waits and subscribes again |
     | others | the operation could not be executed | subscribes again with its last cursor |
 
@@ -68,6 +68,8 @@ class Stream:
         self.cursor = cursor
         """The position after the events taken so far."""
         self.is_stopped = False
+        self.send_now: Callable[[Event], bool] | None = None
+        """Sends an event at once and returns True, or returns False. A transport can set it."""
         self.sent = 0
         """The number of events taken."""
         self._leave = leave
@@ -76,6 +78,8 @@ class Stream:
         self._bytes = 0
         self._ended = False
         self._changed = asyncio.Event()
+        # Whether the iterating task waits, and so has sent all events that it took.
+        self._idle = False
         self._expiry: asyncio.TimerHandle | None = None
         self._started = time.monotonic()
 
@@ -92,13 +96,15 @@ class Stream:
             if self._ended:
                 raise StopAsyncIteration
             self._changed.clear()
-            await self._changed.wait()
+            self._idle = True
+            try:
+                await self._changed.wait()
+            finally:
+                self._idle = False
         event = self._queue.popleft()
         self._bytes -= len(event.body)
         self._changed.set()
-        self.sent += 1
-        if event.cursor is not None:
-            self.cursor = event.cursor
+        self._count(event)
         return event
 
     async def aclose(self) -> None:
@@ -114,8 +120,14 @@ class Stream:
         self._expiry = asyncio.get_running_loop().call_later(delay, self._expire)
 
     def put(self, event: Event) -> None:
-        """Publish an event of the group. Until `release()`, it is held back."""
+        """Publish an event of the group. Until `release()`, it is held back.
+
+        If nothing waits to be sent, the transport sends it now. Waking a task for each subscriber would take longer.
+        """
         if self._ended:
+            return
+        if self._idle and not self._queue and self._held is None and self.send_now is not None and self.send_now(event):
+            self._count(event)
             return
         waiting = len(self._queue) + len(self._held or ())
         if waiting >= MAX_EVENTS or (waiting and self._bytes + len(event.body) > MAX_BYTES):
@@ -173,6 +185,12 @@ class Stream:
             seconds=round(time.monotonic() - self._started, 1),
             account=self.viewer.account_id,
         )
+
+    def _count(self, event: Event) -> None:
+        """Move the cursor, because the transport has taken the event."""
+        self.sent += 1
+        if event.cursor is not None:
+            self.cursor = event.cursor
 
     def _expire(self) -> None:
         message = "The token has expired: subscribe again with a new one"

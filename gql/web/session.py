@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, aclosing, nullcontext, suppress
 from dataclasses import dataclass
 from enum import IntEnum
@@ -37,7 +37,7 @@ from gql.errors import Code, RequestError
 from gql.execution.operation import Result, is_cancelled
 from gql.execution.record import Record
 from gql.live.places import Places
-from gql.live.stream import Stream
+from gql.live.stream import Event, Stream
 from gql.live.subscriptions import Subscriptions
 from gql.security.auth import Admitted, Authenticator, UnauthenticatedError
 from gql.settings import Settings
@@ -129,13 +129,24 @@ class SocketServices:
 
 
 class SocketSession:
-    """One socket, from its acceptance to its close. `authorization` are the headers of this name of the upgrade."""
+    """One socket, from its acceptance to its close. `authorization` are the headers of this name of the upgrade.
 
-    def __init__(self, services: SocketServices, authorization: list[str], receive: Receive, send: Send) -> None:
+    `write_now` writes a text message at once and returns True, or returns False; see `gql/web/upgraded.py`.
+    """
+
+    def __init__(
+        self,
+        services: SocketServices,
+        authorization: list[str],
+        receive: Receive,
+        send: Send,
+        write_now: Callable[[bytes], bool] | None = None,
+    ) -> None:
         self._services = services
         self._authorization = authorization
         self._receive = receive
         self._send = send
+        self._write_now = write_now
         self._began = time.monotonic()
         self._initialised = False
         self._viewer: Viewer | None = None
@@ -283,6 +294,7 @@ class SocketSession:
             return
         if isinstance(opened, Stream):
             self._streaming.add(id_)
+            opened.send_now = self._sender(id_)
             async with aclosing(opened):
                 async for event in opened:
                     await self._write_result(id_, event.body)
@@ -331,7 +343,14 @@ class SocketSession:
     # ---- Writing ----
 
     async def _write_result(self, id_: str, body: bytes) -> None:
-        await self._send_text(f'{{"id":{_json(id_)},"type":"next","payload":{body.decode()}}}')
+        await self._send_text((_beginning(id_) + body + b"}").decode())
+
+    def _sender(self, id_: str) -> Callable[[Event], bool] | None:
+        """A function that sends an event of an operation at once, if that is possible."""
+        if (write_now := self._write_now) is None:
+            return None
+        beginning = _beginning(id_)
+        return lambda event: write_now(beginning + event.body + b"}")
 
     async def _write_error(self, id_: str, error: RequestError) -> None:
         await self._write_message({"id": id_, "type": "error", "payload": error.errors})
@@ -355,6 +374,11 @@ class SocketSession:
             actor=viewer and f"{viewer.actor_type.lower()}:{viewer.actor_id}",
             refused=self._refused,
         )
+
+
+def _beginning(id_: str) -> bytes:
+    """A message `next` up to its payload, which is followed by a brace."""
+    return f'{{"id":{_json(id_)},"type":"next","payload":'.encode()
 
 
 def _has_payload(message: dict[str, Any]) -> bool:

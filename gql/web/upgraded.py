@@ -14,9 +14,11 @@ from __future__ import annotations
 
 import asyncio
 import random
-from typing import Any
+from typing import Any, cast
 
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.http11 import Request
+from websockets.protocol import OPEN
 
 # Seconds that a client has to answer a close. What it does not read would otherwise keep the connection.
 _LINGER = 2.0
@@ -26,6 +28,9 @@ _CLOSED_A_SECOND = 1_000
 _CLOSED_WITHIN = 4.0
 # The close code that says "Service Restart": clients connect again.
 RESTART = 1012
+# The key of an ASGI scope under which an application finds the function that writes a text message at once, if that is
+# possible.
+WRITING = "inbox.writing"
 
 
 class _Messages:
@@ -95,6 +100,20 @@ class LimitedSocket(WebSocketsSansIOProtocol):
             await super().run_asgi()
         finally:
             self.loop.call_later(_LINGER, self.transport.abort)
+
+    def handle_connect(self, event: Request) -> None:
+        """Start the application."""
+        super().handle_connect(event)
+        if self.handshake_initiated and not self.handshake_complete:
+            cast("dict[str, Any]", self.scope)[WRITING] = self.write_now
+
+    def write_now(self, text: bytes) -> bool:
+        """Write a text message and return True, unless the client does not read or the socket is being closed."""
+        if not self.writable.is_set() or self.conn.state is not OPEN or self.close_sent:
+            return False
+        self.conn.send_text(text)
+        self.transport.write(b"".join(self.conn.data_to_send()))
+        return True
 
     def start_keepalive(self) -> None:
         """Begin to send pings: the handshake is complete, and its headers, some 4 KiB, are not needed any more."""

@@ -11,6 +11,7 @@ from gql.errors import Code, RequestError
 from gql.settings import variable
 from gql.web.response import HttpError, add_security, error_response
 from gql.web.session import Close, Closing, SocketServices, SocketSession
+from gql.web.upgraded import WRITING
 
 SUBPROTOCOL = "graphql-transport-ws"
 
@@ -43,7 +44,8 @@ class SocketEndpoint:
         authorization = Headers(scope=scope).getlist("authorization")
         # The caller keeps the scope in memory as long as the socket is open: 1.5 KiB.
         scope["headers"] = []
-        await SocketSession(self._services, authorization, receive, send).run()
+        write_now = scope.pop(WRITING, None)
+        await SocketSession(self._services, authorization, receive, send, write_now).run()
 
     def _check_origin(self, headers: Headers) -> None:
         """Reject a browser's page whose origin is neither configured nor the host that the browser was sent to."""

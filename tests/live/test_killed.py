@@ -1,6 +1,7 @@
 """Writers and followers while a server is killed and PostgreSQL restarts: each change is seen, in order, and once.
 
-`--messages 1250` has the 8 writers send 10,000.
+Writers meet transactions that are late, that are rolled back, and that deadlock with theirs. Followers also disconnect
+by themselves. `--messages 625` has the 16 writers send 10,000.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import json
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import asyncpg
@@ -20,12 +22,14 @@ from websockets.exceptions import WebSocketException
 from db.embedded import embedded
 from db.migrations.apply import migrate
 from tests.support.command import stops
-from tests.support.process import Served, prepare, restart_postgresql, serving_processes
+from tests.support.process import CONVERSATIONS, Served, prepare, restart_postgresql, serving_processes
 from tests.support.websocket import connected
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow, stops]
 
-WRITERS = 8
+WRITERS = 16
+# How many of a follower's events or pages are followed by a disconnection.
+DISCONNECTED = 0.02
 LAST = "last"
 PAGE = """query ($after: String!) {
   changes(after: $after, types: [MESSAGE]) { changes { node { ... on Message { content } } } endCursor }
@@ -40,9 +44,10 @@ INTERRUPTED = (OSError, httpx.TransportError, WebSocketException, TimeoutError)
 class Follower:
     """Follows one server until it has seen the last message, and connects again whenever it is interrupted."""
 
-    def __init__(self, served: Served, cursor: str) -> None:
+    def __init__(self, served: Served, cursor: str, dice: Random) -> None:
         self.served = served
         self.cursor = cursor
+        self._dice = dice
         self.seen: list[str] = []
         self.interruptions = 0
 
@@ -61,14 +66,14 @@ class Follower:
                 await asyncio.sleep(0.05)
 
     def take(self, payload: Any) -> bool:
-        """Take the changes of an event or page, if it has any; whether to go on."""
+        """Take the changes of an event or page, if it has any; whether to follow on this connection."""
         data = payload.get("data")
         if data is None:
             return False
         found = data["changes"]
         self.seen += [change["node"]["content"] for change in found["changes"]]
         self.cursor = found["endCursor"]
-        return not self.is_done
+        return not self.is_done and self._dice.random() >= DISCONNECTED
 
 
 async def by_page(follower: Follower) -> None:
@@ -112,6 +117,14 @@ def server(tmp_path: Path) -> Iterator[str]:
         yield dsn
 
 
+async def deadlocks(dsn: str) -> int:
+    """The number of deadlocks since PostgreSQL started."""
+    connection = await asyncpg.connect(dsn)
+    number: int = await connection.fetchval("SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()")
+    await connection.close()
+    return number
+
+
 async def logged(dsn: str) -> list[str]:
     """The messages in the order of the change log."""
     connection = await asyncpg.connect(dsn)
@@ -123,8 +136,11 @@ async def logged(dsn: str) -> list[str]:
     return [row["content"] for row in rows]
 
 
-async def disturb(dsn: str) -> None:
-    """Have writers wait for a transaction that is rolled back, again and again, and so commit late."""
+async def disturb(dsn: str, dice: Random) -> None:
+    """Have writers wait for a transaction that is rolled back, again and again, and so commit late.
+
+    Some writers, which have locked their conversation and wait for the counter, deadlock with it.
+    """
     while True:
         try:
             connection = await asyncpg.connect(dsn)
@@ -137,6 +153,11 @@ async def disturb(dsn: str) -> None:
                 await transaction.start()
                 await connection.execute("UPDATE change_counters SET number = number + 1")
                 await asyncio.sleep(0.05)
+                with suppress(asyncpg.DeadlockDetectedError):
+                    # The writer is the victim if it began to wait before this.
+                    await connection.execute(
+                        "SELECT FROM conversations WHERE id = $1 FOR UPDATE", dice.randint(1, len(CONVERSATIONS))
+                    )
                 await transaction.rollback()
                 await asyncio.sleep(0.2)
 
@@ -154,6 +175,11 @@ async def test_no_change_is_lost_or_seen_twice_whatever_is_killed(
     server: str, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     await prepare(server)
+    connection = await asyncpg.connect(server)
+    # Longer than a transaction of `disturb` sleeps, so that mostly the writer is the victim.
+    await connection.execute("ALTER SYSTEM SET deadlock_timeout = '100ms'")
+    await connection.execute("SELECT pg_reload_conf()")
+    await connection.close()
     messages: int = request.config.getoption("--messages")
     written: list[str] = []
 
@@ -172,8 +198,9 @@ async def test_no_change_is_lost_or_seen_twice_whatever_is_killed(
         async with other.client() as client:
             cursor = (await client.data("{ changesCursor }"))["changesCursor"]
         ways = [by_page, by_websocket, by_event_stream]
-        followers = [(Follower(served, cursor), way) for served in (killed, other) for way in ways]
-        disturbing = asyncio.create_task(disturb(server))
+        dice = Random(5)  # noqa: S311  # no secret
+        followers = [(Follower(served, cursor, dice), way) for served in (killed, other) for way in ways]
+        disturbing = asyncio.create_task(disturb(server, dice))
         async with asyncio.timeout(120 + messages), asyncio.TaskGroup() as group:
             for follower, way in followers:
                 group.create_task(follower.run(way))
@@ -185,16 +212,19 @@ async def test_no_change_is_lost_or_seen_twice_whatever_is_killed(
             again = serving_processes(server, tmp_path, "--port", port)
             await asyncio.to_thread(stack.enter_context, again)
             await reach(0.6)
+            deadlocked = await deadlocks(server)
             await restart_postgresql(tmp_path)
             await asyncio.wait(writing)
             async with other.client() as client:
                 await client.send(LAST)
         disturbing.cancel()
         await asyncio.wait([disturbing])
+        deadlocked += await deadlocks(server)
         order = await logged(server)
 
     assert sorted(order) == sorted([*written, LAST])
     for follower, way in followers:
         assert follower.seen == order, (way.__name__, follower.served.url)
-    # The test is not one of quiet weather: every way to follow the server that was killed was interrupted.
+    # The disturbances happened: deadlocks, and an interruption of every way to follow the server that was killed.
+    assert deadlocked > 0
     assert all(follower.interruptions for follower, _ in followers[: len(ways)])

@@ -21,12 +21,9 @@ const query = `subscription Follow($after: String) {
 }`;
 const variables = { after: cursor };
 
-// With a new cursor, a client that connects again continues where it was. Those that send the document as it was first
-// begin there again, and show twice what they have seen.
-const show = ({ changes: { changes, endCursor } }, advance) => {
-  if (advance) {
-    variables.after = endCursor;
-  }
+// With a new cursor, a client that connects again continues where it was. graphql-ws and graphql-sse send this object again.
+const show = ({ changes: { changes, endCursor } }) => {
+  variables.after = endCursor;
   for (const { node } of changes) {
     print({ content: node.content });
   }
@@ -51,7 +48,7 @@ const followers = {
     const end = client.subscribe(
       { query, variables },
       {
-        next: ({ data }) => show(data, true) && end(),
+        next: ({ data }) => show(data) && end(),
         error: fail,
         complete: () => print({ done: true }),
       },
@@ -70,7 +67,7 @@ const followers = {
     const end = client.subscribe(
       { query, variables },
       {
-        next: ({ data }) => show(data, true) && end(),
+        next: ({ data }) => show(data) && end(),
         error: fail,
         complete: () => print({ done: true }),
       },
@@ -78,12 +75,21 @@ const followers = {
   },
 
   apollo() {
-    const { ApolloClient, InMemoryCache, gql } = require("@apollo/client/core");
+    const { ApolloClient, ApolloLink, InMemoryCache, gql } = require("@apollo/client/core");
     const { GraphQLWsLink } = require("@apollo/client/link/subscriptions");
-    const client = new ApolloClient({ link: new GraphQLWsLink(overWebSocket()), cache: new InMemoryCache() });
+    const continuing = new ApolloLink((operation, forward) =>
+      forward(operation).map((result) => {
+        operation.variables.after = result.data?.changes?.endCursor ?? operation.variables.after;
+        return result;
+      }),
+    );
+    const client = new ApolloClient({
+      link: continuing.concat(new GraphQLWsLink(overWebSocket())),
+      cache: new InMemoryCache(),
+    });
     const following = client.subscribe({ query: gql(query), variables, fetchPolicy: "no-cache" }).subscribe({
       next({ data }) {
-        if (show(data, false)) {
+        if (show(data)) {
           following.unsubscribe();
           print({ done: true });
         }
@@ -102,7 +108,14 @@ const followers = {
       exchanges: [
         subscriptionExchange({
           forwardSubscription: (request) => ({
-            subscribe: (sink) => ({ unsubscribe: socket.subscribe({ ...request, query: request.query ?? "" }, sink) }),
+            subscribe: (sink) => {
+              const payload = { query: request.query ?? "", variables: { ...request.variables } };
+              const next = (result) => {
+                payload.variables.after = result.data?.changes?.endCursor ?? payload.variables.after;
+                sink.next(result);
+              };
+              return { unsubscribe: socket.subscribe(payload, { ...sink, next }) };
+            },
           }),
         }),
       ],
@@ -112,7 +125,7 @@ const followers = {
       subscribe(({ data, error }) => {
         if (error) {
           fail(error);
-        } else if (data && show(data, false)) {
+        } else if (data && show(data)) {
           following.unsubscribe();
           print({ done: true });
         }

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import BigInteger, Integer, bindparam
 
 from db import tables as t
-from db.engine import Row, Snapshot, Statement
+from db.engine import Snapshot
 from db.scope import ACCOUNT, visible
+from db.statement import Row, Statement
 
 if TYPE_CHECKING:
     import asyncpg

@@ -13,29 +13,26 @@ import asyncio
 import sys
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
-from dataclasses import dataclass
-from functools import cache, partial
-from typing import TYPE_CHECKING, Any, ClassVar
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeAlias
 from weakref import WeakValueDictionary
 
 import asyncpg
-from sqlalchemy.dialects.postgresql.asyncpg import dialect as asyncpg_dialect
 
 from db.commit import PREPARE, NotedChange, commit
 from db.failure import translated_errors, unheard
 from db.pool import Pool, is_lost, roll_back
 from db.session import DIRECT, READING, WRITING, Session, leave_as_it_is
+from db.statement import Row, Statement
 from db.texts import LEFT, READ, TooLargeError
+from db.thread import ComputingThread
 
 if TYPE_CHECKING:
-    from sqlalchemy import Delete, Insert, Select, Update
-
     from db import tables as t
     from db.scope import Viewer
 
-_DIALECT = asyncpg_dialect()  # type: ignore[no-untyped-call]
 _BEGIN = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 # Begins the transaction that reads after a write, with the settings of the read pool.
 _READ_ON = f"{_BEGIN}; SET LOCAL plan_cache_mode = auto"
@@ -49,46 +46,8 @@ _WRITE_SHARES = 2
 _KEPT_SHARES = 1_000
 
 
-class Row(asyncpg.Record):  # type: ignore[misc]  # asyncpg ships no types
-    """A row of a SELECT, with its columns as attributes. Rows of a table have the subclass `row_type(table)`."""
-
-    __slots__ = ()
-
-    table: ClassVar[type[t.Table]]
-
-    def __getattr__(self, name: str) -> Any:
-        try:
-            return self[name]
-        except KeyError:
-            raise AttributeError(name) from None
-
-
-@cache
-def row_type(table: type[t.Table]) -> type[Row]:
-    """The class of `table`'s rows, by which a GraphQL union or interface finds the type."""
-    return type(f"{table.__name__}Row", (Row,), {"table": table, "__slots__": ()})
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Statement:
-    """A statement for asyncpg: the text, the names of its parameters in order, and the class of its rows."""
-
-    sql: str
-    names: tuple[str, ...]
-    record_class: type[Row]
-    counts_text: bool = False
-    """Whether its columns are `db.texts.limited`."""
-
-    @classmethod
-    def of(cls, statement: Select[Any] | Insert | Update | Delete, table: type[t.Table]) -> Statement:
-        """Compile `statement`, whose rows become rows of `table`. Takes a millisecond: call it once per statement."""
-        compiled = statement.compile(dialect=_DIALECT)
-        names = tuple(compiled.positiontup or ())
-        return cls(str(compiled), names, row_type(table), LEFT in names)
-
-    def arguments(self, parameters: Mapping[str, Any]) -> list[Any]:
-        """The values of `parameters` in the statement's order."""
-        return [parameters[name] for name in self.names]
+Charge: TypeAlias = Callable[[float], Awaitable[None]]
+Compute: TypeAlias = Callable[[Callable[[], Statement], Charge], Awaitable[Statement]]
 
 
 class SnapshotClosedError(RuntimeError):
@@ -100,10 +59,10 @@ class Snapshot:
 
     An operation of a single statement needs no transaction. Statements run one after the other, because a connection
     runs one at a time. Closing cancels a running statement, so that no connection returns to the pool in the middle of
-    one. `share` returns the semaphore that is acquired before a connection.
+    one. `share` returns the semaphore that is acquired before a connection; `compute` runs a function in the thread.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # what a snapshot of an actor is limited by
         self,
         pool: Pool,
         session: Session = DIRECT,
@@ -111,19 +70,35 @@ class Snapshot:
         in_transaction: bool = True,
         share: Callable[[], asyncio.Semaphore] | None = None,
         max_text: int = sys.maxsize,
+        compute: Compute | None = None,
     ) -> None:
         self.seconds = 0.0
         """The run time of statements, without waiting for a connection."""
+        self.cpu_seconds = 0.0
+        """The CPU time of compiling statements."""
         self._pool = pool
         self._begin = session.begin(_BEGIN)
         self._in_transaction = in_transaction or session.pooled
         self._find_share = share
+        self._compute = compute
         self._share: asyncio.Semaphore | None = None
         self._connection: Any = None
         self._turn = asyncio.Lock()
         self._running: set[asyncio.Task[Any]] = set()
         self._text_left = max_text
         self._closed = False
+
+    async def compile(self, compile_: Callable[[], Statement], *, is_long: bool) -> Statement:
+        """A statement of a new shape. One that takes long is compiled in the thread, if the snapshot is an actor's."""
+        if is_long and self._compute is not None:
+            return await self._compute(compile_, self._charge)
+        started = time.perf_counter()
+        statement = compile_()
+        await self._charge(time.perf_counter() - started)
+        return statement
+
+    async def _charge(self, seconds: float) -> None:
+        self.cpu_seconds += seconds
 
     async def fetch(self, statement: Statement, parameters: Mapping[str, Any]) -> list[Any]:
         """The rows of `statement`.
@@ -261,6 +236,7 @@ class Database:
         self._pool: Pool | None = None
         self._control: Pool | None = None
         self._writing: Pool | None = None
+        self.thread = ComputingThread()
         # Snapshots and writes refer to their actor's share. Those made last stay, as making one takes 5 µs of 90.
         self._shares: WeakValueDictionary[Any, asyncio.Semaphore] = WeakValueDictionary()
         self._last_shares: deque[asyncio.Semaphore] = deque(maxlen=_KEPT_SHARES)
@@ -284,8 +260,14 @@ class Database:
     def snapshot_for(self, viewer: Viewer, *, in_transaction: bool = True, max_text: int = sys.maxsize) -> Snapshot:
         """A snapshot for an operation of `viewer`. Each actor has at most a quarter of the pool at a time."""
         share = partial(self._share, "read", viewer, _SHARES)
-        session = self._reading_session
-        return Snapshot(self.pool, session, in_transaction=in_transaction, share=share, max_text=max_text)
+        return Snapshot(
+            self.pool,
+            self._reading_session,
+            in_transaction=in_transaction,
+            share=share,
+            max_text=max_text,
+            compute=partial(self.thread.run, viewer.key),
+        )
 
     def control_snapshot(self) -> Snapshot:
         """A snapshot for a single statement, on the connection that operations do not use."""

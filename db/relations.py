@@ -32,9 +32,10 @@ from sqlalchemy.types import TypeEngine
 from db import tables as t
 from db.compiled import kept
 from db.criterion import Clause, Shape, Term, conditions, values
-from db.engine import Snapshot, Statement
+from db.engine import Snapshot
 from db.page import BY_ID, FIRST_PAGE, MOST_RANKED, Order, Page
 from db.scope import ACCOUNT, visible
+from db.statement import Statement
 from db.texts import limited
 
 _KEYS = "keys"
@@ -114,7 +115,7 @@ class ById:
         self, snapshot: Snapshot, account_id: int, ids: Sequence[int], columns: Columns = ALL
     ) -> list[Any | None]:
         """A row with at least `columns` for each id, None if the account has no such row."""
-        statement = _by_id_statement(self.table, columns, single=len(ids) == 1)
+        statement = await _by_id_statement.find(snapshot, self.table, columns, single=len(ids) == 1)
         rows = await snapshot.fetch(statement, {ACCOUNT: account_id, **_key_parameters(ids)})
         found = {row["id"]: row for row in rows}
         return [found.get(id_) for id_ in ids]
@@ -186,7 +187,9 @@ class Many:
         # one, the best plan depends on the values, so that the statement is planned each time.
         limit = None if clauses else page.size + 1
         single = len(parents) == 1 and not clauses
-        statement = _page_statement(self, window.order.shape, page.shape, clauses, columns, limit, single=single)
+        statement = await _page_statement.find(
+            snapshot, self, window.order.shape, page.shape, clauses, columns, limit, single=single
+        )
         rows = await snapshot.fetch(statement, {ACCOUNT: account_id, **_key_parameters(parents), **window.parameters()})
         return list(_slices(rows, len(parents), page))
 
@@ -194,7 +197,8 @@ class Many:
         self, snapshot: Snapshot, account_id: int, parents: Sequence[int], where: tuple[Term, ...]
     ) -> list[int]:
         """For each parent, the number of children that meet all of `where`."""
-        statement = _count_statement(self, tuple(term.clause for term in where), single=len(parents) == 1 and not where)
+        clauses = tuple(term.clause for term in where)
+        statement = await _count_statement.find(snapshot, self, clauses, single=len(parents) == 1 and not where)
         rows = await snapshot.fetch(
             statement, {ACCOUNT: account_id, **_key_parameters(parents), **filter_parameters(where)}
         )

@@ -8,7 +8,7 @@ from typing import Any
 
 from db.engine import Database, Snapshot
 from db.scope import Viewer
-from gql.security.rate import RateLimiter
+from gql.security.rate import CPU_WEIGHT, RateLimiter
 
 
 @dataclass(slots=True)
@@ -27,7 +27,7 @@ class Context:
     """Bytes of free text that a snapshot may read."""
     loaders: dict[Any, Any] = field(default_factory=dict)
     seconds: float = 0.0
-    """Database time of the closed snapshots and of writes."""
+    """Charged time: of the closed snapshots and of writes in the database, and of compiling statements."""
     returned: int | None = None
     """The most nodes that the finished operation can have returned; None if unknown."""
     event: Any = None
@@ -48,7 +48,10 @@ class Context:
         later = self.later or self.database.snapshot_for(self.viewer, max_text=self.max_text)
         earlier, self.snapshot, self.later = self.snapshot, later, None
         await earlier.close()
-        self.seconds += earlier.seconds
+        self._count(earlier)
+
+    def _count(self, snapshot: Snapshot) -> None:
+        self.seconds += snapshot.seconds + CPU_WEIGHT * snapshot.cpu_seconds
 
     def begin_later(self) -> Snapshot:
         """The snapshot from which is read after the next `renew()`. Until then, nothing else can read from it."""
@@ -56,7 +59,7 @@ class Context:
         return self.later
 
     async def close(self) -> None:
-        """Release the connection and charge the database time. Loaders that ask later get an error."""
+        """Release the connection and charge the time. Loaders that ask later get an error."""
         # Loaders refer to this context: otherwise all rows would stay in memory until the garbage collector runs.
         self.loaders.clear()
         try:
@@ -64,6 +67,6 @@ class Context:
                 await self.later.close()
             await self.snapshot.close()
         finally:
-            self.seconds += self.snapshot.seconds
+            self._count(self.snapshot)
             if self.rates is not None and self.is_charged:
                 await self.rates.spend(self.viewer, self.seconds)

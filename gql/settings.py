@@ -99,7 +99,7 @@ class Settings(BaseSettings):
         ge=0,
         le=1_000_000,
         allow_inf_nan=False,
-        description="Seconds per minute of each user or application, for statements and for reading documents; 0 "
+        description="Seconds per minute of each user or application, for statements and for long computations; 0 "
         "disables the limit",
     )
     rate_limit_url: SecretStr | None = Field(

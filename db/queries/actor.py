@@ -7,8 +7,9 @@ from typing import Any
 from sqlalchemy import BigInteger, bindparam, func
 
 from db import tables as t
-from db.engine import Database, Statement
+from db.engine import Database
 from db.scope import ACCOUNT, Viewer, visible
+from db.statement import Statement
 
 _ACTORS: dict[t.CreatorType, type[t.Table]] = {
     t.CreatorType.USER: t.User,

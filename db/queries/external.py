@@ -12,10 +12,11 @@ from typing import Any
 from sqlalchemy import bindparam
 
 from db import tables as t
-from db.engine import Statement, Transaction
+from db.engine import Transaction
 from db.problem import Problem, ProblemCode, reject
 from db.queries import writing
 from db.scope import ACCOUNT, Viewer, visible
+from db.statement import Statement
 
 MAX_EXTERNAL_ID = 255
 

@@ -19,10 +19,11 @@ from sqlalchemy import bindparam, literal_column
 from sqlalchemy.dialects.postgresql import insert
 
 from db import tables as t
-from db.engine import Statement, Transaction
+from db.engine import Transaction
 from db.problem import Problem, ProblemCode, reject
 from db.queries import external, writing
 from db.scope import ACCOUNT, Viewer, visible, visible_for_removal
+from db.statement import Statement
 from db.tables.base import ROW_IDS
 
 MAX_KEY = 255

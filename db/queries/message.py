@@ -15,13 +15,14 @@ from sqlalchemy import BigInteger, and_, bindparam, literal_column, not_, tuple_
 
 from db import tables as t
 from db.criterion import Criterion, any_of, compared
-from db.engine import Row, Statement, Transaction
+from db.engine import Transaction
 from db.page import Order
 from db.problem import Problem, ProblemCode, reject
 from db.queries import participant, writing
 from db.queries.conversation import derived
 from db.queries.idempotency import once
 from db.scope import ACCOUNT, Viewer, visible
+from db.statement import Row, Statement
 
 MAX_CONTENT = 65_536
 # How far the clock of the application that delivers messages may be ahead.

@@ -14,11 +14,12 @@ from typing import Any
 from sqlalchemy import BigInteger, and_, bindparam, literal_column
 
 from db import tables as t
-from db.engine import Row, Statement, Transaction
+from db.engine import Transaction
 from db.problem import reject
 from db.queries import writing
 from db.queries.conversation import derived
 from db.scope import ACCOUNT, Viewer, visible
+from db.statement import Row, Statement
 
 _P: Any = t.Participant
 

@@ -18,10 +18,11 @@ from sqlalchemy.dialects.postgresql import ARRAY, insert
 
 from db import tables as t
 from db.commit import NotedChange
-from db.engine import Row, Statement, Transaction
+from db.engine import Transaction
 from db.failure import CollisionError
 from db.problem import Problem, ProblemCode
 from db.scope import ACCOUNT, Viewer, visible, visible_for_change
+from db.statement import Row, Statement
 from db.tables.creation import EXTERNAL_KEY
 
 # asyncpg writes `datetime.min` as -infinity, which the API cannot return.

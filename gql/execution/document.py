@@ -52,6 +52,13 @@ class Operation:
     variables: VariableReader
 
     @property
+    def text(self) -> str:
+        """The document as the client sent it."""
+        location = self.document.loc
+        assert location is not None  # noqa: S101  # documents are parsed with locations
+        return location.source.body
+
+    @property
     def name(self) -> str | None:
         """The name, or None."""
         return self.node.name.value if self.node.name else None

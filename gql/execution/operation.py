@@ -25,7 +25,7 @@ from db.scope import Viewer
 from gql.context import Context
 from gql.errors import ClientError, Code, RequestError, is_unavailable, show
 from gql.execution.admission import Admission
-from gql.execution.aside import AsideReader
+from gql.execution.aside import LONG, Aside
 from gql.execution.cache import Cache
 from gql.execution.document import MAX_VALIDATION_ERRORS, Operation
 from gql.execution.input import check_input
@@ -35,12 +35,9 @@ from gql.execution.plan import root_arguments
 from gql.execution.record import Record
 from gql.execution.run import Execution
 from gql.execution.size import READ_AND_SHOWN
-from gql.security.rate import Budget, RateLimiter
+from gql.security.rate import CPU_WEIGHT, Budget, RateLimiter
 from gql.settings import Settings
 
-# The seconds of database time that are charged for one second of this process's CPU: the process serves all clients on
-# one core, while each actor has a quarter of the database connections.
-_CPU_WEIGHT = 5
 # CPU seconds for reading an operation that are not charged. A cached one takes less than a tenth of them.
 _FREE = 0.001
 # CPU seconds that are charged for receiving and answering a rejected request.
@@ -69,6 +66,8 @@ class Parameters(NamedTuple):
     operation_name: str | None
     variables: dict[str, Any] | None
     read_only: bool = False
+    is_long: bool = False
+    """Whether checking the variables takes long."""
 
 
 class Result(NamedTuple):
@@ -100,6 +99,11 @@ class Call(NamedTuple):
     given: dict[str, Any]
     variables: VariableValues
     cost: int
+
+    @property
+    def is_planned(self) -> bool:
+        """Whether it was executed, or planned, with the same conditions before."""
+        return self.operation.plans.are_known(self.variables.coerced)
 
 
 class Executor:
@@ -138,11 +142,11 @@ class Executor:
             raise RequestError.of(Code.OPERATION_TOO_COMPLEX, refusal, cost=cost)
         return Call(operation, given, values, cost)
 
-    async def execute(self, call: Call, context: Context) -> ExecutionResult:
+    async def execute(self, call: Call, context: Context, aside: Aside) -> ExecutionResult:
         """Run the operation. Raises RequestError if it takes too long."""
         try:
             if call.operation.asks_schema_only:
-                return await self._introspect(call, context)
+                return await self._introspect(call, context, aside)
             return await self.execution(call).run(context, self._timeout)
         except TimeoutError:
             message = f"The operation took longer than {self._timeout:g} seconds"
@@ -150,15 +154,14 @@ class Executor:
         finally:
             await context.close()
 
-    async def _introspect(self, call: Call, context: Context) -> ExecutionResult:
+    async def _introspect(self, call: Call, context: Context, aside: Aside) -> ExecutionResult:
         """Execute a query for the schema only, or return its cached data."""
-        location = call.operation.document.loc
-        assert location is not None  # noqa: S101  # documents are parsed with locations
-        key = location.source.body, call.operation.name
+        key = call.operation.text, call.operation.name
         known = self._introspected.find(key)
         if known is not None:
             return ExecutionResult(known)  # type: ignore[arg-type]  # orjson writes the fragment unchanged
-        result = await self.execution(call).run(context, self._timeout)
+        # It reads no database, and so can run in the event loop of another thread.
+        result = await aside.run(context.viewer, lambda: asyncio.run(self.execution(call).run(context, self._timeout)))
         if not result.errors:
             text = orjson.dumps(result.data)
             self._introspected.keep(key, orjson.Fragment(text), len(text) + 2 * len(key[0]))
@@ -200,7 +203,7 @@ class Pipeline:
         rates: RateLimiter | None,
     ) -> None:
         self._documents = documents
-        self._aside = AsideReader(documents)
+        self.aside = Aside(database.thread, self._reject_late, self._charge_cpu)
         self._executor = executor
         self._database = database
         self._admission = admission
@@ -242,7 +245,7 @@ class Pipeline:
             max_text=self._executor.max_text,
         )
         try:
-            result = await self._executor.execute(call, context)
+            result = await self._executor.execute(call, context, self.aside)
             _reject_incomplete(result)
         except RequestError:
             raise
@@ -264,8 +267,8 @@ class Pipeline:
 
     async def _prepare(self, parameters: Parameters, viewer: Viewer, record: Record, *, streams: bool) -> Call:
         await self._reject_late(viewer)
-        if (text := self._aside.find(parameters.document)) is not None:
-            await self._aside.read(text, viewer, partial(self._reject_late, viewer), partial(self._charge_cpu, viewer))
+        if (text := self._documents.find_new(parameters.document, LONG)) is not None:
+            self._documents.keep(text, await self.aside.run(viewer, partial(self._documents.read, text)))
         call = await self._call(parameters, viewer, record)
         if call.operation.type is OperationType.SUBSCRIPTION and not streams:
             raise RequestError.of(Code.BAD_USER_INPUT, _STREAMS_ONLY)
@@ -276,6 +279,8 @@ class Pipeline:
         if call.operation.type is OperationType.SUBSCRIPTION:
             # Each event is charged when it is executed.
             await self._refund(call, viewer, 1)
+        if len(call.operation.text) >= LONG and not call.is_planned and not call.operation.asks_schema_only:
+            await self.aside.run(viewer, self._executor.execution(call).plan)
         return call
 
     async def _reject_late(self, viewer: Viewer) -> None:
@@ -294,7 +299,7 @@ class Pipeline:
             max_text=self._executor.max_text,
         )
         async with self._admission:
-            result = await self._executor.execute(call, context)
+            result = await self._executor.execute(call, context, self.aside)
         if operation.type is OperationType.QUERY:
             _reject_incomplete(result)
             await self._refund(call, viewer, context.returned)
@@ -314,13 +319,14 @@ class Pipeline:
             record.operation = operation
             if parameters.read_only and operation.type is OperationType.MUTATION:
                 raise ReadOnlyError.of(Code.BAD_USER_INPUT, "Only queries can be executed here, not mutations")
-            call = self._executor.call(operation, parameters.variables, viewer)
+            check = partial(self._executor.call, operation, parameters.variables, viewer)
+            call = None if parameters.is_long else check()
         except RequestError:
             await self._charge_cpu(viewer, _REJECTION + time.perf_counter() - started)
             raise
         if (seconds := time.perf_counter() - started) > _FREE:
             await self._charge_cpu(viewer, seconds)
-        return call
+        return await self.aside.run(viewer, check) if call is None else call
 
     async def _refund(self, call: Call, viewer: Viewer, returned: int | None) -> None:
         """Refund the nodes that were charged and not returned, mostly because of short pages.
@@ -332,7 +338,7 @@ class Pipeline:
 
     async def _charge_cpu(self, viewer: Viewer, seconds: float) -> None:
         if self._rates:
-            await self._rates.spend(viewer, _CPU_WEIGHT * seconds)
+            await self._rates.spend(viewer, CPU_WEIGHT * seconds)
 
 
 @contextmanager

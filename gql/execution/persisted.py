@@ -97,12 +97,15 @@ class PersistedDocuments:
             raise _malformed(_explain_unknown(reference.document_id or ""))
         return self._documents.operation(text, name)
 
-    def find_new(self, reference: Reference) -> str | None:
-        """The document's text, if it is one that was not read yet and that may be executed here."""
+    def find_new(self, reference: Reference, least: int) -> str | None:
+        """The document's text, if it has `least` characters, was not read yet, and may be executed here."""
         text = reference.text
         if text is None and reference.apollo_hash is not None:
             text = self._automatic.find(reference.apollo_hash)
-        return None if text is None or self._only or self._documents.is_known(text) else text
+        if text is None or len(text) < least:
+            # As nearly always: looking for it takes longer.
+            return None
+        return None if self._only or self._documents.is_known(text) else text
 
     def read(self, text: str) -> Reading:
         """Parse, measure and validate a document. It may be called in another thread."""

@@ -83,6 +83,10 @@ class Plans:
         """The most combinations of values with a plan."""
         return min(1 << len(self.conditions), _MAX_OUTCOMES)
 
+    def are_known(self, variables: Mapping[str, Any]) -> bool:
+        """Whether `find` has made the plans for these variables."""
+        return tuple(map(variables.get, self.conditions)) in self._by_outcome
+
     def find(self, variables: Mapping[str, Any], make: Callable[[], Parts]) -> Parts:
         """The plans for an operation with these variables, made with the first request."""
         outcome = tuple(map(variables.get, self.conditions))

@@ -29,7 +29,7 @@ from gql.errors import Code
 from gql.execution.deadline import Deadline
 from gql.execution.fallback import count_fallback
 from gql.execution.level import complete
-from gql.execution.plan import Part, Plans, plan_operation
+from gql.execution.plan import Part, Parts, Plans, plan_operation
 from gql.execution.size import ResponseSize, too_large
 from gql.fields.field import FallbackError
 from gql.loaders import INTERRUPTED
@@ -53,6 +53,13 @@ class Execution(NamedTuple):
     max_response: int
     """Bytes of JSON."""
 
+    def plan(self) -> Parts:
+        """The operation's parts with their plans, made once. It may be called in another thread."""
+        return self.plans.find(
+            self.variables.coerced,
+            lambda: plan_operation(self.schema, self.document, self.operation, self.variables),
+        )
+
     async def run(self, context: Context, timeout: float | None = None) -> ExecutionResult:  # noqa: ASYNC109  # of parts
         """The result. Raises `SnapshotClosedError` if the operation has ended, because nobody waits for it.
 
@@ -61,10 +68,7 @@ class Execution(NamedTuple):
         """
         data: dict[str, Any] = {}
         errors: list[Any] = []
-        parts = self.plans.find(
-            self.variables.coerced,
-            lambda: plan_operation(self.schema, self.document, self.operation, self.variables),
-        )
+        parts = self.plan()
         size = ResponseSize(self.max_response, self.cost)
         # A query is one part. In a mutation each field is a part, because it reads the state after its own write.
         deadline = None if timeout is None else asyncio.get_running_loop().time() + timeout

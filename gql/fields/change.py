@@ -135,6 +135,7 @@ class ChangesStep:
     async def run(self, level: Level) -> None:
         """One page."""
         found = await find_changes(level.context, self.read(level.variables))
+        level.add_nodes(len(found.changes))
         (shown,) = await level.below(self.plan, [found])
         for target in level.objects:
             target[self.key] = shown

@@ -16,8 +16,8 @@ import strawberry
 from strawberry.schema_directive import Location
 
 from db import tables as t
-from db.engine import row_type
 from db.scope import Viewer
+from db.statement import row_type
 from gql.errors import ClientError
 from gql.fields.computed import computed
 from gql.fields.field import Builder, Field, SelectedField

@@ -37,6 +37,7 @@ class Subscriptions:
         self._hub = hub
         # The variable of `after` by text and name of an operation; empty without one.
         self._beginnings: Cache[tuple[str, str | None], str] = Cache(_MAX_KEPT, _MAX_KEPT_BYTES)
+        self.aside = pipeline.aside
 
     async def open(
         self,
@@ -108,9 +109,7 @@ class Subscriptions:
         that reconnect share executions with the others.
         """
         operation = call.operation
-        location = operation.document.loc
-        assert location is not None  # noqa: S101  # documents are parsed with locations
-        text = location.source.body
+        text = operation.text
         named = text, operation.name
         beginning = self._beginnings.find(named)
         if beginning is None:

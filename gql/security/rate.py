@@ -2,8 +2,9 @@
 
 Both limits are sliding windows: the weight of the previous minute's usage falls during the present one. Nodes are
 charged before an operation runs, and those that it did not return are refunded. Time is that of statements in the
-database, and that of reading documents in this process; it is charged afterwards, when it is known. Counts are kept in
-this process, or in Redis for several processes. If Redis fails, requests are let through and a warning is logged.
+database, and `CPU_WEIGHT` times that of reading documents and long bodies, and of compiling statements, in this
+process; it is charged afterwards, when it is known. Counts are kept in this process, or in Redis for several processes.
+If Redis fails, requests are let through and a warning is logged.
 `gql.execution.measure` computes the cost of an operation.
 """
 
@@ -20,6 +21,9 @@ from db.scope import Viewer
 from gql.security.counting import WINDOW, Counts, LocalCounter, RedisCounter
 from gql.settings import ConfigurationError, Settings, variable
 
+# The seconds of database time that are charged for one second of this process's CPU: the process serves all clients on
+# one core, while each actor has a quarter of the database connections.
+CPU_WEIGHT = 5
 _MICROSECONDS = 1_000_000
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from contextlib import ExitStack
+from functools import partial
 from typing import Any
 
 from starlette.requests import ClientDisconnect
@@ -103,7 +104,7 @@ class GraphQLEndpoint:
     async def _answer(self, request: HttpRequest, acceptable: Acceptable, record: Record) -> Response:
         admitted = await self._authenticate(request, record)
         viewer = record.viewer = admitted.viewer
-        parameters = await self._reader.read(request)
+        parameters = await self._reader.read(request, partial(self._pipeline.aside.run, viewer))
         try:
             with _Connection(request):
                 if acceptable.is_streamed:

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
 import orjson
@@ -17,6 +18,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope
 
 from db.nesting import is_nested_deeper
+from gql.execution.aside import LONG_BODY
 from gql.execution.operation import Parameters
 from gql.execution.persisted import Reference
 from gql.web.response import EVENT_STREAM, GRAPHQL_RESPONSE, HTML, JSON, HttpError
@@ -56,6 +58,11 @@ class HttpRequest:
         """The parameters in the URL."""
         return QueryParams(self._scope["query_string"])
 
+    @property
+    def query_length(self) -> int:
+        """The bytes of the parameters in the URL."""
+        return len(self._scope["query_string"])
+
     def header(self, name: bytes) -> str:
         """The value of a header: its first line, or empty without one."""
         return self._first.get(name, b"").decode("latin-1")
@@ -91,13 +98,18 @@ class RequestReader:
         self._max_body = max_body
         self._max_depth = max_depth
 
-    async def read(self, request: HttpRequest) -> Parameters:
-        """The parameters of a request."""
+    async def read(
+        self, request: HttpRequest, aside: Callable[[Callable[[], Parameters]], Awaitable[Parameters]]
+    ) -> Parameters:
+        """The parameters of a request. `aside` runs a function that takes long, for a long request."""
         if request.method == "GET":
-            return self._from_url(request.query)
-        if request.method == "POST":
-            return self._from_body(await self._body(request))
-        raise HttpError(405, "Use GET or POST", headers={"Allow": _METHODS})
+            length, parse = request.query_length, partial(self._from_url, request)
+        elif request.method == "POST":
+            body = await self._body(request)
+            length, parse = len(body), partial(self._from_body, body)
+        else:
+            raise HttpError(405, "Use GET or POST", headers={"Allow": _METHODS})
+        return parse() if length < LONG_BODY else await aside(parse)
 
     async def _body(self, request: HttpRequest) -> bytes:
         _check_content_type(request)
@@ -112,14 +124,15 @@ class RequestReader:
     def _too_long(self) -> HttpError:
         return HttpError(413, f"A request has at most {self._max_body} bytes")
 
-    def _from_url(self, query: QueryParams) -> Parameters:
+    def _from_url(self, request: HttpRequest) -> Parameters:
+        query = request.query
         names = [name for name, _ in query.multi_items() if name in _PARAMETERS]
         if len(set(names)) < len(names):
             raise HttpError(400, "Give each parameter once")
         values: dict[str, Any] = dict(query)
         for name in _JSON_PARAMETERS & values.keys():
             values[name] = self.from_json(values[name].encode(), name) if values[name] else None
-        return parameters_of(values, read_only=True)
+        return parameters_of(values, read_only=True, is_long=request.query_length >= LONG_BODY)
 
     def _from_body(self, body: bytes) -> Parameters:
         values = self.from_json(body, "The body")
@@ -127,7 +140,7 @@ class RequestReader:
             raise HttpError(400, "The body is a JSON array: batches are not supported, send each operation by itself")
         if not isinstance(values, dict):
             raise HttpError(400, "The body is not a JSON object")
-        return parameters_of(values)
+        return parameters_of(values, is_long=len(body) >= LONG_BODY)
 
     def from_json(self, text: bytes, what: str) -> Any:
         """The value of JSON in UTF-8.
@@ -241,8 +254,8 @@ def _once(pairs: list[tuple[str, Any]]) -> None:
 _NAMES = json.JSONDecoder(object_pairs_hook=_once, parse_int=str, parse_float=str)
 
 
-def parameters_of(values: dict[str, Any], *, read_only: bool = False) -> Parameters:
-    """The parameters in the JSON object of a request."""
+def parameters_of(values: dict[str, Any], *, read_only: bool = False, is_long: bool = False) -> Parameters:
+    """The parameters in the JSON object of a request. `is_long` says that it is the object of a long one."""
     name, variables, extensions = values.get("operationName"), values.get("variables"), values.get("extensions")
     if not isinstance(name, str | None):
         raise HttpError(400, "operationName must be a string")
@@ -255,4 +268,4 @@ def parameters_of(values: dict[str, Any], *, read_only: bool = False) -> Paramet
         for other in _OTHER_NAMES:
             if other in values:
                 raise HttpError(400, f"Name the document by documentId, not by {other}")
-    return Parameters(Reference.of(query, document_id, automatic), name or None, variables, read_only)
+    return Parameters(Reference.of(query, document_id, automatic), name or None, variables, read_only, is_long)

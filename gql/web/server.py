@@ -24,7 +24,7 @@ from uvicorn.supervisors import Multiprocess
 from uvicorn.supervisors.multiprocess import Process
 
 from db.refusal import OperatorError
-from gql.execution.aside import tune_threads
+from db.thread import tune_threads
 from gql.settings import Settings
 from gql.web.protocol import ConnectionLimits, LimitedProtocol
 from gql.web.upgraded import LimitedSocket

@@ -5,8 +5,9 @@ the same pipeline as those over HTTP, each with a line in the log; the session h
 
 | code | when a socket is closed with it |
 |---|---|
+| 1002, 1007, 1009 | a frame is not one of the protocol, text is not UTF-8, a message is too large |
 | 1012 | the server stops: connect again |
-| 1013 | there are too many sockets of one principal, or the database is away: connect again later |
+| 1013 | a principal has too many sockets, or no time left for a long message, or the database is away: connect later |
 | 4400 | a message is not one of the protocol, or there are two different tokens |
 | 4401 | an operation comes before `connection_ack` |
 | 4403 | the token is missing, not valid, or has expired |
@@ -25,6 +26,7 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, aclosing, nullcontext, suppress
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import partial
 from typing import Any, NamedTuple
 
 import orjson
@@ -34,7 +36,8 @@ from starlette.types import Message, Receive, Send
 from db.failure import UnavailableError
 from db.scope import Viewer
 from gql.errors import Code, RequestError
-from gql.execution.operation import Result, is_cancelled
+from gql.execution.aside import LONG_BODY
+from gql.execution.operation import Parameters, Result, is_cancelled
 from gql.execution.record import Record
 from gql.live.places import Places
 from gql.live.stream import Event, Stream
@@ -63,6 +66,9 @@ class Close(IntEnum):
 
     GONE = 0
     """The client has closed it, or cannot be reached."""
+    PROTOCOL_ERROR = 1002
+    NOT_UTF8 = 1007
+    TOO_LARGE = 1009
     RESTART = 1012
     TRY_AGAIN_LATER = 1013
     BAD_REQUEST = 4400
@@ -74,6 +80,9 @@ class Close(IntEnum):
     SECOND_INIT = 4429
     INTERNAL_ERROR = 4500
 
+
+# Those with which the socket is closed already when the session learns of it.
+_CLOSED = {Close.GONE, Close.PROTOCOL_ERROR, Close.NOT_UTF8, Close.TOO_LARGE}
 
 # The protocol's own words where it has any: clients show them.
 _REASONS: Mapping[Close, str] = {
@@ -165,7 +174,7 @@ class SocketSession:
         try:
             closing = await self._serve()
             await self._end(finishing=closing.code is Close.RESTART)
-            if closing.code is not Close.GONE:
+            if closing.code not in _CLOSED:
                 with suppress(OSError):
                     await self._send(closing.message)
         finally:
@@ -197,17 +206,28 @@ class SocketSession:
     async def _take(self, received: Message) -> Closing | None:
         """Do what is received. Returns how to close, if it is to be closed."""
         if received["type"] == "websocket.disconnect":
-            return Closing(Close.RESTART if received.get("code") == Close.RESTART else Close.GONE)
+            code = received.get("code")
+            return Closing(Close(code) if code in {*_CLOSED, Close.RESTART} else Close.GONE)
         text = received.get("text")
         if text is None:
             return Closing(Close.BAD_REQUEST, "A message is text, not binary")
+        data = text.encode()
+        is_long = len(data) >= LONG_BODY
+        parse = partial(self._services.reader.from_json, data, "The message")
         try:
-            message = self._services.reader.from_json(text.encode(), "The message")
+            if not is_long:
+                message = parse()
+            elif self._viewer is not None:
+                message = await self._services.subscriptions.aside.run(self._viewer, parse)
+            else:
+                return Closing(Close.BAD_REQUEST, f"Before connection_ack, a message has less than {LONG_BODY} bytes")
         except HttpError as error:
             return Closing(Close.BAD_REQUEST, str(error))
-        return await self._handle(message)
+        except RequestError as error:
+            return Closing(Close.TRY_AGAIN_LATER, str(error))
+        return await self._handle(message, is_long=is_long)
 
-    async def _handle(self, message: Any) -> Closing | None:
+    async def _handle(self, message: Any, *, is_long: bool) -> Closing | None:
         """Do what a message asks for. Returns how to close, if it is to be closed."""
         match message:
             case {"type": "connection_init"} if _has_payload(message):
@@ -218,7 +238,7 @@ class SocketSession:
             case {"type": "pong"} if _has_payload(message):
                 pass
             case {"type": "subscribe", "id": str(id_), "payload": dict(payload)} if 0 < len(id_) <= _MAX_ID:
-                return await self._subscribe(id_, payload)
+                return await self._subscribe(id_, partial(parameters_of, payload, is_long=is_long))
             case {"type": "complete", "id": str(id_)}:
                 if (task := self._operations.pop(id_, None)) is not None:
                     task.cancel()
@@ -260,7 +280,7 @@ class SocketSession:
 
     # ---- Operations ----
 
-    async def _subscribe(self, id_: str, payload: dict[str, Any]) -> Closing | None:
+    async def _subscribe(self, id_: str, read: Callable[[], Parameters]) -> Closing | None:
         if self._viewer is None:
             return Closing(Close.UNAUTHORIZED)
         if id_ in self._operations:
@@ -270,25 +290,25 @@ class SocketSession:
             await self._write_error(id_, error)
         else:
             self._count += 1
-            self._operations[id_] = asyncio.create_task(self._operate(id_, payload))
+            self._operations[id_] = asyncio.create_task(self._operate(id_, read))
         return None
 
-    async def _operate(self, id_: str, payload: dict[str, Any]) -> None:
+    async def _operate(self, id_: str, read: Callable[[], Parameters]) -> None:
         """Answer one operation, and then forget it."""
         try:
             # Where the client is gone, the session ends as well.
             with suppress(OSError):
-                await self._answer(id_, payload)
+                await self._answer(id_, read)
         finally:
             self._streaming.discard(id_)
             if self._operations.get(id_) is asyncio.current_task():
                 del self._operations[id_]
 
-    async def _answer(self, id_: str, payload: dict[str, Any]) -> None:
+    async def _answer(self, id_: str, read: Callable[[], Parameters]) -> None:
         try:
             # A stream logs its end itself.
             with Record(METHOD, status=_ENDED_BY_CLIENT) as record:
-                opened = await self._open(payload, record)
+                opened = await self._open(read, record)
         except RequestError as error:
             await self._write_error(id_, error)
             return
@@ -305,12 +325,12 @@ class SocketSession:
             await self._write_result(id_, orjson.dumps(opened.payload))
         await self._write_message({"id": id_, "type": "complete"})
 
-    async def _open(self, payload: dict[str, Any], record: Record) -> Result | Stream:
+    async def _open(self, read: Callable[[], Parameters], record: Record) -> Result | Stream:
         """Begin an operation. Raises RequestError, and nothing else."""
         try:
             # A principal who may no longer use the API over HTTP cannot begin an operation here either.
             record.viewer = (await self._admit()).viewer
-            opened = await self._services.subscriptions.open(parameters_of(payload), record.viewer, record)
+            opened = await self._services.subscriptions.open(read(), record.viewer, record)
         except UnauthenticatedError as error:
             record.refused = error.reason
             self._close_soon(Close.FORBIDDEN)

@@ -3,6 +3,7 @@
 | limit | what happens |
 |---|---|
 | `INBOX_MAX_BODY` of a message | closed with 1009 |
+| text that is not UTF-8 | closed with 1007 |
 | `INBOX_SOCKET_PING_SECONDS` without the answer to a ping | closed with 1011 |
 | pings whose answers are not read | the connection is aborted |
 | 2 s in which a client does not answer the server's close | the connection is aborted |
@@ -31,6 +32,8 @@ RESTART = 1012
 # The key of an ASGI scope under which an application finds the function that writes a text message at once, if that is
 # possible.
 WRITING = "inbox.writing"
+# The close code for a message whose data do not have its type.
+NOT_UTF8 = 1007
 
 
 class _Messages:
@@ -122,6 +125,15 @@ class LimitedSocket(WebSocketsSansIOProtocol):
         self.request.headers.clear()
         del self.request, self.response
 
+    def send_receive_event_to_app(self) -> None:
+        """Queue the message. Uvicorn would log a traceback for text that is not UTF-8."""
+        if self.curr_msg_data_type == "text" and not self.close_sent and not _is_utf8(b"".join(self.frames)):
+            self.frames = []
+            self.conn.send_close(NOT_UTF8, "The text is not UTF-8")
+            self.handle_parser_exception()
+            return
+        super().send_receive_event_to_app()
+
     def handle_ping(self) -> None:
         """Answer, unless the client does not read: the answers would need more and more memory."""
         if self.writable.is_set():
@@ -133,3 +145,13 @@ class LimitedSocket(WebSocketsSansIOProtocol):
         """Close the socket of a client that has not answered a ping, which need not read that either."""
         super().keepalive_timeout()
         self.loop.call_later(_LINGER, self.transport.abort)
+
+
+def _is_utf8(data: bytes) -> bool:
+    if data.isascii():
+        return True
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True

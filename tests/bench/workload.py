@@ -19,8 +19,8 @@ import httpx
 import orjson
 
 from db import tables as t
-from db.engine import Row
 from db.queries.conversation.filters import ORDERS
+from db.statement import Row
 from gql.fields.connection import encode_cursor
 from gql.fields.node import encode_id
 from tests.bench.contender import HANDWRITTEN, SERVER

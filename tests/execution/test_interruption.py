@@ -14,9 +14,10 @@ import pytest
 from starlette.types import Message
 
 from db import tables as t
-from db.engine import Database, Snapshot, SnapshotClosedError, Statement, row_type
+from db.engine import Database, Snapshot, SnapshotClosedError
 from db.failure import UnavailableError
 from db.scope import Viewer
+from db.statement import Statement, row_type
 from gql.app import create_app
 from gql.fields.node import encode_id
 from tests.support.client import Client, Statements, make_settings

@@ -10,8 +10,10 @@ from contextlib import asynccontextmanager
 
 import asyncpg
 import pytest
+from structlog.testing import capture_logs
 from websockets.exceptions import InvalidStatus
 
+from gql.execution.aside import LONG_BODY
 from tests.support.factories import store_account
 from tests.support.websocket import SocketServer, listening
 
@@ -102,6 +104,50 @@ async def test_the_bytes_of_a_message_are_limited(seeded_dsn: str, frames: int) 
             code, _ = await socket.closed()
 
     assert code == 1009
+
+
+async def test_before_a_session_a_message_is_short(seeded_dsn: str) -> None:
+    message = {"type": "ping", "payload": {"a": "x" * LONG_BODY}}
+    async with listening(seeded_dsn) as server:
+        async with server.connect() as socket:
+            await socket.send(message)
+            closed = await socket.closed()
+        async with server.session() as socket:
+            await socket.send(message)
+            answer = await socket.receive()
+
+    assert closed == (4400, f"Before connection_ack, a message has less than {LONG_BODY} bytes")
+    assert answer == message | {"type": "pong"}
+
+
+async def test_who_has_no_time_left_cannot_send_long_messages(dsn: str, connection: asyncpg.Connection) -> None:
+    await store_account(connection)
+    async with listening(dsn, rate_seconds=0.000_001) as server, server.session() as socket:
+        await socket.answer("{ sources { nodes { id } } }")
+        await socket.send({"type": "ping", "payload": {"a": "x" * LONG_BODY}})
+        closed = await socket.closed()
+
+    assert closed == (1013, "The rate limit is exceeded: try again later")
+
+
+async def test_text_that_is_not_utf8_is_1007_and_one_line_of_the_log(
+    seeded_dsn: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with listening(seeded_dsn) as server:
+        with capture_logs() as logs:
+            async with server.connect() as socket:
+                await socket.connection.send(b'{"type": "ping", "payload": {"a": "\xff"}}', text=True)
+                closed = await socket.closed()
+            await until(lambda: not server.state.connections)
+        # A character may be in two frames.
+        async with server.connect() as socket:
+            await socket.connection.send([b'{"type": "ping", "payload": {"a": "\xc3', b'\xa9"}}'], text=True)
+            answer = await socket.receive()
+
+    assert closed == (1007, "The text is not UTF-8")
+    assert [(line["event"], line["code"]) for line in logs] == [("socket closed", 1007)]
+    assert caplog.records == []
+    assert answer == {"type": "pong", "payload": {"a": "é"}}
 
 
 async def test_who_does_not_answer_a_ping_is_disconnected(seeded_dsn: str) -> None:

@@ -11,8 +11,9 @@ import pytest
 import structlog
 
 from db import tables as t
-from db.engine import Database, Statement, row_type
+from db.engine import Database
 from db.failure import CollisionError, LockedError, UnavailableError
+from db.statement import Statement, row_type
 from gql.fields.node import encode_id
 from tests.support.client import Client, Statements
 from tests.support.factories import store, store_account

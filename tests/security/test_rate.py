@@ -19,7 +19,7 @@ from gql.security.rate import RateLimiter
 from gql.settings import Settings
 from tests.support import world
 from tests.support.client import Client, Statements
-from tests.support.factories import store
+from tests.support.factories import log_changes, store
 from tests.support.properties import examples
 from tests.support.request import refusal
 from tests.support.serving import serving
@@ -196,6 +196,21 @@ async def test_unreturned_nodes_are_refunded(client: Client, clock: Clock, docum
 
     assert "errors" not in response.json()
     assert response.headers["ratelimit-remaining"] == str(100 - charged)
+
+
+@pytest.mark.parametrize(("selection", "each"), [("changes { type node { id } }", 2), ("endCursor", 1)])
+async def test_a_page_of_changes_is_charged_by_what_it_returned(
+    client: Client, connection: asyncpg.Connection[Any], clock: Clock, selection: str, each: int
+) -> None:
+    assert clock.now == BEGIN
+    start = (await client.data("{ changesCursor }"))["changesCursor"]
+    await log_changes(connection, 1, *(("HOST", 20_000 + number, None) for number in range(3)))
+    document = f"query ($after: String!) {{ changes(after: $after, first: 20) {{ {selection} }} }}"
+
+    response = await client.post(document, after=start)
+
+    assert "errors" not in response.json()
+    assert response.headers["ratelimit-remaining"] == str(100 - 1 - 3 * each)
 
 
 async def test_a_mutation_is_not_refunded(client: Client, clock: Clock) -> None:

@@ -102,7 +102,7 @@ async def test_an_actor_without_database_time_has_to_wait(stored: str, monkeypat
     # The beginning of a minute.
     now = 1_800_000_000.0
     monkeypatch.setattr(time, "time", lambda: now)
-    monkeypatch.setattr("gql.execution.operation._CPU_WEIGHT", 0)
+    monkeypatch.setattr("gql.execution.operation.CPU_WEIGHT", 0)
     statements = Statements()
     async with serving(stored, statements, rate_seconds=0.000_001) as client:
         other = client.as_(1, APPLICATION)
@@ -125,7 +125,7 @@ async def test_an_actor_without_database_time_has_to_wait(stored: str, monkeypat
 async def test_the_database_time_of_a_mutation_is_charged(
     stored: str, connection: asyncpg.Connection[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gql.execution.operation._CPU_WEIGHT", 0)
+    monkeypatch.setattr("gql.execution.operation.CPU_WEIGHT", 0)
     conversation = encode_id(t.Conversation, 1, world.CONVERSATION)
     # No rows are read after the write.
     document = """mutation ($id: ID!) { updateConversation(input: {conversationId: $id, closed: true}) {
@@ -143,7 +143,7 @@ async def test_the_database_time_of_a_mutation_is_charged(
 async def test_the_database_time_of_a_write_that_fails_is_charged(
     stored: str, connection: asyncpg.Connection[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gql.execution.operation._CPU_WEIGHT", 0)
+    monkeypatch.setattr("gql.execution.operation.CPU_WEIGHT", 0)
     document = (
         """mutation { updateConversation(input: {conversationId: "%s", closed: true}) { userErrors { code } } }"""
     )
@@ -173,7 +173,7 @@ async def test_a_sender_of_expensive_documents_has_to_wait_and_others_do_not(
 
     monkeypatch.setattr(RateLimiter, "spend", spend_and_note)
     # Short enough to be read in the event loop: for a long one, reading is charged first, and rejecting afterwards.
-    monkeypatch.setattr("gql.execution.aside.LONG", 1_000_000)
+    monkeypatch.setattr("gql.execution.operation.LONG", 1_000_000)
     hostile = "{ " + " ".join(f"conversations {{ nodes {{ nothing{number} }} }}" for number in range(300)) + " } #"
     async with serving(stored, Statements(), rate_seconds=1) as client:
         other = client.as_(1, APPLICATION)

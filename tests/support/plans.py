@@ -10,7 +10,8 @@ from typing import Any
 import asyncpg
 import pytest
 
-from db.engine import Snapshot, Statement
+from db.engine import Snapshot
+from db.statement import Statement
 from db.texts import LEFT
 
 Plan = dict[str, Any]

@@ -14,11 +14,12 @@ from sqlalchemy import BigInteger, and_, func
 from db import tables as t
 from db.compiled import kept
 from db.criterion import Clause, Shape, Term, conditions, every, some
-from db.engine import Snapshot, Statement
+from db.engine import Snapshot
 from db.queries.conversation.filters import FILTERS
 from db.queries.conversation.stage import stages_criterion
 from db.relations import filter_parameter, filter_parameters
 from db.scope import ACCOUNT, Viewer, visible
+from db.statement import Statement
 from db.tables import CreatorType, JourneyStage
 
 _C: Any = t.Conversation
@@ -66,7 +67,7 @@ async def load(snapshot: Snapshot, viewer: Viewer, names: Sequence[str], where: 
     stages = {name: _STAGES[name] for name in counted if name in _STAGES}
     counted |= {name: every([stages_criterion([stage], stages.values())]) for name, stage in stages.items()}
     shapes = tuple((name, term.clause) for name, term in counted.items())
-    statement = _statement(shapes, tuple(term.clause for term in where))
+    statement = await _statement.find(snapshot, shapes, tuple(term.clause for term in where))
     parameters = filter_parameters([*where, *counted.values()])
     (row,) = await snapshot.fetch(statement, {ACCOUNT: viewer.account_id, **parameters})
     return [row[name] for name in names]

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from db.engine import Row, Statement, Transaction
+from db.engine import Transaction
 from db.scope import ACCOUNT
+from db.statement import Row, Statement
 from db.tables import STATUS_BITS, BookingStatus
 
 _BITS = " ".join(f"WHEN '{status}' THEN {bit}" for status, bit in STATUS_BITS.items())

@@ -17,7 +17,7 @@ from sqlalchemy import BigInteger, bindparam
 from sqlalchemy.dialects.postgresql import insert
 
 from db import tables as t
-from db.engine import Row, Statement, Transaction
+from db.engine import Transaction
 from db.problem import Problem, ProblemCode, reject
 from db.queries import writing
 from db.queries.conversation import derived
@@ -37,6 +37,7 @@ from db.queries.writing import (
     unique,
 )
 from db.scope import ACCOUNT, Viewer, visible, visible_for_removal
+from db.statement import Row, Statement
 
 _B: Any = t.Booking
 _LINK: Any = t.ConversationBooking

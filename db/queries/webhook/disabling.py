@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from db import tables as t
-from db.engine import Statement, Transaction
+from db.engine import Transaction
 from db.queries import writing
 from db.scope import ACCOUNT, visible
+from db.statement import Statement
 
 _E: Any = t.WebhookEndpoint
 _HOLD = Statement.of(

@@ -15,8 +15,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from db.engine import Row, Statement, Transaction
+from db.engine import Transaction
 from db.scope import ACCOUNT, Viewer
+from db.statement import Row, Statement
 
 if TYPE_CHECKING:
     import asyncpg

@@ -26,7 +26,7 @@ from db.queries.webhook.fan_out import NOW
 if TYPE_CHECKING:
     import asyncpg
 
-    from db.engine import Row
+    from db.statement import Row
 
 # The most attempts at once to one endpoint, and to one that has failed since its last success.
 AT_ONCE = 4

@@ -44,7 +44,7 @@ _KEY = "key"
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Expression:
-    """A value that is computed from other rows and selected with a row under `name`. It is never null."""
+    """A value that is computed from other rows and selected with a row under `name`."""
 
     name: str
     value: ColumnElement[Any]

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, ClassVar, TypeAlias
 
-from sqlalchemy import BigInteger, and_, bindparam, literal_column, not_, tuple_
+from sqlalchemy import BigInteger, and_, bindparam, func, literal_column, not_, tuple_
 
 from db import tables as t
 from db.criterion import Criterion, any_of, compared
@@ -21,6 +21,7 @@ from db.problem import Problem, ProblemCode, reject
 from db.queries import participant, writing
 from db.queries.conversation import derived
 from db.queries.idempotency import once
+from db.relations import Expression
 from db.scope import ACCOUNT, Viewer, visible
 from db.statement import Row, Statement
 
@@ -292,6 +293,9 @@ def _moment_problems(sent_at: datetime | None) -> list[Problem]:
         return [Problem(ProblemCode.INVALID, "A message cannot be sent in the future", path)]
     return []
 
+
+# The first characters of the text, for lists. PostgreSQL decompresses no more of it.
+BEGINNING = Expression("beginning", func.left(_M.content, literal_column("4001"), type_=t.FreeText))
 
 OLDEST_FIRST = Order("sent_at:asc", _M.sent_at)
 

@@ -38,8 +38,9 @@ from strawberry.types.field import StrawberryField
 
 from gql.errors import ClientError, Code
 from gql.execution.input import count_literal
-from gql.fields.cost import NOTHING, Cost, times, total
+from gql.fields.cost import NOTHING, Cost, input_cost, times, total
 from gql.fields.field import Field, MeasuredField
+from gql.fields.filters import PERSONAL
 from gql.fields.node import required_scopes
 from gql.settings import Settings
 
@@ -74,8 +75,8 @@ class Measure:
     objects: Cost = NOTHING
     """The number of input objects, which depends on variables."""
     scopes: frozenset[str] = _NONE
-    is_personal: bool = False
-    """Whether the answer depends on the actor, and not only on the account and the scopes."""
+    personal: Cost = NOTHING
+    """Not zero if the answer depends on the actor, and not only on the account and the scopes."""
     selected: frozenset[str] = _NONE
     """The names of the selected fields, without nested ones."""
 
@@ -195,7 +196,7 @@ class DocumentWalk:
             cost=total(measure.cost for measure in measures),
             objects=total(measure.objects for measure in measures),
             scopes=scopes.union(*(measure.scopes for measure in measures)),
-            is_personal=any(measure.is_personal for measure in measures),
+            personal=total(measure.personal for measure in measures),
             selected=frozenset(node.name.value for fields in collected.fields.values() for _, node in fields),
         )
 
@@ -216,7 +217,7 @@ class DocumentWalk:
             depth=1 if nodes[0].name.value in _INTROSPECTION else 1 + below.depth,
             list_items=max(below.list_items, *literals, 0),
             statements=below.statements + _statements(measured),
-            is_personal=below.is_personal or _is_personal(definition),
+            personal=total([below.personal, *_personal_inputs(nodes[0])], int(_is_personal(definition))),
             cost=self._cost(measured, below.cost),
             # Fields with one key have equal arguments and are resolved once.
             objects=total([below.objects, *(count_literal(argument.value) for argument in nodes[0].arguments or ())]),
@@ -323,6 +324,11 @@ def _is_personal(definition: GraphQLField | None) -> bool:
     """Whether a field itself depends on the actor. A resolver of its own may."""
     kind = declared(definition)
     return kind is not None and (kind.is_personal if isinstance(kind, Field) else True)
+
+
+def _personal_inputs(node: FieldNode) -> Iterable[Cost]:
+    """Whether the arguments of a field have inputs that depend on the actor, also within variables."""
+    return (input_cost(node, argument.name.value, PERSONAL) for argument in node.arguments or ())
 
 
 def longest_list(value: Any) -> int:

@@ -200,10 +200,11 @@ class Field(StrawberryField):
 
 @dataclass(frozen=True, slots=True)
 class Argument:
-    """An optional argument of a field: its type and its description."""
+    """An optional argument of a field: its type, its description, and its default if it has one."""
 
     annotation: Any
     description: str
+    default: Any = strawberry.UNSET
 
 
 def optional_arguments(arguments: Mapping[str, Argument]) -> list[StrawberryArgument]:
@@ -214,7 +215,7 @@ def optional_arguments(arguments: Mapping[str, Argument]) -> list[StrawberryArgu
             graphql_name=None,
             type_annotation=StrawberryAnnotation(argument.annotation),
             description=argument.description,
-            default=strawberry.UNSET,
+            default=argument.default,
         )
         for name, argument in arguments.items()
     ]

@@ -38,12 +38,20 @@ MAX_TERMS = 100
 _LOOKING_AT_ALL = 100
 
 
-def given(description: str, *, ids_of: type[t.Table] | None = None, name: str | None = None, weight: int = 0) -> Any:
+def given(
+    description: str,
+    *,
+    ids_of: type[t.Table] | None = None,
+    name: str | None = None,
+    weight: int = 0,
+    of_actor: bool = False,
+) -> Any:
     """An optional field of an input. `ids_of` is the table of its ids; `name` is for names that Python reserves.
 
-    If it is given, each statement that uses it costs `weight` nodes more.
+    If it is given, each statement that uses it costs `weight` nodes more. With `of_actor`, what it selects depends on
+    the actor of the token, and its criterion gets the viewer with the value.
     """
-    metadata = {"ids_of": ids_of, "weight": weight}
+    metadata = {"ids_of": ids_of, "weight": weight, "of_actor": of_actor}
     return strawberry.field(default=None, description=description, metadata=metadata, name=name)
 
 
@@ -123,6 +131,9 @@ class ConversationFilter:
     read: bool | None = given("Whether they were read and no guest message is unread.")
     assigned: bool | None = given("Whether they have an assignee.")
     assignee_ids: list[strawberry.ID] | None = given("Assigned to one of these hosts.", ids_of=t.Host)
+    mine: bool | None = given(
+        "Whether they are assigned to a host of the viewer; never for an application.", of_actor=True
+    )
     source_ids: list[strawberry.ID] | None = given("With one of these sources.", ids_of=t.Source)
     channels: list[Channel] | None = given("With one of these default channels.")
     booking_ids: list[strawberry.ID] | None = given("Connected to one of these bookings.", ids_of=t.Booking)
@@ -208,6 +219,8 @@ def _read_value(field: dataclasses.Field[Any], value: Any, viewer: Viewer) -> An
     table = field.metadata.get("ids_of")
     if table is not None:
         return [decode_id(text, table).seen_by(viewer) for text in value]
+    if field.metadata["of_actor"]:
+        return viewer, value
     if isinstance(value, DateTimeRange):
         return {name: end for name in ENDS if (end := getattr(value, name)) is not None}
     if isinstance(value, str) and "\0" in value:
@@ -232,4 +245,12 @@ ORDER_WEIGHTS: Weights = {ConversationOrderField.RELEVANCE.name: _LOOKING_AT_ALL
 FILTERS: Mapping[type, Mapping[str, Criterion]] = {
     ConversationFilter: filters.FILTERS,
     BookingFilter: booking.FILTERS,
+}
+
+# The fields of filters that depend on the actor, by their names in the schema.
+PERSONAL: Weights = {
+    to_camel_case(field.name): 1
+    for input_type in FILTERS
+    for field in dataclasses.fields(input_type)
+    if field.metadata["of_actor"]
 }

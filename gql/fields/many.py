@@ -56,6 +56,16 @@ class Narrowing:
     """The cost of parts of its value in each statement that uses it."""
 
 
+def narrowing_terms(narrowings: Mapping[str, Narrowing], values: Mapping[str, Any], viewer: Viewer) -> tuple[Term, ...]:
+    """The terms of the arguments' `values`."""
+    return tuple(
+        term
+        for name, narrowing in narrowings.items()
+        if narrowing.terms is not None
+        for term in narrowing.terms(values.get(name), viewer)
+    )
+
+
 def narrowed(annotation: Any, criterion: Criterion, description: str) -> Narrowing:
     """An argument for the rows that meet `criterion`."""
     return Narrowing(
@@ -101,12 +111,10 @@ class ManyField(Field):
     def connect(self, context: Context, place: str, parent: int, values: Mapping[str, Any]) -> PendingConnection:
         """The connection of `parent` for the arguments' `values`; `place` is its `Type.field`."""
         order = self.order
-        where: tuple[Term, ...] = ()
         for name, narrowing in self.narrowings.items():
             if narrowing.order is not None:
                 order = narrowing.order(values.get(name), values.get("filter"))
-            if narrowing.terms is not None:
-                where += narrowing.terms(values.get(name), context.viewer)
+        where = narrowing_terms(self.narrowings, values, context.viewer)
         page = read_page(place, order, *(values.get(name) for name in _PAGING))
         return PendingConnection(context, self.many, Window(page, order, where), parent, place)
 

@@ -47,10 +47,14 @@ class OneField(Field):
         ways = []
         for way in self.ones:
             plan = builder.planner.plan(builder.planner.object_type(way.target), selected.details)
-            builder.read(way.key)
+            self.read_key(builder, way)
             references.add(way, plan.columns)
             ways.append((way, plan))
         builder.add_step(selected.key, OneStep(selected.key, tuple(ways), is_non_null_type(selected.definition.type)))
+
+    def read_key(self, builder: Builder, way: One) -> None:
+        """Select the key of the row with its parent."""
+        builder.read(way.key)
 
 
 @dataclass(slots=True)

@@ -81,7 +81,7 @@ class Subscriptions:
         begin = None if after is None else read_cursor(viewer, after)
         head = await self._head(viewer, begin)
         position = head if begin is None else begin
-        is_personal = call.operation.measure.is_personal
+        is_personal = call.operation.measure.personal.of(call.variables.coerced) > 0
         executed_as = viewer if is_personal else anonymous(viewer.account_id, viewer.scopes)
         key = self._key(call, executed_as)
         stream = Stream(viewer, write_cursor(viewer, position), lambda stream: self._hub.leave(stream, key))

@@ -8,21 +8,24 @@ import strawberry
 
 from db import tables as t
 from gql.fields.column import column
+from gql.fields.named import Named, display_name
 from gql.fields.node import Node, node
 
 
 @node(t.User)
-class User(Node):
+class User(Node, Named):
     """A person who logs in to the account. A user may have a host, as which they take part in conversations."""
 
+    display_name: str = display_name(t.User, t.User.name, instead=[t.User.email])
     name: str = column("Full name.")
     email: str | None = column("E-mail address.")
 
 
 @node(t.Application)
-class Application(Node):
+class Application(Node, Named):
     """A program that acts for accounts, such as the connector of a channel. It belongs to no account."""
 
+    display_name: str = display_name(t.Application, t.Application.name)
     name: str = column("Name shown to users.")
 
 

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 
 from db import tables as t
 from db.queries import message
-from db.queries.conversation.stage import STAGE
+from db.queries.conversation.guest import GUEST_ID
+from db.queries.conversation.stage import BOOKING_ID, STAGE
 from gql.fields.column import column
 from gql.fields.computed import computed
 from gql.fields.connection import Connection
+from gql.fields.derived import derived
 from gql.fields.end import last
 from gql.fields.enums import Channel, CreatorType, JourneyStage, MessageVisibility
 from gql.fields.expression import expression
@@ -24,8 +26,13 @@ if TYPE_CHECKING:
     from gql.types.actor import Creator
     from gql.types.booking import Booking, Inquiry
     from gql.types.message import Message, Participant
-    from gql.types.person import Host
+    from gql.types.person import Client, Host
     from gql.types.source import Source
+
+
+_WITH_VISIBILITY = narrowed(
+    MessageVisibility, message.FILTERS["visibility"], "Returns only messages with this visibility."
+)
 
 
 def _is_set(moment: datetime | None) -> bool:
@@ -79,10 +86,24 @@ class Conversation(Node):
         "connected bookings. With several bookings the most urgent stage is returned. Selecting it requires no "
         "bookings scope.",
     )
+    guest: Client | None = derived(
+        GUEST_ID,
+        t.Client,
+        "The client to show for it: of those who take part the one who wrote last, else the first to take part, else "
+        "the client of `booking`.",
+    )
+    booking: Booking | None = derived(
+        BOOKING_ID,
+        t.Booking,
+        "The booking that decides `stage`: of several at the same stage the one that begins first, or the one that "
+        "ended last. Null if none counts: `LOCKED` bookings do not.",
+    )
     last_message: Message | None = last(
         t.Message.conversation_id,
         order=message.OLDEST_FIRST,
-        description="The newest message, internal ones included; null without messages.",
+        visibility=_WITH_VISIBILITY,
+        description="The newest message, internal ones included unless `visibility` excludes them; null if there is "
+        "none.",
     )
     bookings: Connection[Booking] = through(
         t.ConversationBooking.conversation_id,
@@ -93,9 +114,7 @@ class Conversation(Node):
     messages: Connection[Message] = many(
         t.Message.conversation_id,
         order=message.OLDEST_FIRST,
-        visibility=narrowed(
-            MessageVisibility, message.FILTERS["visibility"], "Returns only messages with this visibility."
-        ),
+        visibility=_WITH_VISIBILITY,
         external_ids=narrowed(
             list[str], message.FILTERS["external_ids"], "Returns only messages with one of these external ids."
         ),

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 import strawberry
 
 from db import tables as t
+from db.queries.message import BEGINNING
 from gql.fields.column import column
 from gql.fields.enums import Channel, CreatorType, MemberType, MessageOrigin, MessageVisibility
+from gql.fields.excerpt import excerpt
 from gql.fields.node import Node, node
 from gql.fields.one import either, one
 from gql.fields.scalars import BigInt
@@ -31,6 +33,12 @@ class Message(Node):
     conversation: Conversation = one(t.Message.conversation_id, description="The conversation that contains it.")
     sender: Participant = one(t.Message.sender_id, description="The participant who wrote it.")
     content: str = column("The text, exactly as it was written.")
+    excerpt: str = excerpt(
+        BEGINNING,
+        t.Message.content,
+        "The beginning of the text for lists: one line of plain text without HTML tags, cut after a word. It is made "
+        "from the first 4,000 characters.",
+    )
     channel: Channel | None = column(
         "Channel through which it is relayed to the guest, or came from them; null for internal messages."
     )

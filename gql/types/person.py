@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from db import tables as t
 from gql.fields.column import column
+from gql.fields.named import Named, display_name
 from gql.fields.node import Node, node
 from gql.fields.one import one
 
@@ -16,9 +17,10 @@ if TYPE_CHECKING:
 
 
 @node(t.Host, scopes=["inbox_read"])
-class Host(Node):
+class Host(Node, Named):
     """A person of the account who answers guests. Conversations are assigned to hosts."""
 
+    display_name: str = display_name(t.Host, t.Host.firstname, t.Host.lastname, instead=[t.Host.email])
     firstname: str = column("Given name.")
     lastname: str = column("Family name.")
     email: str | None = column("E-mail address.")
@@ -29,9 +31,10 @@ class Host(Node):
 
 
 @node(t.Client, scopes=["clients_read"])
-class Client(Node):
+class Client(Node, Named):
     """A traveller: the guest of a booking or conversation."""
 
+    display_name: str = display_name(t.Client, t.Client.fullname, instead=[t.Client.email, t.Client.phone])
     fullname: str = column("Full name.")
     email: str | None = column("E-mail address.")
     phone: str | None = column("Phone number.")

@@ -26,6 +26,11 @@ subscription Shared($after: String, $open: Boolean) {
 """
 WHO = "subscription { changes { endCursor query { viewer { actor { ... on User { name } } scopes } } } }"
 MINE = "subscription { changes { endCursor query { inboxCounts { open mine } } } }"
+ASSIGNED = """
+subscription ($filter: ConversationFilter) {
+  changes { endCursor query { conversations(filter: $filter) { totalCount } } }
+}
+"""
 BUDGET = "subscription { changes { endCursor query { rateLimit { remaining } } } }"
 
 
@@ -107,12 +112,15 @@ async def test_what_depends_on_the_actor_is_executed_for_each(dsn: str, connecti
 
         who, names = await executions(clients, WHO)
         counted, counts = await executions(clients, MINE)
+        found, pages = await executions(clients, ASSIGNED, filter={"or": [{"mine": True}]})
+        shared, _ = await executions(clients, ASSIGNED, filter={"or": [{"mine": None}, {"closed": False}]})
         charged, budgets = await executions(clients, BUDGET)
 
     assert [data["query"]["viewer"]["actor"]["name"] for data in names] == ["Uma 1", "Udo 1", "Udo 1"]
     assert [data["query"]["inboxCounts"]["mine"] for data in counts] == [0, 1, 1]
     assert budgets[0]["query"]["rateLimit"]["remaining"] != budgets[1]["query"]["rateLimit"]["remaining"]
-    assert (who, counted, charged) == (2, 2, 2)
+    assert [data["query"]["conversations"]["totalCount"] for data in pages] == [0, 1, 1]
+    assert (who, counted, found, shared, charged) == (2, 2, 2, 1, 2)
 
 
 async def test_a_cursor_that_is_used_elsewhere_keeps_executions_apart(dsn: str, connection: asyncpg.Connection) -> None:

@@ -21,6 +21,7 @@ STAGES = ("INQUIRY", "RESERVED", "CHECK_IN_TODAY", "AT_PROPERTY", "CHECK_OUT_TOD
 ORDERS = ("CREATED_AT", "UPDATED_AT", "LAST_MESSAGE_AT", "DEADLINE_RESPONSE_AT", "WAITING_SINCE")
 FIELDS = """databaseId subject closed closedAt markedAsSpam markedAsSpamAt read readAt unreadCount needsReply
 waitingSince deadlineResponseAt lastMessageAt updatedAt stage lastMessage { databaseId } assignee { databaseId }
+note: lastMessage(visibility: INTERNAL) { databaseId } guest { databaseId } booking { databaseId }
 messages(first: 100) { nodes { databaseId } } participants(first: 100) { nodes { databaseId } }
 bookings(first: 100) { nodes { databaseId } } inquiries(first: 100) { nodes { databaseId } }"""
 # What serving these questions takes beyond the limits that clients have.
@@ -114,6 +115,7 @@ def _node(rows: Dump, row: dict[str, Any]) -> dict[str, Any]:
         for name in ("messages", "participants", "inquiries")
     }
     messages = sorted(there["messages"], key=lambda each: (each["sent_at"], each["id"]))
+    booking = deciding_booking(_bookings(rows, row))
     moments = {_camel(name): row[name] for name in ("closed_at", "marked_as_spam_at", "read_at", "waiting_since")}
     moments |= {_camel(name): row[name] for name in ("deadline_response_at", "last_message_at", "updated_at")}
     return {
@@ -125,7 +127,10 @@ def _node(rows: Dump, row: dict[str, Any]) -> dict[str, Any]:
         "unreadCount": row["unread_count"],
         "needsReply": row["waiting_since"] is not None,
         "stage": _stage(rows, row),
-        "lastMessage": str(messages[-1]["id"]) if messages else None,
+        "lastMessage": _last(messages),
+        "note": _last([each for each in messages if each["visibility"] == "INTERNAL"]),
+        "guest": _guest(rows, row),
+        "booking": booking and str(booking["id"]),
         "assignee": row["assignee_id"] and str(row["assignee_id"]),
         **{name: moment and shown(moment) for name, moment in moments.items()},
         "messages": [str(each["id"]) for each in messages],
@@ -133,6 +138,37 @@ def _node(rows: Dump, row: dict[str, Any]) -> dict[str, Any]:
         "bookings": [str(each["id"]) for each in _bookings(rows, row)],
         "inquiries": [str(each["id"]) for each in there["inquiries"]],
     }
+
+
+def _last(messages: Rows) -> str | None:
+    return str(messages[-1]["id"]) if messages else None
+
+
+def _guest(rows: Dump, row: dict[str, Any]) -> str | None:
+    """The client who wrote last, else the first one, else that of the booking."""
+    there = [each for each in rows["participants"] if each["conversation_id"] == row["id"] and each["client_id"]]
+    there.sort(key=lambda each: each["id"])
+    wrote = [each for each in there if each["last_message_sent_at"] is not None]
+    if wrote:
+        return str(max(wrote, key=lambda each: each["last_message_sent_at"])["client_id"])
+    found = (there or [deciding_booking(_bookings(rows, row)) or {"client_id": None}])[0]["client_id"]
+    return found and str(found)
+
+
+def deciding_booking(bookings: Rows) -> dict[str, Any] | None:
+    """The booking that decides the stage, if none begins or ends today; None if none counts."""
+    now = datetime.now(UTC)
+    ranked = []
+    for booking in bookings:
+        start, end = booking["start_at"], max(booking["start_at"], booking["end_at"])
+        over = end < now
+        rank = {"TENTATIVE": 3, "UNAVAILABLE": 3, "CANCELED": 4}.get(booking["status"])
+        if booking["status"] == "BOOKED":
+            rank = 2 if over else int(not start < now < booking["end_at"])
+        if rank is not None:
+            place = -end.timestamp() if over else start.timestamp()
+            ranked.append(((rank, over, place, -end.timestamp(), booking["id"]), booking))
+    return min(ranked)[1] if ranked else None
 
 
 def _meets(rows: Dump, row: dict[str, Any], filter_: dict[str, Any]) -> bool:

@@ -16,6 +16,8 @@ from gql.fields.node import encode_id
 from tests.oracles.relations import Rows
 from tests.support.client import Client
 
+# The user as whom filters are tried.
+ACTOR = 1
 CONVERSATIONS = """
 query ($filter: ConversationFilter) {
   conversations(first: 100, filter: $filter, orderBy: { field: CREATED_AT, direction: ASC }) {
@@ -142,6 +144,9 @@ CONDITIONS: dict[str, dict[str, Callable[[Rows, Any, Any], bool]]] = {
         "externalIds": lambda _, row, values: row["external_id"] in values,
         "assigned": _is_set("assignee_id"),
         "assigneeIds": _is_among("assignee_id"),
+        "mine": lambda rows, row, value: (
+            value is (row["assignee_id"] in [host["id"] for host in rows["hosts"] if host["user_id"] == ACTOR])
+        ),
         "sourceIds": _is_among("source_id"),
         "channels": lambda _, row, values: row["default_channel"] in values,
         "bookingIds": lambda rows, row, values: any(

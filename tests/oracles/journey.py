@@ -69,6 +69,21 @@ def stage_of(stays: Sequence[Stay]) -> str:
     return "RESERVED" if any(stay.arrival > 0 for stay in booked) else "POST_STAY"
 
 
+_URGENCY = ("CHECK_IN_TODAY", "CHECK_OUT_TODAY", "AT_PROPERTY", "RESERVED", "POST_STAY", "INQUIRY", "CANCELED")
+
+
+def deciding_stay(stays: Sequence[Stay]) -> Stay | None:
+    """The stay that alone has the stage of all; of several the next one, of past ones the last; None if none counts."""
+
+    def place(stay: Stay) -> tuple[Any, ...]:
+        begin, end = (stay.arrival, stay.arrives), (stay.departure, stay.leaves)
+        over = stay.departure < 0
+        # Later ends come first: no two of these stays begin, or have ended, at the same moment otherwise.
+        return _URGENCY.index(stage_of([stay])), over, (-stay.departure,) if over else begin, -stay.departure, end
+
+    return min((stay for stay in stays if stay.status != "LOCKED"), key=place, default=None)
+
+
 STAGES: Stages = {number: stage_of(stays) for number, stays in enumerate(GROUPS, 1)}
 assert set(STAGES.values()) == set(JourneyStage)
 

@@ -41,8 +41,10 @@ MANY: dict[str, tuple[str, str, str, str, tuple[str, ...]]] = {
 LAST: dict[str, tuple[str, str, str, tuple[str, ...]]] = {
     "Conversation.lastMessage": ("Message", "messages", "conversation_id", ("sent_at", "id")),
 }
-# Fields of the account's root, of the viewer and of payloads, which other modules test.
+# Fields of the account's root, of the viewer and of payloads, and derived ones, which other modules test.
 ROOTS = {
+    "Conversation.booking",
+    "Conversation.guest",
     "Query.conversations",
     "Query.bookings",
     "Query.hosts",

@@ -32,10 +32,13 @@ from graphql import (
 )
 
 from db.queries.conversation import derived
+from gql.execution.document import Documents
+from gql.execution.operation import Executor
 from gql.schema import build_schema
 from tests.operations.data import store_inbox
 from tests.operations.documents import DOCUMENTS, FOLDER, as_written, writes
-from tests.support.client import Statements
+from tests.oracles.reference import VIEWER
+from tests.support.client import Statements, make_settings
 from tests.support.serving import serving
 
 
@@ -111,6 +114,20 @@ _DERIVED = {
 def _normalise(sql: str) -> str:
     sql = _DERIVED.get(sql, sql)
     return re.sub(r"\s*\n\s*", "\n", sql.strip())
+
+
+# The most statements and the highest cost of the screens of an inbox, by the first word of their documents.
+SCREENS = {"list": (14, 600)}
+
+
+@pytest.mark.parametrize("path", sorted(FOLDER.glob("screens/*.graphql")), ids=lambda path: path.stem)
+def test_a_screen_takes_few_statements_and_few_nodes(path: Path) -> None:
+    statements, cost = SCREENS[path.stem.partition("_")[0]]
+    schema, settings = build_schema(), make_settings("postgresql://nowhere")
+    operation = Documents(schema, settings).operation(path.read_text(), None)
+
+    assert path.with_suffix(".sql").read_text().count(";\n") <= statements
+    assert Executor(schema, settings).call(operation, None, VIEWER).cost < cost
 
 
 def test_every_answer_belongs_to_a_document() -> None:

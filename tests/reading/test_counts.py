@@ -26,7 +26,7 @@ CONDITIONS: dict[str, dict[str, Any]] = {
     "spam": {"markedAsSpam": True},
     "unread": {"read": False},
     "unassigned": {"assigned": False},
-    "mine": {"assigneeIds": [encode_id(t.Host, 1, 1), encode_id(t.Host, 1, 3)]},
+    "mine": {"mine": True},
     "needsReply": {"needsReply": True},
     "overdue": {"overdue": True},
     "inquiry": {"stages": ["INQUIRY"]},

@@ -49,6 +49,7 @@ conversation_fields = {
     "read": flags,
     "assigned": flags,
     "assigneeIds": some(t.Host, 8),
+    "mine": flags,
     "sourceIds": some(t.Source, 10),
     "channels": st.lists(st.sampled_from([channel.value for channel in t.Channel]), max_size=5),
     "bookingIds": some(t.Booking, 130),
@@ -132,6 +133,8 @@ async def test_any_filter_finds_the_bookings_that_meet_all_of_it(world: World, f
         {"assigned": True},
         {"assigned": False},
         {"assigneeIds": [own(t.Host, 1), own(t.Host, 2)]},
+        {"mine": True},
+        {"mine": False},
         {"sourceIds": [own(t.Source, 1)]},
         {"channels": ["AIRBNB", "EMAIL"]},
         {"bookingIds": [own(t.Booking, id_) for id_ in range(1, 40)]},
@@ -238,8 +241,15 @@ async def test_a_filter_and_its_opposite_match_each_conversation_once(world: Wor
     assert found[0] == found[2]
 
 
+async def test_an_application_has_no_conversations_of_its_own(world: World) -> None:
+    application = World(world.client.as_(1, "application:1"), world.rows)
+
+    assert await application.conversations({"mine": True}) == (0, [])
+    assert await application.conversations({"mine": False}) == world.expected("conversations", None)
+
+
 async def test_opposite_flags_match_each_conversation_once(world: World) -> None:
-    for name in ("closed", "markedAsSpam", "read", "assigned", "needsReply", "overdue"):
+    for name in ("closed", "markedAsSpam", "read", "assigned", "mine", "needsReply", "overdue"):
         parts = [(await world.conversations({name: value}))[0] for value in (True, False)]
         assert sum(parts) == len(world.rows["conversations"])
 

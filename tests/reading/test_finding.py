@@ -59,6 +59,7 @@ RARE: dict[str, dict[str, Any]] = {
     "spam": {"markedAsSpam": True},
     "unread": {"read": False},
     "assignee": {"assigneeIds": ids(t.Host, 40)},
+    "mine": {"mine": True},
     "channel": {"channels": ["VRBO"]},
     "booking": {"bookingIds": ids(t.Booking, 1, 2, 3, 4, 5)},
     "booking status": {"bookingStatuses": ["LOCKED"]},
@@ -99,6 +100,7 @@ FREQUENT: dict[str, dict[str, Any]] = {
     "host": {"hostIds": ids(t.Host, 1)},
     "needs no reply": {"needsReply": False},
     "not overdue": {"overdue": False},
+    "not mine": {"mine": False},
     "not that client": {"not": CLIENT},
     "not those": {"not": {"or": [CLIENT, RENTAL]}},
     "client or closed": {"or": [CLIENT, {"closed": True}]},
@@ -223,6 +225,17 @@ async def test_a_page_of_a_filter_is_planned_with_its_values_however_often_it_is
 
     plans = "SELECT custom_plans >= 10 AND generic_plans = 0 FROM pg_prepared_statements WHERE statement = $1"
     assert await large.connection.fetchval(plans, sql)
+
+
+async def test_a_user_without_conversations_reads_none(large: Large) -> None:
+    await large.connection.execute("UPDATE hosts SET user_id = NULL WHERE user_id = 1")
+    await large.connection.execute("UPDATE hosts SET user_id = 1, account_id = 1 WHERE id = 4999")
+    try:
+        async for page, plan in large.pages({"mine": True}):
+            assert rows_read(plan, "conversations") == 0, page
+    finally:
+        await large.connection.execute("UPDATE hosts SET user_id = NULL WHERE id = 4999")
+        await large.connection.execute("UPDATE hosts SET user_id = 1 WHERE id = 40")
 
 
 @pytest.mark.parametrize("idle", ["closed", "markedAsSpam"])

@@ -12,8 +12,9 @@ import pytest
 
 from db import tables as t
 from db.tables import JourneyStage
+from gql.fields.excerpt import MAX_READ, begin
 from gql.fields.node import encode_id
-from tests.oracles.journey import STAGES, Stages, store_stays, today
+from tests.oracles.journey import GROUPS, STAGES, STAYS, Stages, deciding_stay, store_stays, today
 from tests.support.client import Client, Statements
 from tests.support.factories import MOMENT, derive_all, store, store_account
 from tests.support.world import CONVERSATION, FREE_BOOKING, INQUIRY, World, empty
@@ -71,6 +72,27 @@ async def on_one_day(world: World, zones: Sequence[str], ask: Callable[[], Await
 @pytest.mark.parametrize("zone", ZONES)
 async def test_a_stage_is_derived_from_dates_in_the_accounts_time_zone(shared: World, zone: str) -> None:
     assert await on_one_day(shared, [zone], lambda: read_stages(shared.client)) == STAGES
+
+
+async def test_the_booking_of_a_conversation_is_the_one_that_decides_its_stage(shared: World) -> None:
+    page = PAGE.replace("databaseId stage", "databaseId booking { databaseId }")
+
+    async def ask() -> dict[int, int | None]:
+        found: dict[int, int | None] = {}
+        after, more = None, True
+        while more:
+            conversations = (await shared.client.data(page, after=after))["conversations"]
+            for node in conversations["nodes"]:
+                found[int(node["databaseId"])] = node["booking"] and int(node["booking"]["databaseId"])
+            after, more = conversations["pageInfo"]["endCursor"], conversations["pageInfo"]["hasNextPage"]
+        return found
+
+    numbers = {stay: number for number, stay in enumerate(STAYS, 1)}
+    deciding = {number: deciding_stay(stays) for number, stays in enumerate(GROUPS, 1)}
+    expected = {number: numbers[stay] if stay else None for number, stay in deciding.items()}
+    assert None in expected.values()
+    for zone in ZONES[:2]:
+        assert await on_one_day(shared, [zone], ask) == expected
 
 
 async def test_accounts_that_never_share_a_date_each_have_their_own(shared: World) -> None:
@@ -250,6 +272,56 @@ async def test_whether_and_since_when_a_guest_waits(client: Client, connection: 
     ]
 
 
+@pytest.mark.parametrize(
+    ("content", "length", "shown"),
+    [
+        ("Where are the keys?", 140, "Where are the keys?"),
+        ("  Where\n\n are\tthe\u00a0keys?\u2028\x00", 140, "Where are the keys?"),
+        ("Where are the keys?", 19, "Where are the keys?"),
+        ("Where are the keys?", 18, "Where are the…"),
+        ("Where are the keys?", 15, "Where are the…"),
+        ("Where are the keys?", 14, "Where are the…"),
+        ("Where are the keys?", 13, "Where are…"),
+        ("Where are the keys?", 1, "…"),
+        ("Hi " + "鍵はどこですか" * 30, 20, "Hi " + ("鍵はどこですか" * 3)[:16] + "…"),
+        ("x" * 500, 140, "x" * 139 + "…"),
+        ("<p>Hel<b>lo</b></p><p>there<br/>you</p>", 140, "Hello there you"),
+        ("<style>p { color: red }</style><!-- no --><div class='a>b'>Hello", 140, "b'>Hello"),
+        ("<html><head><title>x</title></head><body>Hello</body></html>", 140, "Hello"),
+        ("Tom &amp; Ann&nbsp;&lt;3 &#x1F3D6; ?a=1&copy=2", 140, "Tom & Ann <3 🏖 ?a=1&copy=2"),
+        ("5 < 7 and 7 > 5, <3", 140, "5 < 7 and 7 > 5, <3"),
+        ("<b></b>", 140, ""),
+        ("word " * 799 + "<a href='https://villas.example/" + "x" * 100, 500, "word " * 99 + "word…"),
+        ("<script>" + "x" * 5_000, 140, "…"),
+    ],
+)
+def test_an_excerpt_is_one_line_without_markup_cut_at_a_word(content: str, length: int, shown: str) -> None:
+    assert begin(content[: MAX_READ + 1], length) == shown
+    assert len(shown) <= length
+
+
+async def test_an_excerpt_reads_the_beginning_of_a_text_and_not_the_rest(shared: World) -> None:
+    await shared.fill(1)
+    await shared.connection.execute("UPDATE messages SET content = 'Dear <b>all</b>, ' || repeat('x', 60000)")
+    shared.client.statements.take()
+
+    document = "query ($n: Int) { conversations { nodes { lastMessage { excerpt short: excerpt(length: $n) } } } }"
+    data = await shared.client.data(document, n=10)
+
+    assert data["conversations"]["nodes"][0]["lastMessage"] == {
+        "excerpt": f"Dear all, {'x' * 129}…",
+        "short": "Dear all,…",
+    }
+    *_, sql = shared.client.statements.take()
+    assert "left(messages.content, 4001)" in sql
+    assert "row.content" not in sql
+    for length in (0, 501):
+        assert await shared.client.error(document, n=length) == (
+            "BAD_USER_INPUT",
+            f"length must be from 1 to 500, not {length}",
+        )
+
+
 async def test_the_last_message_is_the_newest_and_of_those_at_once_the_one_with_the_highest_number(
     client: Client, connection: asyncpg.Connection, statements: Statements
 ) -> None:
@@ -278,3 +350,17 @@ async def test_the_last_message_is_the_newest_and_of_those_at_once_the_one_with_
         {"lastMessage": {"databaseId": "4", "visibility": "INTERNAL"}},
     ]
     assert len(statements.take()) == 2
+
+    data = await client.data(
+        """query ($of: MessageVisibility) { conversations(orderBy: { field: CREATED_AT, direction: ASC }) { nodes {
+          seen: lastMessage(visibility: EXTERNAL) { databaseId } note: lastMessage(visibility: $of) { databaseId }
+        } } }""",
+        of="INTERNAL",
+    )
+
+    assert data["conversations"]["nodes"] == [
+        {"seen": None, "note": None},
+        {"seen": {"databaseId": "8"}, "note": None},
+        {"seen": {"databaseId": "5"}, "note": {"databaseId": "4"}},
+    ]
+    assert len(statements.take()) == 3

@@ -15,6 +15,7 @@ import asyncpg
 import pytest
 from strawberry.types.base import StrawberryObjectDefinition
 
+from db import tables as t
 from gql.fields.end import EndField
 from gql.fields.many import ManyField
 from gql.fields.node import NODE_TABLES, encode_id
@@ -23,7 +24,10 @@ from gql.schema import build_schema
 from tests.operations.data import store_inbox
 from tests.oracles.relations import LAST, MANY, ONE, ROOTS, Rows, read, table_of
 from tests.support.client import Client, Statements
+from tests.support.factories import store, store_account
 from tests.support.serving import serving
+from tests.support.world import World as SharedWorld
+from tests.support.world import empty
 
 pytestmark = pytest.mark.anyio
 
@@ -191,3 +195,58 @@ async def test_every_row_is_a_node_with_the_id_that_leads_to_it(world: World) ->
             {"__typename": name, "id": id_, "databaseId": str(row["id"])}
             for id_, row in zip(ids, rows.values(), strict=True)
         ]
+
+
+NAMES = [
+    (" Hana\n", " Host ", "hana@villas.example", "Hana Host"),
+    ("", "Host", None, "Host"),
+    (" ", "\u200b", " hana@villas.example", "hana@villas.example"),
+    ("", "", "\t", "{kind} 1"),
+    ("", "", None, "{kind} 1"),
+]
+
+
+@pytest.mark.parametrize(("first", "last", "email", "shown"), NAMES)
+async def test_a_person_or_program_has_a_name_to_show(
+    shared: SharedWorld, first: str, last: str, email: str | None, shown: str
+) -> None:
+    connection = shared.connection
+    await empty(connection)
+    await store_account(connection)
+    await connection.execute("DELETE FROM hosts; DELETE FROM users")
+    await store(connection, "applications", id=1, name=f"{first} {last}")
+    await store(connection, "users", account_id=1, id=1, name=f"{first} {last}", email=email)
+    await store(connection, "hosts", account_id=1, id=1, firstname=first, lastname=last, email=email)
+    await store(connection, "clients", account_id=1, id=1, fullname=f"{first} {last}", email=email, phone=None)
+    await store(connection, "clients", account_id=1, id=2, fullname=f"{first} {last}", email=email, phone="+351 1")
+    ids: list[tuple[type[t.Table], int, int]] = [
+        (t.Application, 0, 1),
+        (t.User, 1, 1),
+        (t.Host, 1, 1),
+        (t.Client, 1, 1),
+        (t.Client, 1, 2),
+    ]
+
+    data = await shared.client.data(
+        "query ($ids: [ID!]!) { nodes(ids: $ids) { __typename ... on Named { displayName } } }",
+        ids=[encode_id(*id_) for id_ in ids],
+    )
+
+    names = [(node["__typename"], node["displayName"]) for node in data["nodes"]]
+    kinds = ["Application", "User", "Host", "Client", "Client"]
+    expected = [shown.format(kind=kind) for kind in kinds]
+    if email is None or not email.strip():
+        # An application has no e-mail address, and the second client has a phone number.
+        expected[4] = "+351 1" if "{kind}" in shown else shown
+    elif "@" in shown:
+        expected[0] = "Application 1"
+    assert names == list(zip(kinds, expected, strict=True))
+
+
+async def test_the_name_of_a_member_requires_the_scopes_of_all_members(shared: SharedWorld) -> None:
+    document = "{ conversations { nodes { participants { nodes { member { ... on Named { displayName } } } } } } }"
+    reader = shared.client.as_(1, scopes=["inbox_read"])
+
+    code, message = await reader.error(document)
+
+    assert (code, "clients_read" in message) == ("FORBIDDEN", True)

@@ -18,6 +18,9 @@ CREATE FUNCTION dice(n bigint, k integer) RETURNS double precision IMMUTABLE PAR
 INSERT INTO accounts (id, business_name, time_zone, created_at, updated_at)
 SELECT a, 'Villas', 'Europe/Paris', now(), now() FROM generate_series(1, 2) a;
 INSERT INTO users (account_id, id, name) SELECT a, 1, 'Uma' FROM generate_series(1, 2) a;
+INSERT INTO hosts (account_id, id, firstname, lastname, user_id, created_at, updated_at)
+SELECT 1 + (h > 40)::integer, h, 'Hana', 'Host', CASE WHEN h = 40 THEN 1 END, now(), now()
+FROM generate_series(1, 5000) h;
 
 INSERT INTO conversations (
     account_id, id, subject, assignee_id, source_id, default_channel, closed_at, marked_as_spam_at, read_at,

@@ -9,33 +9,23 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from sqlalchemy import BigInteger, and_, func
+from sqlalchemy import func
 
 from db import tables as t
 from db.compiled import kept
-from db.criterion import Clause, Shape, Term, conditions, every, some
+from db.criterion import Shape, Term, conditions, every
 from db.engine import Snapshot
 from db.queries.conversation.filters import FILTERS
 from db.queries.conversation.stage import stages_criterion
 from db.relations import filter_parameter, filter_parameters
 from db.scope import ACCOUNT, Viewer, visible
 from db.statement import Statement
-from db.tables import CreatorType, JourneyStage
-
-_C: Any = t.Conversation
-_HOST: Any = t.Host
-
-_HOSTS_OF_USER = Clause(
-    lambda user: and_(
-        _C.assignee_id.is_not(None), _C.assignee_id.in_(visible(t.Host, _HOST.id).where(_HOST.user_id == user))
-    ),
-    BigInteger(),
-)
+from db.tables import JourneyStage
 
 
 def _mine(viewer: Viewer) -> Term:
-    """Its assignee is one of the user's hosts. An application has no hosts, so nothing matches."""
-    return Term(_HOSTS_OF_USER, viewer.actor_id) if viewer.actor_type is CreatorType.USER else some([])
+    """Its assignee is one of the viewer's hosts."""
+    return FILTERS["mine"]((viewer, True))
 
 
 def _found(viewer: Viewer, **filter_: Any) -> Term:  # noqa: ARG001  # these numbers do not depend on the viewer

@@ -9,18 +9,19 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, exists, func, union_all
+from sqlalchemy import BigInteger, ColumnElement, Select, and_, exists, func, literal_column, union_all
 
 from db import tables as t
-from db.criterion import Criterion, Term, any_of, any_where, between, flag, some
+from db.criterion import Clause, Criterion, Term, any_of, any_where, between, flag, opposite, some
 from db.page import Order
 from db.queries.conversation import search
 from db.queries.conversation.stage import stages_criterion
-from db.scope import visible
-from db.tables import STATUS_BITS, BookingStatus
+from db.scope import Viewer, visible
+from db.tables import STATUS_BITS, BookingStatus, CreatorType
 
 _B: Any = t.Booking
 _C: Any = t.Conversation
+_HOST: Any = t.Host
 _LINK: Any = t.ConversationBooking
 _INQUIRY: Any = t.Inquiry
 _PARTICIPANT: Any = t.Participant
@@ -79,6 +80,27 @@ def _has_booking(statuses: Collection[BookingStatus]) -> Term:
     return _SETS([bits for bits in range(2 * max(STATUS_BITS.values())) if bits & wanted])
 
 
+def _assigned_to(user: Any) -> ColumnElement[bool]:
+    """The assignee is one of the user's hosts."""
+    hosts = visible(t.Host, _HOST.id).where(_HOST.user_id == user)
+    # Follows from the other conditions, and is evaluated once: PostgreSQL does not know when it plans how many
+    # conversations the hosts have, and would read all of an account to find none. All are counted, in the index
+    # of assignees, because for the first one it might scan the table.
+    number = visible(t.Conversation, func.count()).where(_C.assignee_id.in_(hosts)).correlate(None).scalar_subquery()
+    some_are = number > literal_column("0")
+    return and_(some_are, _C.assignee_id.is_not(None), _C.assignee_id.in_(hosts))
+
+
+_HOSTS_OF_USER = Clause(_assigned_to, BigInteger(), bunched=True)
+
+
+def _mine(asked: tuple[Viewer, bool]) -> Term:
+    """Whether its assignee is one of the user's hosts. An application has no hosts, so no assignee is."""
+    viewer, wanted = asked
+    term = Term(_HOSTS_OF_USER, viewer.actor_id) if viewer.actor_type is CreatorType.USER else some([])
+    return term if wanted else opposite(term)
+
+
 def one_of(terms: Iterable[Term]) -> Term:
     """At least one term matches; without terms, no row does.
 
@@ -110,6 +132,7 @@ FILTERS: dict[str, Criterion] = {
     "read": flag(_C.read),
     "assigned": flag(_C.assignee_id.is_not(None)),
     "assignee_ids": any_of(_C.assignee_id),
+    "mine": _mine,
     "source_ids": any_of(_C.source_id),
     "channels": any_of(_C.default_channel),
     "booking_ids": _led_by(_LINK.booking_id, _LINK.conversation_id),

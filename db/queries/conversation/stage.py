@@ -3,6 +3,9 @@
 Stages are listed in the order of urgency, each with a condition on a booking; a conversation is at the first one whose
 condition any of its bookings meets. The stage to select and the filters are both made from this list.
 
+Of several bookings that meet the condition, the one that begins first decides, or of past ones the one that ends last:
+that booking is the conversation's `booking`.
+
 The stage is not stored, because it changes at midnight in the account's time zone without a write. Stored are the end
 of a conversation's last booked stay and the statuses of its bookings (`db.queries.conversation.derived`). They
 determine all stages except those of stays that are not over: only for these, which are few, bookings are read. Pure:
@@ -110,6 +113,41 @@ _STAGE: ColumnElement[str] = case(
 
 # The stage of the conversation that the outer statement selects.
 STAGE = Expression("stage", _STAGE)
+
+
+# The conditions of all stages on a single booking, in the order in which a booking decides. A later one holds where the
+# earlier ones do not.
+_IS_OVER: ColumnElement[bool] = func.greatest(_B.start_at, _B.end_at) < _BEGINS
+_DECIDING = (
+    *_MET.values(),
+    and_(_BOOKED, not_(_IS_OVER)),
+    _BOOKED,
+    _B.status.in_([_word(BookingStatus.TENTATIVE), _word(BookingStatus.UNAVAILABLE)]),
+    _B.status == _word(BookingStatus.CANCELED),
+)
+
+
+def deciding_booking(column: Any) -> ColumnElement[Any]:
+    """A column of the booking that decides the stage of the conversation that the outer statement selects."""
+    rank = case(*((condition, literal_column(str(place))) for place, condition in enumerate(_DECIDING)))
+    # Infinity instead of the date where another column decides.
+    forever: Any = literal_column("'infinity'::timestamptz")
+    decided = _bookings(column).where(_LINK.conversation_id == _C.id, rank.is_not(None)).correlate(_C)
+    return (
+        decided.order_by(
+            rank,
+            _IS_OVER,
+            case((_IS_OVER, forever), else_=_B.start_at),
+            func.greatest(_B.start_at, _B.end_at).desc(),
+            _B.id,
+        )
+        .limit(literal_column("1"))
+        .scalar_subquery()
+    )
+
+
+# The booking that decides the stage; null if no booking counts.
+BOOKING_ID = Expression("deciding_booking_id", deciding_booking(_B.id))
 
 
 @cache

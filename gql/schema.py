@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import strawberry
+from graphql import GraphQLField, GraphQLNamedType, GraphQLSchema, get_named_type, is_object_type
 from strawberry.schema.config import StrawberryConfig
+from strawberry.schema.schema_converter import GraphQLCoreConverter
 
+from gql.fields.node import require, required_scopes
 from gql.fields.scalars import SCALARS
 from gql.mutations import Mutation
 from gql.queries import Query
+from gql.security.token import IMPLIED
 from gql.subscriptions import Subscription
 from gql.types import NODES, link
 
@@ -39,5 +43,29 @@ def build_schema() -> Schema:
         types=NODES,
         config=StrawberryConfig(scalar_map=SCALARS),
     )
-    schema._schema.description = DESCRIPTION  # noqa: SLF001  # graphql-core's schema, which introspection reads
+    core = schema._schema  # noqa: SLF001  # graphql-core's schema, which introspection reads
+    core.description = DESCRIPTION
+    _name_scopes(core)
     return schema
+
+
+def _name_scopes(schema: GraphQLSchema) -> None:
+    """Add to the description of each field the scopes that its type requires, and its parent does not."""
+    granted: dict[str, frozenset[str]] = {}
+    for mutation in schema.mutation_type.fields.values() if schema.mutation_type else ():
+        # A token that allows a mutation allows to read its payload.
+        scopes = _scopes(mutation)
+        granted[get_named_type(mutation.type).name] = scopes.union(*(IMPLIED.get(scope, ()) for scope in scopes))
+    for type_ in schema.type_map.values():
+        if not is_object_type(type_):
+            continue
+        known = granted.get(type_.name, frozenset()) | _scopes(type_)
+        for field in type_.fields.values():
+            needed = _scopes(get_named_type(field.type)) - known - _scopes(field)
+            if needed:
+                field.description = f"{field.description} {require(sorted(needed))}"
+
+
+def _scopes(element: GraphQLNamedType | GraphQLField) -> frozenset[str]:
+    definition = element.extensions.get(GraphQLCoreConverter.DEFINITION_BACKREF)
+    return frozenset() if definition is None else required_scopes(definition)

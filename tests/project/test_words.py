@@ -17,6 +17,7 @@ from graphql import (
     GraphQLInterfaceType,
     GraphQLObjectType,
     GraphQLSchema,
+    get_named_type,
 )
 from strawberry.schema.schema_converter import GraphQLCoreConverter
 
@@ -99,6 +100,18 @@ def test_what_requires_a_scope_names_it(schema: GraphQLSchema) -> None:
     assert {"Booking", "Conversation", "InboxCounts", "Mutation.createMessage"} <= {
         n for n, scopes in required.items() if scopes
     }
+    # A field names the scopes of its type as well, so that the documentation shows them where the field is selected.
+    fields = {
+        f"{type_.name}.{name}": (field, get_named_type(field.type))
+        for type_ in schema.type_map.values()
+        if isinstance(type_, GraphQLObjectType) and not type_.name.endswith(("Payload", "Connection", "Edge"))
+        for name, field in type_.fields.items()
+    }
+    for name, (field, type_) in fields.items():
+        owner = required.get(name.partition(".")[0], frozenset())
+        elements.setdefault(name, field)
+        required[name] = required.get(name, frozenset()) | required.get(type_.name, frozenset()) - owner
+    assert required["Conversation.guest"] == {"clients_read"}
     unnamed = {
         (name, scope)
         for name, scopes in required.items()

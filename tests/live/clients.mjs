@@ -42,6 +42,30 @@ const overWebSocket = () =>
     on: { connected: () => print({ connected: true }) },
   });
 
+const byApollo = ({ ApolloClient, ApolloLink, InMemoryCache, gql }, GraphQLWsLink, mapped) => {
+  const continuing = new ApolloLink((operation, forward) =>
+    mapped(forward(operation), (result) => {
+      operation.variables.after = result.data?.changes?.endCursor ?? operation.variables.after;
+      return result;
+    }),
+  );
+  const client = new ApolloClient({
+    link: continuing.concat(new GraphQLWsLink(overWebSocket())),
+    cache: new InMemoryCache(),
+  });
+  const following = client.subscribe({ query: gql(query), variables, fetchPolicy: "no-cache" }).subscribe({
+    next({ data, error }) {
+      if (error) {
+        fail(error);
+      } else if (show(data)) {
+        following.unsubscribe();
+        print({ done: true });
+      }
+    },
+    error: fail,
+  });
+};
+
 const followers = {
   "graphql-ws"() {
     const client = overWebSocket();
@@ -74,28 +98,15 @@ const followers = {
     );
   },
 
-  apollo() {
-    const { ApolloClient, ApolloLink, InMemoryCache, gql } = require("@apollo/client/core");
+  "apollo-3"() {
     const { GraphQLWsLink } = require("@apollo/client/link/subscriptions");
-    const continuing = new ApolloLink((operation, forward) =>
-      forward(operation).map((result) => {
-        operation.variables.after = result.data?.changes?.endCursor ?? operation.variables.after;
-        return result;
-      }),
-    );
-    const client = new ApolloClient({
-      link: continuing.concat(new GraphQLWsLink(overWebSocket())),
-      cache: new InMemoryCache(),
-    });
-    const following = client.subscribe({ query: gql(query), variables, fetchPolicy: "no-cache" }).subscribe({
-      next({ data }) {
-        if (show(data)) {
-          following.unsubscribe();
-          print({ done: true });
-        }
-      },
-      error: fail,
-    });
+    byApollo(require("@apollo/client/core"), GraphQLWsLink, (results, change) => results.map(change));
+  },
+
+  "apollo-4"() {
+    const { GraphQLWsLink } = require("apollo-client-4/link/subscriptions");
+    const { map } = require("rxjs");
+    byApollo(require("apollo-client-4"), GraphQLWsLink, (results, change) => results.pipe(map(change)));
   },
 
   urql() {

@@ -1,4 +1,4 @@
-"""The clients that front ends use follow an account: `graphql-ws`, `graphql-sse`, Apollo Client and urql.
+"""The clients that front ends use follow an account: `graphql-ws`, `graphql-sse`, Apollo Client 3 and 4, and urql.
 
 They run where Node.js and the packages are, which `.ci/run` installs into `.cache/clients`.
 """
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.anyio
 NODE = shutil.which("node")
 PACKAGES = Path(os.environ.get("CLIENT_PACKAGES") or Path(__file__).parents[2] / ".cache/clients").absolute()
 PROGRAM = Path(__file__).with_name("clients.mjs")
-NAMES = ["graphql-ws", "graphql-sse", "apollo", "urql"]
+NAMES = ["graphql-ws", "graphql-sse", "apollo-3", "apollo-4", "urql"]
 
 
 class Following:
@@ -92,7 +92,9 @@ def send(served: Served, text: str) -> None:
 
 
 @pytest.mark.skipif(NODE is None, reason="needs Node.js")
-@pytest.mark.skipif(not (PACKAGES / "node_modules/graphql-ws").exists(), reason="needs npm packages in .cache/clients")
+@pytest.mark.skipif(
+    not (PACKAGES / "node_modules/apollo-client-4").exists(), reason="needs npm packages in .cache/clients"
+)
 @pytest.mark.parametrize("name", NAMES)
 async def test_a_client_follows_and_continues_after_a_restart_of_the_server(
     dsn: str, tmp_path: Path, name: str

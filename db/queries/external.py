@@ -31,7 +31,7 @@ async def find(
     Raises `RejectedError` for an invalid external id, and for one that came with other content, which has another
     `digest`.
     """
-    reject(_problems(external_id))
+    reject(problems(external_id))
     parameters = {ACCOUNT: viewer.account_id, "external_id": external_id, **_creator(viewer)}
     rows = await transaction.fetch(_find(table), parameters)
     if not rows:
@@ -54,8 +54,9 @@ def _creator(viewer: Viewer) -> dict[str, Any]:
     return {"created_by_type": viewer.actor_type, "created_by_id": viewer.actor_id}
 
 
-def _problems(external_id: str) -> list[Problem]:
-    problems = writing.text_problems("An external id", _PATH[1], external_id, MAX_EXTERNAL_ID)
+def problems(external_id: str) -> list[Problem]:
+    """Problems of the value of an `externalId`."""
+    found = writing.text_problems("An external id", _PATH[1], external_id, MAX_EXTERNAL_ID)
     if writing.is_blank(external_id):
-        problems.append(Problem(ProblemCode.BLANK, "An external id has at least one visible character", _PATH))
-    return problems
+        found.append(Problem(ProblemCode.BLANK, "An external id has at least one visible character", _PATH))
+    return found

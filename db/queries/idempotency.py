@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from datetime import timedelta
 from hashlib import sha256
 from typing import Any, ClassVar, Protocol
@@ -33,6 +33,9 @@ KEPT_FOR = timedelta(days=7)
 # time.
 SWEEP_EVERY = 16
 SWEPT_AT_ONCE = 100
+
+# The metadata of a draft's field that is newer than stored digests: left out, it must not change them.
+ADDED_LATER = {"added later": True}
 
 _PATH = ["input", "idempotencyKey"]
 _K: Any = t.IdempotencyKey
@@ -81,6 +84,9 @@ async def once(
 def _digest(draft: Draft) -> bytes:
     """Equal for drafts with the same effect: the order and repeats in a list do not matter."""
     values = {name: sorted(set(value)) if isinstance(value, tuple) else value for name, value in asdict(draft).items()}
+    for field in fields(draft):
+        if field.metadata == ADDED_LATER and values[field.name] == field.default:
+            del values[field.name]
     return sha256(json.dumps([draft.table.__name__, values], sort_keys=True, default=str).encode()).digest()
 
 

@@ -6,7 +6,7 @@ Messages are never changed. Locks and problems are as in `db.queries.conversatio
 from __future__ import annotations
 
 import operator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, ClassVar, TypeAlias
@@ -18,9 +18,9 @@ from db.criterion import Criterion, any_of, compared
 from db.engine import Transaction
 from db.page import Order
 from db.problem import Problem, ProblemCode, reject
-from db.queries import participant, writing
+from db.queries import external, participant, writing
 from db.queries.conversation import derived
-from db.queries.idempotency import once
+from db.queries.idempotency import ADDED_LATER, once
 from db.relations import Expression
 from db.scope import ACCOUNT, Viewer, visible
 from db.statement import Row, Statement
@@ -51,16 +51,44 @@ class MessageDraft:
     sent_at: datetime | None = None
     automatic: bool = False
     external_id: str | None = None
+    already_sent: bool = field(default=False, metadata=ADDED_LATER)
 
 
 async def create(transaction: Transaction, viewer: Viewer, draft: MessageDraft, key: str | None = None) -> int:
     """Store the message of `draft`, and its effects on the sender and the conversation. Returns its id.
 
-    If its idempotency key or external id was used before, the id of the first record is returned. Raises
-    `RejectedError` for invalid values, for a conversation or sender that does not exist, and for a sender that may not
-    write this.
+    If its idempotency key or external id was used before, the id of the first record is returned. So is that of the
+    message that the application has relayed under this external id: channels send back what was written through them.
+    Raises `RejectedError` for invalid values, for a conversation or sender that does not exist, and for a sender that
+    may not write this.
     """
+    if draft.external_id is not None and viewer.actor_type is t.CreatorType.APPLICATION:
+        echoed = await _find_relayed(transaction, viewer, draft, draft.external_id)
+        if echoed is not None:
+            return echoed
     return await once(transaction, viewer, draft, key, partial(_create, transaction, viewer, draft))
+
+
+_RELAYED = Statement.of(
+    visible(t.Message, _M.id, _M.conversation_id, _M.content).where(
+        _M.relayed_id == bindparam("relayed_id"), _M.relayed_by_id == bindparam("actor", BigInteger())
+    ),
+    t.Message,
+)
+
+
+async def _find_relayed(transaction: Transaction, viewer: Viewer, draft: MessageDraft, external_id: str) -> int | None:
+    """The message that the application has relayed under this external id. Raises `RejectedError` if it differs."""
+    reject(external.problems(external_id))
+    parameters = {ACCOUNT: viewer.account_id, "relayed_id": external_id, "actor": viewer.actor_id}
+    rows = await transaction.fetch(_RELAYED, parameters)
+    if not rows:
+        return None
+    (row,) = rows
+    if (row.conversation_id, row.content) != (draft.conversation_id, draft.content):
+        message = "This external id was used for another message"
+        reject([Problem(ProblemCode.CONFLICT, message, ["input", "externalId"])])
+    return int(row.id)
 
 
 async def _create(transaction: Transaction, viewer: Viewer, draft: MessageDraft, identity: dict[str, Any]) -> int:
@@ -70,13 +98,14 @@ async def _create(transaction: Transaction, viewer: Viewer, draft: MessageDraft,
     if conversation is not None and not isinstance(sender, list):
         channel = draft.channel or _usual_channel(conversation, sender, draft.visibility)
         problems += await _relay_problems(transaction, conversation, draft, sender, channel)
+        problems += _sent_problems(viewer, draft, relayed=_is_relayed(draft, sender, channel))
     reject(
         [
             *problems,
             *_content_problems(draft.content),
             *(sender if isinstance(sender, list) else _sender_problems(viewer, draft, sender)),
             *_channel_problems(draft),
-            *_moment_problems(draft.sent_at),
+            *moment_problems(draft.sent_at, "sentAt"),
         ]
     )
     assert conversation is not None  # noqa: S101  # else it was rejected
@@ -87,10 +116,8 @@ async def _create(transaction: Transaction, viewer: Viewer, draft: MessageDraft,
     sender_id = await _send(transaction, conversation, sender, sent_at, moment)
     values = _composed(conversation, draft) | {"channel": channel, "sender_id": sender_id, "sent_at": sent_at}
     stamps = {"created_at": moment, "updated_at": moment, **writing.created_by(viewer)}
-    events = [t.WebhookEvent.MESSAGE_CREATED]
-    if channel is not None and _is_host(sender):
-        events.append(t.WebhookEvent.MESSAGE_OUTGOING)
-    message_id = await writing.insert_row(transaction, t.Message, values | stamps | identity, *events)
+    delivery, events = _on_its_way(draft, moment, relayed=_is_relayed(draft, sender, channel))
+    message_id = await writing.insert_row(transaction, t.Message, values | stamps | delivery | identity, *events)
     values = {"updated_at": moment}
     if viewer.actor_type is t.CreatorType.USER:
         # A host who writes has read the conversation. An application that writes in a host's name has not.
@@ -127,6 +154,22 @@ async def _send(
     last = max(sender.last_message_sent_at or sent_at, sent_at)
     await writing.change(transaction, t.Participant, sender, {"last_message_sent_at": last})
     return int(sender.id)
+
+
+def _on_its_way(draft: MessageDraft, moment: datetime, *, relayed: bool) -> tuple[dict[str, Any], list[t.WebhookEvent]]:
+    """The columns of the delivery of a new message, and what happened."""
+    events = [t.WebhookEvent.MESSAGE_CREATED]
+    if not relayed:
+        return {}, events
+    state = t.DeliveryState.SENT if draft.already_sent else t.DeliveryState.QUEUED
+    if not draft.already_sent:
+        events.append(t.WebhookEvent.MESSAGE_OUTGOING)
+    return {"delivery_state": state, "delivery_at": moment, "delivery_attempts": 1}, events
+
+
+def _is_relayed(draft: MessageDraft, sender: Sender, channel: t.Channel | None) -> bool:
+    """Whether an application has to relay it to the guest."""
+    return _is_host(sender) and draft.visibility is t.MessageVisibility.EXTERNAL and channel is not None
 
 
 def _is_answer(draft: MessageDraft, sender: Sender) -> bool:
@@ -279,17 +322,26 @@ async def _relay_problems(
     return [Problem(ProblemCode.BLANK, message, ["input", "channel"])]
 
 
+def _sent_problems(viewer: Viewer, draft: MessageDraft, *, relayed: bool) -> list[Problem]:
+    """Only an application knows that a message has reached its channel."""
+    if not draft.already_sent or (relayed and viewer.actor_type is t.CreatorType.APPLICATION):
+        return []
+    message = "Only an application can say so, of a host's message with a channel"
+    return [Problem(ProblemCode.INVALID, message, ["input", "alreadySent"])]
+
+
 def _channel_problems(draft: MessageDraft) -> list[Problem]:
     if draft.channel is None or draft.visibility is t.MessageVisibility.EXTERNAL:
         return []
     return [Problem(ProblemCode.INVALID, "A note is not relayed by any channel", ["input", "channel"])]
 
 
-def _moment_problems(sent_at: datetime | None) -> list[Problem]:
-    path = ["input", "sentAt"]
-    if sent_at == writing.FIRST_MOMENT:
+def moment_problems(moment: datetime | None, name: str) -> list[Problem]:
+    """Problems of the value `name`, when something was done with a message."""
+    path = ["input", name]
+    if moment == writing.FIRST_MOMENT:
         return [Problem(ProblemCode.INVALID, "A message must be sent later than the year 1 begins", path)]
-    if sent_at is not None and sent_at > writing.now() + MAX_AHEAD:
+    if moment is not None and moment > writing.now() + MAX_AHEAD:
         return [Problem(ProblemCode.INVALID, "A message cannot be sent in the future", path)]
     return []
 

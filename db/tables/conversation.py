@@ -69,6 +69,7 @@ class Conversation(TenantTable, Stamped, Created, Delivered, table=True):
         _few("open", "closed_at IS NULL"),
         _few("spam", "marked_as_spam_at IS NOT NULL"),
         _few("unread", "NOT read"),
+        _few("undelivered", "undelivered_count > 0"),
         _few("waiting", "waiting_since IS NOT NULL"),
         _few("waiting_longest", "waiting_since IS NOT NULL", "waiting_since", "infinity"),
         _few("waiting_by_deadline", "waiting_since IS NOT NULL", "deadline_response_at", "infinity"),
@@ -78,7 +79,7 @@ class Conversation(TenantTable, Stamped, Created, Delivered, table=True):
             *("account_id", "closed_at", "marked_as_spam_at", "assignee_id", "read"),
             postgresql_include=(
                 *("waiting_since", "deadline_response_at", "default_channel", "source_id"),
-                *("booking_statuses", "stays_until", "id"),
+                *("booking_statuses", "stays_until", "undelivered_count", "id"),
             ),
         ),
     )
@@ -102,6 +103,8 @@ class Conversation(TenantTable, Stamped, Created, Delivered, table=True):
     # conversation is closed or spam; and how many guest messages arrived since it was read.
     unanswered_since: datetime | None = Field(default=None, sa_type=Timestamp)
     unread_count: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
+    # Derived in the same way: how many of its messages have the delivery state FAILED.
+    undelivered_count: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
     # When closing or marking as spam last ended a wait: guest messages that arrived before that need no answer.
     wait_ended_at: datetime | None = Field(default=None, sa_type=Timestamp)
     # The only definition of "read": filters, counts, their index and the API use this column.

@@ -55,6 +55,16 @@ class MessageVisibility(StrEnum):
     EXTERNAL = "EXTERNAL"
 
 
+class DeliveryState(StrEnum):
+    """How far a host's message got on its way to the guest."""
+
+    QUEUED = "QUEUED"
+    SENT = "SENT"
+    DELIVERED = "DELIVERED"
+    READ = "READ"
+    FAILED = "FAILED"
+
+
 class BookingStatus(StrEnum):
     """Whether a booking is certain, pending or canceled."""
 

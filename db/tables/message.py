@@ -4,12 +4,23 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKeyConstraint, UniqueConstraint, false
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    ForeignKeyConstraint,
+    Index,
+    SmallInteger,
+    UniqueConstraint,
+    false,
+    literal_column,
+)
 from sqlmodel import Field
 
 from db.tables.base import FreeText, Stamped, TenantTable, Timestamp, enum_type, lookup, reference, row_id
 from db.tables.creation import Created, Delivered, creator_keys, external_key
-from db.tables.enums import Channel, MemberType, MessageOrigin, MessageVisibility
+from db.tables.enums import Channel, DeliveryState, MemberType, MessageOrigin, MessageVisibility
+
+RELAYED_KEY = ("account_id", "relayed_id", "relayed_by_id")
 
 
 class Participant(TenantTable, Stamped, table=True):
@@ -58,6 +69,14 @@ class Message(TenantTable, Stamped, Created, Delivered, table=True):
             ["participants.account_id", "participants.conversation_id", "participants.id"],
         ),
         lookup("conversation_id", "sent_at", "id"),
+        CheckConstraint("(delivery_state IS NULL) = (delivery_at IS NULL)", name="delivery"),
+        # The relaying application's ids of messages. Unique for each application, as `externalId` is.
+        Index(
+            "uq_messages_relayed_id",
+            *RELAYED_KEY,
+            unique=True,
+            postgresql_where=literal_column("relayed_id IS NOT NULL"),
+        ),
     )
 
     id: int | None = row_id()
@@ -70,3 +89,11 @@ class Message(TenantTable, Stamped, Created, Delivered, table=True):
     sent_at: datetime = Field(sa_type=Timestamp)
     # Sent by a rule of a program: it neither begins nor ends a wait.
     automatic: bool = Field(default=False, sa_column_kwargs={"server_default": false()})
+    # How far a host's message got on its way to the guest. Null for notes, guests' messages, and after an import.
+    delivery_state: DeliveryState | None = Field(default=None, sa_type=enum_type(DeliveryState))
+    delivery_at: datetime | None = Field(default=None, sa_type=Timestamp)
+    delivery_error: str | None = Field(default=None, max_length=1000)
+    delivery_attempts: int = Field(default=0, sa_type=SmallInteger, sa_column_kwargs={"server_default": "0"})
+    # The id of the message for the application that relays it, and the id of that application.
+    relayed_id: str | None = Field(default=None, max_length=255)
+    relayed_by_id: int | None = Field(default=None, sa_type=BigInteger)

@@ -197,9 +197,13 @@ class OperationPlanner:
         """The plan of the selection `details` on an object type."""
         return self._plan_fields(type_, NODE_TABLES.get(type_.name), self.collect(type_, details))
 
-    def plan_selection(self, selected: SelectedField) -> ObjectPlan:
-        """The plan of the selection on a field whose type is an object type, or a list of one."""
-        return self.plan(get_named_type(selected.definition.type), selected.details)
+    def plan_selection(self, selected: SelectedField, table: type[t.Table] | None = None) -> ObjectPlan:
+        """The plan of the selection on a field whose type is an object type, or a list of one.
+
+        `table` is that of the rows if the type is no node's.
+        """
+        type_ = get_named_type(selected.definition.type)
+        return self._plan_fields(type_, table or NODE_TABLES.get(type_.name), self.collect(type_, selected.details))
 
     def collect(self, type_: GraphQLNamedType, details: Details) -> dict[str, Details]:
         """The fields of the selection `details` on an object type, by response key."""

@@ -10,6 +10,7 @@ from db.tables import (
     ChangeType,
     Channel,
     CreatorType,
+    DeliveryState,
     JourneyStage,
     MemberType,
     MessageOrigin,
@@ -22,6 +23,7 @@ __all__ = [
     "ChangeType",
     "Channel",
     "CreatorType",
+    "DeliveryState",
     "JourneyStage",
     "MemberType",
     "MessageOrigin",
@@ -68,6 +70,14 @@ expose(
     MessageVisibility,
     INTERNAL="A note that only hosts see.",
     EXTERNAL="Visible to the guest: sent to them or written by them.",
+)
+expose(
+    DeliveryState,
+    QUEUED="It waits for the application that relays it.",
+    SENT="The application has handed it over to the channel.",
+    DELIVERED="It has reached the guest.",
+    READ="The guest has read it.",
+    FAILED="It could not be sent or delivered: `error` says why. `retryDelivery` queues it again.",
 )
 expose(
     BookingStatus,

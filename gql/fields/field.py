@@ -117,8 +117,11 @@ class Planner(Protocol):
     def plan(self, type_: GraphQLNamedType, details: Details) -> Any:
         """The plan of the selection `details` on an object type."""
 
-    def plan_selection(self, selected: SelectedField) -> Any:
-        """The plan of the selection on a field whose type is an object type, or a list of one."""
+    def plan_selection(self, selected: SelectedField, table: type[t.Table] | None = None) -> Any:
+        """The plan of the selection on a field whose type is an object type, or a list of one.
+
+        `table` is that of the rows if the type is no node's.
+        """
 
     def collect(self, type_: GraphQLNamedType, details: Details) -> dict[str, Details]:
         """The fields of the selection `details` on an object type, by response key."""

@@ -152,6 +152,7 @@ class ConversationFilter:
     deadline_response_at: DateTimeRange | None = given("An answer is due in this period.")
     needs_reply: bool | None = given("Whether a guest waits for an answer.")
     overdue: bool | None = given("Whether a guest waits for an answer and `deadlineResponseAt` has passed.")
+    delivery_failed: bool | None = given("Whether a message has the delivery state `FAILED`.")
     stages: list[JourneyStage] | None = given("With one of these stages.", weight=_LOOKING_AT_ALL)
     search: str | None = given(
         "Text of the subject, of messages and notes, names of participants and of the guests of bookings and "

@@ -2,7 +2,7 @@
 
 import strawberry
 
-from gql.mutations import conversation, message, participant
+from gql.mutations import conversation, delivery, message, participant
 
 
 @strawberry.type(
@@ -21,4 +21,6 @@ class Mutation:
     connect_bookings = conversation.connect_bookings
     disconnect_bookings = conversation.disconnect_bookings
     create_message = message.create_message
+    report_delivery = delivery.report_delivery
+    retry_delivery = delivery.retry_delivery
     add_participant = participant.add_participant

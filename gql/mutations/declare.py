@@ -111,12 +111,12 @@ class MutationStep:
             (target[self.key],) = await level.below(self.plan, [outcome])
 
 
-def mutation(written: Any, *, named: type | None = None) -> Callable[[Function], Any]:
+def mutation(written: Any, *, named: type | None = None, scope: str = WRITE_SCOPE) -> Callable[[Function], Any]:
     """Make a field from `async def name(transaction, viewer, input)`. Its payload has the node of the returned id.
 
     `written` is a node type, or a list with one, for a function that returns a list of ids. `named` is the type of
-    other nodes that the payload returns: those of the input's ids, such as `booking_ids`. The function's docstring
-    describes the field.
+    other nodes that the payload returns: those of the input's ids, such as `booking_ids`. The token needs `scope`. The
+    function's docstring describes the field.
     """
 
     def declare(function: Function) -> Any:
@@ -124,8 +124,8 @@ def mutation(written: Any, *, named: type | None = None) -> Callable[[Function],
         input_type = get_type_hints(function)["input"]
         field = MutationField(
             type_annotation=StrawberryAnnotation(payload(name, written, named) | None),
-            description=f"{function.__doc__} {require([WRITE_SCOPE])}",
-            directives=[RequiresScopes(scopes=[WRITE_SCOPE])],
+            description=f"{function.__doc__} {require([scope])}",
+            directives=[RequiresScopes(scopes=[scope])],
         )
         field.write = function
         field.named = None if named is None else NODE_TABLES[named.__name__]

@@ -44,6 +44,11 @@ class CreateMessageInput:
         description="Whether a program's rule wrote it, such as an out-of-office reply. It neither begins nor ends a "
         "wait, and does not reopen the conversation.",
     )
+    already_sent: bool = strawberry.field(
+        default=False,
+        description="Whether the channel has it already, such as a reply that a host wrote in the channel's own "
+        "program. Then its delivery state is `SENT`, and nobody relays it again. Only applications set it.",
+    )
     external_id: str | None = optional(
         "Your own id of the message, at most 255 characters, unique for your application for ever. Same id and same "
         "input: the first message is returned. Same id, other input: `CONFLICT`."
@@ -71,5 +76,6 @@ async def create_message(transaction: Transaction, viewer: Viewer, input: Create
         sent_at=given(input.sent_at),
         automatic=input.automatic,
         external_id=given(input.external_id),
+        already_sent=input.already_sent,
     )
     return await message.create(transaction, viewer, draft, given(input.idempotency_key))

@@ -17,7 +17,16 @@ from jwt.algorithms import HMACAlgorithm
 from gql.settings import ConfigurationError, Settings
 
 IMPLIED = {"inbox_write": frozenset({"inbox_read"})}
-SCOPES = frozenset({"inbox_read", "inbox_write", "bookings_read", "inquiries_read", "clients_read"})
+SCOPES = frozenset(
+    {
+        "inbox_read",
+        "inbox_write",
+        "bookings_read",
+        "inquiries_read",
+        "clients_read",
+        "deliveries_write",
+    }
+)
 
 MAX_ID = 2**63 - 1
 MIN_SECRET = 32

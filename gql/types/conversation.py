@@ -80,6 +80,7 @@ class Conversation(Node):
         "marking as spam end a wait. Automatic messages neither begin nor end one."
     )
     unread_count: int = column("Number of guest messages that arrived (`createdAt`) after `readAt`.")
+    undelivered_count: int = column("Number of messages whose delivery state is `FAILED`.")
     stage: JourneyStage = expression(
         STAGE,
         "The stage of the guest's journey today, in the account's time zone, derived from the dates of the "

@@ -24,6 +24,7 @@ class InboxCounts:
     mine: int = count("Assigned to a host of the viewer; 0 for an application.", of_actor=True)
     needs_reply: int = count("A guest waits for an answer.")
     overdue: int = count("A guest waits for an answer, and `deadlineResponseAt` has passed.")
+    undelivered: int = count("A host's message could not be delivered to the guest.")
     inquiry: int = count("With the stage `INQUIRY`.")
     reserved: int = count("With the stage `RESERVED`.")
     check_in_today: int = count("With the stage `CHECK_IN_TODAY`.")

@@ -10,7 +10,8 @@ import strawberry
 from db import tables as t
 from db.queries.message import BEGINNING
 from gql.fields.column import column
-from gql.fields.enums import Channel, CreatorType, MemberType, MessageOrigin, MessageVisibility
+from gql.fields.embedded import embedded, embedded_column
+from gql.fields.enums import Channel, CreatorType, DeliveryState, MemberType, MessageOrigin, MessageVisibility
 from gql.fields.excerpt import excerpt
 from gql.fields.node import Node, node
 from gql.fields.one import either, one
@@ -24,6 +25,26 @@ if TYPE_CHECKING:
 Member: TypeAlias = Annotated[
     Client | Host, strawberry.union("Member", description="Who takes part in a conversation: a client or a host.")
 ]
+
+
+@strawberry.type(description="How far a host's message got on its way to the guest.")
+class Delivery:
+    """Columns of the message."""
+
+    state: DeliveryState = embedded_column(
+        t.Message.delivery_state, description="How far it got. It moves forward, except to `FAILED`."
+    )
+    at: datetime = embedded_column(t.Message.delivery_at, description="When it reached this state.")
+    error: str | None = embedded_column(
+        t.Message.delivery_error, description="Why it failed, for people; null in other states, or if nobody knows."
+    )
+    attempts: int = embedded_column(
+        t.Message.delivery_attempts,
+        description="How often it was queued: once, and once more with each `retryDelivery`.",
+    )
+    external_id: str | None = embedded_column(
+        t.Message.relayed_id, description="Its id for the application that relays it; null until it is reported."
+    )
 
 
 @node(t.Message, scopes=["inbox_read"])
@@ -46,6 +67,11 @@ class Message(Node):
     visibility: MessageVisibility = column("Whether the guest sees it, or only the hosts do.")
     sent_at: datetime = column("When it was written. Messages are sorted by this time, then by id.")
     automatic: bool = column("Whether a program's rule wrote it: then it neither begins nor ends a guest's wait.")
+    delivery: Delivery | None = embedded(
+        t.Message.delivery_state,
+        description="How far it got on its way to the guest; null for notes, for what guests wrote, without a "
+        "channel, and after an import.",
+    )
     external_id: str | None = column("Its id for the application that created it.")
     created_by: Creator | None = either(
         t.Message.created_by_user_id,

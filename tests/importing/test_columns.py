@@ -15,6 +15,12 @@ OF_REQUESTS = "written by requests to this API only"
 EXTERNAL = {
     f"{kind}.{column}" for kind in ("conversations", "messages") for column in ("external_id", "external_digest")
 }
+DELIVERY = {
+    *("messages.delivery_state", "messages.delivery_at", "messages.delivery_error", "messages.delivery_attempts"),
+    *("messages.relayed_id", "messages.relayed_by_id"),
+}
+RELAYED = DELIVERY - {"messages.delivery_attempts"}
+WEBHOOKS = {table.name for table in Table.metadata.sorted_tables if table.name.startswith("webhook_")}
 OF_CHANGES = dict.fromkeys(["changes", "change_counters", "epochs"], "says what changed, and is no record's")
 
 # Columns that an import reads neither from a record nor from its links.
@@ -23,11 +29,12 @@ NOT_IMPORTED = {
     "conversations.stays_until": DERIVED,
     "conversations.unanswered_since": DERIVED,
     "conversations.unread_count": DERIVED,
+    "conversations.undelivered_count": DERIVED,
     "conversations.wait_ended_at": DERIVED,
     "conversations.waiting_since": DERIVED,
     "conversations.read": DERIVED,
     "messages.automatic": OF_REQUESTS,
-    **dict.fromkeys(EXTERNAL, OF_REQUESTS),
+    **dict.fromkeys([*EXTERNAL, *DELIVERY, *WEBHOOKS], OF_REQUESTS),
     "conversation_texts": DERIVED,
     "idempotency_keys": OF_REQUESTS,
     **OF_CHANGES,
@@ -40,7 +47,18 @@ LINKED = {
     "inquiries.conversation_id",
 }
 # A seed starts an epoch, and no client has cursors from before.
-NOT_SEEDED = dict.fromkeys(["idempotency_keys", "changes", "change_counters", *EXTERNAL], OF_REQUESTS)
+NOT_SEEDED = dict.fromkeys(
+    # Where nothing is relayed, there were no attempts.
+    [
+        "idempotency_keys",
+        "changes",
+        "change_counters",
+        *EXTERNAL,
+        *WEBHOOKS,
+        *DELIVERY - {"messages.delivery_attempts"},
+    ],
+    OF_REQUESTS,
+)
 
 COLUMNS = {f"{table.name}.{column.name}" for table in Table.metadata.sorted_tables for column in table.columns}
 

@@ -35,6 +35,7 @@ _COUNTS: dict[str, dict[str, Any]] = {
     "unassigned": {"assigned": False},
     "needsReply": {"needsReply": True},
     "overdue": {"overdue": True},
+    "undelivered": {"deliveryFailed": True},
 }
 
 
@@ -74,7 +75,7 @@ def expected(rows: Dump, user: int, words: Sequence[str] = ()) -> dict[str, Any]
 
 
 def _filters(rows: Dump, words: Sequence[str]) -> Iterator[dict[str, Any]]:
-    for name in ("needsReply", "read", "closed", "markedAsSpam", "overdue", "assigned"):
+    for name in ("needsReply", "read", "closed", "markedAsSpam", "overdue", "assigned", "deliveryFailed"):
         yield {name: True}
         yield {name: False}
     yield _OPEN | {"needsReply": True}

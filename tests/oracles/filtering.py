@@ -172,6 +172,7 @@ CONDITIONS: dict[str, dict[str, Callable[[Rows, Any, Any], bool]]] = {
         "deadlineResponseAt": _is_within("deadline_response_at"),
         "needsReply": lambda _, row, value: value is _waits(row),
         "overdue": _is_overdue,
+        "deliveryFailed": lambda _, row, value: value is (row["undelivered_count"] > 0),
         "not": lambda rows, row, filter_: not matches(rows, "conversations", row, filter_),
         "or": lambda rows, row, filters: any(matches(rows, "conversations", row, filter_) for filter_ in filters),
     },

@@ -54,6 +54,7 @@ def _columns_of(conversation: dict[str, Any], messages: Rows, guests: set[int]) 
         "unanswered_since": waiting[0] if waiting else None,
         "waiting_since": waiting[0] if waiting and not idle else None,
         "unread_count": len(unread),
+        "undelivered_count": sum(row["delivery_state"] == "FAILED" for row in messages),
         "read": read_at is not None and not unread,
     }
 

@@ -117,6 +117,8 @@ def test_the_directive_stands_where_scopes_are_needed(contract: GraphQLSchema, e
         "Mutation.addParticipant": ["inbox_write"],
         "Mutation.markConversationRead": ["inbox_write"],
         "Mutation.updateConversations": ["inbox_write"],
+        "Mutation.reportDelivery": ["deliveries_write"],
+        "Mutation.retryDelivery": ["inbox_write"],
     }
 
 

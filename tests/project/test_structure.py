@@ -39,7 +39,7 @@ DB_ORDER = [
 BULK = ("db/bookingsync/", "db/seed/", "db/migrations/")
 TEST_ROOMS = {
     *("web", "live", "webhooks", "security", "execution"),
-    *("reading", "writing", "importing", "operating", "project"),
+    *("reading", "writing", "delivery", "importing", "operating", "project"),
 }
 VISIBLE = {
     "README.md",

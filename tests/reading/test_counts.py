@@ -29,6 +29,7 @@ CONDITIONS: dict[str, dict[str, Any]] = {
     "mine": {"mine": True},
     "needsReply": {"needsReply": True},
     "overdue": {"overdue": True},
+    "undelivered": {"deliveryFailed": True},
     "inquiry": {"stages": ["INQUIRY"]},
     "reserved": {"stages": ["RESERVED"]},
     "checkInToday": {"stages": ["CHECK_IN_TODAY"]},
@@ -96,6 +97,7 @@ async def inbox(shared: World) -> Client:
             read_at = CASE WHEN id * 11 % 7 < 5 THEN $1::timestamptz END,
             last_message_at = CASE WHEN id * 13 % 3 > 0 THEN $1::timestamptz + (id * 17 % 5 - 2) * interval '1 h' END,
             unread_count = CASE WHEN id * 31 % 5 < 2 THEN id * 31 % 5 + 1 ELSE 0 END,
+            undelivered_count = CASE WHEN id * 37 % 6 < 2 THEN 1 + id % 2 ELSE 0 END,
             unanswered_since = CASE WHEN id * 19 % 4 > 1 THEN $1::timestamptz END,
             deadline_response_at = CASE WHEN id * 23 % 6 > 1 THEN now() + (id * 29 % 3 - 1) * interval '1 day' END
         """,

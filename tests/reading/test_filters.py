@@ -65,6 +65,7 @@ conversation_fields = {
     "deadlineResponseAt": periods,
     "needsReply": flags,
     "overdue": flags,
+    "deliveryFailed": flags,
 }
 booking_fields = {
     "ids": some(t.Booking, 130),

@@ -101,6 +101,12 @@ async def test_a_reply_is_stored_and_returned(user: Client, connection: asyncpg.
         "created_by_user_id": 1,
         "created_by_application_id": None,
         "automatic": False,
+        "delivery_state": "QUEUED",
+        "delivery_at": NOW,
+        "delivery_error": None,
+        "delivery_attempts": 1,
+        "relayed_id": None,
+        "relayed_by_id": None,
         "external_id": None,
         "external_digest": None,
     }

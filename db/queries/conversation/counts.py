@@ -45,6 +45,7 @@ COUNTS: Mapping[str, Callable[[Viewer], Term]] = {
     "mine": _mine,
     "needs_reply": partial(_found, needs_reply=True),
     "overdue": partial(_found, overdue=True),
+    "undelivered": partial(_found, delivery_failed=True),
     **{name: partial(_found, stages=[stage]) for name, stage in _STAGES.items()},
 }
 

@@ -22,9 +22,10 @@ _BITS = " ".join(f"WHEN '{status}' THEN {bit}" for status, bit in STATUS_BITS.it
 COUNTERS = """
 UPDATE conversations c
 SET unanswered_since = fresh.unanswered_since, unread_count = fresh.unread_count,
-    last_message_at = fresh.last_message_at, wait_ended_at = fresh.wait_ended_at
+    last_message_at = fresh.last_message_at, wait_ended_at = fresh.wait_ended_at,
+    undelivered_count = fresh.undelivered_count
 FROM (
-    SELECT c.id, ended.wait_ended_at, fresh.unanswered_since, fresh.unread_count,
+    SELECT c.id, ended.wait_ended_at, fresh.unanswered_since, fresh.unread_count, fresh.undelivered_count,
         greatest(c.last_message_at, fresh.last_sent_at) AS last_message_at
     FROM conversations c
     CROSS JOIN LATERAL (
@@ -36,9 +37,10 @@ FROM (
                 WHERE by_guest AND NOT automatic AND NOT answered
                     AND created_at > coalesce(ended.wait_ended_at, '-infinity')
             ) AS unanswered_since,
-            count(*) FILTER (WHERE by_guest AND created_at > coalesce(c.read_at, '-infinity')) AS unread_count
+            count(*) FILTER (WHERE by_guest AND created_at > coalesce(c.read_at, '-infinity')) AS unread_count,
+            count(*) FILTER (WHERE delivery_state = 'FAILED') AS undelivered_count
         FROM (
-            SELECT m.sent_at, m.created_at, m.automatic, p.member_type = 'CLIENT' AS by_guest,
+            SELECT m.sent_at, m.created_at, m.automatic, m.delivery_state, p.member_type = 'CLIENT' AS by_guest,
                 bool_or(p.member_type = 'HOST' AND m.visibility = 'EXTERNAL' AND NOT m.automatic)
                     OVER (ORDER BY m.sent_at DESC, m.id DESC) AS answered
             FROM messages m JOIN participants p ON (p.account_id, p.id) = (m.account_id, m.sender_id)
@@ -48,8 +50,9 @@ FROM (
     WHERE c.account_id = $1 AND c.id = ANY($2::bigint[])
 ) fresh
 WHERE c.account_id = $1 AND c.id = fresh.id
-    AND (c.unanswered_since, c.unread_count, c.last_message_at, c.wait_ended_at)
-        IS DISTINCT FROM (fresh.unanswered_since, fresh.unread_count, fresh.last_message_at, fresh.wait_ended_at)
+    AND (c.unanswered_since, c.unread_count, c.last_message_at, c.wait_ended_at, c.undelivered_count)
+        IS DISTINCT FROM (fresh.unanswered_since, fresh.unread_count, fresh.last_message_at, fresh.wait_ended_at,
+            fresh.undelivered_count)
 """
 
 # The functions are in the database (`db.tables.search`). A form feed separates texts, so that no phrase matches across

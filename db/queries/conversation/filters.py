@@ -148,6 +148,7 @@ FILTERS: dict[str, Criterion] = {
     "deadline_response_at": _period(_C.deadline_response_at),
     "updated_since": lambda moment: _UPDATED({"gte": moment}),
     "needs_reply": flag(_WAITING, selective=True, excludes=_IDLE),
+    "delivery_failed": flag(_C.undelivered_count > literal_column("0"), selective=True),
     "search": search.search_criterion,
     # Conversations in which nobody waits keep their deadlines, so those are not overdue.
     "overdue": flag(

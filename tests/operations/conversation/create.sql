@@ -12,7 +12,7 @@ SELECT bookings.id
 FROM bookings
 WHERE bookings.account_id = $1::BIGINT AND bookings.id = any($2::BIGINT[]);
 
-INSERT INTO conversations (created_by_type, created_by_id, created_by_user_id, created_by_application_id, created_at, updated_at, account_id, id, subject, assignee_id, source_id, default_channel, closed_at, deadline_response_at, read_at, booking_statuses, unread_count, wait_ended_at) VALUES ($1, $2::BIGINT, $3::BIGINT, $4::BIGINT, $5::TIMESTAMP WITH TIME ZONE, $6::TIMESTAMP WITH TIME ZONE, $7::BIGINT, $8::BIGINT, $9::VARCHAR, $10::BIGINT, $11::BIGINT, $12, $13::TIMESTAMP WITH TIME ZONE, $14::TIMESTAMP WITH TIME ZONE, $15::TIMESTAMP WITH TIME ZONE, $16::SMALLINT, $17::INTEGER, $18::TIMESTAMP WITH TIME ZONE) RETURNING conversations.id;
+INSERT INTO conversations (created_by_type, created_by_id, created_by_user_id, created_by_application_id, created_at, updated_at, account_id, id, subject, assignee_id, source_id, default_channel, closed_at, deadline_response_at, read_at, booking_statuses, unread_count, undelivered_count, wait_ended_at) VALUES ($1, $2::BIGINT, $3::BIGINT, $4::BIGINT, $5::TIMESTAMP WITH TIME ZONE, $6::TIMESTAMP WITH TIME ZONE, $7::BIGINT, $8::BIGINT, $9::VARCHAR, $10::BIGINT, $11::BIGINT, $12, $13::TIMESTAMP WITH TIME ZONE, $14::TIMESTAMP WITH TIME ZONE, $15::TIMESTAMP WITH TIME ZONE, $16::SMALLINT, $17::INTEGER, $18::INTEGER, $19::TIMESTAMP WITH TIME ZONE) RETURNING conversations.id;
 
 INSERT INTO conversation_bookings (account_id, conversation_id, booking_id) SELECT bookings.account_id, $1::BIGINT AS anon_1, bookings.id
 FROM bookings
@@ -34,7 +34,7 @@ AND (c.booking_statuses, c.stays_until) IS DISTINCT FROM (fresh.booking_statuses
 
 -- db.queries.derivation.TEXTS;
 
-EXECUTE log_changes (1, '{CONVERSATION}', '{1000}', '{1000}', '{UPSERTED}'); COMMIT; BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL plan_cache_mode = auto;
+EXECUTE log_changes (1, '{CONVERSATION}', '{1000}', '{1000}', '{UPSERTED}', '{"{CONVERSATION_CREATED}"}'); COMMIT; BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL plan_cache_mode = auto;
 
 SELECT conversations.created_by_user_id, conversations.created_by_application_id, conversations.id, conversations.subject, conversations.assignee_id, conversations.source_id, conversations.default_channel, conversations.closed_at, conversations.deadline_response_at
 FROM conversations

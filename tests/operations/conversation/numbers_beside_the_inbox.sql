@@ -29,7 +29,7 @@ WHERE hosts.account_id = $1::BIGINT AND hosts.user_id = $2::BIGINT)) AS mine, co
 FROM today)) AS post_stay, count(*) FILTER (WHERE conversations.stays_until IS NOT NULL AND conversations.stays_until >= (SELECT today.begins
 FROM today) AND conversations.stays_until > now() - interval '2 days' AND (conversations.id NOT IN (SELECT todays_3.id
 FROM todays_3
-WHERE todays_3.stage IN ('CHECK_IN_TODAY', 'AT_PROPERTY', 'CHECK_OUT_TODAY')))) AS reserved, count(*) FILTER (WHERE conversations.marked_as_spam_at IS NOT NULL) AS spam, count(*) FILTER (WHERE conversations.assignee_id IS NULL) AS unassigned, count(*) FILTER (WHERE NOT conversations.read) AS unread
+WHERE todays_3.stage IN ('CHECK_IN_TODAY', 'AT_PROPERTY', 'CHECK_OUT_TODAY')))) AS reserved, count(*) FILTER (WHERE conversations.marked_as_spam_at IS NOT NULL) AS spam, count(*) FILTER (WHERE conversations.assignee_id IS NULL) AS unassigned, count(*) FILTER (WHERE conversations.undelivered_count > 0) AS undelivered, count(*) FILTER (WHERE NOT conversations.read) AS unread
 FROM conversations
 WHERE conversations.account_id = $1::BIGINT;
 

@@ -7,10 +7,9 @@ locked only for one statement and the COMMIT, without a round trip to this proce
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias
 
-if TYPE_CHECKING:
-    from db import tables as t
+from db import tables as t
 
 
 class NotedChange(NamedTuple):
@@ -22,7 +21,7 @@ class NotedChange(NamedTuple):
 
 
 # The changed nodes, by table and id.
-Changes: TypeAlias = "Mapping[tuple[type[t.Table], int], NotedChange]"
+Changes: TypeAlias = Mapping[tuple[type[t.Table], int], NotedChange]
 
 # Its parameters: the account, and the types, ids, conversations, operations and events of the changes, in their order.
 # An array of arrays must be rectangular, so the events of a change are the text of an array.
@@ -63,7 +62,7 @@ def commit(account_id: int, changes: Changes, *, prepared: bool) -> str:
     # Only ids and names of this process, no text of clients.
     values = {
         "account": str(account_id),
-        "types": _array(table.__name__.upper() for table, _ in changes),
+        "types": _array(t.change_type(table) for table, _ in changes),
         "ids": _array(id_ for _, id_ in changes),
         "conversations": _array(change.conversation_id for change in changes.values()),
         "operations": _array(change.operation for change in changes.values()),

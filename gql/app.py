@@ -34,6 +34,7 @@ from gql.log import configure_log
 from gql.schema import build_schema
 from gql.security.auth import Authenticator
 from gql.security.rate import RateLimiter
+from gql.security.webhook import WebhookRules
 from gql.settings import Settings
 from gql.web.endpoint import GraphQLEndpoint
 from gql.web.graphiql import graphiql_page, graphiql_routes
@@ -113,12 +114,14 @@ def create_configured_app() -> Starlette:
 def build_pipeline(settings: Settings, database: Database, rates: RateLimiter | None) -> Pipeline:
     """The pipeline that answers the operations of every transport."""
     schema = build_schema()
+    documents = PersistedDocuments(Documents(schema, settings), settings)
     return Pipeline(
-        PersistedDocuments(Documents(schema, settings), settings),
+        documents,
         Executor(schema, settings),
         database,
         Admission(settings.max_running, settings.max_waiting),
         rates,
+        WebhookRules(settings, documents.describe),
     )
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from db.engine import Database, Snapshot
 from db.scope import Viewer
 from gql.security.rate import CPU_WEIGHT, RateLimiter
+from gql.security.webhook import WebhookRules
 
 
 @dataclass(slots=True)
@@ -20,6 +21,8 @@ class Context:
     cost: int = 0
     """The most nodes that the operation can return."""
     rates: RateLimiter | None = None
+    webhooks: WebhookRules | None = None
+    """The rules for webhook endpoints; None where nothing is written."""
     is_charged: bool = True
     """Whether closing charges the viewer. A shared execution is charged by its caller instead."""
     reads_once: bool = False

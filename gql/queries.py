@@ -31,6 +31,7 @@ from gql.types.conversation import Conversation
 from gql.types.counts import InboxCounts
 from gql.types.person import Host
 from gql.types.source import Source
+from gql.types.webhook import WebhookEndpoint
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +118,9 @@ class Query:
     )
     hosts: Connection[Host] = many(t.Host.account_id, description="Hosts of the account, by id.")
     sources: Connection[Source] = many(t.Source.account_id, description="Sources of the account, by id.")
+    webhook_endpoints: Connection[WebhookEndpoint] = many(
+        t.WebhookEndpoint.account_id, description="Webhook endpoints of the account, by id."
+    )
     conversation: Conversation | None = lookup(
         t.Conversation,
         description="One conversation by `id` or `databaseId`, exactly one of them; null if it does not exist.",
@@ -124,7 +128,10 @@ class Query:
     booking: Booking | None = lookup(
         t.Booking, description="One booking by `id` or `databaseId`, exactly one of them; null if it does not exist."
     )
-
+    webhook_endpoint: WebhookEndpoint | None = lookup(
+        t.WebhookEndpoint,
+        description="One webhook endpoint by `id` or `databaseId`, exactly one of them; null if it does not exist.",
+    )
     inbox_counts: InboxCounts = counts("Numbers of conversations for the tabs of an inbox.")
     viewer: ViewerType = given(_caller, "The caller: the account, actor and scopes of the token.")
     rate_limit: RateLimit | None = given(_budget, "The rest of the budget per minute; null if the server has no limit.")

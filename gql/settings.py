@@ -25,6 +25,7 @@ _ONLY_LIBPQ = frozenset({
     *("keepalives_count", "keepalives_idle", "keepalives_interval", "load_balance_hosts", "replication"),
     *("require_auth", "requirepeer", "sslcertmode", "sslcompression", "sslsni", "tcp_user_timeout"),
 })  # fmt: skip
+_PORTS = re.compile(r"([0-9]{1,5})(?:-([0-9]{1,5}))?")
 # Kubernetes sets such variables in every container for a service with the name `inbox`. They are not settings.
 _OF_KUBERNETES = re.compile(rf"{PREFIX}(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_\d+_(TCP|UDP)(_\w+)?)?)")
 
@@ -64,6 +65,18 @@ class Settings(BaseSettings):
         default=None, description="`transaction` if `DATABASE_URL` leads to a pooler in this mode, such as PgBouncer"
     )
     jwt_secret: SecretStr | None = Field(default=None, description="Key of HS256 tokens, 32 bytes or more")
+    secret_key: SecretStr | None = Field(
+        default=None,
+        description="Keys that encrypt the secrets of webhooks, each 32 bytes in URL-safe base64, separated by commas: "
+        "the first encrypts, all decrypt. Without it, there are no webhooks",
+    )
+    webhook_ports: str = Field(
+        default="80,443,8000-9000", description="Ports that webhooks may have, and ranges of them, separated by commas"
+    )
+    webhook_loopback: bool = Field(
+        default=False,
+        description="Let webhooks lead to this machine, over http and on any port, for development; `inbox demo` does",
+    )
     jwks: str | None = Field(default=None, description="JWKS of RS256 and ES256 tokens: a file or an https URL")
     jwt_audience: str = Field(default="inbox-graphql", description="Value that a token's `aud` must have")
     jwt_issuer: str | None = Field(default=None, description="Value that a token's `iss` must have; without it, any")
@@ -189,6 +202,12 @@ class Settings(BaseSettings):
             raise ValueError("must start with redis://, rediss:// or redis+unix://")
         return value
 
+    @field_validator("webhook_ports")
+    @classmethod
+    def _are_ports(cls, value: str) -> str:
+        read_ports(value)
+        return value
+
     @field_validator("cors_origins", "cors_headers", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
@@ -200,6 +219,18 @@ class Settings(BaseSettings):
         if not all(_ORIGIN.fullmatch(origin) for origin in value):
             raise ValueError("must be origins with a scheme and without a path, such as https://app.example, or *")
         return value
+
+
+def read_ports(text: str) -> tuple[range, ...]:
+    """Parse ports and ranges of them, such as `443,8000-9000`. Raises ValueError for anything else."""
+    ranges = []
+    for part in text.split(","):
+        match = _PORTS.fullmatch(part.strip())
+        first, last = (int(match[1]), int(match[2] or match[1])) if match else (0, 0)
+        if not 0 < first <= last < 1 << 16:
+            raise ValueError("must be ports from 1 to 65535, and ranges such as 8000-9000, separated by commas")
+        ranges.append(range(first, last + 1))
+    return tuple(ranges)
 
 
 def variable(field: str) -> str:

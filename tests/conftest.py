@@ -17,7 +17,7 @@ from db.seed import seed
 from gql.web.server import tune_collector
 from tests.support.client import Client, Statements
 from tests.support.database import NOW, database_dsn, recording, run
-from tests.support.factories import log_some_of_each
+from tests.support.factories import log_some_of_each, store_webhooks
 from tests.support.postgresql import postgresql
 from tests.support.serving import LiveServer, live, serving
 from tests.support.world import World
@@ -98,6 +98,7 @@ def seeded_dsn(template: str, create_database: Callable[[str], str]) -> str:
         connection = await asyncpg.connect(dsn)
         await seed(connection, accounts=2, conversations=120, seed=7, now=NOW)
         for account in (1, 2):
+            await store_webhooks(connection, account)
             await log_some_of_each(connection, account)
         await connection.close()
 

@@ -49,8 +49,8 @@ FROM inbox_import.changes WHERE number > $1 AND number <= $2
 
 def _tables() -> dict[str, Any]:
     """The tables whose rows are in the log, by name. Users and applications are not."""
-    tables = [getattr(t, type_.title()) for type_ in t.ChangeType]
-    return {table.__tablename__: table for table in tables}
+    tables = [table for name in t.__all__ if hasattr(table := getattr(t, name), "__table__")]
+    return {table.__tablename__: table for table in tables if t.change_type(table) is not None}
 
 
 async def find_changes(connection: asyncpg.Connection) -> None:
@@ -65,7 +65,7 @@ async def find_changes(connection: asyncpg.Connection) -> None:
             conversation = "id"
         elif "conversation_id" in table.__table__.columns:
             conversation, source = "conversation_id", f"JOIN {kind.name} USING (account_id, id)"
-        names = {"kind": kind.name, "type": table.__name__.upper(), "conversation": conversation, "rows": source}
+        names = {"kind": kind.name, "type": str(t.change_type(table)), "conversation": conversation, "rows": source}
         rows += [fill(_WRITTEN, **names), fill(_REMOVED, **names)]
     await connection.execute("TRUNCATE inbox_import.changes")
     await connection.execute(fill(_FIND, changed=_CHANGED, rows=" UNION ALL ".join(rows)))

@@ -4,7 +4,7 @@ from db.tables.account import Account
 from db.tables.actor import Application, User
 from db.tables.base import FreeText, Table, TenantTable
 from db.tables.booking import Booking, Inquiry
-from db.tables.change import Change, ChangeCounter, Epoch
+from db.tables.change import Change, ChangeCounter, Epoch, change_type
 from db.tables.conversation import Conversation, ConversationBooking
 from db.tables.enums import (
     STATUS_BITS,
@@ -68,4 +68,5 @@ __all__ = [
     "WebhookEvent",
     "WebhookPosition",
     "WebhookState",
+    "change_type",
 ]

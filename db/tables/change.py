@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
+from functools import cache
 
 from sqlalchemy import BigInteger, Index, literal_column
 from sqlmodel import Field
 
 from db.tables.base import Table, TenantTable, Timestamp, enum_type, lookup, texts
 from db.tables.enums import ChangeOperation, ChangeType, WebhookEvent
+
+_WORD = re.compile("(?<=[a-z])(?=[A-Z])")
+
+
+@cache
+def change_type(table: type[Table]) -> ChangeType | None:
+    """The type of a table's rows in the log, such as `WEBHOOK_ENDPOINT`; None if they are not logged."""
+    return ChangeType.__members__.get(_WORD.sub("_", table.__name__).upper())
 
 
 class ChangeCounter(TenantTable, table=True):

@@ -110,6 +110,7 @@ class ChangeType(StrEnum):
     PARTICIPANT = "PARTICIPANT"
     RENTAL = "RENTAL"
     SOURCE = "SOURCE"
+    WEBHOOK_ENDPOINT = "WEBHOOK_ENDPOINT"
 
 
 class ChangeOperation(StrEnum):

@@ -25,6 +25,7 @@ from db.tables.creation import Created, creator_keys
 from db.tables.enums import WebhookEvent, WebhookState
 
 MAX_URL = 2_048
+MAX_DOCUMENT_ID = 255
 
 
 class WebhookEndpoint(TenantTable, Stamped, Created, table=True):
@@ -42,7 +43,7 @@ class WebhookEndpoint(TenantTable, Stamped, Created, table=True):
     enabled: bool
     disabled_reason: str | None = Field(default=None, max_length=500)
     # The trusted document whose answer is sent; null sends ids only.
-    document_id: str | None = Field(default=None, max_length=255)
+    document_id: str | None = Field(default=None, max_length=MAX_DOCUMENT_ID)
     scopes: list[str] = Field(sa_type=texts(64))
     secret: bytes = Field(sa_type=LargeBinary)
     # The idempotency claim under which the secret was made: a repeated mutation returns the secret only if it is still
@@ -76,6 +77,7 @@ class WebhookDelivery(TenantTable, table=True):
         _few("failed", "state = 'FAILED'", "id"),
         # Those to take next, and the earlier ones of a conversation that hold a later one back.
         _few("due", "due_at IS NOT NULL", "due_at"),
+        _few("leased", "leased_until IS NOT NULL"),
         _few("order", "state = 'PENDING'", "conversation_id", "change_number", "id"),
     )
 

@@ -1,7 +1,7 @@
 """`inbox demo`: serves sample data with GraphiQL, from its own database in a folder.
 
 It uses neither `DATABASE_URL` nor `INBOX_JWT_SECRET`: everyone who can reach the demo gets its token, which must not be
-valid elsewhere. The demo's own key is created once and kept in the folder, so that tokens survive a restart.
+valid elsewhere. The demo's own keys are created once and kept in the folder, so that tokens survive a restart.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from db.seed import SeedError
 from db.tables import CreatorType
 from gql.app import create_app
 from gql.cli.guest import WritingGuest
-from gql.cli.key import key_file, make_key
+from gql.cli.key import ENCRYPTING, SIGNING, key_file, make_key
 from gql.cli.listening import Host, Port
 from gql.cli.seeding import fill
 from gql.log import configure_log
@@ -42,7 +42,7 @@ CONVERSATIONS = 1_000
 TOKEN_LIFE = timedelta(days=30)
 
 # Settings of the demo that the environment can override.
-_UNLESS_SET = {"introspection": True, "rate_limit": 0}
+_UNLESS_SET = {"introspection": True, "rate_limit": 0, "webhook_loopback": True}
 # The subject of the seed's first user.
 _SEEDED = "user:1"
 # The seed's application that delivers messages of guests.
@@ -82,7 +82,8 @@ def run_demo(settings: Settings, *, host: str, port: int, reset: bool = False, q
         listener = stack.enter_context(listen(host, port))
         if reset:
             discard(data)
-            key_file(data).unlink(missing_ok=True)
+            for key in (SIGNING, ENCRYPTING):
+                key_file(data, key).unlink(missing_ok=True)
         with Console(stderr=True).status(f"Starting PostgreSQL in {data}"):
             dsn = stack.enter_context(embedded(data))
             migrate(dsn)
@@ -90,7 +91,13 @@ def run_demo(settings: Settings, *, host: str, port: int, reset: bool = False, q
         with suppress(SeedError):
             fill(dsn, accounts=ACCOUNTS, conversations=CONVERSATIONS, now=datetime.now(UTC))
         served = settings.model_copy(
-            update={"database_url": dsn, "jwt_secret": make_key(data), "jwks": None, "graphiql": True}
+            update={
+                "database_url": dsn,
+                "jwt_secret": make_key(data),
+                "jwks": None,
+                "secret_key": make_key(data, ENCRYPTING),
+                "graphiql": True,
+            }
         )
         subject = asyncio.run(_subject(dsn))
         token = _mint(served, subject)

@@ -36,6 +36,7 @@ from gql.execution.record import Record
 from gql.execution.run import Execution
 from gql.execution.size import READ_AND_SHOWN
 from gql.security.rate import CPU_WEIGHT, Budget, RateLimiter
+from gql.security.webhook import WebhookRules
 from gql.settings import Settings
 
 # CPU seconds for reading an operation that are not charged. A cached one takes less than a tenth of them.
@@ -194,14 +195,16 @@ class Executor:
 class Pipeline:
     """Answers requests: everything between reading a request and writing its result."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917  # the parts of a server, assembled in one place
         self,
         documents: PersistedDocuments,
         executor: Executor,
         database: Database,
         admission: Admission,
         rates: RateLimiter | None,
+        webhooks: WebhookRules | None = None,
     ) -> None:
+        self._webhooks = webhooks
         self._documents = documents
         self.aside = Aside(database.thread, self._reject_late, self._charge_cpu)
         self._executor = executor
@@ -295,6 +298,7 @@ class Pipeline:
             self._database,
             call.cost,
             self._rates,
+            self._webhooks,
             reads_once=operation.reads_once,
             max_text=self._executor.max_text,
         )

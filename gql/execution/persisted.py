@@ -15,10 +15,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import orjson
+from graphql import NonNullTypeNode, OperationType
 
 from gql.errors import Code, RequestError
 from gql.execution.cache import Cache
 from gql.execution.document import Documents, Operation, Reading
+from gql.security.webhook import TrustedDocument
 from gql.settings import ConfigurationError, Settings, variable
 
 _FILE = variable("documents")
@@ -106,6 +108,22 @@ class PersistedDocuments:
             # As nearly always: looking for it takes longer.
             return None
         return None if self._only or self._documents.is_known(text) else text
+
+    def describe(self, document_id: str) -> TrustedDocument | None:
+        """What a document of the manifest needs, if it is there. One with several operations is no query."""
+        text = self._trusted.get(document_id)
+        if text is None:
+            return None
+        try:
+            operation = self._documents.operation(text, None)
+        except RequestError:
+            return TrustedDocument(is_query=False, scopes=frozenset(), required=frozenset())
+        required = (
+            definition.variable.name.value
+            for definition in operation.node.variable_definitions or ()
+            if isinstance(definition.type, NonNullTypeNode) and definition.default_value is None
+        )
+        return TrustedDocument(operation.type is OperationType.QUERY, operation.measure.scopes, frozenset(required))
 
     def read(self, text: str) -> Reading:
         """Parse, measure and validate a document. It may be called in another thread."""

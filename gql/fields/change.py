@@ -190,7 +190,8 @@ class ChangedNodeStep:
 @cache
 def change_tables() -> dict[ChangeType, type[t.Table]]:
     """The table of each type of node in the log."""
-    return {type_: NODE_TABLES[type_.title()] for type_ in ChangeType}
+    logged = {t.change_type(table): table for table in NODE_TABLES.values()}
+    return {type_: logged[type_] for type_ in ChangeType}
 
 
 async def find_end(context: Context) -> str:

@@ -15,6 +15,8 @@ from db.tables import (
     MemberType,
     MessageOrigin,
     MessageVisibility,
+    WebhookEvent,
+    WebhookState,
 )
 
 __all__ = [
@@ -28,6 +30,8 @@ __all__ = [
     "MemberType",
     "MessageOrigin",
     "MessageVisibility",
+    "WebhookEvent",
+    "WebhookState",
     "expose",
 ]
 
@@ -110,4 +114,22 @@ expose(
     PARTICIPANT="A participant of a conversation.",
     RENTAL="A rental. Requires the scope `bookings_read`.",
     SOURCE="A source.",
+    WEBHOOK_ENDPOINT="A webhook endpoint. Requires the scope `webhooks_manage`.",
+)
+expose(
+    WebhookEvent,
+    MESSAGE_OUTGOING="A host's message is to be relayed to the guest: the event for the connector of a channel.",
+    MESSAGE_CREATED="A message was written or delivered.",
+    MESSAGE_UPDATED="A message changed, such as the state of its delivery.",
+    CONVERSATION_CREATED="A conversation was created.",
+    CONVERSATION_UPDATED="A conversation changed.",
+    BOOKINGS_CHANGED="Bookings were connected to a conversation, or disconnected from it.",
+    DELIVERY_FAILED="A host's message could not be delivered to the guest.",
+    TEST="`sendTestEvent` was called. It is sent to any endpoint.",
+)
+expose(
+    WebhookState,
+    PENDING="It waits for its first or next attempt.",
+    DELIVERED="The receiver accepted it with a status from 200 to 299.",
+    FAILED="It was given up.",
 )

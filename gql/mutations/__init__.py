@@ -2,7 +2,7 @@
 
 import strawberry
 
-from gql.mutations import conversation, delivery, message, participant
+from gql.mutations import conversation, delivery, message, participant, webhook
 
 
 @strawberry.type(
@@ -24,3 +24,8 @@ class Mutation:
     report_delivery = delivery.report_delivery
     retry_delivery = delivery.retry_delivery
     add_participant = participant.add_participant
+    create_webhook_endpoint = webhook.create_webhook_endpoint
+    update_webhook_endpoint = webhook.update_webhook_endpoint
+    delete_webhook_endpoint = webhook.delete_webhook_endpoint
+    rotate_webhook_secret = webhook.rotate_webhook_secret
+    redeliver = webhook.redeliver

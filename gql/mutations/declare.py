@@ -14,6 +14,7 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, TypeAlias, get_type_hints
 
 from strawberry.annotation import StrawberryAnnotation
@@ -28,7 +29,7 @@ from gql.fields.field import Arguments, Builder, Field, Level, MeasuredField, Se
 from gql.fields.node import NODE_TABLES, RequiresScopes, require
 from gql.log import RETRIES
 from gql.mutations.argument import read_ids
-from gql.mutations.payload import Outcome, payload
+from gql.mutations.payload import Beside, Outcome, Written, payload
 
 WRITE_SCOPE = "inbox_write"
 
@@ -41,6 +42,11 @@ _WRITING = 10
 
 # The function gets the transaction, the viewer and the input, and returns the written id or a list of ids.
 Function: TypeAlias = Callable[..., Awaitable[Any]]
+Given: TypeAlias = Callable[[Context], Mapping[str, Any]]
+
+
+def _nothing(_context: Context) -> Mapping[str, Any]:
+    return {}
 
 
 class MutationField(Field):
@@ -49,6 +55,8 @@ class MutationField(Field):
     write: Function
     named: type[t.Table] | None
     """The other nodes that the input names, in its field `…_ids`."""
+    given: Given
+    records: int
 
     async def get_result(self, source: Any, info: Any, args: list[Any], kwargs: dict[str, Any]) -> Outcome:  # noqa: ARG002
         """The outcome; the remembered one if a plan has already executed the write."""
@@ -73,16 +81,16 @@ class MutationField(Field):
 
     async def _attempt(self, context: Context, input: Any) -> Outcome:
         """The outcome of the write, with the other nodes that the input names."""
-        outcome = await _carry_out(self.write, context, input)
+        outcome = await _carry_out(partial(self.write, **self.given(context)), context, input)
         if self.named is None or outcome.user_errors:
             return outcome
         ids = getattr(input, f"{self.named.__name__.lower()}_ids") or ()
         return replace(outcome, named=list(dict.fromkeys(read_ids(context.viewer, self.named, ids))))
 
     def cost(self, measured: MeasuredField, below: Cost) -> Cost:
-        """The written records: one, and one for each item of the input's lists. Then the payload."""
+        """The written records: `records`, and one for each item of the input's lists. Then the payload."""
         items = item_cost(measured.nodes[0], "input", measured.max_list)
-        return total([below, times(_WRITING, items)], _WRITING)
+        return total([below, times(_WRITING, items)], self.records * _WRITING)
 
     def statements(self, measured: MeasuredField) -> int:  # noqa: ARG002
         """More than one."""
@@ -111,23 +119,35 @@ class MutationStep:
             (target[self.key],) = await level.below(self.plan, [outcome])
 
 
-def mutation(written: Any, *, named: type | None = None, scope: str = WRITE_SCOPE) -> Callable[[Function], Any]:
+def mutation(  # noqa: PLR0913  # each is a part of the declaration
+    written: Any,
+    scope: str = WRITE_SCOPE,
+    *,
+    named: type | None = None,
+    beside: Mapping[str, Beside] | None = None,
+    given: Given = _nothing,
+    records: int = 1,
+) -> Callable[[Function], Any]:
     """Make a field from `async def name(transaction, viewer, input)`. Its payload has the node of the returned id.
 
-    `written` is a node type, or a list with one, for a function that returns a list of ids. `named` is the type of
-    other nodes that the payload returns: those of the input's ids, such as `booking_ids`. The token needs `scope`. The
-    function's docstring describes the field.
+    `written` is a node type, or a list with one, for a function that returns a list of ids, or None for a payload
+    without nodes. `named` is the type of other nodes that the payload returns: those of the input's ids, such as
+    `booking_ids`. With further fields `beside` them, the function returns `Written`. The function's docstring describes
+    the field. The token needs `scope`.
+
+    The function gets what `given` returns for the context, as keyword arguments. `records` is the number of records
+    that it writes, besides one for each item of the input.
     """
 
     def declare(function: Function) -> Any:
         name = function.__name__
         input_type = get_type_hints(function)["input"]
         field = MutationField(
-            type_annotation=StrawberryAnnotation(payload(name, written, named) | None),
+            type_annotation=StrawberryAnnotation(payload(name, written, named, beside) | None),
             description=f"{function.__doc__} {require([scope])}",
             directives=[RequiresScopes(scopes=[scope])],
         )
-        field.write = function
+        field.write, field.given, field.records = function, given, records
         field.named = None if named is None else NODE_TABLES[named.__name__]
         field.arguments = [required_argument("input", input_type, "Input of the mutation.")]
         return field
@@ -142,7 +162,8 @@ async def _carry_out(write: Function, context: Context, input: Any) -> Outcome:
         transaction: Transaction | None = None
         try:
             async with context.database.write(context.viewer, then=context.begin_later()) as transaction:
-                return Outcome(await write(transaction, context.viewer, input), [])
+                done = await write(transaction, context.viewer, input)
+                return Outcome(done.ids, [], beside=done.beside) if isinstance(done, Written) else Outcome(done, [])
         except RejectedError as rejected:
             return Outcome(rejected.present, rejected.problems)
         except CollisionError as collision:

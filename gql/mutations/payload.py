@@ -6,16 +6,17 @@ the written node: a record of a conversation has its edge in the conversation's 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, get_args
 
 import strawberry
-from strawberry.utils.str_converters import to_camel_case
+from strawberry.utils.str_converters import to_camel_case, to_snake_case
 
 from db.problem import Problem, ProblemCode
 from db.relations import One
 from gql.fields.column import column
+from gql.fields.computed import computed
 from gql.fields.connection import Edge
 from gql.fields.enums import expose
 from gql.fields.given import root
@@ -57,23 +58,48 @@ class Outcome:
     user_errors: Sequence[Problem]
     named: Sequence[int] = ()
     """The ids of the other nodes that the input names, each once, in its order."""
+    beside: Mapping[str, Any] = field(default_factory=dict)
+    """The values of the payload's further fields."""
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What a mutation's function returns if its payload has further fields."""
+
+    ids: Any
+    beside: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """A further field of a payload: null with user errors."""
+
+    annotation: Any
+    description: str
+
+    def field(self, name: str) -> Any:
+        """The field, which shows the value of this name."""
+        return computed(lambda beside: beside.get(name), "beside", description=self.description)
 
 
 # The fields of a payload: the annotation and the field, by name.
 _Members = dict[str, tuple[Any, Any]]
 
 
-def payload(name: str, written: Any, named: type | None = None) -> type:
-    """The type of a mutation's payload. `written` and `named` are as in `mutation`."""
-    (node,) = get_args(written) or (written,)
-    members: _Members = _list(node) if get_args(written) else _single(node)
+def payload(name: str, written: Any, named: type | None = None, beside: Mapping[str, Beside] | None = None) -> type:
+    """The type of a mutation's payload. `written`, `named` and `beside` are as in `mutation`."""
+    members: _Members = {}
+    if written is not None:
+        (node,) = get_args(written) or (written,)
+        members = _list(node) if get_args(written) else _single(node)
+    members |= {key: (further.annotation | None, further.field(key)) for key, further in (beside or {}).items()}
     if named is not None:
         members |= _named(named)
     members |= {
         "query": (Query, root("The root of queries, in the state after the mutation.")),
         "user_errors": (list[UserError], objects("Errors in the input; empty if the mutation was carried out.")),
     }
-    body = {member: field for member, (_, field) in members.items()}
+    body = {member: declared for member, (_, declared) in members.items()}
     body["__annotations__"] = {member: annotation for member, (annotation, _) in members.items()}
     title = name.title().replace("_", "")
     return strawberry.type(type(f"{title}Payload", (), body), description=f"Result of `{to_camel_case(name)}`.")
@@ -81,7 +107,7 @@ def payload(name: str, written: Any, named: type | None = None) -> type:
 
 def _single(node: type) -> _Members:
     """The written node; if it belongs to a conversation, also its edge and the conversation."""
-    name, one = node.__name__.lower(), One("written", NODE_TABLES[node.__name__])
+    name, one = to_snake_case(node.__name__), One("written", NODE_TABLES[node.__name__])
     description = "The record after the mutation; null with user errors, unless it has changed since."
     members: _Members = {name: (node | None, either(one, description=description))}
     listed = _listed(node)
@@ -116,7 +142,8 @@ def _list(node: type) -> _Members:
         "The records after the mutation, in the order of the input, repeats once; empty with user errors, "
         "unless one has changed since."
     )
-    return {f"{node.__name__.lower()}s": (list[node], written_rows(NODE_TABLES[node.__name__], "written", description))}  # type: ignore[valid-type]
+    table = NODE_TABLES[node.__name__]
+    return {str(table.__tablename__): (list[node], written_rows(table, "written", description))}  # type: ignore[valid-type]
 
 
 def _named(node: type) -> _Members:

@@ -17,6 +17,7 @@ from jwt.algorithms import HMACAlgorithm
 from gql.settings import ConfigurationError, Settings
 
 IMPLIED = {"inbox_write": frozenset({"inbox_read"})}
+WEBHOOK_SCOPE = "webhooks_manage"
 SCOPES = frozenset(
     {
         "inbox_read",
@@ -25,6 +26,7 @@ SCOPES = frozenset(
         "inquiries_read",
         "clients_read",
         "deliveries_write",
+        WEBHOOK_SCOPE,
     }
 )
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr, ValidationError
 
-from gql.settings import Settings, explain, variable
+from gql.settings import Settings, explain, read_ports, variable
 
 README = Path(__file__).parents[2] / "README.md"
 PAGE = README.parent / ".github/docs/configuration.md"
@@ -35,6 +35,9 @@ def test_each_setting_is_read_from_its_variable(monkeypatch: pytest.MonkeyPatch)
         "INBOX_POOL_SIZE": "3",
         "INBOX_POOLER": "transaction",
         "INBOX_JWT_SECRET": "a secret of thirty-two bytes, or so",
+        "INBOX_SECRET_KEY": "key, other key",
+        "INBOX_WEBHOOK_PORTS": "443, 9000-9001",
+        "INBOX_WEBHOOK_LOOPBACK": "yes",
         "INBOX_JWKS": "https://id.example/keys",
         "INBOX_JWT_AUDIENCE": "inbox",
         "INBOX_JWT_ISSUER": "https://id.example",
@@ -85,6 +88,9 @@ def test_each_setting_is_read_from_its_variable(monkeypatch: pytest.MonkeyPatch)
         "pool_size": 3,
         "pooler": "transaction",
         "jwt_secret": SecretStr("a secret of thirty-two bytes, or so"),
+        "secret_key": SecretStr("key, other key"),
+        "webhook_ports": "443, 9000-9001",
+        "webhook_loopback": True,
         "jwks": "https://id.example/keys",
         "jwt_audience": "inbox",
         "jwt_issuer": "https://id.example",
@@ -245,6 +251,26 @@ def test_other_options_of_the_database_are_left_to_it(monkeypatch: pytest.Monkey
     monkeypatch.setenv("DATABASE_URL", given)
 
     assert Settings().database_url == given
+
+
+@pytest.mark.parametrize("ports", ["", "x", "0", "65536", "443,", "9000-8000", "-1", "1-2-3", "443;80", "100000"])
+def test_ports_are_numbers_and_ranges(ports: str) -> None:
+    with pytest.raises(ValueError, match="must be ports from 1 to 65535"):
+        read_ports(ports)
+
+
+def test_ports_are_read_in_their_order() -> None:
+    assert read_ports("443, 8000-9000,1") == (range(443, 444), range(8_000, 9_001), range(1, 2))
+
+
+def test_wrong_ports_are_reported_with_their_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("INBOX_WEBHOOK_PORTS", "https")
+
+    with pytest.raises(ValidationError) as caught:
+        Settings()
+
+    message = "must be ports from 1 to 65535, and ranges such as 8000-9000, separated by commas"
+    assert explain(caught.value) == [f"INBOX_WEBHOOK_PORTS: {message}"]
 
 
 def test_settings_show_no_secret() -> None:

@@ -15,6 +15,7 @@ import asyncpg
 from tests.support.factories import derive_all, log_changes, store
 
 _DAY = datetime(2026, 3, 1, tzinfo=UTC)
+UNSTAMPED = {"users", "conversation_bookings", "webhook_deliveries", "webhook_attempts"}
 
 
 def at(day: int, hour: int = 12, millisecond: int = 0) -> datetime:
@@ -62,7 +63,7 @@ class _Rows:
 
     async def add(self, table: str, **values: Any) -> None:
         """Store a row of the account."""
-        stamps = {} if table in {"users", "conversation_bookings"} else {"created_at": at(1), "updated_at": at(2)}
+        stamps = {} if table in UNSTAMPED else {"created_at": at(1), "updated_at": at(2)}
         await store(self._connection, table, **({"account_id": self.account} | stamps | values))
 
     async def add_account(self, **values: Any) -> None:
@@ -79,6 +80,7 @@ async def _store_account(rows: _Rows) -> None:
     await _store_inquiries(rows)
     await _store_participants(rows)
     await _store_messages(rows)
+    await _store_webhooks(rows)
 
 
 async def _store_people_and_places(rows: _Rows) -> None:
@@ -248,3 +250,50 @@ async def _store_messages(rows: _Rows) -> None:
         sent_at=at(5),
         **external,
     )
+
+
+async def _store_webhooks(rows: _Rows) -> None:
+    """Two endpoints: one with deliveries in each state, and one that the server disabled, without any."""
+    await rows.add(
+        "webhook_endpoints",
+        id=1,
+        url=f"https://hooks.example/{rows.account}",
+        events=["MESSAGE_OUTGOING", "MESSAGE_CREATED"],
+        scopes=["clients_read", "inbox_read"],
+        document_id="reply",
+        previous_secret=b"encrypted",
+        previous_secret_until=at(3),
+        **_by_user(1),
+    )
+    await rows.add("webhook_endpoints", id=2, enabled=False, disabled_reason=rows.named("Gone"), **_by_application(1))
+    sent = {"endpoint_id": 1, "created_at": at(5), "event": "MESSAGE_OUTGOING"}
+    await rows.add(
+        "webhook_deliveries",
+        id=1,
+        message_id=rows.named("msg_1"),
+        conversation_id=1,
+        state="DELIVERED",
+        attempt_count=2,
+        finished_at=at(5, 13),
+        **sent,
+    )
+    await rows.add(
+        "webhook_deliveries",
+        id=2,
+        message_id=rows.named("msg_2"),
+        conversation_id=1,
+        state="FAILED",
+        attempt_count=1,
+        finished_at=at(5, 14),
+        **sent,
+    )
+    await rows.add(
+        "webhook_deliveries",
+        id=3,
+        message_id=rows.named("msg_3"),
+        due_at=at(5),
+        **(sent | {"event": "TEST"}),
+    )
+    await rows.add("webhook_attempts", id=1, delivery_id=1, number=1, at=at(5), error="No connection", duration_ms=7)
+    await rows.add("webhook_attempts", id=2, delivery_id=1, number=2, at=at(5, 13), status=200, answer=rows.named("Ok"))
+    await rows.add("webhook_attempts", id=3, delivery_id=2, number=1, at=at(5, 14), status=500)

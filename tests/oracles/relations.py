@@ -28,13 +28,20 @@ ONE: dict[str, dict[str, str]] = {
     "Inquiry.source": {"source_id": "Source"},
     "Host.user": {"user_id": "User"},
     "Host.source": {"source_id": "Source"},
+    "WebhookEndpoint.createdBy": {"created_by_user_id": "User", "created_by_application_id": "Application"},
+    "WebhookDelivery.endpoint": {"endpoint_id": "WebhookEndpoint"},
+    "WebhookDelivery.conversation": {"conversation_id": "Conversation"},
+    "WebhookAttempt.delivery": {"delivery_id": "WebhookDelivery"},
 }
-# Relations to many rows: the type, the link table with its columns for parent and child, and the order.
+# Relations to many rows: the type, the link table with its columns for parent and child, and the order; with a minus,
+# the largest first.
 MANY: dict[str, tuple[str, str, str, str, tuple[str, ...]]] = {
     "Conversation.bookings": ("Booking", "conversation_bookings", "conversation_id", "booking_id", ("id",)),
     "Conversation.inquiries": ("Inquiry", "inquiries", "conversation_id", "id", ("id",)),
     "Conversation.messages": ("Message", "messages", "conversation_id", "id", ("sent_at", "id")),
     "Conversation.participants": ("Participant", "participants", "conversation_id", "id", ("id",)),
+    "WebhookEndpoint.deliveries": ("WebhookDelivery", "webhook_deliveries", "endpoint_id", "id", ("-id",)),
+    "WebhookDelivery.attempts": ("WebhookAttempt", "webhook_attempts", "delivery_id", "id", ("id",)),
     "Booking.conversations": ("Conversation", "conversation_bookings", "booking_id", "conversation_id", ("id",)),
 }
 # Relations to the last of many rows: the type and table, the column of the parent, and the order.
@@ -49,6 +56,7 @@ ROOTS = {
     "Query.bookings",
     "Query.hosts",
     "Query.sources",
+    "Query.webhookEndpoints",
     "Change.conversation",
     "Viewer.account",
     "Viewer.actor",
@@ -60,6 +68,9 @@ ROOTS = {
     "MarkConversationReadPayload.conversation",
     "CreateMessagePayload.message",
     "AddParticipantPayload.participant",
+    "CreateWebhookEndpointPayload.webhookEndpoint",
+    "UpdateWebhookEndpointPayload.webhookEndpoint",
+    "RotateWebhookSecretPayload.webhookEndpoint",
 }
 
 

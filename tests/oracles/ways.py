@@ -51,6 +51,9 @@ NUMBERS = {
     "Rental": world.RENTAL,
     "Source": world.SOURCE,
     "User": world.USER,
+    "WebhookAttempt": world.ATTEMPT,
+    "WebhookDelivery": world.DELIVERY,
+    "WebhookEndpoint": world.ENDPOINT,
 }
 
 
@@ -69,11 +72,18 @@ OWN = {
     "ids": [],
     "id": "x",
     "after": log_cursor(2),
+    "endpointId": encode_id(t.WebhookEndpoint, 2, world.ENDPOINT),
+    "deliveryIds": [encode_id(t.WebhookDelivery, 2, world.DELIVERY)],
+    "url": "https://hooks.example/new",
 }
+# The same for enums, which are literals without quotes.
+OWN_ENUMS = {"events": "[MESSAGE_CREATED]"}
 TENANT_ROWS: list[tuple[type[t.Table], int]] = [
     *((table, NUMBERS[name]) for name, table in NODE_TABLES.items() if issubclass(table, t.TenantTable)),
     (t.Booking, world.FREE_BOOKING),
 ]
+# Texts that are checked against the server's settings and documents, and select no row.
+RULED = {"url", "documentId", "scopes"}
 TENANT_NAMES = [name for name, table in NODE_TABLES.items() if issubclass(table, t.TenantTable)]
 OWN_OF_1 = {encode_id(table, 2, number): encode_id(table, 1, number) for table, number in TENANT_ROWS}
 OWN_OF_1[log_cursor(2)] = log_cursor(1)
@@ -86,6 +96,7 @@ NARROWING: dict[str, list[Any]] = {
     "Boolean": [True, False, None],
     "Int": [1, 100],
     "DateTime": [f"2026-05-0{day}T09:30:00Z" for day in (3, 4, 5)],
+    "String": ["https://hooks.example/of", "inbox_read", "Keys of 1"],
 }
 
 
@@ -132,7 +143,7 @@ def leaves(
 
 def leads(way: Way) -> bool:
     """Whether the value can select a row."""
-    return get_named_type(way.type).name in LEADING_TYPES
+    return get_named_type(way.type).name in LEADING_TYPES and way.path[-1] not in RULED
 
 
 WAYS = list(ways())
@@ -173,7 +184,7 @@ def _arguments(inputs: dict[str, GraphQLArgument] | dict[str, GraphQLInputField]
         if path[:1] == (name,):
             given_.append(f"{name}: {_at(named, path[1:])}")
         elif _must_be_given(definition):
-            given_.append(f"{name}: {json.dumps(OWN[name])}")
+            given_.append(f"{name}: {OWN_ENUMS.get(name) or json.dumps(OWN[name])}")
     return ", ".join(given_)
 
 
@@ -280,7 +291,7 @@ def cursor(field: str) -> list[str]:
     return [
         urlsafe_b64encode(orjson.dumps([field, order, value, number])).decode().rstrip("=")
         for number in (1, world.CONVERSATION + SHIFT, world.MESSAGE)
-        for order, value in (("id", None), ("last_message_at:desc", None), ("sent_at:asc", moment))
+        for order, value in (("id", None), ("id:desc", None), ("last_message_at:desc", None), ("sent_at:asc", moment))
     ]
 
 

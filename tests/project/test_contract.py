@@ -109,6 +109,9 @@ def test_the_directive_stands_where_scopes_are_needed(contract: GraphQLSchema, e
         "Participant": ["inbox_read"],
         "Rental": ["bookings_read"],
         "Source": ["inbox_read"],
+        "WebhookAttempt": ["webhooks_manage"],
+        "WebhookDelivery": ["webhooks_manage"],
+        "WebhookEndpoint": ["webhooks_manage"],
         "Mutation.createConversation": ["inbox_write"],
         "Mutation.updateConversation": ["inbox_write"],
         "Mutation.connectBookings": ["inbox_write"],
@@ -119,6 +122,11 @@ def test_the_directive_stands_where_scopes_are_needed(contract: GraphQLSchema, e
         "Mutation.updateConversations": ["inbox_write"],
         "Mutation.reportDelivery": ["deliveries_write"],
         "Mutation.retryDelivery": ["inbox_write"],
+        "Mutation.createWebhookEndpoint": ["webhooks_manage"],
+        "Mutation.updateWebhookEndpoint": ["webhooks_manage"],
+        "Mutation.deleteWebhookEndpoint": ["webhooks_manage"],
+        "Mutation.rotateWebhookSecret": ["webhooks_manage"],
+        "Mutation.redeliver": ["webhooks_manage"],
     }
 
 

@@ -251,6 +251,7 @@ def headers_of(words: list[str], token: str) -> dict[str, str]:
 BEYOND_REST = {
     *("createMessage", "addParticipant", "markConversationRead", "updateConversations"),
     *("reportDelivery", "retryDelivery"),
+    *("createWebhookEndpoint", "updateWebhookEndpoint", "deleteWebhookEndpoint", "rotateWebhookSecret", "redeliver"),
 }
 
 
@@ -291,10 +292,10 @@ def test_the_scopes_allow_what_the_schema_requires_them_for() -> None:
 
 def plural(type_: GraphQLNamedType) -> str:
     """The plural in the README for the nodes of a type."""
-    name = type_.name.lower()
+    name = re.sub("(?<=[a-z])(?=[A-Z])", " ", type_.name).lower()
     if name == "account":
         return "the account"
-    if name == "inboxcounts":
+    if name == "inbox counts":
         return "the counts"
     return f"{name.removesuffix('y')}ies" if name.endswith("y") else f"{name}s"
 

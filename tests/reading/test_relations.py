@@ -135,7 +135,8 @@ async def test_a_relation_leads_to_all_rows_that_refer_to_the_parent(world: Worl
     expected = []
     for id_ in world.of_type(name.split(".", maxsplit=1)[0]):
         linked = [children[link[child]] for link in world.rows[table] if link[parent] == id_]
-        linked.sort(key=lambda row: [row[column] for column in order])
+        for column in reversed(order):
+            linked.sort(key=lambda row: row[column.lstrip("-")], reverse=column.startswith("-"))
         expected.append(
             {
                 "totalCount": len(linked),

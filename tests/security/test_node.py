@@ -33,6 +33,9 @@ ROWS: list[tuple[type[t.Table], int, int]] = [
     (t.Rental, 1, world.RENTAL),
     (t.Source, 1, world.SOURCE),
     (t.User, 1, world.USER),
+    (t.WebhookAttempt, 1, world.ATTEMPT),
+    (t.WebhookDelivery, 1, world.DELIVERY),
+    (t.WebhookEndpoint, 1, world.ENDPOINT),
 ]
 UNKNOWN = encode_id(t.Message, 1, 999)
 FOREIGN = encode_id(t.Message, 2, world.MESSAGE)

@@ -30,6 +30,7 @@ from tests.support.world import CONVERSATION, World
 pytestmark = pytest.mark.anyio
 
 INBOX, BOOKINGS, INQUIRIES, CLIENTS = "inbox_read", "bookings_read", "inquiries_read", "clients_read"
+WEBHOOKS = "webhooks_manage"
 
 # What the domain says, and for what is no node: nothing of its own.
 REQUIRED: dict[str, set[str]] = {
@@ -56,6 +57,9 @@ REQUIRED: dict[str, set[str]] = {
     "ChangesEvent": set(),
     "UserError": set(),
     "Viewer": set(),
+    "WebhookAttempt": {WEBHOOKS},
+    "WebhookDelivery": {WEBHOOKS},
+    "WebhookEndpoint": {WEBHOOKS},
 }
 ANY = Limits(depth=100, aliases=100, root_fields=100, directives=100, cost=10**9, list_items=100)
 THERE = encode_id(t.Conversation, 1, CONVERSATION)
@@ -70,6 +74,15 @@ WRITING: dict[str, dict[str, Any]] = {
     "disconnectBookings": {"conversationId": THERE, "bookingIds": BOOKED},
     "createMessage": {"conversationId": THERE, "content": "Hello", "idempotencyKey": "k"},
     "addParticipant": {"conversationId": THERE, "memberId": encode_id(t.Host, 1, world.OTHER_HOST)},
+}
+ENDPOINT = {"endpointId": encode_id(t.WebhookEndpoint, 1, world.ENDPOINT)}
+# The same for those that need the scope of webhooks.
+MANAGING: dict[str, dict[str, Any]] = {
+    "createWebhookEndpoint": {"url": "https://hooks.example", "events": ["TEST"], "idempotencyKey": "k"},
+    "updateWebhookEndpoint": {**ENDPOINT, "enabled": False},
+    "deleteWebhookEndpoint": ENDPOINT,
+    "rotateWebhookSecret": {**ENDPOINT, "idempotencyKey": "k"},
+    "redeliver": {"deliveryIds": [encode_id(t.WebhookDelivery, 1, world.DELIVERY)]},
 }
 
 
@@ -127,9 +140,9 @@ def test_what_a_field_needs_is_what_its_types_require(parent: str, field: str, t
 
     walked = set(DocumentWalk(schema(), tree, ANY).measure(spread).scopes)
 
-    writing = {"inbox_write"} if parent == "Mutation" else set()
+    writing = {WEBHOOKS if field in MANAGING else "inbox_write"} if parent == "Mutation" else set()
     assert walked == required(parent) | required(target) | writing
-    assert (parent == "Mutation") == (field in WRITING)
+    assert (parent == "Mutation") == (field in WRITING | MANAGING)
 
 
 def test_the_schema_says_what_it_requires() -> None:
@@ -145,7 +158,7 @@ def test_the_schema_says_what_it_requires() -> None:
         node = " implements Node" if name in NODE_TABLES else ""
         assert f"type {name}{node} @requiresScopes(scopes: [{listed}]) {{" in text
     assert text.count('@requiresScopes(scopes: ["inbox_write"])') == len(WRITING)
-    assert text.count("@requiresScopes(") == len(said) + len(WRITING) + 1
+    assert text.count("@requiresScopes(") == len(said) + len(WRITING) + len(MANAGING) + 1
 
 
 DOCUMENTS: list[tuple[str, set[str]]] = [
@@ -298,17 +311,18 @@ async def test_all_scopes_that_are_missing_are_named_at_once(inbox: Client) -> N
     assert answer == {"errors": [{"message": message, "extensions": {"code": "FORBIDDEN", "requiredScopes": scopes}}]}
 
 
-@pytest.mark.parametrize("field", sorted(WRITING))
+@pytest.mark.parametrize("field", sorted(WRITING | MANAGING))
 async def test_a_token_without_the_write_scope_changes_nothing(shared: World, inbox: Client, field: str) -> None:
     before = await world.dump(shared.connection)
-    limited = await viewer(inbox, set(SCOPES) - {"inbox_write"})
+    needed_scope = WEBHOOKS if field in MANAGING else "inbox_write"
+    limited = await viewer(inbox, set(SCOPES) - {needed_scope})
     type_ = f"{field[0].upper()}{field[1:]}Input"
 
     document = f"mutation($input: {type_}!) {{ {field}(input: $input) {{ __typename }} }}"
-    answer = await limited.answer(document, input=WRITING[field])
+    answer = await limited.answer(document, input=(WRITING | MANAGING)[field])
 
-    message = "This document needs scopes that the token does not have: inbox_write"
-    error = {"message": message, "extensions": {"code": "FORBIDDEN", "requiredScopes": ["inbox_write"]}}
+    message = f"This document needs scopes that the token does not have: {needed_scope}"
+    error = {"message": message, "extensions": {"code": "FORBIDDEN", "requiredScopes": [needed_scope]}}
     assert (answer, inbox.statements.take()) == ({"errors": [error]}, [])
     assert await world.dump(shared.connection) == before
 
@@ -335,6 +349,9 @@ FORBIDDEN_NODES = [
     (t.Participant, 1, world.HOST_PARTICIPANT, INBOX),
     (t.Rental, 1, world.RENTAL, BOOKINGS),
     (t.Source, 1, world.SOURCE, INBOX),
+    (t.WebhookAttempt, 1, world.ATTEMPT, WEBHOOKS),
+    (t.WebhookDelivery, 1, world.DELIVERY, WEBHOOKS),
+    (t.WebhookEndpoint, 1, world.ENDPOINT, WEBHOOKS),
 ]
 
 

@@ -15,11 +15,14 @@ from gql.security.token import SCOPES, mint
 from gql.settings import Settings
 
 SECRET = "a key for tests that is long enough"
+# A key that encrypts the secrets of webhooks.
+FERNET_KEY = "a2V5IG9mIHRlc3RzLCBleGFjdGx5IDMyIGJ5dGVzISE="
 
 
 def make_settings(dsn: str, **overrides: Any) -> Settings:
     """The settings of a test's application."""
     values: dict[str, Any] = {"database_url": dsn, "jwt_secret": SECRET, "pool_size": 4, "introspection": True}
+    values["secret_key"] = FERNET_KEY
     # Off, because statements are slow on a busy machine. Tests of this limit set it.
     values["rate_seconds"] = 0
     # Off, because removing old changes would run additional statements during tests that count them.

@@ -36,6 +36,22 @@ _DEFAULTS: dict[str, dict[str, Any]] = {
         **_STAMPS,
     },
     "conversation_bookings": {},
+    "webhook_endpoints": {
+        "url": "https://hooks.example/inbox",
+        "events": ["MESSAGE_CREATED"],
+        "enabled": True,
+        "scopes": ["inbox_read"],
+        "secret": b"encrypted",
+        **_STAMPS,
+    },
+    "webhook_deliveries": {
+        "message_id": "msg_1",
+        "event": "MESSAGE_CREATED",
+        "data": "{}",
+        "state": "PENDING",
+        "created_at": MOMENT,
+    },
+    "webhook_attempts": {"number": 1, "at": MOMENT, "duration_ms": 12},
 }
 
 
@@ -56,6 +72,31 @@ async def store_account(connection: asyncpg.Connection, account: int = 1) -> Non
     await store(connection, "accounts", id=account, business_name=f"Villas {account}")
     await store(connection, "users", account_id=account, id=1, name=f"Uma {account}")
     await store(connection, "hosts", account_id=account, id=1, user_id=1)
+
+
+async def store_webhooks(connection: asyncpg.Connection, account: int) -> None:
+    """Store an endpoint without deliveries, and one with 30 of the account's first conversations, with attempts."""
+    user = await connection.fetchval("SELECT min(id) FROM users WHERE account_id = $1", account)
+    creator = {"created_by_type": "USER", "created_by_id": user, "created_by_user_id": user}
+    for id_ in (1, 2):
+        await store(connection, "webhook_endpoints", account_id=account, id=id_, **creator)
+    await connection.execute(
+        """
+        WITH stored AS (
+            INSERT INTO webhook_deliveries
+                (account_id, id, endpoint_id, message_id, event, conversation_id, data, state, due_at, created_at)
+            SELECT $1, row_number() OVER (ORDER BY id), 2, 'msg_' || id,
+                CASE WHEN id % 2 = 0 THEN 'MESSAGE_CREATED' ELSE 'CONVERSATION_UPDATED' END, id, '{}',
+                CASE id % 3 WHEN 0 THEN 'PENDING' WHEN 1 THEN 'DELIVERED' ELSE 'FAILED' END, $2, $2
+            FROM conversations WHERE account_id = $1 ORDER BY id LIMIT 30
+            RETURNING account_id, id
+        )
+        INSERT INTO webhook_attempts (account_id, id, delivery_id, number, at, status, duration_ms)
+        SELECT account_id, 2 * id + number, id, number, $2, 200, 10 FROM stored, generate_series(1, 2) number
+        """,
+        account,
+        MOMENT,
+    )
 
 
 async def derive_all(connection: asyncpg.Connection, account: int = 1) -> None:

@@ -17,6 +17,7 @@ CONVERSATION, OTHER_CONVERSATION = 10, 11
 BOOKING, OTHER_BOOKING, FREE_BOOKING = 20, 21, 22
 INQUIRY, CLIENT_PARTICIPANT, HOST_PARTICIPANT, MESSAGE, NOTE = 30, 40, 41, 50, 51
 APPLICATION = 65
+ENDPOINT, OTHER_ENDPOINT, DELIVERY, ATTEMPT = 70, 71, 72, 73
 EPOCH = "epoch"
 # What every write leaves besides: `test_logged.py` and the tests of searching hold what is in these tables.
 FOLLOWING = {"changes", "change_counters", "conversation_texts"}
@@ -98,6 +99,7 @@ async def store_world(connection: asyncpg.Connection[Any], account: int = 1, shi
             conversation_id=CONVERSATION + shift,
             booking_id=booking + shift,
         )
+    await _store_webhooks(connection, account, shift, mark)
     await derive_all(connection, account)
     await log_changes(
         connection,
@@ -106,6 +108,25 @@ async def store_world(connection: asyncpg.Connection[Any], account: int = 1, shi
         ("MESSAGE", MESSAGE + shift, CONVERSATION + shift),
         ("BOOKING", BOOKING + shift, None),
     )
+
+
+async def _store_webhooks(connection: asyncpg.Connection[Any], account: int, shift: int, mark: str) -> None:
+    """Store an endpoint of a user with a delivery and its attempt, and one of the application without any."""
+
+    async def put(table: str, id_: int, **values: Any) -> None:
+        await store(connection, table, account_id=account, id=id_ + shift, **values)
+
+    await put("webhook_endpoints", ENDPOINT, url=f"https://hooks.example/{account}", **_by_user(shift))
+    await put("webhook_endpoints", OTHER_ENDPOINT, enabled=False, disabled_reason=f"Gone {mark}", **_by_application())
+    await put(
+        "webhook_deliveries",
+        DELIVERY,
+        endpoint_id=ENDPOINT + shift,
+        message_id=f"msg_{mark}",
+        conversation_id=CONVERSATION + shift,
+        state="FAILED",
+    )
+    await put("webhook_attempts", ATTEMPT, delivery_id=DELIVERY + shift, status=500, answer=f"Busy {mark}")
 
 
 async def _store_thread(connection: asyncpg.Connection[Any], account: int, shift: int, mark: str) -> None:

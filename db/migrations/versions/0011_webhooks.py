@@ -8,7 +8,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TIMESTAMP
 
 revision = "0011"
 down_revision = "0010"
-# Only new tables, which older code does not use.
+# Older code uses neither the new tables nor changes of the new type, which it skips.
 oldest_code = "0009"
 
 _EVENTS = (
@@ -16,10 +16,15 @@ _EVENTS = (
     *("CONVERSATION_CREATED", "CONVERSATION_UPDATED", "BOOKINGS_CHANGED", "DELIVERY_FAILED", "TEST"),
 )
 _STATES = ("PENDING", "DELIVERED", "FAILED")
+_CHANGES = (
+    *("ACCOUNT", "BOOKING", "CLIENT", "CONVERSATION", "HOST", "INQUIRY", "MESSAGE", "PARTICIPANT", "RENTAL", "SOURCE"),
+    "WEBHOOK_ENDPOINT",
+)
 
 
 def upgrade() -> None:
-    """Create the tables."""
+    """Create the tables, and let the change log have changes of endpoints."""
+    _allow(_CHANGES)
     _create_endpoints()
     _create_deliveries()
     op.create_table(
@@ -50,6 +55,13 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["account_id"], ["accounts.id"], name=op.f("fk_webhook_positions_account_id")),
         sa.PrimaryKeyConstraint("account_id", name=op.f("pk_webhook_positions")),
     )
+
+
+def _allow(types: tuple[str, ...]) -> None:
+    """Restrict the change log to these types."""
+    op.drop_constraint(op.f("ck_changes_changetype"), "changes")
+    listed = ", ".join(f"'{type_}'" for type_ in types)
+    op.create_check_constraint(op.f("ck_changes_changetype"), "changes", f"type IN ({listed})")
 
 
 def _create_endpoints() -> None:
@@ -127,6 +139,7 @@ def _create_deliveries() -> None:
         ("pending", "state = 'PENDING'", ["id"]),
         ("failed", "state = 'FAILED'", ["id"]),
         ("due", "due_at IS NOT NULL", ["due_at"]),
+        ("leased", "leased_until IS NOT NULL", []),
         ("order", "state = 'PENDING'", ["conversation_id", "change_number", "id"]),
     ):
         op.create_index(
@@ -165,3 +178,5 @@ def downgrade() -> None:
     """Drop the tables, and with them every endpoint."""
     for table in ("webhook_positions", "webhook_attempts", "webhook_deliveries", "webhook_endpoints"):
         op.drop_table(table)
+    op.execute("DELETE FROM changes WHERE type = 'WEBHOOK_ENDPOINT'")
+    _allow(_CHANGES[:-1])

@@ -28,7 +28,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from statistics import quantiles
-from typing import Annotated, Any, TypeAlias
+from typing import Annotated, Any, TypeAlias, cast
 from urllib.request import ProxyHandler, build_opener
 
 import asyncpg
@@ -93,9 +93,9 @@ class Subscriber(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin the session."""
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
-        transport.write(_HANDSHAKE.format(base64.b64encode(os.urandom(16)).decode()).encode())
+        # uvloop's transports are not subclasses of asyncio's, although they have the same methods.
+        self._transport = cast("asyncio.Transport", transport)
+        self._transport.write(_HANDSHAKE.format(base64.b64encode(os.urandom(16)).decode()).encode())
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Fail if the session has not begun."""

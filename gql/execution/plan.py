@@ -14,34 +14,26 @@ from typing import Any, TypeAlias
 from graphql import (
     DirectiveNode,
     DocumentNode,
-    FieldNode,
     FragmentDefinitionNode,
     GraphQLError,
-    GraphQLField,
     GraphQLNamedType,
     GraphQLObjectType,
     GraphQLSchema,
-    ListValueNode,
-    ObjectValueNode,
     OperationDefinitionNode,
     OperationType,
     SelectionSetNode,
-    Undefined,
     VariableNode,
     Visitor,
     get_named_type,
-    is_input_object_type,
-    is_non_null_type,
     visit,
 )
 from graphql.execution.collect_fields import FragmentDetails, collect_fields, collect_subfields
-from graphql.execution.values import VariableValues, get_argument_values
+from graphql.execution.values import VariableValues
 from strawberry.schema.schema_converter import GraphQLCoreConverter
-from strawberry.types.arguments import convert_arguments
 from strawberry.types.field import StrawberryField
-from strawberry.utils.str_converters import to_camel_case
 
 from db import tables as t
+from gql.execution.arguments import read_arguments
 from gql.execution.build import ObjectBuilder, ObjectPlan
 from gql.fields.field import Arguments, Details, FallbackError, Field, SelectedField
 from gql.fields.node import NODE_TABLES
@@ -240,45 +232,5 @@ class OperationPlanner:
 
     def read_arguments(self, field: StrawberryField, selected: SelectedField) -> Arguments:
         """The function that reads the arguments of a selected field, coerced by graphql-core."""
-        node, definition = selected.details[0].node, selected.definition
-        given = (definition.args[argument.name.value].type for argument in node.arguments or ())
-        if not any(is_input_object_type(get_named_type(type_)) for type_ in given):
-            # Scalars and enums as coerced by graphql-core: resolvers get the same values.
-            names = {to_camel_case(argument.python_name): argument.python_name for argument in field.arguments}
-            return _read_optional(definition, node, names) or (
-                lambda variables: {
-                    names[name]: value for name, value in get_argument_values(definition, node, variables).items()
-                }
-            )
-        converter = self._schema._strawberry_schema.schema_converter  # type: ignore[attr-defined]  # noqa: SLF001
-        return lambda variables: convert_arguments(
-            get_argument_values(definition, node, variables),
-            field.arguments,
-            scalar_registry=converter.scalar_registry,
-            config=converter.config,
-        )
-
-
-def _read_optional(definition: GraphQLField, node: FieldNode, names: Mapping[str, str]) -> Arguments | None:
-    """Reads optional scalars that are constants or variables, as most arguments are; None if there are others.
-
-    graphql-core takes 5 µs for the arguments of a connection, of which a screen has half a dozen; this takes 0.3.
-    """
-    if any(
-        is_non_null_type(argument.type) or argument.default is not None or argument.default_value is not Undefined
-        for argument in definition.args.values()
-    ):
-        return None
-    values = {names[argument.name.value]: argument.value for argument in node.arguments or ()}
-    if any(isinstance(value, (ListValueNode, ObjectValueNode)) for value in values.values()):
-        return None
-    places = [(name, value.name.value) for name, value in values.items() if isinstance(value, VariableNode)]
-    literals = tuple(argument for argument in node.arguments or () if not isinstance(argument.value, VariableNode))
-    known = get_argument_values(definition, FieldNode(name=node.name, arguments=literals))
-    constants = {names[name]: value for name, value in known.items()}
-
-    def read(variables: VariableValues) -> dict[str, Any]:
-        coerced = variables.coerced
-        return constants | {name: coerced[variable] for name, variable in places if variable in coerced}
-
-    return read
+        schema = self._schema._strawberry_schema  # type: ignore[attr-defined]  # noqa: SLF001  # Strawberry sets it
+        return read_arguments(schema.config.name_converter, field, selected)

@@ -21,9 +21,6 @@ from gql.context import Context
 
 _Batch: TypeAlias = Callable[[Sequence[Any]], Awaitable[list[Any]]]
 
-# A batch was cancelled, and those that wait for its values were not.
-INTERRUPTED = "the load was interrupted"
-
 
 class KeyLoader(DataLoader[Any, Any]):
     """A DataLoader whose callers get a future each, and whose waiters learn that their batch was cancelled."""
@@ -38,7 +35,7 @@ class KeyLoader(DataLoader[Any, Any]):
             return await self._batch(keys)
         except CancelledError as error:
             # Aiodataloader would leave those that wait for a value waiting for ever.
-            raise RuntimeError(INTERRUPTED) from error
+            raise RuntimeError("the load was interrupted") from error
 
     def load(self, key: Any) -> Future[Any]:
         """The value of one key, in a batch with the other keys that are loaded meanwhile.

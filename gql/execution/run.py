@@ -32,7 +32,6 @@ from gql.execution.level import complete
 from gql.execution.plan import Part, Parts, Plans, plan_operation
 from gql.execution.size import ResponseSize, too_large
 from gql.fields.field import FallbackError
-from gql.loaders import INTERRUPTED
 
 # The source of root fields. None of them uses it.
 _ROOT = None
@@ -150,13 +149,7 @@ class Execution(NamedTuple):
             hide_suggestions=self.hide_suggestions,
         )
         result = executor.execute_operation()
-        try:
-            return result if isinstance(result, ExecutionResult) else await result
-        except asyncio.CancelledError as error:
-            task = asyncio.current_task()
-            if task is not None and not task.cancelling():
-                raise RuntimeError(INTERRUPTED) from error
-            raise
+        return result if isinstance(result, ExecutionResult) else await result
 
 
 def _report_late(part: Part, context: Context, reason: str) -> ExecutionResult:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from db import tables as t
+from db.relations import ById
 from gql import types
 from gql.execution.level import PlanLevel
 from gql.fields.lookup import LookupStep
@@ -145,7 +147,15 @@ async def test_metrics_are_served_only_where_they_are_set(client: Client) -> Non
     assert (await client.http.get("/metrics")).status_code == 404
 
 
-async def test_what_two_fields_ask_for_is_read_once(inbox: Client) -> None:
+@pytest.mark.parametrize("planned", [True, False])
+async def test_what_two_fields_ask_for_is_read_once(
+    inbox: Client, monkeypatch: pytest.MonkeyPatch, *, planned: bool
+) -> None:
+    await inbox.data("{ __typename }")
+    if not planned:
+        break_step(monkeypatch, LookupStep)
+    inbox.statements.take()
+
     answer = await inbox.data("""{
       conversation(databaseId: 10) {
         a: messages { nodes { content sender { memberType } } } b: messages { nodes { sender { memberType } content } }
@@ -153,8 +163,25 @@ async def test_what_two_fields_ask_for_is_read_once(inbox: Client) -> None:
     }""")
 
     assert answer["conversation"]["a"]["nodes"][0] == answer["conversation"]["b"]["nodes"][0]
-    # The token's actor, the conversation, its messages, their senders.
-    assert len(inbox.statements.take()[-3:]) == 3
+    # The conversation, its messages, their senders.
+    assert len(inbox.statements.take()) == 3
+
+
+async def test_a_load_that_is_interrupted_is_an_error_of_its_field(
+    inbox: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def interrupted(*_arguments: Any) -> None:
+        task = asyncio.create_task(asyncio.sleep(60))
+        task.cancel()
+        await task
+
+    monkeypatch.setattr(ById, "load", interrupted)
+    # Introspection is executed by graphql-core, which loads single rows.
+    answer = await inbox.answer('{ conversation(databaseId: 10) { id } __type(name: "Host") { name } }')
+
+    (error,) = answer["errors"]
+    assert (error["path"], error["extensions"]["code"]) == (["conversation"], "INTERNAL_SERVER_ERROR")
+    assert answer["data"] == {"conversation": None, "__type": {"name": "Host"}}
 
 
 SHARED = """{

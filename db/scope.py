@@ -32,13 +32,15 @@ class Viewer:
     actor_type: t.CreatorType
     actor_id: int
     scopes: frozenset[str]
+    charged: str | None = None
+    """Who is logged and counted instead of the actor, such as `webhook:5`."""
     actor: str = field(init=False, compare=False)
     """The actor within the account, such as `user:12`."""
     key: str = field(init=False, compare=False)
     """The actor among those of all accounts, such as `1/user:12`."""
 
     def __post_init__(self) -> None:
-        actor = f"{self.actor_type.lower()}:{self.actor_id}"
+        actor = self.charged or f"{self.actor_type.lower()}:{self.actor_id}"
         object.__setattr__(self, "actor", actor)
         object.__setattr__(self, "key", f"{self.account_id}/{actor}")
 

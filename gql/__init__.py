@@ -14,6 +14,7 @@ subscriptions   the root Subscription
 execution       document -> result: measured, cached, charged, planned, executed a level at a time
 schema          the roots assembled into one schema
 live            changes as they are committed: each document executed once for all that subscribe with it
+webhooks        the worker: deliveries from the change log, sent to the endpoints of accounts
 web             transports: the GraphQL-over-HTTP endpoint, GraphiQL, the server
 app             the Starlette application
 cli             the command `inbox`

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from functools import partial
 
 from starlette.applications import Starlette
@@ -46,6 +46,7 @@ from gql.web.server import starting, tune_python
 from gql.web.session import SocketLimits, SocketServices
 from gql.web.sse import EventSource
 from gql.web.websocket import SocketEndpoint
+from gql.webhooks.running import check_key, working
 
 _PATH = "/graphql"
 _READY_WITHIN = 2.0
@@ -58,14 +59,14 @@ def create_app(settings: Settings, *, token: str | None = None) -> Starlette:
     machine's addresses are answered. Raises `ConfigurationError` without a key to verify tokens, and for an invalid
     manifest of trusted documents. The database is connected with the first request.
     """
-    if settings.database_url is None:
-        raise ValueError("database_url must be given: the command line starts the embedded server")
-    database = Database(settings.database_url, pool_size=settings.pool_size, pooled=settings.pooler is not None)
+    if settings.work:
+        check_key(settings)
+    database = open_database(settings)
     rates = RateLimiter(settings) if settings.rate_limit else None
     pipeline = build_pipeline(settings, database, rates)
     is_there = partial(_is_there, database, settings.operation_timeout)
     authenticator = Authenticator(settings, exists=is_there)
-    hub = Hub(database, rates, _listen_dsn(settings), at_once=max(1, settings.pool_size // 2), exists=is_there)
+    hub = Hub(database, rates, listen_dsn(settings), at_once=max(1, settings.pool_size // 2), exists=is_there)
     reader = RequestReader(settings.max_body, settings.max_json_depth)
     subscriptions, places = Subscriptions(pipeline, database, hub), Places(settings)
     endpoint = GraphQLEndpoint(
@@ -86,7 +87,7 @@ def create_app(settings: Settings, *, token: str | None = None) -> Starlette:
         ],
         middleware=_middleware(settings, endpoint, SocketEndpoint(services), demo=token is not None),
         exception_handlers={HTTPException: _show_http_exception, Exception: _show_failure},
-        lifespan=partial(_lifespan, database, rates, hub, settings.changes_days),
+        lifespan=partial(_lifespan, settings, database, rates, hub, pipeline),
     )
     # A redirect would repeat the Host header, which the client chooses, and drop the body of a POST.
     app.router.redirect_slashes = False
@@ -125,7 +126,14 @@ def build_pipeline(settings: Settings, database: Database, rates: RateLimiter | 
     )
 
 
-def _listen_dsn(settings: Settings) -> str | None:
+def open_database(settings: Settings) -> Database:
+    """The database of the settings, not connected yet."""
+    if settings.database_url is None:
+        raise ValueError("database_url must be given: the command line starts the embedded server")
+    return Database(settings.database_url, pool_size=settings.pool_size, pooled=settings.pooler is not None)
+
+
+def listen_dsn(settings: Settings) -> str | None:
     """What to listen for changes on: a pooler in transaction mode passes no notifications on."""
     return settings.listen_url or (None if settings.pooler else settings.database_url)
 
@@ -141,15 +149,22 @@ async def _is_there(database: Database, within: float, viewer: Viewer) -> bool:
 
 @asynccontextmanager
 async def _lifespan(
-    database: Database, rates: RateLimiter | None, hub: Hub, changes_days: int, _app: Starlette
+    settings: Settings,
+    database: Database,
+    rates: RateLimiter | None,
+    hub: Hub,
+    pipeline: Pipeline,
+    _app: Starlette,
 ) -> AsyncIterator[None]:
     # A worker that replaces another one while the database is unavailable must start: if it failed, the supervisor
     # would stop all workers.
     await database.start(connect=False)
-    removing = {asyncio.create_task(keep_removing(database, changes_days))} if changes_days else set()
+    days = settings.changes_days
+    removing = {asyncio.create_task(keep_removing(database, days))} if days else set()
     hub.start()
     try:
-        yield
+        async with working(settings, database, pipeline, listen_dsn(settings)) if settings.work else nullcontext():
+            yield
     finally:
         await hub.stop()
         for task in removing:

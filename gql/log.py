@@ -56,6 +56,8 @@ TASK_FAILURES: Counter[str] = Counter()
 SUBSCRIPTIONS: Counter[str] = Counter()
 # By step: `read` the log of an account, `execute` a document for all of its subscribers, `publish` to each of them.
 LIVE_STEPS: Counter[str] = Counter()
+# Deliveries of webhooks that were made, their attempts by outcome, results that came too late, disabled endpoints.
+WEBHOOKS: Counter[str] = Counter()
 
 METRICS = [
     Metric(
@@ -72,6 +74,9 @@ METRICS = [
     ),
     Metric(
         "inbox_live_total", "step", "Logs read, documents executed and events published to subscribers.", LIVE_STEPS
+    ),
+    Metric(
+        "inbox_webhooks_total", "event", "Webhook deliveries made, attempts by outcome, endpoints disabled.", WEBHOOKS
     ),
 ]
 

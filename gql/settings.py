@@ -77,6 +77,15 @@ class Settings(BaseSettings):
         default=False,
         description="Let webhooks lead to this machine, over http and on any port, for development; `inbox demo` does",
     )
+    webhook_at_once: int = Field(
+        default=512, ge=8, description="Attempts to deliver webhooks that run at once, per process that delivers"
+    )
+    webhook_days: int = Field(
+        default=30, ge=0, le=36_500, description="Days for which deliveries of webhooks are kept. 0 keeps all"
+    )
+    work: bool = Field(
+        default=False, description="Deliver webhooks in the processes of `inbox serve` too; `inbox serve --work` does"
+    )
     jwks: str | None = Field(default=None, description="JWKS of RS256 and ES256 tokens: a file or an https URL")
     jwt_audience: str = Field(default="inbox-graphql", description="Value that a token's `aud` must have")
     jwt_issuer: str | None = Field(default=None, description="Value that a token's `iss` must have; without it, any")

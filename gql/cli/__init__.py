@@ -25,6 +25,7 @@ from db.refusal import OperatorError
 COMMANDS = {
     "demo": ("gql.cli.demo", "Serve invented data with GraphiQL, from an embedded PostgreSQL."),
     "serve": ("gql.cli.serving", "Serve in production."),
+    "work": ("gql.cli.working", "Deliver webhooks."),
     "migrate": ("gql.cli.migrating", "Bring the database to the newest migration."),
     "seed": ("gql.cli.seeding", "Fill an empty, migrated database with invented accounts."),
     "token": ("gql.cli.token", "Print a signed token."),

@@ -41,7 +41,8 @@ ACCOUNTS = 2
 CONVERSATIONS = 1_000
 TOKEN_LIFE = timedelta(days=30)
 
-# Settings of the demo that the environment can override.
+# Settings of the demo, and those that the environment can override.
+_ALWAYS = {"jwks": None, "graphiql": True, "work": True}
 _UNLESS_SET = {"introspection": True, "rate_limit": 0, "webhook_loopback": True}
 # The subject of the seed's first user.
 _SEEDED = "user:1"
@@ -90,15 +91,8 @@ def run_demo(settings: Settings, *, host: str, port: int, reset: bool = False, q
         # If the folder already has data, for instance from an import, those are served.
         with suppress(SeedError):
             fill(dsn, accounts=ACCOUNTS, conversations=CONVERSATIONS, now=datetime.now(UTC))
-        served = settings.model_copy(
-            update={
-                "database_url": dsn,
-                "jwt_secret": make_key(data),
-                "jwks": None,
-                "secret_key": make_key(data, ENCRYPTING),
-                "graphiql": True,
-            }
-        )
+        keys = {"jwt_secret": make_key(data), "secret_key": make_key(data, ENCRYPTING)}
+        served = settings.model_copy(update={"database_url": dsn} | keys | _ALWAYS)
         subject = asyncio.run(_subject(dsn))
         token = _mint(served, subject)
         configure_log()

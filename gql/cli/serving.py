@@ -26,10 +26,16 @@ def serve_command(
     host: Host = "127.0.0.1",
     port: Port = 8_000,
     workers: Annotated[int, typer.Option(min=1, help="Processes that answer.")] = 1,
+    *,
+    work: Annotated[bool, typer.Option("--work", help="Deliver webhooks too, as `inbox work` does.")] = False,
 ) -> None:
     """Serve in production. Refuses to start without a key, and without a migrated database."""
     settings = Settings()
     asyncio.run(Authenticator(settings).start())
+    if work:
+        # For the workers, which read the settings themselves.
+        os.environ[variable("work")] = "true"
+        settings = settings.model_copy(update={"work": True})
     with listen(host, port) as listener, opened(settings, migrated=True, through_pooler=True) as dsn:
         # Each worker makes its own application. Making one here reports a mistake once, and not from each worker.
         application = create_app(settings.model_copy(update={"database_url": dsn}))

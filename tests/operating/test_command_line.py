@@ -32,8 +32,8 @@ QUICK = 0.6
 # take twice as long on a busy machine.
 HEALTHY = 1.4
 LIBRARIES = (
-    "import alembic.config, asyncpg, httptools, jwt, limits, pydantic_settings, rich, sqlmodel, strawberry, structlog"
-    ", typer, uvicorn, uvloop"
+    "import aiohttp, alembic.config, asyncpg, httptools, jwt, limits, pydantic_settings, rich, sqlmodel, strawberry"
+    ", structlog, typer, uvicorn, uvloop"
 )
 EXPORT = Path(__file__).parents[1] / "exports" / "complete"
 
@@ -126,7 +126,11 @@ def test_a_misspelt_variable_is_a_line_with_the_nearest_name(
 
 @pytest.mark.parametrize(
     ("words", "offered"),
-    [("inbox se", ["seed", "serve"]), ("inbox token --us", ["--user"]), ("inbox serve --work", ["--workers"])],
+    [
+        ("inbox se", ["seed", "serve"]),
+        ("inbox token --us", ["--user"]),
+        ("inbox serve --work", ["--work", "--workers"]),
+    ],
 )
 def test_the_shell_completes_commands_and_their_options(tmp_path: Path, words: str, offered: list[str]) -> None:
     typed = words.split()

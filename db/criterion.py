@@ -148,6 +148,12 @@ def between(column: Any, *sorted_by: Any) -> Criterion:
     return lambda values: every(Term(ends[name], value) for name, value in values.items())
 
 
+def since(column: Any) -> Criterion:
+    """The time in `column` is at a moment or later."""
+    period = between(column, column)
+    return lambda moment: period({"gte": moment})
+
+
 def every(terms: Iterable[Term]) -> Term:
     """All terms match; without terms, every row does."""
     parts = tuple(terms)

@@ -166,5 +166,14 @@ class Order:
 BY_ID = Order("id")
 
 
+def orders(*columns: Any) -> dict[tuple[str, bool], Order]:
+    """The orders by each of `columns`, by the column's name and whether it is descending. Each needs an index."""
+    return {
+        (column.key, descending): Order(f"{column.key}:{'desc' if descending else 'asc'}", column, descending)
+        for column in columns
+        for descending in (False, True)
+    }
+
+
 def _row(keys: Sequence[ColumnElement[Any]]) -> ColumnElement[Any]:
     return keys[0] if len(keys) == 1 else tuple_(*keys)

@@ -17,19 +17,36 @@ from gql.fields.connection import Connection
 from gql.fields.count import counts
 from gql.fields.end import first
 from gql.fields.enums import CreatorType
-from gql.fields.filters import ORDER_WEIGHTS, BookingFilter, ConversationFilter, ConversationOrder, read_order
+from gql.fields.filters import (
+    BookingFilter,
+    ClientFilter,
+    ConversationFilter,
+    InquiryFilter,
+    MessageFilter,
+    RentalFilter,
+)
 from gql.fields.given import given
 from gql.fields.lookup import any_node, any_nodes, lookup
 from gql.fields.many import filtered, many, ordered
 from gql.fields.node import Node
 from gql.fields.one import either, one
+from gql.fields.orders import (
+    BOOKING_ORDER,
+    CLIENT_ORDER,
+    CONVERSATION_ORDER,
+    INQUIRY_ORDER,
+    MESSAGE_ORDER,
+    RENTAL_ORDER,
+)
 from gql.types.account import Account
 from gql.types.actor import Creator
-from gql.types.booking import Booking
+from gql.types.booking import Booking, Inquiry
 from gql.types.change import ChangePage
 from gql.types.conversation import Conversation
 from gql.types.counts import InboxCounts
-from gql.types.person import Host
+from gql.types.message import Message
+from gql.types.person import Client, Host
+from gql.types.rental import Rental
 from gql.types.source import Source
 from gql.types.webhook import WebhookEndpoint
 
@@ -108,13 +125,38 @@ class Query:
     conversations: Connection[Conversation] = many(
         t.Conversation.account_id,
         filter=filtered(ConversationFilter),
-        order_by=ordered(ConversationOrder, read_order, ORDER_WEIGHTS),
+        order_by=ordered(CONVERSATION_ORDER),
         description="Conversations of the account, by default the newest message first.",
     )
     bookings: Connection[Booking] = many(
         t.Booking.account_id,
         filter=filtered(BookingFilter),
-        description="Bookings of the account, by id.",
+        order_by=ordered(BOOKING_ORDER),
+        description="Bookings of the account, by default by id.",
+    )
+    rentals: Connection[Rental] = many(
+        t.Rental.account_id,
+        filter=filtered(RentalFilter),
+        order_by=ordered(RENTAL_ORDER),
+        description="Rentals of the account, by default by id.",
+    )
+    clients: Connection[Client] = many(
+        t.Client.account_id,
+        filter=filtered(ClientFilter),
+        order_by=ordered(CLIENT_ORDER),
+        description="Clients of the account, by default by id.",
+    )
+    inquiries: Connection[Inquiry] = many(
+        t.Inquiry.account_id,
+        filter=filtered(InquiryFilter),
+        order_by=ordered(INQUIRY_ORDER),
+        description="Inquiries of the account, by default by id.",
+    )
+    messages: Connection[Message] = many(
+        t.Message.account_id,
+        filter=filtered(MessageFilter),
+        order_by=ordered(MESSAGE_ORDER),
+        description="Messages of all conversations of the account, by default by id.",
     )
     hosts: Connection[Host] = many(t.Host.account_id, description="Hosts of the account, by id.")
     sources: Connection[Source] = many(t.Source.account_id, description="Sources of the account, by id.")

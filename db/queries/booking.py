@@ -1,19 +1,42 @@
-"""Bookings: their filters."""
+"""Bookings: their orders and filters."""
 
 from __future__ import annotations
 
 import operator
 from typing import Any
 
+from sqlalchemy import ColumnElement, and_, func, union_all
+
 from db import tables as t
-from db.criterion import Criterion, any_of, compared
+from db.criterion import Criterion, any_of, compared, since
+from db.page import orders
+from db.queries.search import matches, searched
+from db.scope import visible
 
 _B: Any = t.Booking
+_C: Any = t.Client
 
+
+def _found(search: ColumnElement[str]) -> ColumnElement[bool]:
+    """The booking's references match, or its client does.
+
+    For an OR over two tables PostgreSQL would read all bookings, so the ids of both are united first.
+    """
+    referred = visible(t.Booking, _B.id).where(matches(t.BOOKING_WORDS, search))
+    booked = visible(t.Client, _B.id).join(t.Booking, and_(_B.account_id == _C.account_id, _B.client_id == _C.id))
+    booked = booked.where(matches(t.CLIENT_WORDS, search))
+    ids = union_all(referred.correlate(None), booked.correlate(None))
+    return _B.id == func.any(func.array(ids.scalar_subquery()))  # type: ignore[no-any-return]
+
+
+ORDERS = orders(_B.created_at, _B.updated_at, _B.start_at)
 FILTERS: dict[str, Criterion] = {
     "ids": any_of(_B.id),
     "statuses": any_of(_B.status),
     "reference": compared(_B.reference, operator.eq),
     "starts_before": compared(_B.start_at, operator.lt),
     "ends_after": compared(_B.end_at, operator.gt),
+    "rental_ids": any_of(_B.rental_id),
+    "updated_since": since(_B.updated_at),
+    "search": searched(_found),
 }

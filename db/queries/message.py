@@ -14,13 +14,14 @@ from typing import Any, ClassVar, TypeAlias
 from sqlalchemy import BigInteger, and_, bindparam, func, literal_column, not_, tuple_
 
 from db import tables as t
-from db.criterion import Criterion, any_of, compared
+from db.criterion import Criterion, any_of, compared, since
 from db.engine import Transaction
-from db.page import Order
+from db.page import Order, orders
 from db.problem import Problem, ProblemCode, reject
 from db.queries import external, participant, writing
 from db.queries.conversation import derived
 from db.queries.idempotency import ADDED_LATER, once
+from db.queries.search import worded
 from db.relations import Expression
 from db.scope import ACCOUNT, Viewer, visible
 from db.statement import Row, Statement
@@ -351,7 +352,12 @@ BEGINNING = Expression("beginning", func.left(_M.content, literal_column("4001")
 
 OLDEST_FIRST = Order("sent_at:asc", _M.sent_at)
 
+ORDERS = orders(_M.sent_at, _M.updated_at)
 FILTERS: dict[str, Criterion] = {
+    "ids": any_of(_M.id),
+    "conversation_ids": any_of(_M.conversation_id),
     "visibility": compared(_M.visibility, operator.eq),
     "external_ids": any_of(_M.external_id),
+    "updated_since": since(_M.updated_at),
+    "search": worded(t.MESSAGE_WORDS),
 }

@@ -6,6 +6,7 @@ participants: then the first is used. Locks and problems are as in `db.queries.c
 
 from __future__ import annotations
 
+import operator
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
@@ -14,6 +15,7 @@ from typing import Any
 from sqlalchemy import BigInteger, and_, bindparam, literal_column
 
 from db import tables as t
+from db.criterion import Criterion, compared
 from db.engine import Transaction
 from db.problem import reject
 from db.queries import writing
@@ -22,6 +24,8 @@ from db.scope import ACCOUNT, Viewer, visible
 from db.statement import Row, Statement
 
 _P: Any = t.Participant
+
+FILTERS: dict[str, Criterion] = {"member_type": compared(_P.member_type, operator.eq)}
 
 # The tables of members, with the type and the foreign key of their participants.
 MEMBERS: dict[type[t.TenantTable], tuple[t.MemberType, Any]] = {

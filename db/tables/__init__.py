@@ -3,7 +3,7 @@
 from db.tables.account import Account
 from db.tables.actor import Application, User
 from db.tables.base import FreeText, Table, TenantTable
-from db.tables.booking import Booking, Inquiry
+from db.tables.booking import BOOKING_WORDS, INQUIRY_WORDS, Booking, Inquiry
 from db.tables.change import Change, ChangeCounter, Epoch, change_type
 from db.tables.conversation import Conversation, ConversationBooking
 from db.tables.enums import (
@@ -22,14 +22,19 @@ from db.tables.enums import (
     WebhookState,
 )
 from db.tables.idempotency import IdempotencyKey
-from db.tables.message import Message, Participant
-from db.tables.person import Client, Host
-from db.tables.rental import Rental
+from db.tables.message import MESSAGE_WORDS, Message, Participant
+from db.tables.person import CLIENT_WORDS, Client, Host
+from db.tables.rental import RENTAL_WORDS, Rental
 from db.tables.search import ConversationText
 from db.tables.source import Source
 from db.tables.webhook import WebhookAttempt, WebhookDelivery, WebhookEndpoint, WebhookPosition
 
 __all__ = [
+    "BOOKING_WORDS",
+    "CLIENT_WORDS",
+    "INQUIRY_WORDS",
+    "MESSAGE_WORDS",
+    "RENTAL_WORDS",
     "STATUS_BITS",
     "Account",
     "Application",

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 
-from sqlalchemy import BigInteger, Numeric
+from sqlalchemy import BigInteger, Numeric, func, literal_column
 from sqlmodel import Field
 
 from db.tables.base import FreeText, Stamped, TenantTable, Timestamp, enum_type, lookup, reference, row_id
 from db.tables.enums import BookingStatus
+from db.tables.search import searchable
 
 
 class Booking(TenantTable, Stamped, table=True):
@@ -27,6 +29,8 @@ class Booking(TenantTable, Stamped, table=True):
         lookup("start_at", "id"),
         # The start is in the index too, so that current stays are found without reading future ones.
         lookup("end_at", "start_at", "id"),
+        lookup("created_at", "id"),
+        lookup("updated_at", "id"),
     )
 
     id: int | None = row_id()
@@ -59,6 +63,8 @@ class Inquiry(TenantTable, Stamped, table=True):
         lookup("conversation_id", "id"),
         # For PostgreSQL, which looks for the inquiries of each booking that is deleted.
         lookup("booking_id"),
+        lookup("created_at", "id"),
+        lookup("updated_at", "id"),
     )
 
     id: int | None = row_id()
@@ -75,3 +81,17 @@ class Inquiry(TenantTable, Stamped, table=True):
     booking_id: int | None = Field(default=None, sa_type=BigInteger)
     rental_id: int | None = Field(default=None, sa_type=BigInteger)
     source_id: int | None = Field(default=None, sa_type=BigInteger)
+
+
+_B: Any = Booking.__table__.columns  # type: ignore[attr-defined]
+_I: Any = Inquiry.__table__.columns  # type: ignore[attr-defined]
+# Part of a reference is its end, of at least three letters, as for conversations.
+_SIZES: Any = (literal_column("3"), literal_column("12"))
+BOOKING_WORDS = searchable(
+    Booking,
+    _B.reference,
+    _B.external_reference,
+    func.search_ends(_B.reference, *_SIZES),
+    func.search_ends(_B.external_reference, *_SIZES),
+)
+INQUIRY_WORDS = searchable(Inquiry, _I.firstname, _I.lastname, func.search_contact(_I.email, _I.phone), _I.message)

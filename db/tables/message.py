@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import (
     BigInteger,
@@ -19,6 +20,7 @@ from sqlmodel import Field
 from db.tables.base import FreeText, Stamped, TenantTable, Timestamp, enum_type, lookup, reference, row_id
 from db.tables.creation import Created, Delivered, creator_keys, external_key
 from db.tables.enums import Channel, DeliveryState, MemberType, MessageOrigin, MessageVisibility
+from db.tables.search import searchable
 
 RELAYED_KEY = ("account_id", "relayed_id", "relayed_by_id")
 
@@ -77,6 +79,8 @@ class Message(TenantTable, Stamped, Created, Delivered, table=True):
             unique=True,
             postgresql_where=literal_column("relayed_id IS NOT NULL"),
         ),
+        lookup("sent_at", "id"),
+        lookup("updated_at", "id"),
     )
 
     id: int | None = row_id()
@@ -97,3 +101,7 @@ class Message(TenantTable, Stamped, Created, Delivered, table=True):
     # The id of the message for the application that relays it, and the id of that application.
     relayed_id: str | None = Field(default=None, max_length=255)
     relayed_by_id: int | None = Field(default=None, sa_type=BigInteger)
+
+
+_M: Any = Message.__table__.columns  # type: ignore[attr-defined]
+MESSAGE_WORDS = searchable(Message, _M.content)

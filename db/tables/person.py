@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger
+from typing import Any
+
+from sqlalchemy import BigInteger, func
 from sqlmodel import Field
 
 from db.tables.base import Stamped, TenantTable, lookup, reference, row_id
+from db.tables.search import searchable
 
 
 class Host(TenantTable, Stamped, table=True):
@@ -30,9 +33,14 @@ class Client(TenantTable, Stamped, table=True):
     """A traveller."""
 
     __tablename__ = "clients"
+    __table_args__ = (lookup("created_at", "id"), lookup("updated_at", "id"))
 
     id: int | None = row_id()
     fullname: str
     email: str | None = None
     phone: str | None = None
     preferred_locale: str | None = None
+
+
+_C: Any = Client.__table__.columns  # type: ignore[attr-defined]
+CLIENT_WORDS = searchable(Client, _C.fullname, func.search_contact(_C.email, _C.phone))

@@ -1,13 +1,16 @@
-"""The words by which a search finds conversations, and the functions of the database that derive and match them.
+"""The words by which a search finds conversations and other rows, and the functions that derive and match them.
 
 Stored texts and searches must be split into words in the same way; therefore both use these functions. If one of them
-changes, a migration has to derive all documents anew (`db.queries.conversation.derived`).
+changes, a migration has to derive all documents anew (`db.queries.conversation.derived`), and to make the indexes of
+`searchable()` anew.
 """
 
 from __future__ import annotations
 
-from sqlalchemy import DDL, BigInteger, Index, event
-from sqlalchemy.dialects.postgresql import TSVECTOR
+from typing import Any
+
+from sqlalchemy import DDL, BigInteger, ColumnElement, Index, event, func
+from sqlalchemy.dialects.postgresql import TSVECTOR, array
 from sqlmodel import Field
 
 from db.tables.base import Table, TenantTable, reference
@@ -174,6 +177,17 @@ END
 $$
 """
 
+# The words of a row's own texts, for an index: at most 20,000 characters of them, which always fit. Nulls are
+# ignored. The body is parsed when the function is created, because PostgreSQL builds indexes without a search path.
+# The COST is what it takes: otherwise PostgreSQL would rather derive the words of many rows than use the index.
+_TEXTS = r"""
+CREATE FUNCTION search_texts(account bigint, contents text[]) RETURNS tsvector
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE COST 10000
+RETURN search_owned(account, search_words(
+    left(translate(search_plain(left(array_to_string(contents, E'\f'), 20000)), '-', ' '), 20000)
+)::text)::tsvector
+"""
+
 # The alternatives for a compound or a number, in the text of a tsquery: its parts, or all of it as one word. For a
 # number of four digits or more also the last nine digits of a phone number, with or without leading zeros. In the
 # unfinished last word of a search, two letters or more also match as a prefix.
@@ -248,7 +262,18 @@ END
 $$
 """  # noqa: S608  # its only parts are letters
 
-FUNCTIONS = (_PLAIN, _JOINED, _ENDS, _CONTACT, _OWNED, _WORDS, _DOCUMENT, _CHOICE, _QUERY)
+FUNCTIONS = (_PLAIN, _JOINED, _ENDS, _CONTACT, _OWNED, _WORDS, _DOCUMENT, _TEXTS, _CHOICE, _QUERY)
 
 for _function in FUNCTIONS:
     event.listen(Table.metadata, "before_create", DDL(_function))  # type: ignore[no-untyped-call]
+
+
+def searchable(table: type[TenantTable], *texts: Any) -> ColumnElement[Any]:
+    """The words of each row of `table`, from its columns or functions of them, with an index that finds rows by them.
+
+    A query with exactly this expression uses the index, so that nothing is stored or derived when a row is written.
+    """
+    columns = table.__table__.columns  # type: ignore[attr-defined]
+    words = func.search_texts(columns.account_id, array(texts), type_=TSVECTOR)
+    Index(f"ix_{table.__tablename__}_words", words, postgresql_using="gin")
+    return words

@@ -1,4 +1,4 @@
-"""Filter and order inputs, and the conversion of their values into the terms and orders of a statement.
+"""Filter inputs, and the conversion of their values into the terms of a statement.
 
 The field of an input and its criterion in `db.queries` have the same name, so that a filter is one line in each. A
 field that is null or left out is ignored.
@@ -9,7 +9,6 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator, Mapping
 from datetime import datetime
-from enum import StrEnum
 from typing import Any
 
 import strawberry
@@ -17,14 +16,12 @@ from strawberry.utils.str_converters import to_camel_case
 
 from db import tables as t
 from db.criterion import ENDS, Criterion, Term, every, opposite, size
-from db.page import Order
-from db.queries import booking
+from db.queries import booking, client, inquiry, message, rental
 from db.queries.conversation import filters
-from db.queries.conversation.search import is_blank
 from db.scope import Viewer
 from gql.errors import ClientError
 from gql.fields.cost import Weights
-from gql.fields.enums import BookingStatus, Channel, JourneyStage, expose
+from gql.fields.enums import BookingStatus, Channel, JourneyStage, MessageVisibility
 from gql.fields.node import decode_id
 
 # The most levels of `not` and `or` in a filter, and the most conditions.
@@ -35,7 +32,7 @@ MAX_TERMS = 100
 # The cost in nodes of a condition that may read all conversations of the account, and of the order RELEVANCE.
 # In an account of 2,000, a search or a stage takes 5 to 8 ms of PostgreSQL's time, and a page of 50 takes 0.2. It grows
 # with the account: in one of 200,000 conversations, a search of a frequent word takes 50 ms.
-_LOOKING_AT_ALL = 100
+LOOKING_AT_ALL = 100
 
 
 def given(
@@ -62,48 +59,6 @@ def filter_weights(input_type: type) -> Weights:
         for field in dataclasses.fields(input_type)
         if (weight := field.metadata["weight"])
     }
-
-
-class OrderDirection(StrEnum):
-    """Direction of an order."""
-
-    ASC = "ASC"
-    DESC = "DESC"
-
-
-class ConversationOrderField(StrEnum):
-    """Field that conversations are sorted by. Nulls come last in both directions; equal values are sorted by id."""
-
-    CREATED_AT = "created_at"
-    UPDATED_AT = "updated_at"
-    LAST_MESSAGE_AT = "last_message_at"
-    DEADLINE_RESPONSE_AT = "deadline_response_at"
-    WAITING_SINCE = "waiting_since"
-    RELEVANCE = "relevance"
-
-
-expose(OrderDirection, ASC="Smallest or earliest first.", DESC="Largest or latest first.")
-# The values are the columns' names.
-expose(
-    ConversationOrderField,
-    CREATED_AT="When it was created.",
-    UPDATED_AT="When it last changed.",
-    LAST_MESSAGE_AT="When its newest message was sent.",
-    DEADLINE_RESPONSE_AT="When the guest should have an answer.",
-    WAITING_SINCE="When the guest began to wait for an answer.",
-    RELEVANCE="How well it matches `search` of the filter, which is required: `DESC` returns the best match first. "
-    "Only the 2,000 matches with the newest messages are ranked and returned.",
-)
-
-
-@strawberry.input(description="Order of conversations; by default the newest message first.")
-class ConversationOrder:
-    """A field and a direction."""
-
-    field: ConversationOrderField = strawberry.field(
-        default=ConversationOrderField.LAST_MESSAGE_AT, description="Field to sort by."
-    )
-    direction: OrderDirection = strawberry.field(default=OrderDirection.DESC, description="Direction of the order.")
 
 
 @strawberry.input(
@@ -153,7 +108,7 @@ class ConversationFilter:
     needs_reply: bool | None = given("Whether a guest waits for an answer.")
     overdue: bool | None = given("Whether a guest waits for an answer and `deadlineResponseAt` has passed.")
     delivery_failed: bool | None = given("Whether a message has the delivery state `FAILED`.")
-    stages: list[JourneyStage] | None = given("With one of these stages.", weight=_LOOKING_AT_ALL)
+    stages: list[JourneyStage] | None = given("With one of these stages.", weight=LOOKING_AT_ALL)
     search: str | None = given(
         "Text of the subject, of messages and notes, names of participants and of the guests of bookings and "
         "inquiries, their e-mail addresses (whole, or the local part) and phones (the last four to nine digits, "
@@ -164,7 +119,7 @@ class ConversationFilter:
         "are used. Blank text is ignored; text without a word, such as `!?`, matches nothing. If a conversation has "
         "more words than PostgreSQL can index (1 MB), or more than 2,000,000 characters, only the newest messages are "
         "searched. Phrases are found only in the newest 16,000 words or so.",
-        weight=_LOOKING_AT_ALL,
+        weight=LOOKING_AT_ALL,
     )
     not_: ConversationFilter | None = given(
         f"Excludes conversations that match this filter. `not` and `or` can be nested {MAX_DEPTH} levels deep.",
@@ -173,10 +128,17 @@ class ConversationFilter:
     or_: list[ConversationFilter] | None = given("Matches any of these filters.", name="or")
 
 
-@strawberry.input(
-    description="Selects bookings. All given fields apply (AND). A list matches any of its items; `[]` matches "
-    "nothing; null is ignored."
+_APPLY = "All given fields apply (AND). A list matches any of its items; `[]` matches nothing; null is ignored."
+_SINCE = (
+    "Changed at this time or later. It can miss changes that were committed late: to follow changes, use `changes`."
 )
+_SEARCH = (
+    "Words match as in `ConversationFilter.search`: all must match, the last one may be a prefix, and case and accents "
+    "are ignored."
+)
+
+
+@strawberry.input(description=f"Selects bookings. {_APPLY}")
 class BookingFilter:
     """Its fields have the names of `db.queries.booking.FILTERS`."""
 
@@ -185,6 +147,57 @@ class BookingFilter:
     reference: str | None = given("With exactly this reference.")
     starts_before: datetime | None = given("The stay begins before this time.")
     ends_after: datetime | None = given("The stay ends after this time.")
+    rental_ids: list[strawberry.ID] | None = given("Of one of these rentals.", ids_of=t.Rental)
+    updated_since: datetime | None = given(_SINCE)
+    search: str | None = given(
+        f"Text of a reference (whole, or its end), or of the client: name, e-mail address and phone. {_SEARCH}",
+        weight=LOOKING_AT_ALL,
+    )
+
+
+@strawberry.input(description=f"Selects rentals. {_APPLY}")
+class RentalFilter:
+    """Its fields have the names of `db.queries.rental.FILTERS`."""
+
+    ids: list[strawberry.ID] | None = given("Rentals with these ids.", ids_of=t.Rental)
+    updated_since: datetime | None = given(_SINCE)
+    search: str | None = given(f"Text of the name and the city. {_SEARCH}", weight=LOOKING_AT_ALL)
+
+
+@strawberry.input(description=f"Selects clients. {_APPLY}")
+class ClientFilter:
+    """Its fields have the names of `db.queries.client.FILTERS`."""
+
+    ids: list[strawberry.ID] | None = given("Clients with these ids.", ids_of=t.Client)
+    updated_since: datetime | None = given(_SINCE)
+    search: str | None = given(
+        f"Text of the name, the e-mail address (whole, or the local part) and the phone (the last four to nine digits, "
+        f"however they are written). {_SEARCH}",
+        weight=LOOKING_AT_ALL,
+    )
+
+
+@strawberry.input(description=f"Selects inquiries. {_APPLY}")
+class InquiryFilter:
+    """Its fields have the names of `db.queries.inquiry.FILTERS`."""
+
+    ids: list[strawberry.ID] | None = given("Inquiries with these ids.", ids_of=t.Inquiry)
+    updated_since: datetime | None = given(_SINCE)
+    search: str | None = given(
+        f"Text of the name, the e-mail address, the phone and the message. {_SEARCH}", weight=LOOKING_AT_ALL
+    )
+
+
+@strawberry.input(description=f"Selects messages. {_APPLY}")
+class MessageFilter:
+    """Its fields have the names of `db.queries.message.FILTERS`."""
+
+    ids: list[strawberry.ID] | None = given("Messages with these ids.", ids_of=t.Message)
+    conversation_ids: list[strawberry.ID] | None = given("Of one of these conversations.", ids_of=t.Conversation)
+    visibility: MessageVisibility | None = given("With this visibility.")
+    external_ids: list[str] | None = given("With one of these external ids.")
+    updated_since: datetime | None = given(_SINCE)
+    search: str | None = given(f"Text of the first 20,000 characters. {_SEARCH}", weight=LOOKING_AT_ALL)
 
 
 def read_filter(input: Any, viewer: Viewer) -> tuple[Term, ...]:
@@ -229,23 +242,13 @@ def _read_value(field: dataclasses.Field[Any], value: Any, viewer: Viewer) -> An
     return value
 
 
-def read_order(input: ConversationOrder | None, filter: ConversationFilter | None) -> Order:
-    """The requested or default order. Raises `ClientError` for RELEVANCE if the filter's own `search` is missing."""
-    asked = input or ConversationOrder()
-    order = filters.ORDERS[asked.field.value, asked.direction is OrderDirection.DESC]
-    if asked.field is not ConversationOrderField.RELEVANCE:
-        return order
-    search = (filter and filter.search) or ""
-    if is_blank(search):
-        raise ClientError("The order RELEVANCE needs a search in the filter")
-    return order.bound(search)
-
-
-ORDER_WEIGHTS: Weights = {ConversationOrderField.RELEVANCE.name: _LOOKING_AT_ALL}
-
 FILTERS: Mapping[type, Mapping[str, Criterion]] = {
     ConversationFilter: filters.FILTERS,
     BookingFilter: booking.FILTERS,
+    ClientFilter: client.FILTERS,
+    InquiryFilter: inquiry.FILTERS,
+    MessageFilter: message.FILTERS,
+    RentalFilter: rental.FILTERS,
 }
 
 # The fields of filters that depend on the actor, by their names in the schema.

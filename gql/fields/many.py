@@ -28,6 +28,7 @@ from gql.fields.field import (
     optional_arguments,
 )
 from gql.fields.filters import filter_weights, read_filter
+from gql.fields.orders import Sorting
 
 # The field of a connection that needs no page.
 _TOTAL = "totalCount"
@@ -80,9 +81,10 @@ def filtered(annotation: Any) -> Narrowing:
     return Narrowing(Argument(annotation | None, "Returns only nodes that match."), terms=read_filter, weights=weights)
 
 
-def ordered(annotation: Any, order: Callable[[Any, Any], Order], weights: Weights) -> Narrowing:
-    """An argument `orderBy` of an order input's type. `order` reads it together with the argument `filter`."""
-    return Narrowing(Argument(annotation | None, "Order of the nodes."), order=order, weights=weights)
+def ordered(sorting: Sorting) -> Narrowing:
+    """An argument `orderBy` of an order input's type, which is read together with the argument `filter`."""
+    argument = Argument(sorting.input | None, "Order of the nodes.")
+    return Narrowing(argument, order=sorting.read, weights=sorting.weights)
 
 
 class ManyField(Field):

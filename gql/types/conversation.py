@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from db import tables as t
-from db.queries import message
+from db.queries import message, participant
 from db.queries.conversation.guest import GUEST_ID
 from db.queries.conversation.stage import BOOKING_ID, STAGE
 from gql.fields.column import column
@@ -14,7 +14,7 @@ from gql.fields.computed import computed
 from gql.fields.connection import Connection
 from gql.fields.derived import derived
 from gql.fields.end import last
-from gql.fields.enums import Channel, CreatorType, JourneyStage, MessageVisibility
+from gql.fields.enums import Channel, CreatorType, JourneyStage, MemberType, MessageVisibility
 from gql.fields.expression import expression
 from gql.fields.many import many, narrowed, through
 from gql.fields.node import Node, node
@@ -123,5 +123,8 @@ class Conversation(Node):
     )
     participants: Connection[Participant] = many(
         t.Participant.conversation_id,
+        member_type=narrowed(
+            MemberType, participant.FILTERS["member_type"], "Returns only participants of this type of member."
+        ),
         description="Hosts and clients who take part. The same member can be listed more than once.",
     )

@@ -33,6 +33,8 @@ CURSORS = """{
   } } }
   bookings(first: 4) { edges { cursor node { conversations { edges { cursor } } } } }
   hosts(first: 4) { edges { cursor } } sources(first: 4) { edges { cursor } }
+  rentals(first: 4) { edges { cursor } } clients(first: 4) { edges { cursor } }
+  inquiries(first: 4) { edges { cursor } } messages(first: 4) { edges { cursor } }
 }"""
 
 

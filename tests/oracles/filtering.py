@@ -26,11 +26,20 @@ query ($filter: ConversationFilter) {
   }
 }
 """
-BOOKINGS = """
-query ($filter: BookingFilter) {
-  bookings(first: 100, filter: $filter) { totalCount nodes { databaseId } }
+LISTED = """
+query ($filter: %(type)sFilter) {
+  %(root)s(first: 100, filter: $filter) { totalCount nodes { databaseId } }
 }
 """
+# The other roots with a filter, and the types of their nodes.
+ROOTS = {
+    "bookings": "Booking",
+    "clients": "Client",
+    "inquiries": "Inquiry",
+    "messages": "Message",
+    "rentals": "Rental",
+}
+BOOKINGS = LISTED % {"root": "bookings", "type": "Booking"}
 
 
 @dataclass(frozen=True)
@@ -44,9 +53,9 @@ class World:
         """The number of conversations that the filter finds, and the ids of the first hundred by creation."""
         return self._found((await self.client.data(CONVERSATIONS, filter=filter_))["conversations"])
 
-    async def bookings(self, filter_: Any) -> tuple[int, list[int]]:
-        """The number of bookings that the filter finds, and the ids of the first hundred."""
-        return self._found((await self.client.data(BOOKINGS, filter=filter_))["bookings"])
+    async def listed(self, root: str, filter_: Any) -> tuple[int, list[int]]:
+        """The number of rows of one of `ROOTS` that the filter finds, and the ids of the first hundred."""
+        return self._found((await self.client.data(LISTED % {"root": root, "type": ROOTS[root]}, filter=filter_))[root])
 
     @staticmethod
     def _found(connection: Any) -> tuple[int, list[int]]:
@@ -130,6 +139,10 @@ def _waits(row: Any) -> bool:
     return row["closed_at"] is None and row["marked_as_spam_at"] is None and row["unanswered_since"] is not None
 
 
+def _is_changed_since(_: Rows, row: Any, value: str) -> bool:
+    return bool(row["updated_at"] >= _moment(value))
+
+
 def _is_overdue(_: Rows, row: Any, value: bool) -> bool:
     deadline = row["deadline_response_at"]
     return value is (_waits(row) and deadline is not None and deadline < datetime.now(UTC))
@@ -165,7 +178,7 @@ CONDITIONS: dict[str, dict[str, Callable[[Rows, Any, Any], bool]]] = {
         ),
         "clientIds": _takes_part("client_id"),
         "hostIds": _takes_part("host_id"),
-        "updatedSince": lambda _, row, value: row["updated_at"] >= _moment(value),
+        "updatedSince": _is_changed_since,
         "createdAt": _is_within("created_at"),
         "updatedAt": _is_within("updated_at"),
         "lastMessageAt": _is_within("last_message_at"),
@@ -182,5 +195,17 @@ CONDITIONS: dict[str, dict[str, Callable[[Rows, Any, Any], bool]]] = {
         "reference": lambda _, row, value: row["reference"] == value,
         "startsBefore": lambda _, row, value: row["start_at"] < _moment(value),
         "endsAfter": lambda _, row, value: row["end_at"] > _moment(value),
+        "rentalIds": _is_among("rental_id"),
+        "updatedSince": _is_changed_since,
     },
+    "clients": {"ids": _is_among("id"), "updatedSince": _is_changed_since},
+    "inquiries": {"ids": _is_among("id"), "updatedSince": _is_changed_since},
+    "messages": {
+        "ids": _is_among("id"),
+        "conversationIds": _is_among("conversation_id"),
+        "visibility": lambda _, row, value: row["visibility"] == value,
+        "externalIds": lambda _, row, values: row["external_id"] in values,
+        "updatedSince": _is_changed_since,
+    },
+    "rentals": {"ids": _is_among("id"), "updatedSince": _is_changed_since},
 }

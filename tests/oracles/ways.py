@@ -252,7 +252,7 @@ def values(way: Way, cursors: dict[str, list[str]]) -> list[Any]:
     elif way.path[-1] in {"after", "before"}:
         found = cursors[f"{way.parent}.{way.field}"]
     else:
-        found = [f"{world.BOOKING} of 1", "Keys of 1"]
+        found = [f"{world.BOOKING} of 1", "Keys of 1", "of 1"]
     if not is_list_type(get_nullable_type(way.type)):
         return found
     mixed = [mixed_ids(name) for name in TENANT_NAMES] if type_ == "ID" else []

@@ -1,4 +1,4 @@
-"""Filters at their boundaries: the ends of periods, null, and values that are derived from other rows."""
+"""Filters at their boundaries: the ends of periods, null, values derived from other rows, and searches of all roots."""
 
 from __future__ import annotations
 
@@ -7,12 +7,15 @@ from typing import Any
 
 import asyncpg
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from db import tables as t
 from tests.oracles.filtering import BOOKINGS, CONVERSATIONS, own
 from tests.support.client import Client
 from tests.support.factories import MOMENT, derive_all, store, store_account
-from tests.support.world import World
+from tests.support.properties import examples
+from tests.support.world import World, empty
 
 pytestmark = pytest.mark.anyio
 
@@ -182,3 +185,67 @@ async def test_read_is_the_same_on_both_sides_of_the_api(client: Client, connect
         nodes = (await client.data(document, read=value))["conversations"]["nodes"]
         assert {node["databaseId"] for node in nodes} == ids
         assert {node["read"] for node in nodes} == {value}
+
+
+# -------------------- other roots
+
+
+PEOPLE: dict[str, Any] = {"fullname": "Søren Kjær", "email": "soren@mail.example", "phone": "+45 20 30 40 50"}
+SENDER = {"conversation_id": 1, "sender_id": 1}
+
+
+@pytest.mark.parametrize(
+    ("root", "values", "searches", "others"),
+    [
+        ("rentals", {"name": "Casa São João", "city": "Évora"}, ["casa", "sao jo", "evora CASA", "ca"], ["c", "ao"]),
+        ("clients", PEOPLE, ["soren kjaer", "kjæ", "soren@mail.example", "4050", "0045 2030 4050"], ["mail kjaerx"]),
+        ("bookings", {"reference": "REF-4711", "external_reference": "HMABC"}, ["ref-4711", "711", "abc"], ["11"]),
+        ("bookings", {"client_id": 1}, ["soren", "kjaer sor", "4050"], ["clara"]),
+        ("inquiries", {"lastname": "Łódź", "message": "A pool?"}, ["lodz", "pool ina", "ina@example.com"], ["-pool"]),
+        (
+            "messages",
+            {"content": "Wi-Fi at 日本語", **SENDER},
+            ["wifi", "wi-fi", "日本", "本", "hello or wifi"],
+            ["fi -wi"],
+        ),
+        ("messages", {"content": "x " * 10_000 + "late", **SENDER}, ["x"], ["late"]),
+    ],
+)
+async def test_another_root_is_searched_like_conversations(
+    shared: World, root: str, values: dict[str, Any], searches: list[str], others: list[str]
+) -> None:
+    await empty(shared.connection)
+    for account in (1, 2):
+        await store_account(shared.connection, account)
+        own = {"account_id": account}
+        await store(shared.connection, "clients", id=1, **own, **PEOPLE)
+        await store(shared.connection, "conversations", id=1, **own)
+        member = {"member_type": "CLIENT", "member_id": 1, "client_id": 1, "conversation_id": 1}
+        await store(shared.connection, "participants", id=1, **own, **member)
+        await store(shared.connection, root, id=7, **own, **values)
+    if root != "clients":
+        await store(shared.connection, root, id=8, account_id=1, **(SENDER if root == "messages" else {}))
+
+    async def found(search: str) -> set[str]:
+        data = await shared.client.data(
+            f"query ($s: String) {{ {root}(filter: {{search: $s}}) {{ totalCount nodes {{ databaseId }} }} }}", s=search
+        )
+        assert data[root]["totalCount"] == len(data[root]["nodes"])
+        return {node["databaseId"] for node in data[root]["nodes"]}
+
+    assert {search for search in searches if "7" not in await found(search)} == set()
+    assert {search for search in others if "7" in await found(search)} == set()
+    assert await found(" ") >= {"7"}
+    assert await found("!?") == set()
+
+
+@given(search=st.text(max_size=40), content=st.text(st.characters(exclude_characters="\0", codec="utf-8"), max_size=60))
+@examples(40)
+async def test_any_text_can_be_stored_and_searched_in_another_root(shared: World, search: str, content: str) -> None:
+    await empty(shared.connection)
+    await store_account(shared.connection)
+    await store(shared.connection, "rentals", account_id=1, id=1, name=content)
+
+    answer = await shared.client.answer("query ($s: String) { rentals(filter: {search: $s}) { totalCount } }", s=search)
+
+    assert "\0" in search or "errors" not in answer

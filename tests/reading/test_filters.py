@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from db import tables as t
-from tests.oracles.filtering import CONDITIONS, CONVERSATIONS, World, foreign, own
+from tests.oracles.filtering import CONDITIONS, CONVERSATIONS, ROOTS, World, foreign, own
 from tests.oracles.relations import read
 from tests.support.client import Client, Statements
 from tests.support.database import NOW
@@ -67,12 +67,26 @@ conversation_fields = {
     "overdue": flags,
     "deliveryFailed": flags,
 }
-booking_fields = {
-    "ids": some(t.Booking, 130),
-    "statuses": st.lists(st.sampled_from([status.value for status in t.BookingStatus]), max_size=4),
-    "reference": st.sampled_from(["nothing", "", "' OR 1=1 --", "%", "é"]),
-    "startsBefore": moments,
-    "endsAfter": moments,
+listed_fields: dict[str, dict[str, st.SearchStrategy[Any]]] = {
+    "bookings": {
+        "ids": some(t.Booking, 130),
+        "statuses": st.lists(st.sampled_from([status.value for status in t.BookingStatus]), max_size=4),
+        "reference": st.sampled_from(["nothing", "", "' OR 1=1 --", "%", "é"]),
+        "startsBefore": moments,
+        "endsAfter": moments,
+        "rentalIds": some(t.Rental, 20),
+        "updatedSince": moments,
+    },
+    "clients": {"ids": some(t.Client, 130), "updatedSince": moments},
+    "inquiries": {"ids": some(t.Inquiry, 30), "updatedSince": moments},
+    "messages": {
+        "ids": some(t.Message, 900),
+        "conversationIds": some(t.Conversation, 150),
+        "visibility": st.sampled_from([value.value for value in t.MessageVisibility]),
+        "externalIds": st.lists(st.sampled_from(["", "unknown"]), max_size=2),
+        "updatedSince": moments,
+    },
+    "rentals": {"ids": some(t.Rental, 20), "updatedSince": moments},
 }
 
 
@@ -115,10 +129,23 @@ async def test_any_filter_finds_the_conversations_that_meet_all_of_it(world: Wor
     assert await world.conversations(filter_) == world.expected("conversations", filter_)
 
 
-@given(filter_=filters(booking_fields))
-@examples(60)
-async def test_any_filter_finds_the_bookings_that_meet_all_of_it(world: World, filter_: dict[str, Any]) -> None:
-    assert await world.bookings(filter_) == world.expected("bookings", filter_)
+@given(
+    drawn=st.sampled_from(sorted(listed_fields)).flatmap(
+        lambda root: st.tuples(st.just(root), filters(listed_fields[root]))
+    )
+)
+@examples(150)
+async def test_any_filter_of_another_root_finds_the_rows_that_meet_all_of_it(
+    world: World, drawn: tuple[str, dict[str, Any]]
+) -> None:
+    root, filter_ = drawn
+    assert await world.listed(root, filter_) == world.expected(root, filter_)
+
+
+def test_every_condition_of_the_other_roots_is_drawn() -> None:
+    assert {root: set(fields) for root, fields in listed_fields.items()} == {
+        root: set(CONDITIONS[root]) for root in ROOTS
+    }
 
 
 @pytest.mark.parametrize(
@@ -164,7 +191,7 @@ async def test_each_filter_alone_finds_some_conversations_and_not_all(world: Wor
 
 @pytest.mark.parametrize("status", [status.value for status in t.BookingStatus])
 async def test_bookings_are_found_by_their_status(world: World, status: str) -> None:
-    assert await world.bookings({"statuses": [status]}) == world.expected("bookings", {"statuses": [status]})
+    assert await world.listed("bookings", {"statuses": [status]}) == world.expected("bookings", {"statuses": [status]})
 
 
 async def test_a_booking_is_found_by_its_reference(world: World) -> None:
@@ -172,8 +199,8 @@ async def test_a_booking_is_found_by_its_reference(world: World) -> None:
 
     filter_ = {"reference": booking["reference"]}
 
-    assert await world.bookings(filter_) == world.expected("bookings", filter_)
-    assert booking["id"] in (await world.bookings(filter_))[1]
+    assert await world.listed("bookings", filter_) == world.expected("bookings", filter_)
+    assert booking["id"] in (await world.listed("bookings", filter_))[1]
 
 
 # -------------------- nothing, and everything
@@ -230,7 +257,7 @@ async def test_an_impossible_filter_matches_nothing(world: World, filter_: dict[
     "filter_", [{"ids": []}, {"statuses": []}, {"reference": ""}, {"ids": [foreign(t.Booking, 1)]}]
 )
 async def test_an_impossible_filter_of_bookings_matches_nothing(world: World, filter_: dict[str, Any]) -> None:
-    assert await world.bookings(filter_) == (0, [])
+    assert await world.listed("bookings", filter_) == (0, [])
 
 
 @given(filter_=filters(conversation_fields))

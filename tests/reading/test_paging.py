@@ -13,7 +13,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gql.schema import build_schema
+from tests.oracles.filtering import ROOTS
 from tests.oracles.paging import EPOCH, Inbox, Ordered, Row, encode, opened
+from tests.oracles.relations import read
+from tests.support.client import Client
 from tests.support.factories import MOMENT, store
 from tests.support.properties import examples
 
@@ -305,6 +309,53 @@ async def test_both_ends_of_a_link_table_page_alike(inbox: Inbox) -> None:
     assert data == {"bookings": {"nodes": [page(2, 3, more=True), page(2), page(), page(), page()]}}
 
 
+# -------------------- the other roots
+
+
+LISTED_PAGE = """
+query ($first: Int, $after: String, $last: Int, $before: String, $order: %(type)sOrder) {
+  %(root)s(first: $first, after: $after, last: $last, before: $before, orderBy: $order) {
+    totalCount nodes { databaseId } pageInfo { hasNextPage hasPreviousPage startCursor endCursor }
+  }
+}
+"""
+LISTED_ORDERS = [
+    (root, field)
+    for root in ROOTS
+    for field in ("CREATED_AT", "UPDATED_AT", "SENT_AT", "START_AT", None)
+    if field is None or field in build_schema()._schema.type_map[f"{ROOTS[root]}OrderField"].values  # type: ignore[attr-defined]  # noqa: SLF001
+]
+
+
+@pytest.mark.parametrize(("root", "field"), LISTED_ORDERS)
+@pytest.mark.parametrize("direction", ["ASC", "DESC"])
+async def test_every_root_walks_in_every_order_either_way(
+    reader: Client, seeded_dsn: str, root: str, field: str | None, direction: str
+) -> None:
+    rows = (await read(seeded_dsn, 1))[root]
+    rows = sorted(rows, key=lambda row: (row[(field or "id").lower()], row["id"]))
+    ordered = rows[::-1] if field and direction == "DESC" else rows
+    document = LISTED_PAGE % {"root": root, "type": ROOTS[root]}
+    order = field and {"field": field, "direction": direction}
+    size = 100 if len(rows) > 500 else 19
+
+    for backward in (False, True):
+        seen: list[str] = []
+        cursor, more = None, True
+        while more:
+            asked = {"last": size, "before": cursor} if backward else {"first": size, "after": cursor}
+            page = (await reader.data(document, order=order, **asked))[root]
+            ids = [node["databaseId"] for node in page["nodes"]]
+            seen = ids + seen if backward else seen + ids
+            info = page["pageInfo"]
+            more, cursor = (
+                (info["hasPreviousPage"], info["startCursor"]) if backward else (info["hasNextPage"], info["endCursor"])
+            )
+            assert page["totalCount"] == len(rows)
+            assert info["hasPreviousPage" if not backward else "hasNextPage"] is (len(seen) > len(ids))
+        assert seen == [str(row["id"]) for row in ordered]
+
+
 # -------------------- sizes
 
 
@@ -331,7 +382,7 @@ async def test_the_default_page_has_twenty_rows_and_the_largest_a_hundred(inbox:
         ({"first": 1, "last": 1}, "Give first or last, not both"),
     ],
 )
-@pytest.mark.parametrize("field", ["conversations", "bookings", "hosts", "sources"])
+@pytest.mark.parametrize("field", ["conversations", "hosts", "sources", *ROOTS])
 async def test_a_size_out_of_range_is_refused(
     inbox: Inbox, field: str, arguments: dict[str, int], message: str
 ) -> None:

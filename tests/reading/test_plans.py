@@ -16,6 +16,7 @@ import pytest
 from db import tables as t
 from gql.fields.node import encode_id
 from tests.operations.documents import DOCUMENTS, as_written, writes
+from tests.oracles.filtering import CONDITIONS, ROOTS
 from tests.oracles.relations import MANY
 from tests.support.client import Client, Statements
 from tests.support.plans import Ran, explain, hear, index_conditions, kinds, rows_read, steps
@@ -184,6 +185,127 @@ async def test_a_page_is_a_range_of_the_orders_index(  # noqa: PLR0913, PLR0917 
         if len(values) > 3:
             # The row comparison is an index condition, on both sides of the cursor.
             assert all("ROW(" in step["Index Cond"] for step in scans)
+
+
+LISTED = [
+    (root, field)
+    for root, fields in {
+        "bookings": ("CREATED_AT", "UPDATED_AT", "START_AT"),
+        "clients": ("CREATED_AT", "UPDATED_AT"),
+        "inquiries": ("CREATED_AT", "UPDATED_AT"),
+        "messages": ("SENT_AT", "UPDATED_AT"),
+        "rentals": ("CREATED_AT", "UPDATED_AT"),
+    }.items()
+    for field in fields
+]
+
+
+@pytest.mark.parametrize(("root", "field"), LISTED)
+@pytest.mark.parametrize("backward", [False, True])
+async def test_a_page_of_another_root_is_a_range_of_the_orders_index(  # noqa: PLR0913, PLR0917  # all of an order
+    reader: Client, ran: Ran, seeded: asyncpg.Connection, root: str, field: str, backward: bool
+) -> None:
+    await seeded.execute("SET enable_bitmapscan = off; SET enable_sort = off")
+    size, bound, end = ("last", "before", "startCursor") if backward else ("first", "after", "endCursor")
+    document = f"""query ($bound: String) {{ {root}({size}: 10, {bound}: $bound, orderBy: {{field: {field}}}) {{
+        nodes {{ id }} pageInfo {{ {end} }} }} }}"""
+    opening = await reader.data(document)
+    ran.take()
+    await reader.data(document, bound=opening[root]["pageInfo"][end])
+
+    ((sql, values),) = ran.take()
+    plan = await explain(seeded, sql, values)
+
+    scans = [step for step in steps(plan) if step.get("Relation Name") == root]
+    assert {step.get("Index Name") for step in scans} == {f"ix_{root}_account_id_{field.lower()}_id"}
+    assert "Sort" not in kinds(plan)
+    assert all("ROW(" in step["Index Cond"] for step in scans)
+
+
+@pytest.fixture(scope="module")
+def listed_dsn(template: str, create_database: Callable[[str], str]) -> str:
+    """An account with 50,000 rows of each root, and another one with a tenth of them."""
+    dsn = create_database(template)
+
+    async def fill() -> None:
+        connection = await asyncpg.connect(dsn)
+        await connection.execute(
+            """
+            SET session_replication_role = replica;
+            INSERT INTO accounts (id, business_name, time_zone, created_at, updated_at)
+            SELECT a, 'Villas', 'UTC', now(), now() FROM generate_series(1, 2) a;
+            INSERT INTO users (account_id, id, name) VALUES (1, 1, 'Uma');
+            CREATE TEMPORARY TABLE given AS
+            SELECT 1 + (n > 50000)::integer AS a, n,
+                timestamptz '2026-01-01Z' + (n * 7919 % 55000) * interval '1 min' AS at,
+                'word' || n % 5000 || ' common' AS said FROM generate_series(1, 55000) n;
+            INSERT INTO rentals (account_id, id, name, created_at, updated_at) SELECT a, n, said, at, at FROM given;
+            INSERT INTO clients (account_id, id, fullname, created_at, updated_at) SELECT a, n, said, at, at FROM given;
+            INSERT INTO bookings (
+                account_id, id, reference, status, start_at, end_at, client_id, rental_id, created_at, updated_at
+            )
+            SELECT a, n, said, 'BOOKED', at, at, n, n, at, at FROM given;
+            INSERT INTO inquiries (account_id, id, firstname, lastname, email, created_at, updated_at)
+            SELECT a, n, said, 'Guest', 'guest@example.com', at, at FROM given;
+            INSERT INTO messages (
+                account_id, id, conversation_id, sender_id, content, origin, visibility, sent_at, created_at, updated_at
+            )
+            SELECT a, n, n / 9, n / 9, said, 'EMAIL', 'EXTERNAL', at, at, at FROM given;
+            """
+        )
+        await connection.execute("VACUUM (ANALYZE)")
+        await connection.close()
+
+    asyncio.run(fill())
+    return dsn
+
+
+RARE_FILTERS: dict[str, Any] = {
+    "search": "word77",
+    "updatedSince": "2026-02-08T03:00:00Z",
+    "ids": 3,
+    "rentalIds": 9,
+    "conversationIds": 9,
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("root", ROOTS)
+async def test_each_filter_and_order_of_a_large_root_reads_no_whole_table(listed_dsn: str, ran: Ran, root: str) -> None:
+    connection = await asyncpg.connect(listed_dsn)
+    type_ = ROOTS[root]
+    tables = {"ids": type_, "rentalIds": "Rental", "conversationIds": "Conversation"}
+    filters: list[dict[str, Any]] = [{}]
+    for name, value in RARE_FILTERS.items():
+        if name in CONDITIONS[root] or name == "search":
+            rare = [encode_id(getattr(t, tables[name]), 1, value)] if name in tables else value
+            filters.append({name: rare})
+    orders = [
+        None,
+        *({"field": field, "direction": way} for name, field in LISTED if name == root for way in ("ASC", "DESC")),
+    ]
+    document = f"""query ($filter: {type_}Filter, $order: {type_}Order, $first: Int!) {{
+        {root}(first: $first, filter: $filter, orderBy: $order) {{ nodes {{ id }} }} }}"""
+    async with serving(listed_dsn, Statements(), rate_limit=0) as client:
+        for filter_ in filters:
+            for order in orders:
+                ran.take()
+                nodes = (await client.data(document, filter=filter_, order=order, first=20))[root]["nodes"]
+                assert nodes, filter_
+                plan = await explain(connection, *ran.take()[-1], "ANALYZE, FORMAT JSON")
+                # The other account has a tenth of the rows, so that a scan of the whole account is noticed.
+                assert "Seq Scan" not in kinds(plan), (filter_, order)
+                assert rows_read(plan, root) < 2_500, (filter_, order)
+                if "search" in filter_:
+                    assert f"ix_{root}_words" in {step.get("Index Name") for step in steps(plan)}
+            await client.data(
+                f"query ($filter: {type_}Filter) {{ {root}(filter: $filter) {{ totalCount }} }}", filter=filter_
+            )
+            assert "Seq Scan" not in kinds(await explain(connection, *ran.take()[-1])) or not filter_, filter_
+        common = (await client.data(document, filter={"search": "common"}, order=None, first=100))[root]["nodes"]
+        assert len(common) == 100
+        assert "Seq Scan" not in kinds(await explain(connection, *ran.take()[-1]))
+    await connection.close()
 
 
 async def test_a_page_deep_down_reads_no_more_rows_than_the_first(

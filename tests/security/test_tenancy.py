@@ -57,7 +57,7 @@ WRITING = {
 SIDES = ("after", "before")
 # Positions for values that select a row. New ones are found and tested automatically, and must be added here.
 LEADING = {
-    *("Query.node(id)", "Query.nodes(ids)", "Query.bookings(filter.ids)", "Query.bookings(filter.reference)"),
+    *("Query.node(id)", "Query.nodes(ids)"),
     *(
         f"Query.{field}({id_})"
         for field in ("conversation", "booking", "webhookEndpoint")
@@ -65,8 +65,22 @@ LEADING = {
     ),
     *(
         f"Query.{field}({s})"
-        for field in ("conversations", "bookings", "hosts", "sources", "webhookEndpoints")
+        for field in (
+            *("conversations", "bookings", "hosts", "sources", "rentals", "clients", "inquiries", "messages"),
+            "webhookEndpoints",
+        )
         for s in ("after", "before")
+    ),
+    *(
+        f"Query.{field}(filter.{name})"
+        for field, names in {
+            "bookings": ("reference", "rentalIds"),
+            "clients": (),
+            "inquiries": (),
+            "messages": ("conversationIds", "externalIds"),
+            "rentals": (),
+        }.items()
+        for name in ("ids", "search", *names)
     ),
     *(
         f"Query.{field}(filter.{within}{name})"
@@ -253,37 +267,51 @@ async def test_a_key_that_another_account_has_used_is_unused_in_this_one(shared:
     assert beside[0] == {"data": {"it": {"userErrors": []}}}
 
 
-ORDERS = list(
-    itertools.product(
-        *(
-            cast("GraphQLEnumType", schema().get_type(name)).values
-            for name in ("ConversationOrderField", "OrderDirection")
-        )
-    )
-)
-ORDERED = """query($field: ConversationOrderField!, $direction: OrderDirection!, $search: String,
+# A text of the rows of each root with orders, which contains the account.
+ORDERED_ROOTS = {
+    "bookings": "reference",
+    "clients": "fullname",
+    "conversations": "subject",
+    "inquiries": "lastname",
+    "messages": "content",
+    "rentals": "name",
+}
+ORDERED = """query($field: %(type)sOrderField!, $direction: OrderDirection!, $search: String,
   $after: String, $before: String) {
-    conversations(after: $after, before: $before, filter: {search: $search},
-      orderBy: {field: $field, direction: $direction}) { totalCount edges { cursor node { subject } } }
+    %(root)s(after: $after, before: $before, filter: {search: $search},
+      orderBy: {field: $field, direction: $direction}) { totalCount edges { cursor node { %(text)s } } }
 }"""
 
 
-async def test_cursors_of_every_order_select_only_the_viewers_rows(apart: tuple[World, Client]) -> None:
+def test_every_root_with_orders_is_known() -> None:
+    ordered = {f"{way.parent}.{way.field}" for way in WAYS if way.path[0] == "orderBy"}
+
+    assert ordered == {f"Query.{root}" for root in ORDERED_ROOTS}
+
+
+@pytest.mark.parametrize("root", ORDERED_ROOTS)
+async def test_cursors_of_every_order_select_only_the_viewers_rows(apart: tuple[World, Client], root: str) -> None:
     shared, other = apart
-    assert {f"{way.parent}.{way.field}" for way in WAYS if way.path[0] == "orderBy"} == {"Query.conversations"}
+    (type_,) = {
+        get_named_type(way.type).name.removesuffix("OrderField")
+        for way in WAYS
+        if way.field == root and way.path == ("orderBy", "field")
+    }
+    document_ = ORDERED % {"root": root, "type": type_, "text": ORDERED_ROOTS[root]}
+    fields = cast("GraphQLEnumType", schema().get_type(f"{type_}OrderField")).values
     asked = []
-    for field, direction in ORDERS:
+    for field, direction in itertools.product(fields, ("ASC", "DESC")):
         order = {"field": field, "direction": direction, "search": "keys or towels" if field == "RELEVANCE" else None}
-        edges = (await shared.client.data(ORDERED, **order))["conversations"]["edges"]
-        assert len(edges) == 4
-        assert "of 1" in json.dumps(await shared.client.data(ORDERED, after=edges[0]["cursor"], **order))
+        edges = (await shared.client.data(document_, **order))[root]["edges"]
+        assert len(edges) >= 2
+        assert "of 1" in json.dumps(await shared.client.data(document_, after=edges[0]["cursor"], **order))
         asked += [order | {side: edge["cursor"]} for edge in edges for side in SIDES]
     await other.data("{ __typename }")
 
-    beside = [await _asked(other, ORDERED, **variables) for variables in asked]
+    beside = [await _asked(other, document_, **variables) for variables in asked]
 
     await shared.fill(2)
-    alone = [await _asked(other, ORDERED, **variables) for variables in asked]
+    alone = [await _asked(other, document_, **variables) for variables in asked]
     assert beside == alone
     assert "of 1" not in json.dumps(beside)
     assert "of 2" in json.dumps(beside)

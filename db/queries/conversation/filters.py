@@ -13,7 +13,7 @@ from sqlalchemy import BigInteger, ColumnElement, Select, and_, exists, func, li
 
 from db import tables as t
 from db.criterion import Clause, Criterion, Term, any_of, any_where, between, flag, opposite, some
-from db.page import Order
+from db.page import Order, orders
 from db.queries.conversation import search
 from db.queries.conversation.stage import stages_criterion
 from db.scope import Viewer, visible
@@ -27,11 +27,9 @@ _INQUIRY: Any = t.Inquiry
 _PARTICIPANT: Any = t.Participant
 
 # By the names that the API gives them.
-ORDERS: dict[tuple[str, bool], Order] = {
-    (column.key, descending): Order(f"{column.key}:{'desc' if descending else 'asc'}", column, descending)
-    for column in (_C.created_at, _C.updated_at, _C.last_message_at, _C.deadline_response_at, _C.waiting_since)
-    for descending in (False, True)
-} | search.ORDERS
+ORDERS: dict[tuple[str, bool], Order] = (
+    orders(_C.created_at, _C.updated_at, _C.last_message_at, _C.deadline_response_at, _C.waiting_since) | search.ORDERS
+)
 
 
 def _sorted(column: Any, *, descending: bool) -> ColumnElement[Any]:

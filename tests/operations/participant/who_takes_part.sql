@@ -21,3 +21,13 @@ WHERE clients.account_id = $1::BIGINT AND clients.id = any(ARRAY[$2::BIGINT]);
 SELECT hosts.id, hosts.lastname
 FROM hosts
 WHERE hosts.account_id = $1::BIGINT AND hosts.id = any(ARRAY[$2::BIGINT]);
+
+SELECT participants.conversation_id AS parent, count(*) AS total
+FROM participants
+WHERE participants.account_id = $1::BIGINT AND participants.member_type = $2 AND participants.conversation_id = any($3::BIGINT[]) GROUP BY participants.conversation_id;
+
+SELECT parent.position, row.id
+FROM unnest($1::BIGINT[]) WITH ORDINALITY AS parent(key, position) JOIN LATERAL (SELECT participants.id AS id
+FROM participants
+WHERE participants.account_id = $2::BIGINT AND participants.member_type = $3 AND participants.conversation_id = parent.key ORDER BY participants.id ASC
+LIMIT $4) AS row ON true;

@@ -1,0 +1,44 @@
+SELECT epochs.value AS epoch, coalesce(c.number, 0) AS number, coalesce(c.removed, 0) AS removed
+FROM epochs LEFT JOIN change_counters c ON c.account_id = $1;
+
+SELECT parent.position, row.id, row.name, row.city
+FROM unnest($1::BIGINT[]) WITH ORDINALITY AS parent(key, position) JOIN LATERAL (SELECT rentals.id AS id, rentals.name AS name, rentals.city AS city
+FROM rentals
+WHERE rentals.account_id = $2::BIGINT AND (search_texts(rentals.account_id, ARRAY[rentals.name, rentals.city]) @@ search_query($2::BIGINT, $3::VARCHAR)) AND rentals.account_id = parent.key ORDER BY rentals.id ASC
+LIMIT $4) AS row ON true;
+
+SELECT parent.position, row.id, row.fullname, row.email, row.phone
+FROM unnest($1::BIGINT[]) WITH ORDINALITY AS parent(key, position) JOIN LATERAL (SELECT clients.id AS id, clients.fullname AS fullname, clients.email AS email, clients.phone AS phone
+FROM clients
+WHERE clients.account_id = $2::BIGINT AND (search_texts(clients.account_id, ARRAY[clients.fullname, search_contact(clients.email, clients.phone)]) @@ search_query($2::BIGINT, $3::VARCHAR)) AND clients.account_id = parent.key ORDER BY clients.id ASC
+LIMIT $4) AS row ON true;
+
+SELECT parent.position, row.id, row.reference, row.status, row.start_at, row.end_at, row.client_id
+FROM unnest($1::BIGINT[]) WITH ORDINALITY AS parent(key, position) JOIN LATERAL (SELECT bookings.id AS id, bookings.reference AS reference, bookings.status AS status, bookings.start_at AS start_at, bookings.end_at AS end_at, bookings.client_id AS client_id
+FROM bookings
+WHERE bookings.account_id = $2::BIGINT AND bookings.id = any(array((SELECT bookings.id
+FROM bookings
+WHERE bookings.account_id = $2::BIGINT AND (search_texts(bookings.account_id, ARRAY[bookings.reference, bookings.external_reference, search_ends(bookings.reference, 3, 12), search_ends(bookings.external_reference, 3, 12)]) @@ search_query($2::BIGINT, $3::VARCHAR)) UNION ALL SELECT bookings.id
+FROM clients JOIN bookings ON bookings.account_id = clients.account_id AND bookings.client_id = clients.id
+WHERE clients.account_id = $2::BIGINT AND (search_texts(clients.account_id, ARRAY[clients.fullname, search_contact(clients.email, clients.phone)]) @@ search_query($2::BIGINT, $3::VARCHAR))))) AND bookings.account_id = parent.key ORDER BY bookings.start_at DESC, bookings.id DESC
+LIMIT $4) AS row ON true;
+
+SELECT clients.id, clients.fullname
+FROM clients
+WHERE clients.account_id = $1::BIGINT AND clients.id = any(ARRAY[$2::BIGINT]);
+
+SELECT parent.position, row.created_at, row.id, row.firstname, row.lastname, CASE WHEN (sum(coalesce(octet_length(row.message), 0)) OVER (ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) <= $1::BIGINT) THEN row.message END AS message, sum(coalesce(octet_length(row.message), 0)) OVER (ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS bytes_read
+FROM unnest(ARRAY[$2::BIGINT]) WITH ORDINALITY AS parent(key, position) JOIN LATERAL (SELECT inquiries.created_at AS created_at, inquiries.id AS id, inquiries.firstname AS firstname, inquiries.lastname AS lastname, inquiries.message AS message
+FROM inquiries
+WHERE inquiries.account_id = $3::BIGINT AND inquiries.account_id = parent.key ORDER BY inquiries.created_at DESC, inquiries.id DESC
+LIMIT 26) AS row ON true;
+
+SELECT parent.position, row.id, row.sender_id, CASE WHEN (sum(coalesce(octet_length(row.content), 0)) OVER (ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) <= $1::BIGINT) THEN row.content END AS content, row.visibility, row.sent_at, sum(coalesce(octet_length(row.content), 0)) OVER (ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS bytes_read
+FROM unnest($2::BIGINT[]) WITH ORDINALITY AS parent(key, position) JOIN LATERAL (SELECT messages.id AS id, messages.sender_id AS sender_id, messages.content AS content, messages.visibility AS visibility, messages.sent_at AS sent_at
+FROM messages
+WHERE messages.account_id = $3::BIGINT AND messages.conversation_id = any($4::BIGINT[]) AND messages.account_id = parent.key ORDER BY messages.sent_at DESC, messages.id DESC
+LIMIT $5) AS row ON true;
+
+SELECT participants.id, participants.member_type
+FROM participants
+WHERE participants.account_id = $1::BIGINT AND participants.id = any($2::BIGINT[]);

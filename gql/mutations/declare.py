@@ -11,6 +11,7 @@ client knows whether the write may be repeated.
 from __future__ import annotations
 
 import asyncio
+import inspect
 import random
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
@@ -144,7 +145,7 @@ def mutation(  # noqa: PLR0913  # each is a part of the declaration
         input_type = get_type_hints(function)["input"]
         field = MutationField(
             type_annotation=StrawberryAnnotation(payload(name, written, named, beside) | None),
-            description=f"{function.__doc__} {require([scope])}",
+            description=f"{inspect.getdoc(function)} {require([scope])}",
             directives=[RequiresScopes(scopes=[scope])],
         )
         field.write, field.given, field.records = function, given, records

@@ -1,4 +1,4 @@
-"""Ends a write: logs its changes and commits, in one round trip.
+"""Ends a write: stores its activities, logs its changes and commits, in one round trip.
 
 The account's counter is the last row that a transaction locks. Other writers of the account wait for it, so it is
 locked only for one statement and the COMMIT, without a round trip to this process in between.
@@ -6,10 +6,15 @@ locked only for one statement and the COMMIT, without a round trip to this proce
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import NamedTuple, TypeAlias
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, NamedTuple
 
 from db import tables as t
+
+if TYPE_CHECKING:
+    from db.scope import Viewer
 
 
 class NotedChange(NamedTuple):
@@ -20,8 +25,26 @@ class NotedChange(NamedTuple):
     events: tuple[t.WebhookEvent, ...] = ()
 
 
-# The changed nodes, by table and id.
-Changes: TypeAlias = Mapping[tuple[type[t.Table], int], NotedChange]
+class NotedActivity(NamedTuple):
+    """An activity of the viewer, to be stored with the COMMIT."""
+
+    conversation_id: int
+    type: t.ActivityType
+    created_at: datetime
+    assignee_id: int | None = None
+    booking_id: int | None = None
+    message_id: int | None = None
+
+
+@dataclass(slots=True)
+class Journal:
+    """What a transaction did, to be stored with the COMMIT."""
+
+    changes: dict[tuple[type[t.Table], int], NotedChange] = field(default_factory=dict)
+    """The changed nodes, by table and id."""
+    activities: list[NotedActivity] = field(default_factory=list)
+    """In the order in which they happened."""
+
 
 # Its parameters: the account, and the types, ids, conversations, operations and events of the changes, in their order.
 # An array of arrays must be rectangular, so the events of a change are the text of an array.
@@ -45,33 +68,88 @@ _PARAMETERS = {
     "operations": "text[]",
     "events": "text[]",
 }
-# asyncpg sends several statements together only if they have no parameters. So this one is prepared in SQL when a
+# Its parameters: the account, the type and id of the actor, and the columns of the activities.
+_ACTIVITIES = """
+INSERT INTO activities (account_id, created_by_type, created_by_id, created_by_user_id, created_by_application_id,
+    conversation_id, type, created_at, assignee_id, booking_id, message_id)
+SELECT {account}, {actor_type}, {actor_id}, CASE {actor_type} WHEN 'USER' THEN {actor_id} END,
+    CASE {actor_type} WHEN 'APPLICATION' THEN {actor_id} END, given.*
+FROM unnest({conversations}, {types}, {moments}, {assignees}, {bookings}, {messages}) AS given
+"""
+_ACTIVITY_PARAMETERS = {
+    "account": "bigint",
+    "actor_type": "text",
+    "actor_id": "bigint",
+    "conversations": "bigint[]",
+    "types": "text[]",
+    "moments": "timestamptz[]",
+    "assignees": "bigint[]",
+    "bookings": "bigint[]",
+    "messages": "bigint[]",
+}
+
+
+def _prepare(name: str, sql: str, parameters: Mapping[str, str]) -> str:
+    places = {parameter: f"${place}" for place, parameter in enumerate(parameters, 1)}
+    return f"PREPARE {name} ({', '.join(parameters.values())}) AS {sql.format(**places)}"
+
+
+# asyncpg sends several statements together only if they have no parameters. So these are prepared in SQL when a
 # connection is set up, and executed with literals.
-PREPARE = "PREPARE log_changes ({}) AS {}".format(
-    ", ".join(_PARAMETERS.values()), _LOG.format(**{name: f"${place}" for place, name in enumerate(_PARAMETERS, 1)})
+PREPARE = "; ".join(
+    [_prepare("log_changes", _LOG, _PARAMETERS), _prepare("store_activities", _ACTIVITIES, _ACTIVITY_PARAMETERS)]
 )
 
 
-def commit(account_id: int, changes: Changes, *, prepared: bool) -> str:
-    """The statements that log the changes, if there are any, and commit.
+def commit(viewer: Viewer, journal: Journal, *, prepared: bool) -> str:
+    """The statements that store the journal and commit.
 
     `prepared` says whether the connection has executed `PREPARE`. Through a pooler none has.
     """
-    if not changes:
-        return "COMMIT"
-    # Only ids and names of this process, no text of clients.
-    values = {
-        "account": str(account_id),
+    # The literals are ids, times and names of this process, no text of clients.
+    statements = []
+    if journal.activities:
+        values = _activities(viewer, journal.activities)
+        statements.append(_call("store_activities", _ACTIVITIES, _ACTIVITY_PARAMETERS, values, prepared=prepared))
+    if journal.changes:
+        # The account's counter is locked as late as possible.
+        values = _changes(viewer, journal)
+        statements.append(_call("log_changes", _LOG, _PARAMETERS, values, prepared=prepared))
+    return "; ".join([*statements, "COMMIT"])
+
+
+def _changes(viewer: Viewer, journal: Journal) -> dict[str, str]:
+    changes = journal.changes
+    return {
+        "account": str(viewer.account_id),
         "types": _array(t.change_type(table) for table, _ in changes),
         "ids": _array(id_ for _, id_ in changes),
         "conversations": _array(change.conversation_id for change in changes.values()),
         "operations": _array(change.operation for change in changes.values()),
         "events": _array(f'"{{{",".join(change.events)}}}"' for change in changes.values()),
     }
+
+
+def _activities(viewer: Viewer, activities: Sequence[NotedActivity]) -> dict[str, str]:
+    conversations, types, moments, assignees, bookings, messages = zip(*activities, strict=True)
+    return {
+        "account": str(viewer.account_id),
+        "actor_type": f"'{viewer.actor_type}'",
+        "actor_id": str(viewer.actor_id),
+        "conversations": _array(conversations),
+        "types": _array(types),
+        "moments": _array(moment.isoformat() for moment in moments),
+        "assignees": _array(assignees),
+        "bookings": _array(bookings),
+        "messages": _array(messages),
+    }
+
+
+def _call(name: str, sql: str, parameters: Mapping[str, str], values: Mapping[str, str], *, prepared: bool) -> str:
+    """The prepared statement with these values, or the statement itself."""
     if prepared:
-        return f"EXECUTE log_changes ({', '.join(values.values())}); COMMIT"
-    typed = {name: f"{value}::{_PARAMETERS[name]}" for name, value in values.items()}
-    return f"{_LOG.format(**typed)}; COMMIT"
+        return f"EXECUTE {name} ({', '.join(values.values())})"
+    return sql.format(**{parameter: f"{value}::{parameters[parameter]}" for parameter, value in values.items()})
 
 
 def _array(values: Iterable[object]) -> str:

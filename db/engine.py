@@ -21,7 +21,7 @@ from weakref import WeakValueDictionary
 
 import asyncpg
 
-from db.commit import PREPARE, NotedChange, commit
+from db.commit import PREPARE, Journal, commit
 from db.failure import translated_errors, unheard
 from db.pool import Pool, is_lost, roll_back
 from db.session import DIRECT, READING, WRITING, Session, leave_as_it_is
@@ -30,7 +30,6 @@ from db.texts import LEFT, READ, TooLargeError
 from db.thread import ComputingThread
 
 if TYPE_CHECKING:
-    from db import tables as t
     from db.scope import Viewer
 
 _BEGIN = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
@@ -197,8 +196,8 @@ class Transaction:
         self.seconds = 0.0
         """The run time of statements, including waits for locks and COMMIT."""
         self._connection = connection
-        self.changes: dict[tuple[type[t.Table], int], NotedChange] = {}
-        """The changed nodes, by table and id. They are logged with the COMMIT."""
+        self.journal = Journal()
+        """What it did. It is stored with the COMMIT."""
 
     async def fetch(self, statement: Statement, parameters: Mapping[str, Any]) -> list[Any]:
         """Run `statement` and return its rows."""
@@ -366,13 +365,13 @@ class Database:
                 held.pop_all()
             else:
                 await asyncio.shield(pool.abandon(connection))
-        if transaction.changes:
+        if transaction.journal.changes:
             self.committed(viewer.account_id)
 
     def _ending(self, viewer: Viewer, transaction: Transaction, *, read_on: bool) -> str:
         """The statements that end a write and, with `read_on`, begin the transaction that reads."""
         pooled = self._writing_session.pooled
-        ending = commit(viewer.account_id, transaction.changes, prepared=not pooled)
+        ending = commit(viewer, transaction.journal, prepared=not pooled)
         if not read_on:
             return ending
         return f"{ending}; {self._reading_session.begin(_BEGIN) if pooled else _READ_ON}"

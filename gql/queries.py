@@ -38,13 +38,14 @@ from gql.fields.orders import (
     MESSAGE_ORDER,
     RENTAL_ORDER,
 )
+from gql.fields.writer import writer
 from gql.types.account import Account
 from gql.types.actor import Creator
 from gql.types.booking import Booking, Inquiry
 from gql.types.change import ChangePage
 from gql.types.conversation import Conversation
 from gql.types.counts import InboxCounts
-from gql.types.message import Message
+from gql.types.message import Message, Participant
 from gql.types.person import Client, Host
 from gql.types.rental import Rental
 from gql.types.source import Source
@@ -85,6 +86,10 @@ class ViewerType:
     )
     host: Host | None = first(
         t.Host.user_id, "user_id", description="The host as which the user writes messages; null for an application."
+    )
+    participant: Participant | None = writer(
+        "The participant as whom the user writes in a conversation: the sender of a `createMessage` without "
+        "`senderId`. Null if there is none yet: `createMessage` then adds the user's host. Null for an application."
     )
 
 

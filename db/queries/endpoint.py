@@ -170,7 +170,7 @@ async def delete(transaction: Transaction, viewer: Viewer, id_: int) -> None:
     """Delete an endpoint. The worker removes its deliveries later. Raises `RejectedError` if it does not exist."""
     await _hold(transaction, viewer, id_)
     await transaction.fetch(_DELETE, {ACCOUNT: viewer.account_id, "id": id_})
-    transaction.changes[t.WebhookEndpoint, id_] = NotedChange(None, t.ChangeOperation.REMOVED)
+    transaction.journal.changes[t.WebhookEndpoint, id_] = NotedChange(None, t.ChangeOperation.REMOVED)
 
 
 async def rotate(

@@ -127,7 +127,7 @@ async def _create(transaction: Transaction, viewer: Viewer, draft: MessageDraft,
         values["deadline_response_at"] = await _still_due(transaction, conversation, sent_at)
     elif not _is_host(sender) and not draft.automatic:
         values |= await _asked(transaction, conversation, sent_at, message_id, moment)
-    await writing.change(transaction, t.Conversation, conversation, values)
+    await writing.change(transaction, t.Conversation, conversation, values, message_id=message_id)
     await derived.derive(transaction, viewer.account_id, [conversation.id])
     return message_id
 

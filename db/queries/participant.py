@@ -12,10 +12,10 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import BigInteger, and_, bindparam, literal_column
+from sqlalchemy import BigInteger, and_, bindparam, func, literal_column
 
 from db import tables as t
-from db.criterion import Criterion, compared
+from db.criterion import Clause, Criterion, Term, compared
 from db.engine import Transaction
 from db.problem import reject
 from db.queries import writing
@@ -23,6 +23,7 @@ from db.queries.conversation import derived
 from db.scope import ACCOUNT, Viewer, visible
 from db.statement import Row, Statement
 
+_H: Any = t.Host
 _P: Any = t.Participant
 
 FILTERS: dict[str, Criterion] = {"member_type": compared(_P.member_type, operator.eq)}
@@ -128,6 +129,21 @@ async def _member(  # noqa: PLR0913, PLR0917  # what to look for, and where
         return None
     (row,) = rows
     return Member(table, row.member, row if row.id is not None else None)
+
+
+# The host of the bound user is the first one, as in `_members`.
+_OF_HOST = Clause(
+    lambda user_id: _P.host_id == visible(t.Host, func.min(t.Host.id)).where(_H.user_id == user_id).scalar_subquery(),
+    BigInteger(),
+)
+
+
+def written_by(viewer: Viewer) -> Term:
+    """The condition that a participant is the host of the viewer, a user.
+
+    The first one in a conversation is the sender of the viewer's messages: the one that `find_host` returns.
+    """
+    return Term(_OF_HOST, viewer.actor_id)
 
 
 @cache

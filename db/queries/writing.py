@@ -21,6 +21,7 @@ from db.commit import NotedChange
 from db.engine import Transaction
 from db.failure import CollisionError
 from db.problem import Problem, ProblemCode
+from db.queries import activity
 from db.scope import ACCOUNT, Viewer, visible, visible_for_change
 from db.statement import Row, Statement
 from db.tables.creation import EXTERNAL_KEY
@@ -127,6 +128,8 @@ async def insert_row(
         raise CollisionError
     id_: int = rows[0].id
     note_change(transaction, table, id_, values, *events)
+    if table is t.Conversation:
+        activity.note_columns(transaction, id_, {}, values)
     return id_
 
 
@@ -160,9 +163,9 @@ def note_change(
     `events` say what happened, for webhooks. Those of several writes of one row are logged together.
     """
     conversation_id = id_ if table is t.Conversation else columns.get("conversation_id")
-    earlier = transaction.changes.get((table, id_))
+    earlier = transaction.journal.changes.get((table, id_))
     events = tuple(dict.fromkeys((*earlier.events, *events))) if earlier else events
-    transaction.changes[table, id_] = NotedChange(conversation_id, t.ChangeOperation.UPSERTED, events)
+    transaction.journal.changes[table, id_] = NotedChange(conversation_id, t.ChangeOperation.UPSERTED, events)
 
 
 def differing(row: Row, values: Mapping[str, Any]) -> dict[str, Any]:
@@ -176,11 +179,15 @@ async def change(
     row: Row,
     values: Mapping[str, Any],
     *events: t.WebhookEvent,
+    message_id: int | None = None,
 ) -> None:
-    """Set the columns `values` of a locked row, and `updated_at`, to `moment()` unless it is given."""
+    """Set the columns `values` of a locked row, and `updated_at`, to `moment()` unless it is given.
+
+    `message_id` is the message that causes the change, if one does.
+    """
     touched = _touched(row, values)
     await transaction.fetch(_update(table, tuple(touched)), _key(row) | _as_new(touched))
-    note_change(transaction, table, row["id"], row, *events)
+    _note(transaction, table, row, touched, *events, message_id=message_id)
 
 
 async def change_several(
@@ -194,8 +201,22 @@ async def change_several(
         touched = [(row, _touched(row, values)) for row, values in changes]
         statement = _update(table, tuple(touched[0][1]))
         await transaction.run_many(statement, (_key(row) | _as_new(values) for row, values in touched))
-        for row, _ in changes:
-            note_change(transaction, table, row["id"], row, *events)
+        for row, values in touched:
+            _note(transaction, table, row, values, *events)
+
+
+def _note(
+    transaction: Transaction,
+    table: type[t.TenantTable],
+    row: Row,
+    values: Mapping[str, Any],
+    *events: t.WebhookEvent,
+    message_id: int | None = None,
+) -> None:
+    """Note for the change log and for the activities that the columns `values` of `row` were set."""
+    note_change(transaction, table, row["id"], row, *events)
+    if table is t.Conversation:
+        activity.note_columns(transaction, row["id"], row, values, message_id)
 
 
 @cache

@@ -49,6 +49,10 @@ COLUMNS: dict[str, tuple[str, ...]] = {
         *("account_id", "id", "conversation_id", "sender_id", "content", "channel", "origin", "visibility", "sent_at"),
         *(*_CREATOR, *_STAMPS),
     ),
+    "activities": (
+        *("account_id", "id", "conversation_id", "type", "created_at", *_CREATOR, "assignee_id", "booking_id"),
+        "message_id",
+    ),
 }
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -6,6 +6,8 @@ Every time is between the conversation's creation and `now`; only deadlines and 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
+from operator import itemgetter
 from typing import NamedTuple
 
 from db.seed.dialogue import Cast, Line, Plot, guest_is_waiting, lines, subject
@@ -14,7 +16,7 @@ from db.seed.guest import Guest, GuestBook, Question, SeedBooking
 from db.seed.rows import DAY, HOUR, MINUTE, Rows, moment, moment_or_null
 from db.seed.tenant import INBOX_APP, ROUTES, HostRow, RentalRow, Tenant
 from db.seed.words import ARRIVALS
-from db.tables import CreatorType, MemberType, MessageOrigin, MessageVisibility
+from db.tables import ActivityType, CreatorType, MemberType, MessageOrigin, MessageVisibility
 
 # Messages of a conversation: 8.7 on average.
 _LENGTHS = Shares({0: 2, 1: 6, 2: 8, 3: 8, 4: 8, 5: 8, 6: 8, 8: 10, 10: 12, 12: 10, 15: 8, 18: 5, 22: 4, 28: 2, 30: 1})
@@ -37,6 +39,14 @@ class SeedMember(NamedTuple):
 
     id: int
     host: HostRow | None
+
+
+class SeedMessage(NamedTuple):
+    """A message's row id, and its time in milliseconds."""
+
+    id: int
+    time: int
+    by_guest: bool
 
 
 class Opening(NamedTuple):
@@ -87,10 +97,11 @@ class Desk:
         written = lines(dice, plot, cast)
         sent = self._times(created, length)
         state = self._state(opening, sent, spam, guest_is_waiting(written, cast))
-        self._put_conversation(opening, state, subject(dice, plot))
+        assignee = self._put_conversation(opening, state, subject(dice, plot))
         asked = 0 if spam else self._inquire(opening, written)
         self._put_participants(opening, written, sent, state)
-        self._put_messages(opening, written, sent, asked > 0)
+        messages = self._put_messages(opening, written, sent, asked > 0)
+        self._put_activities(opening, state, assignee, messages)
 
     def _open(self, created: int, length: int, spam: bool) -> Opening:
         dice, rows = self._dice, self._rows
@@ -180,7 +191,8 @@ class Desk:
             self._guests.ask(opening.guest, Question(opening.created, opening.route, text, rental, None, None))
         return count
 
-    def _put_conversation(self, opening: Opening, state: ThreadState, title: str | None) -> None:
+    def _put_conversation(self, opening: Opening, state: ThreadState, title: str | None) -> HostRow | None:
+        """Add the conversation with its bookings; return its assignee."""
         dice, tenant = self._dice, self._tenant
         changes = [time for time in (state.last_message, state.read, state.spam, state.closed) if time is not None]
         connected = [booking.created for booking in opening.bookings]
@@ -207,6 +219,7 @@ class Desk:
         )
         for booking in opening.bookings:
             self._rows.put("conversation_bookings", tenant.account_id, opening.id, booking.id)
+        return assignee
 
     def _creator(self, application_id: int) -> Creator:
         """The creator of a conversation: mostly the channel's application, sometimes a user, rarely unknown."""
@@ -239,7 +252,9 @@ class Desk:
                 moment(updated),
             )
 
-    def _put_messages(self, opening: Opening, written: list[Line], sent: list[int], asked: bool) -> None:
+    def _put_messages(self, opening: Opening, written: list[Line], sent: list[int], asked: bool) -> list[SeedMessage]:
+        """Add the messages and return them."""
+        messages = []
         pick, add, account_id = self._dice.pick, self._rows.add, self._tenant.account_id
         route = ROUTES[opening.route]
         for place, (line, time) in enumerate(zip(written, sent, strict=True)):
@@ -254,7 +269,7 @@ class Desk:
             visibility = MessageVisibility.INTERNAL if line.internal else MessageVisibility.EXTERNAL
             channel = None if line.internal else route.channel
             when = moment(time)
-            add(
+            id_ = add(
                 "messages",
                 account_id,
                 opening.id,
@@ -268,6 +283,34 @@ class Desk:
                 when,
                 when,
             )
+            messages.append(SeedMessage(id_, time, by_guest=member.host is None))
+        return messages
+
+    def _put_activities(
+        self, opening: Opening, state: ThreadState, assignee: HostRow | None, messages: Sequence[SeedMessage]
+    ) -> None:
+        """Add what was done to the conversation. Every seventh was closed once, and reopened by a guest's message."""
+        route = _by_application(ROUTES[opening.route].application)
+        host = assignee or self._tenant.hosts[0]
+        user = _by_application(INBOX_APP) if host.user_id is None else _by_user(host.user_id)
+        type_ = ActivityType
+        acts: list[tuple[int, ActivityType, Creator, int | None, int | None, int | None]] = [
+            (max(opening.created, booking.created), type_.BOOKING_CONNECTED, route, None, booking.id, None)
+            for booking in opening.bookings
+        ]
+        if assignee is not None:
+            acts.append((opening.created, type_.ASSIGNED, user, assignee.id, None, None))
+        later = [pair for pair in pairwise(messages) if pair[1].by_guest and pair[1].time - pair[0].time > 1]
+        if later and opening.id % 7 == 0:
+            earlier, message = later[-1]
+            acts.append((earlier.time + 1, type_.CLOSED, user, None, None, None))
+            acts.append((message.time, type_.REOPENED, route, None, None, message.id))
+        if state.spam is not None:
+            acts.append((state.spam, type_.MARKED_AS_SPAM, user, None, None, None))
+        if state.closed is not None:
+            acts.append((state.closed, type_.CLOSED, user, None, None, None))
+        for time, done, creator, *links in sorted(acts, key=itemgetter(0)):
+            self._rows.add("activities", self._tenant.account_id, opening.id, done, moment(time), *creator, *links)
 
 
 def _cast(members: tuple[SeedMember, ...], tenant: Tenant) -> Cast:

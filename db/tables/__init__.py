@@ -1,6 +1,7 @@
 """All tables, to be imported as one name: `from db import tables as t`."""
 
 from db.tables.account import Account
+from db.tables.activity import Activity
 from db.tables.actor import Application, User
 from db.tables.base import FreeText, Table, TenantTable
 from db.tables.booking import BOOKING_WORDS, INQUIRY_WORDS, Booking, Inquiry
@@ -8,6 +9,7 @@ from db.tables.change import Change, ChangeCounter, Epoch, change_type
 from db.tables.conversation import Conversation, ConversationBooking
 from db.tables.enums import (
     STATUS_BITS,
+    ActivityType,
     BookingStatus,
     ChangeOperation,
     ChangeType,
@@ -37,6 +39,8 @@ __all__ = [
     "RENTAL_WORDS",
     "STATUS_BITS",
     "Account",
+    "Activity",
+    "ActivityType",
     "Application",
     "Booking",
     "BookingStatus",

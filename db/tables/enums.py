@@ -97,6 +97,19 @@ class JourneyStage(StrEnum):
     CANCELED = "CANCELED"
 
 
+class ActivityType(StrEnum):
+    """What was done to a conversation."""
+
+    ASSIGNED = "ASSIGNED"
+    UNASSIGNED = "UNASSIGNED"
+    CLOSED = "CLOSED"
+    REOPENED = "REOPENED"
+    MARKED_AS_SPAM = "MARKED_AS_SPAM"
+    UNMARKED_AS_SPAM = "UNMARKED_AS_SPAM"
+    BOOKING_CONNECTED = "BOOKING_CONNECTED"
+    BOOKING_DISCONNECTED = "BOOKING_DISCONNECTED"
+
+
 class ChangeType(StrEnum):
     """The type of a node that changed."""
 

@@ -5,6 +5,7 @@ from enum import StrEnum
 import strawberry
 
 from db.tables import (
+    ActivityType,
     BookingStatus,
     ChangeOperation,
     ChangeType,
@@ -20,6 +21,7 @@ from db.tables import (
 )
 
 __all__ = [
+    "ActivityType",
     "BookingStatus",
     "ChangeOperation",
     "ChangeType",
@@ -100,6 +102,17 @@ expose(
     CHECK_OUT_TODAY="A stay ends today.",
     POST_STAY="The last stay has ended.",
     CANCELED="There are bookings, and all that count were canceled.",
+)
+expose(
+    ActivityType,
+    ASSIGNED="A host was made responsible: `assignee`.",
+    UNASSIGNED="The assignee was removed.",
+    CLOSED="It was closed.",
+    REOPENED="It was reopened, by hand or by a guest's `message`.",
+    MARKED_AS_SPAM="It was marked as spam.",
+    UNMARKED_AS_SPAM="The spam mark was removed.",
+    BOOKING_CONNECTED="A `booking` was connected.",
+    BOOKING_DISCONNECTED="A `booking` was disconnected.",
 )
 expose(ChangeOperation, UPSERTED="The record was created or changed.", REMOVED="The record was removed.")
 expose(

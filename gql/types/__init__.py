@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from db import tables as t
 from gql.fields.field import Field
 from gql.fields.node import NODE_TABLES, NODE_TYPES
-from gql.types import account, actor, booking, change, conversation, message, person, rental, source, webhook
+from gql.types import account, activity, actor, booking, change, conversation, message, person, rental, source, webhook
 
-MODULES = (account, actor, booking, change, conversation, message, person, rental, source, webhook)
+MODULES = (account, activity, actor, booking, change, conversation, message, person, rental, source, webhook)
 NODES: tuple[type, ...] = tuple(NODE_TYPES[name] for name in sorted(NODE_TYPES))
 UNIONS = {"Creator": actor.Creator, "Member": message.Member}
 

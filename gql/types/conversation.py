@@ -23,6 +23,7 @@ from gql.fields.scalars import BigInt
 
 if TYPE_CHECKING:
     from gql.types.account import Account
+    from gql.types.activity import Activity
     from gql.types.actor import Creator
     from gql.types.booking import Booking, Inquiry
     from gql.types.message import Message, Participant
@@ -127,4 +128,9 @@ class Conversation(Node):
             MemberType, participant.FILTERS["member_type"], "Returns only participants of this type of member."
         ),
         description="Hosts and clients who take part. The same member can be listed more than once.",
+    )
+    activity: Connection[Activity] = many(
+        t.Activity.conversation_id,
+        description="What users and applications did to it, the newest last: who assigned, closed, reopened, marked as "
+        "spam, and connected bookings. Only what was done through this API is listed.",
     )

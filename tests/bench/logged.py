@@ -38,7 +38,9 @@ FACTORIES = {"with": "gql.app:create_configured_app", "without": "tests.bench.lo
 
 def create_app_without_log() -> Starlette:
     """The application, whose writes are committed without being logged."""
-    vars(engine)["commit"] = lambda account_id, _changes, *, prepared: commit.commit(account_id, {}, prepared=prepared)
+    vars(engine)["commit"] = lambda viewer, journal, *, prepared: commit.commit(
+        viewer, commit.Journal(activities=journal.activities), prepared=prepared
+    )
     return create_configured_app()
 
 

@@ -36,6 +36,7 @@ NOT_IMPORTED = {
     "messages.automatic": OF_REQUESTS,
     **dict.fromkeys([*EXTERNAL, *DELIVERY, *WEBHOOKS], OF_REQUESTS),
     "conversation_texts": DERIVED,
+    "activities": OF_REQUESTS,
     "idempotency_keys": OF_REQUESTS,
     **OF_CHANGES,
 }

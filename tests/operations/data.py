@@ -15,7 +15,7 @@ import asyncpg
 from tests.support.factories import derive_all, log_changes, store
 
 _DAY = datetime(2026, 3, 1, tzinfo=UTC)
-UNSTAMPED = {"users", "conversation_bookings", "webhook_deliveries", "webhook_attempts"}
+UNSTAMPED = {"users", "conversation_bookings", "webhook_deliveries", "webhook_attempts", "activities"}
 
 
 def at(day: int, hour: int = 12, millisecond: int = 0) -> datetime:
@@ -81,6 +81,7 @@ async def _store_account(rows: _Rows) -> None:
     await _store_participants(rows)
     await _store_messages(rows)
     await _store_webhooks(rows)
+    await _store_activities(rows)
 
 
 async def _store_people_and_places(rows: _Rows) -> None:
@@ -297,3 +298,17 @@ async def _store_webhooks(rows: _Rows) -> None:
     await rows.add("webhook_attempts", id=1, delivery_id=1, number=1, at=at(5), error="No connection", duration_ms=7)
     await rows.add("webhook_attempts", id=2, delivery_id=1, number=2, at=at(5, 13), status=200, answer=rows.named("Ok"))
     await rows.add("webhook_attempts", id=3, delivery_id=2, number=1, at=at(5, 14), status=500)
+
+
+async def _store_activities(rows: _Rows) -> None:
+    """By users and applications, one of which is unknown; the last booking was deleted since."""
+    first = {"conversation_id": 1}
+    for id_, type_, day, values in (
+        (1, "ASSIGNED", 3, {"assignee_id": 1, **_by_user(1)}),
+        (2, "CLOSED", 4, _by_user(2)),
+        (3, "REOPENED", 5, {"message_id": 2, **_by_application(1)}),
+        (4, "BOOKING_CONNECTED", 6, {"booking_id": 1, **_by_user(1)}),
+        (5, "BOOKING_DISCONNECTED", 6, {"booking_id": 404, **_by_application(66, known=False)}),
+        (6, "CLOSED", 8, {}),
+    ):
+        await rows.add("activities", id=id_, type=type_, created_at=at(day), **first, **values)

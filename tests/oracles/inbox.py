@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+from tests.support.world import APPLICATION, USER, Dump
+
 STEP = timedelta(milliseconds=1)
 DAY = timedelta(days=1)
 
@@ -31,6 +33,19 @@ class Written:
         return not (self.by_guest or self.internal or self.automatic)
 
 
+@dataclass(frozen=True)
+class Act:
+    """An activity. `at` is a moment, and the others are ids."""
+
+    type: str
+    at: datetime
+    by_user: bool = True
+    """Whether the user did it, and not the application."""
+    assignee: int | None = None
+    booking: int | None = None
+    message: int | None = None
+
+
 @dataclass
 class Thread:
     """A conversation after events."""
@@ -48,6 +63,7 @@ class Thread:
     read_at: datetime | None = None
     deadline: datetime | None = None
     ended_at: datetime | None = None
+    acts: list[Act] = field(default_factory=list)
 
     def state(self) -> dict[str, Any]:
         """The expected values, by the names of columns."""
@@ -102,6 +118,7 @@ class Thread:
         if self.spam_at is None and written in self.waits():
             if self.closed_at is not None:
                 self.closed_at = self.deadline = None
+                self.acts.append(Act("REOPENED", moment, user, message=id_))
             self.deadline = self.deadline or moment + DAY
 
     def update(self, now: datetime, *, closed: bool | None = None, spam: bool | None = None, **assignee: Any) -> None:
@@ -111,11 +128,15 @@ class Thread:
         if not (closes or marks or assignee.get("assignee", self.assignee) != self.assignee):
             return
         moment = self.touch(now)
-        self.assignee = assignee.get("assignee", self.assignee)
+        if assignee.get("assignee", self.assignee) != self.assignee:
+            self.assignee = assignee["assignee"]
+            self.acts.append(Act("ASSIGNED" if self.assignee else "UNASSIGNED", moment, assignee=self.assignee))
         if closes:
             self.closed_at = moment if closed else None
+            self.acts.append(Act("CLOSED" if closed else "REOPENED", moment))
         if marks:
             self.spam_at = moment if spam else None
+            self.acts.append(Act("MARKED_AS_SPAM" if spam else "UNMARKED_AS_SPAM", moment))
         if (closes and closed) or (marks and spam):
             self.ended_at, self.deadline = moment, None
         elif (closes or marks) and not self.is_idle and self.waits():
@@ -140,8 +161,9 @@ class Thread:
         """Connect or disconnect bookings."""
         changed = self.bookings | set(bookings) if connected else self.bookings - set(bookings)
         if changed != self.bookings:
+            moment, type_ = self.touch(now), "BOOKING_CONNECTED" if connected else "BOOKING_DISCONNECTED"
+            self.acts += [Act(type_, moment, booking=booking) for booking in sorted(changed ^ self.bookings)]
             self.bookings = changed
-            self.touch(now)
 
     def touch(self, now: datetime) -> datetime:
         """Set the time of a change."""
@@ -195,3 +217,14 @@ class Inbox:
         self.bookings.discard(booking)
         for thread in self.threads.values():
             thread.bookings.discard(booking)
+
+
+def stored_acts(dump: Dump) -> dict[int, list[Act]]:
+    """The stored activities of each conversation, in the order of their ids."""
+    found: dict[int, list[Act]] = {row["id"]: [] for row in dump["conversations"]}
+    for row in dump["activities"]:
+        by_user = row["created_by_user_id"] == USER
+        assert (row["created_by_application_id"] == APPLICATION) is not by_user
+        ids = row["assignee_id"], row["booking_id"], row["message_id"]
+        found[row["conversation_id"]].append(Act(row["type"], row["created_at"], by_user, *ids))
+    return found

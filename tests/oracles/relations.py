@@ -14,6 +14,11 @@ ONE: dict[str, dict[str, str]] = {
     "Conversation.assignee": {"assignee_id": "Host"},
     "Conversation.source": {"source_id": "Source"},
     "Conversation.createdBy": {"created_by_user_id": "User", "created_by_application_id": "Application"},
+    "Activity.conversation": {"conversation_id": "Conversation"},
+    "Activity.createdBy": {"created_by_user_id": "User", "created_by_application_id": "Application"},
+    "Activity.assignee": {"assignee_id": "Host"},
+    "Activity.booking": {"booking_id": "Booking"},
+    "Activity.message": {"message_id": "Message"},
     "Message.conversation": {"conversation_id": "Conversation"},
     "Message.sender": {"sender_id": "Participant"},
     "Message.createdBy": {"created_by_user_id": "User", "created_by_application_id": "Application"},
@@ -42,6 +47,7 @@ MANY: dict[str, tuple[str, str, str, str, tuple[str, ...]]] = {
     "Conversation.participants": ("Participant", "participants", "conversation_id", "id", ("id",)),
     "WebhookEndpoint.deliveries": ("WebhookDelivery", "webhook_deliveries", "endpoint_id", "id", ("-id",)),
     "WebhookDelivery.attempts": ("WebhookAttempt", "webhook_attempts", "delivery_id", "id", ("id",)),
+    "Conversation.activity": ("Activity", "activities", "conversation_id", "id", ("id",)),
     "Booking.conversations": ("Conversation", "conversation_bookings", "booking_id", "conversation_id", ("id",)),
 }
 # Relations to the last of many rows: the type and table, the column of the parent, and the order.

@@ -40,6 +40,7 @@ SHIFT = 1_000
 FAR = 1_000_000
 NUMBERS = {
     "Account": 1,
+    "Activity": world.ACTIVITY,
     "Application": world.APPLICATION,
     "Booking": world.BOOKING,
     "Client": world.CLIENT,
@@ -158,6 +159,8 @@ def document(way: Way, shown: str | None = None) -> str:
         return f"mutation{header} {{ it: {call} }}"
     if way.parent == "Query":
         return f"query{header} {{ it: {call} }}"
+    if way.parent == "Viewer":
+        return f"query{header} {{ it: viewer {{ {call} }} }}"
     own = encode_id(NODE_TABLES[way.parent], 2, NUMBERS[way.parent])
     return f'query{header} {{ it: node(id: "{own}") {{ ... on {way.parent} {{ {call} }} }} }}'
 

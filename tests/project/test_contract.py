@@ -99,6 +99,7 @@ def test_the_directive_stands_where_scopes_are_needed(contract: GraphQLSchema, e
 
     assert dict(_scopes(exported)) == {
         "Account": ["inbox_read"],
+        "Activity": ["inbox_read"],
         "Booking": ["bookings_read"],
         "Client": ["clients_read"],
         "Conversation": ["inbox_read"],

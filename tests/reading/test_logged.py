@@ -27,8 +27,9 @@ from tests.support.world import World
 
 pytestmark = pytest.mark.anyio
 
-# These nodes are not in the log. Only imports change users and applications; deliveries change with each attempt.
-NOT_LOGGED = {"User", "Application", "WebhookDelivery", "WebhookAttempt"}
+# These nodes are not in the log. Only imports change users and applications; deliveries change with each attempt; an
+# activity never changes.
+NOT_LOGGED = {"User", "Application", "WebhookDelivery", "WebhookAttempt", "Activity"}
 TYPES = sorted({*NODE_TABLES} - NOT_LOGGED)
 SHOWN = " ".join(f"... on {name} {{ {select_all(name, 0)} }}" for name in TYPES)
 READ = f"query($ids: [ID!]!) {{ nodes(ids: $ids) {{ {SHOWN} }} }}"

@@ -119,7 +119,8 @@ async def test_a_relation_leads_to_the_one_row_that_its_key_names(world: World, 
 
 def _referred(world: World, row: asyncpg.Record, keys: dict[str, str]) -> dict[str, str] | None:
     for column, target in keys.items():
-        if row[column] is not None:
+        # Foreign keys hold all of them but an activity's booking, which may have been deleted.
+        if row[column] is not None and not (target == "Booking" and row[column] not in world.of_type(target)):
             assert row[column] in world.of_type(target)
             return {"__typename": target, "id": world.id(target, row[column])}
     return None

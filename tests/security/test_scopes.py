@@ -35,6 +35,7 @@ WEBHOOKS = "webhooks_manage"
 # What the domain says, and for what is no node: nothing of its own.
 REQUIRED: dict[str, set[str]] = {
     "Account": {INBOX},
+    "Activity": {INBOX},
     "Application": set(),
     "Booking": {BOOKINGS},
     "Change": set(),
@@ -123,7 +124,7 @@ def fields_between_objects() -> Iterator[tuple[str, str, str]]:
 def arguments(parent: str, field: str) -> str:
     """Literals for the required arguments, with any values."""
     definition = schema().get_type(parent).fields[field]  # type: ignore[union-attr]
-    literals = {"id": '"x"', "ids": "[]", "input": "{}", "after": '"x"'}
+    literals = {"id": '"x"', "ids": "[]", "input": "{}", "after": '"x"', "conversationId": '"x"'}
     given = [
         f"{name}: {literals[name]}" for name, argument in definition.args.items() if is_non_null_type(argument.type)
     ]

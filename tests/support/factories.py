@@ -52,6 +52,7 @@ _DEFAULTS: dict[str, dict[str, Any]] = {
         "created_at": MOMENT,
     },
     "webhook_attempts": {"number": 1, "at": MOMENT, "duration_ms": 12},
+    "activities": {"type": "CLOSED", "created_at": MOMENT},
 }
 
 

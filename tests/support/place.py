@@ -48,6 +48,7 @@ class Place:
         """Two conversations without messages: one with a guest, a host, bookings and an inquiry, one with none."""
         connection = self.connection
         await World(self.user, connection).fill(1)
+        await connection.execute("DELETE FROM activities")
         await connection.execute("DELETE FROM messages")
         await connection.execute("UPDATE conversations SET default_channel = 'EMAIL', last_message_at = NULL")
         await connection.execute("UPDATE conversations SET assignee_id = NULL, external_id = NULL")

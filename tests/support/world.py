@@ -16,11 +16,12 @@ USER, HOST, OTHER_HOST, SOURCE, INTERNAL_SOURCE, CLIENT, RENTAL = 1, 1, 2, 5, 6,
 CONVERSATION, OTHER_CONVERSATION = 10, 11
 BOOKING, OTHER_BOOKING, FREE_BOOKING = 20, 21, 22
 INQUIRY, CLIENT_PARTICIPANT, HOST_PARTICIPANT, MESSAGE, NOTE = 30, 40, 41, 50, 51
-APPLICATION = 65
+ACTIVITY, APPLICATION = 60, 65
 ENDPOINT, OTHER_ENDPOINT, DELIVERY, ATTEMPT = 70, 71, 72, 73
 EPOCH = "epoch"
-# What every write leaves besides: `test_logged.py` and the tests of searching hold what is in these tables.
-FOLLOWING = {"changes", "change_counters", "conversation_texts"}
+# What every write leaves besides: `test_logged.py`, the tests of searching and those of the inbox's rules hold what is
+# in these tables.
+FOLLOWING = {"activities", "changes", "change_counters", "conversation_texts"}
 
 Rows: TypeAlias = list[dict[str, Any]]
 Dump: TypeAlias = dict[str, Rows]
@@ -100,6 +101,7 @@ async def store_world(connection: asyncpg.Connection[Any], account: int = 1, shi
             booking_id=booking + shift,
         )
     await _store_webhooks(connection, account, shift, mark)
+    await _store_activities(connection, account, shift)
     await derive_all(connection, account)
     await log_changes(
         connection,
@@ -150,6 +152,19 @@ async def _store_thread(connection: asyncpg.Connection[Any], account: int, shift
     note = {"sender_id": HOST_PARTICIPANT + shift, "content": f"Under the mat {mark}", **_by_user(shift)}
     await store(connection, "messages", id=MESSAGE + shift, **message, **_external(mark, shift), **in_thread)
     await store(connection, "messages", id=NOTE + shift, visibility="INTERNAL", **note, **in_thread)
+
+
+async def _store_activities(connection: asyncpg.Connection[Any], account: int, shift: int) -> None:
+    """Store an activity of each kind of record that one refers to."""
+    by_user, by_application = _by_user(shift), _by_application()
+    activities: list[dict[str, Any]] = [
+        {"type": "ASSIGNED", "assignee_id": HOST + shift, **by_user},
+        {"type": "BOOKING_CONNECTED", "booking_id": BOOKING + shift, **by_user},
+        {"type": "REOPENED", "message_id": MESSAGE + shift, **by_application},
+    ]
+    for place, values in enumerate(activities):
+        in_thread = {"account_id": account, "conversation_id": CONVERSATION + shift}
+        await store(connection, "activities", id=ACTIVITY + shift + place, **in_thread, **values)
 
 
 def _external(mark: str, shift: int) -> dict[str, Any]:

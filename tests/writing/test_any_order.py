@@ -17,7 +17,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from db import tables as t
 from gql.fields.node import encode_id
 from tests.oracles import answers
-from tests.oracles.inbox import Inbox, Thread, Written
+from tests.oracles.inbox import Act, Inbox, Thread, Written, stored_acts
 from tests.oracles.recomputation import last_sent
 from tests.support import world
 from tests.support.client import Client
@@ -146,6 +146,8 @@ class Events(RuleBasedStateMachine):
         ended = now if closed else None
         thread = Thread(id_, now, bookings=ids, has_channel=channel, closed_at=ended, ended_at=ended, deadline=deadline)
         thread.read_at = now if user else None
+        thread.acts = [Act("CLOSED", now, user)] if closed else []
+        thread.acts += [Act("BOOKING_CONNECTED", now, user, booking=booking) for booking in sorted(ids)]
         self.inbox.threads[id_] = thread
 
     @rule(place=PLACES, letters=st.lists(LETTERS, min_size=1, max_size=5))
@@ -398,6 +400,7 @@ class Events(RuleBasedStateMachine):
         assert {row["id"]: row["conversation_id"] for row in rows["inquiries"]} == self.inbox.inquiries
         links = {(row["conversation_id"], row["booking_id"]) for row in rows["conversation_bookings"]}
         assert links == {(id_, booking) for id_, thread in self.inbox.threads.items() for booking in thread.bookings}
+        assert {id_: thread.acts for id_, thread in self.inbox.threads.items()} == stored_acts(rows)
         written = {row["id"]: row["last_message_sent_at"] for row in rows["participants"]}
         assert written == last_sent(rows)
         words = self.texts[-6:]

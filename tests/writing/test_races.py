@@ -255,7 +255,9 @@ async def test_an_update_does_not_wait_for_a_message_that_is_being_added(shared:
 
 async def busy_inbox(shared: World) -> dict[str, str]:
     """Two conversations without messages, which a guest takes part in, and a host in the first: the guests' ids."""
-    await shared.connection.execute("DELETE FROM messages; UPDATE conversations SET default_channel = 'EMAIL'")
+    await shared.connection.execute(
+        "DELETE FROM activities; DELETE FROM messages; UPDATE conversations SET default_channel = 'EMAIL'"
+    )
     there = {"account_id": 1, "conversation_id": OTHER_CONVERSATION}
     await store(shared.connection, "participants", id=60, member_type="CLIENT", member_id=world.CLIENT, **there)
     return {FIRST: encode_id(t.Participant, 1, CLIENT_PARTICIPANT), SECOND: encode_id(t.Participant, 1, 60)}

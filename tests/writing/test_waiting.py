@@ -59,7 +59,7 @@ def clock(monkeypatch: pytest.MonkeyPatch, connection: asyncpg.Connection[Any]) 
 async def connection(shared: World, monkeypatch: pytest.MonkeyPatch) -> asyncpg.Connection[Any]:
     """A connection to a database of two accounts, whose conversation has no message yet."""
     connection = await prepare(shared, monkeypatch)
-    await connection.execute("DELETE FROM messages")
+    await connection.execute("DELETE FROM activities; DELETE FROM messages")
     await arrange(connection, last_message_at=None)
     return connection
 

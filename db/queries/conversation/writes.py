@@ -20,6 +20,7 @@ from db import tables as t
 from db.engine import Transaction
 from db.problem import Problem, ProblemCode, reject
 from db.queries import writing
+from db.queries.activity import note_bookings
 from db.queries.conversation import derived
 from db.queries.idempotency import once
 from db.queries.writing import (
@@ -38,6 +39,7 @@ from db.queries.writing import (
 )
 from db.scope import ACCOUNT, Viewer, visible, visible_for_removal
 from db.statement import Row, Statement
+from db.tables import ActivityType
 
 _B: Any = t.Booking
 _LINK: Any = t.ConversationBooking
@@ -104,7 +106,7 @@ async def _create(transaction: Transaction, viewer: Viewer, draft: ConversationD
         **identity,
     }
     conversation_id = await writing.insert_row(transaction, t.Conversation, values, t.WebhookEvent.CONVERSATION_CREATED)
-    await _connect(transaction, viewer, conversation_id, draft.booking_ids)
+    await _link(transaction, viewer, conversation_id, draft.booking_ids, now)
     # It has neither messages nor participants yet.
     follows = derived.OF_BOOKINGS if draft.booking_ids else [derived.TEXTS]
     await derived.derive(transaction, viewer.account_id, [conversation_id], follows)
@@ -249,8 +251,9 @@ async def connect(transaction: Transaction, viewer: Viewer, id_: int, booking_id
     Raises `RejectedError` for a conversation or bookings that do not exist, and for no or too many bookings.
     """
     conversation = await _hold_for_bookings(transaction, viewer, id_, booking_ids)
-    if await _connect(transaction, viewer, id_, booking_ids):
-        await _change_links(transaction, conversation)
+    moment = writing.moment(conversation)
+    if await _link(transaction, viewer, id_, booking_ids, moment):
+        await _change_links(transaction, conversation, moment)
     return id_
 
 
@@ -260,9 +263,9 @@ async def disconnect(transaction: Transaction, viewer: Viewer, id_: int, booking
     Raises `RejectedError` as `connect` does.
     """
     conversation = await _hold_for_bookings(transaction, viewer, id_, booking_ids)
-    parameters = {ACCOUNT: viewer.account_id, "id": id_, "ids": unique(booking_ids)}
-    if await transaction.fetch(_DISCONNECT, parameters):
-        await _change_links(transaction, conversation)
+    moment = writing.moment(conversation)
+    if await _link(transaction, viewer, id_, booking_ids, moment, ActivityType.BOOKING_DISCONNECTED):
+        await _change_links(transaction, conversation, moment)
     return id_
 
 
@@ -285,17 +288,31 @@ _CONNECT = Statement.of(
 )
 
 
-async def _connect(transaction: Transaction, viewer: Viewer, id_: int, booking_ids: Sequence[int]) -> bool:
-    """Add the missing links. Returns whether there were any."""
+# The statement that changes the links, for each kind of activity.
+_LINKING = {ActivityType.BOOKING_CONNECTED: _CONNECT, ActivityType.BOOKING_DISCONNECTED: _DISCONNECT}
+
+
+async def _link(  # noqa: PLR0913, PLR0917  # what to link, when, and whether
+    transaction: Transaction,
+    viewer: Viewer,
+    id_: int,
+    booking_ids: Sequence[int],
+    moment: datetime,
+    type_: ActivityType = ActivityType.BOOKING_CONNECTED,
+) -> bool:
+    """Add the missing links, or remove the existing ones. Returns whether there were any."""
     if not booking_ids:
         return False
-    parameters = {ACCOUNT: viewer.account_id, "id": id_, "ids": unique(booking_ids)}
-    return bool(await transaction.fetch(_CONNECT, parameters))
+    ids = unique(booking_ids)
+    rows = await transaction.fetch(_LINKING[type_], {ACCOUNT: viewer.account_id, "id": id_, "ids": ids})
+    changed = {row.booking_id for row in rows}
+    note_bookings(transaction, id_, type_, [booking_id for booking_id in ids if booking_id in changed], moment)
+    return bool(changed)
 
 
-async def _change_links(transaction: Transaction, conversation: Row) -> None:
+async def _change_links(transaction: Transaction, conversation: Row, moment: datetime) -> None:
     """Update everything that depends on the links: `updated_at`, the stage and the searched words."""
-    await change(transaction, t.Conversation, conversation, {}, t.WebhookEvent.BOOKINGS_CHANGED)
+    await change(transaction, t.Conversation, conversation, {"updated_at": moment}, t.WebhookEvent.BOOKINGS_CHANGED)
     await derived.derive(transaction, conversation.account_id, [conversation.id], derived.OF_BOOKINGS)
 
 

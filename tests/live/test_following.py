@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from itertools import count
+from types import SimpleNamespace
 
 import asyncpg
 import pytest
 
 from db import tables as t
 from gql.fields.node import encode_id
+from gql.live import feed, group
 from gql.log import LIVE_STEPS
 from tests.support.client import Client, Statements
 from tests.support.factories import log_changes, store_account
@@ -150,6 +153,27 @@ async def test_a_burst_of_changes_is_one_event(dsn: str, connection: asyncpg.Con
         event = await follower.next()
 
     assert len(event.changes) == 10
+
+
+async def test_changes_are_collected_for_as_long_as_the_last_round_took(
+    dsn: str, connection: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Each round takes ten seconds on this clock.
+    clock = count(step=10)
+    monkeypatch.setattr(group, "time", SimpleNamespace(monotonic=lambda: next(clock)))
+    monkeypatch.setattr(feed, "LONGEST_REST", 1.0)
+    await store_account(connection)
+    async with listening(dsn) as client, following(client) as follower:
+        await create(client)
+        await follower.next()
+        conversations = []
+        for _ in range(4):
+            conversations.append(await create(client))
+            # Longer than commits are collected.
+            await asyncio.sleep(0.03)
+        event = await follower.next()
+
+    assert event.changes == [("CONVERSATION", conversation) for conversation in conversations]
 
 
 async def test_an_event_takes_a_look_at_the_log_and_the_statements_of_its_document(

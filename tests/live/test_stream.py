@@ -75,6 +75,50 @@ async def test_who_does_not_read_is_ended_with_the_cursor_to_continue_from(fits:
     assert (last.cursor, left) == ("1", [stream])
 
 
+async def test_a_transport_sends_an_event_at_once_only_after_all_earlier_ones() -> None:
+    stream = released([])
+    sent: list[str | None] = []
+    can_send = [True]
+
+    def send_now(event: Event) -> bool:
+        if can_send[0]:
+            sent.append(event.cursor)
+        return can_send[0]
+
+    going_on = asyncio.Event()
+
+    async def transport() -> None:
+        async for event in stream:
+            await going_on.wait()
+            sent.append(event.cursor)
+
+    stream.send_now = send_now
+    # Nobody reads yet.
+    stream.put(event(1))
+    reading = asyncio.create_task(transport())
+    await asyncio.sleep(0)
+    # The first one is being sent.
+    stream.put(event(2))
+    assert sent == []
+    going_on.set()
+    await asyncio.sleep(0.01)
+    stream.put(event(3))
+    assert sent == ["1", "2", "3"]
+    assert (stream.cursor, stream.sent) == ("3", 3)
+
+    # The client does not read.
+    can_send[0] = False
+    stream.put(event(4))
+    can_send[0] = True
+    stream.put(event(5))
+    assert sent == ["1", "2", "3"]
+    await asyncio.sleep(0.01)
+    stream.end("closed")
+    await reading
+
+    assert sent == ["1", "2", "3", "4", "5"]
+
+
 async def test_what_is_held_back_is_bounded_too() -> None:
     stream = Stream(VIEWER, "7", lambda _: None)
     for number in range(MAX_EVENTS + 1):

@@ -256,9 +256,14 @@ class Database:
             raise RuntimeError("the database was not started")
         return self._control
 
-    def snapshot_for(self, viewer: Viewer, *, in_transaction: bool = True, max_text: int = sys.maxsize) -> Snapshot:
-        """A snapshot for an operation of `viewer`. Each actor has at most a quarter of the pool at a time."""
-        share = partial(self._share, "read", viewer, _SHARES)
+    def snapshot_for(
+        self, viewer: Viewer, *, in_transaction: bool = True, max_text: int = sys.maxsize, is_heavy: bool = False
+    ) -> Snapshot:
+        """A snapshot for an operation of `viewer`.
+
+        Each actor has at most a quarter of the pool at a time, and one connection if it `is_heavy`.
+        """
+        share = partial(self._share, "heavy" if is_heavy else "read", viewer, self._size if is_heavy else _SHARES)
         return Snapshot(
             self.pool,
             self._reading_session,

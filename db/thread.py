@@ -33,7 +33,7 @@ class ComputingThread:
         actor: Hashable,
         compute: Callable[[], _T],
         charge: Callable[[float], Awaitable[None]],
-        check: Callable[[], Awaitable[None]] | None = None,
+        check: Callable[[], Awaitable[object]] | None = None,
     ) -> _T:
         """The result of `compute`, or what it raises.
 

@@ -26,6 +26,8 @@ class Context:
     is_charged: bool = True
     """Whether closing charges the viewer. A shared execution is charged by its caller instead."""
     reads_once: bool = False
+    is_heavy: bool = False
+    """Whether the viewer gets only one connection at a time."""
     max_text: int = sys.maxsize
     """Bytes of free text that a snapshot may read."""
     loaders: dict[Any, Any] = field(default_factory=dict)
@@ -41,14 +43,17 @@ class Context:
     later: Snapshot | None = None
 
     def __post_init__(self) -> None:
-        self.snapshot = self.database.snapshot_for(
-            self.viewer, in_transaction=not self.reads_once, max_text=self.max_text
+        self.snapshot = self._begin(in_transaction=not self.reads_once)
+
+    def _begin(self, *, in_transaction: bool = True) -> Snapshot:
+        return self.database.snapshot_for(
+            self.viewer, in_transaction=in_transaction, max_text=self.max_text, is_heavy=self.is_heavy
         )
 
     async def renew(self) -> None:
         """Release the connection and forget what was read. What is read next is from a new snapshot."""
         self.loaders.clear()
-        later = self.later or self.database.snapshot_for(self.viewer, max_text=self.max_text)
+        later = self.later or self._begin()
         earlier, self.snapshot, self.later = self.snapshot, later, None
         await earlier.close()
         self._count(earlier)
@@ -58,7 +63,7 @@ class Context:
 
     def begin_later(self) -> Snapshot:
         """The snapshot from which is read after the next `renew()`. Until then, nothing else can read from it."""
-        self.later = self.database.snapshot_for(self.viewer, max_text=self.max_text)
+        self.later = self._begin()
         return self.later
 
     async def close(self) -> None:

@@ -34,7 +34,7 @@ class Aside:
     def __init__(
         self,
         thread: ComputingThread,
-        reject_late: Callable[[Viewer], Awaitable[None]],
+        reject_late: Callable[[Viewer], Awaitable[object]],
         charge: Callable[[Viewer, float], Awaitable[None]],
     ) -> None:
         """`reject_late` raises RequestError for an actor who has used its time, and `charge` charges CPU seconds."""

@@ -100,6 +100,8 @@ class Call(NamedTuple):
     given: dict[str, Any]
     variables: VariableValues
     cost: int
+    is_heavy: bool = False
+    """Whether its viewer gets only one connection at a time."""
 
     @property
     def is_planned(self) -> bool:
@@ -269,7 +271,7 @@ class Pipeline:
         return await self._rates.budget(viewer) if self._rates else None
 
     async def _prepare(self, parameters: Parameters, viewer: Viewer, record: Record, *, streams: bool) -> Call:
-        await self._reject_late(viewer)
+        is_heavy = await self._reject_late(viewer)
         if (text := self._documents.find_new(parameters.document, LONG)) is not None:
             self._documents.keep(text, await self.aside.run(viewer, partial(self._documents.read, text)))
         call = await self._call(parameters, viewer, record)
@@ -284,12 +286,16 @@ class Pipeline:
             await self._refund(call, viewer, 1)
         if len(call.operation.text) >= LONG and not call.is_planned and not call.operation.asks_schema_only:
             await self.aside.run(viewer, self._executor.execution(call).plan)
-        return call
+        return call._replace(is_heavy=True) if is_heavy else call
 
-    async def _reject_late(self, viewer: Viewer) -> None:
-        """Raise RequestError for a viewer who has used its time."""
-        if self._rates and (seconds := await self._rates.seconds_to_wait(viewer)):
-            raise RequestError.of(Code.RATE_LIMITED, retry_after=seconds)
+    async def _reject_late(self, viewer: Viewer) -> bool:
+        """Raise RequestError for a viewer who has used its time; return whether it has used a large part of it."""
+        if self._rates is None:
+            return False
+        used = await self._rates.time(viewer)
+        if used.wait:
+            raise RequestError.of(Code.RATE_LIMITED, retry_after=used.wait)
+        return used.is_heavy
 
     async def _run(self, call: Call, viewer: Viewer, record: Record) -> Result:
         operation = call.operation
@@ -300,6 +306,7 @@ class Pipeline:
             self._rates,
             self._webhooks,
             reads_once=operation.reads_once,
+            is_heavy=call.is_heavy,
             max_text=self._executor.max_text,
         )
         async with self._admission:

@@ -45,6 +45,6 @@ class Charges:
             await self._rates.spend(viewer, seconds)
             if budget is not None:
                 broke[actor] = budget.retry_after(self._rates.bounded(nodes))
-            elif wait := await self._rates.seconds_to_wait(viewer):
+            elif wait := (await self._rates.time(viewer)).wait:
                 broke[actor] = wait
         return broke

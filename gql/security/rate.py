@@ -24,6 +24,9 @@ from gql.settings import ConfigurationError, Settings, variable
 # The seconds of database time that are charged for one second of this process's CPU: the process serves all clients on
 # one core, while each actor has a quarter of the database connections.
 CPU_WEIGHT = 5
+# The part of the time of a minute after which a principal gets one connection at a time. Otherwise it would use all of
+# its time at once, on several cores, and others would wait for one. A request a second uses about a hundredth.
+_HEAVY = 0.1
 _MICROSECONDS = 1_000_000
 
 
@@ -64,6 +67,18 @@ class Budget(NamedTuple):
         return max(1, math.ceil(self.wait(cost)))
 
 
+class TimeUsed(NamedTuple):
+    """The usage of a principal's time."""
+
+    wait: int
+    """The whole seconds that it must wait because its time is used up; 0 if it is not."""
+    is_heavy: bool
+    """Whether it has used so much that it gets only one connection at a time."""
+
+
+_UNUSED = TimeUsed(0, is_heavy=False)
+
+
 class RateLimiter:
     """The budgets of all principals. Raises ConfigurationError if the client of Redis is not installed."""
 
@@ -84,14 +99,14 @@ class RateLimiter:
         if isinstance(self._counter, RedisCounter):
             await self._counter.stop()
 
-    async def seconds_to_wait(self, viewer: Viewer) -> int:
-        """The whole seconds that the viewer must wait because its time is used up; 0 if it is not."""
+    async def time(self, viewer: Viewer) -> TimeUsed:
+        """How much of its time the viewer has used."""
         if not self._time_limit:
-            return 0
+            return _UNUSED
         counts = await self._counter.read(_time(viewer))
-        if counts.weighted < self._time_limit:
-            return 0
-        return Budget(self._time_limit, 0.0, *counts).retry_after(1)
+        used = counts.weighted
+        wait = 0 if used < self._time_limit else Budget(self._time_limit, 0.0, *counts).retry_after(1)
+        return TimeUsed(wait, used > _HEAVY * self._time_limit)
 
     async def charge(self, viewer: Viewer, cost: int) -> Budget | None:
         """Take `cost` nodes, within `bounded`, from the viewer's budget and return None.

@@ -80,6 +80,31 @@ async def test_an_actor_has_a_quarter_of_the_connections_at_a_time(
     assert {response.status_code for response in responses} == {200}
 
 
+async def test_an_actor_that_has_used_much_time_has_one_connection(
+    stored: str, connection: asyncpg.Connection[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Any time is much.
+    monkeypatch.setattr("gql.security.rate._HEAVY", 0)
+    async with serving(stored, Statements(), pool_size=POOL, rate_seconds=1_000) as client:
+        other = client.as_(1, APPLICATION)
+        await client.data(HOSTS)
+        await other.data("{ __typename }")
+        async with asyncio.timeout(9):
+            async with connection.transaction():
+                await connection.execute("LOCK TABLE conversations IN ACCESS EXCLUSIVE MODE")
+                stuck = [asyncio.create_task(client.post(CONVERSATION)) for _ in range(3 * POOL)]
+                while await waiting(connection) < 1:
+                    pass
+                # These would be answered last if the first ones used all connections.
+                answers = [await other.data(HOSTS) for _ in range(3)]
+                most = await waiting(connection)
+            responses = await asyncio.gather(*stuck)
+
+    assert len(answers) == 3
+    assert most == 1
+    assert {response.status_code for response in responses} == {200}
+
+
 async def test_tokens_and_readiness_do_not_wait_for_operations(
     client: Client, connection: asyncpg.Connection[Any]
 ) -> None:

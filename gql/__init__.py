@@ -17,5 +17,6 @@ live            changes as they are committed: each document executed once for a
 webhooks        the worker: deliveries from the change log, sent to the endpoints of accounts
 web             transports: the GraphQL-over-HTTP endpoint, GraphiQL, the server
 app             the Starlette application
+demo            the other side of the demo, over HTTP: a guest who writes, a channel that relays
 cli             the command `inbox`
 """

@@ -27,10 +27,12 @@ from db.scope import Viewer
 from db.seed import SeedError
 from db.tables import CreatorType
 from gql.app import create_app
-from gql.cli.guest import WritingGuest
 from gql.cli.key import ENCRYPTING, SIGNING, key_file, make_key
 from gql.cli.listening import Host, Port
 from gql.cli.seeding import fill
+from gql.demo.api import Api
+from gql.demo.connector import ChannelConnector
+from gql.demo.guest import WritingGuest
 from gql.log import configure_log
 from gql.security.token import SCOPES, mint
 from gql.settings import ConfigurationError, Settings
@@ -102,7 +104,9 @@ def run_demo(settings: Settings, *, host: str, port: int, reset: bool = False, q
         _announce(url, token)
         # Nobody invents messages in data of somebody's own.
         if subject == _SEEDED and not quiet:
-            stack.enter_context(WritingGuest(url, _mint(served, _DELIVERING)))
+            channel = Api(url, _mint(served, _DELIVERING))
+            stack.enter_context(WritingGuest(channel))
+            stack.enter_context(ChannelConnector(channel))
         serve(application, listener, served)
     # On a new line, below the `^C` that a terminal shows.
     typer.echo("\nStopped", err=True)

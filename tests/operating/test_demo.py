@@ -10,6 +10,7 @@ import signal
 import stat
 import subprocess
 import sys
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -20,7 +21,8 @@ import pytest
 
 from db.embedded import embedded
 from gql.cli import run
-from gql.cli.guest import MESSAGES
+from gql.demo.channel import ANSWERS, REASONS
+from gql.demo.guest import MESSAGES
 from tests.support.client import SECRET
 from tests.support.command import Demo, forget_settings, read_until, refusal, running_demo, scalar, spawn, stops
 
@@ -180,6 +182,47 @@ def test_the_second_curl_line_follows_what_a_guest_writes(data: Path) -> None:
 
     (change,) = json.loads(data_line.removeprefix("data: "))["data"]["changes"]["changes"]
     assert change["node"]["content"] in MESSAGES
+
+
+@pytest.mark.slow
+def test_a_reply_reaches_the_guest_of_the_demo_who_answers(data: Path) -> None:
+    candidates = """{ conversations(first: 50, filter: {channels: [AIRBNB, BOOKING_COM, EMAIL]}) {
+        nodes { id participants { nodes { memberType } } } } }"""
+    reply = """mutation($there: ID!) { createMessage(input: {conversationId: $there, content: "Under the mat"}) {
+        message { id delivery { state } } } }"""
+    look = """query($id: ID!, $there: ID!) { node(id: $id) { ... on Message { delivery { state error externalId } } }
+        conversation(id: $there) { messages(last: 5) { nodes { content externalId } } } }"""
+    retry = "mutation($id: ID!) { retryDelivery(input: {messageId: $id}) { userErrors { code } } }"
+    with running_demo(data) as demo:
+        nodes = demo.ask(candidates)["data"]["conversations"]["nodes"]
+        there = next(
+            each["id"]
+            for each in nodes
+            if "CLIENT" in [participant["memberType"] for participant in each["participants"]["nodes"]]
+        )
+        written = demo.ask(reply, there=there)["data"]["createMessage"]["message"]
+        states: list[str] = []
+        answers: list[str] = []
+        until = time.monotonic() + 60
+        while not answers and time.monotonic() < until:
+            found = demo.ask(look, id=written["id"], there=there)["data"]
+            delivery = found["node"]["delivery"]
+            states += [] if states[-1:] == [delivery["state"]] else [delivery["state"]]
+            if delivery["state"] == "FAILED":
+                assert delivery["error"] in REASONS
+                demo.ask(retry, id=written["id"])
+            prefix = f"{delivery['externalId']}-answer"
+            answers = [
+                each["content"] for each in found["conversation"]["messages"]["nodes"] if each["externalId"] == prefix
+            ]
+            time.sleep(0.05)
+        demo.stop()
+
+    assert written["delivery"] == {"state": "QUEUED"}
+    assert states[-1] == "READ"
+    assert [state for state in states if state in {"SENT", "DELIVERED", "READ"}][-2:] == ["DELIVERED", "READ"]
+    assert len(answers) == 1
+    assert answers[0] in ANSWERS
 
 
 @pytest.mark.slow

@@ -5,19 +5,17 @@ It is a client as any other: an application that delivers messages of guests, ov
 
 from __future__ import annotations
 
-import json
 import random
 import threading
 from contextlib import suppress
-from http.client import HTTPException
 from types import TracebackType
-from typing import Any, Final, Self
-from urllib.request import ProxyHandler, Request, build_opener
+from typing import Final, Self
+
+from gql.demo.api import FAILURES, TIMEOUT, Api
 
 # Seconds until the first message, and the least and the most between two.
 _FIRST = 4.0
 _BETWEEN = (8.0, 30.0)
-_TIMEOUT = 10.0
 
 _LOOK: Final = """query Guests {
   conversations(first: 25, filter: {closed: false, markedAsSpam: false}) {
@@ -44,13 +42,10 @@ MESSAGES: Final = (
 
 
 class WritingGuest:
-    """Writes to the API at `url` from the beginning to the end of a `with` block."""
+    """Writes to the API from the beginning to the end of a `with` block."""
 
-    def __init__(self, url: str, token: str) -> None:
-        self._url = url
-        self._token = token
-        # No proxy of the environment leads to this machine.
-        self._opener = build_opener(ProxyHandler({}))
+    def __init__(self, api: Api) -> None:
+        self._api = api
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._write_on, name="guest", daemon=True)
 
@@ -62,18 +57,18 @@ class WritingGuest:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._stopping.set()
-        self._thread.join(_TIMEOUT)
+        self._thread.join(TIMEOUT)
 
     def _write_on(self) -> None:
         pause = _FIRST
         while not self._stopping.wait(pause):
             pause = random.uniform(*_BETWEEN)  # noqa: S311  # no secret
             # A demo that is busy or stops is no reason to report anything; the next message may be written.
-            with suppress(OSError, HTTPException, ValueError, LookupError):
+            with suppress(*FAILURES):
                 self._write()
 
     def _write(self) -> None:
-        conversations = self._ask(_LOOK)["conversations"]["nodes"]
+        conversations = self._api.ask(_LOOK)["conversations"]["nodes"]
         conversation, sender = random.choice(  # noqa: S311  # no secret
             [
                 (conversation["id"], participant["id"])
@@ -83,13 +78,4 @@ class WritingGuest:
             ]
         )
         content = random.choice(MESSAGES)  # noqa: S311  # no secret
-        self._ask(_WRITE, input={"conversationId": conversation, "senderId": sender, "content": content})
-
-    def _ask(self, document: str, **variables: Any) -> Any:
-        request = Request(  # noqa: S310  # the demo's own address
-            self._url,
-            json.dumps({"query": document, "variables": variables}).encode(),
-            {"Authorization": f"Bearer {self._token}", "Content-Type": "application/json"},
-        )
-        with self._opener.open(request, timeout=_TIMEOUT) as response:
-            return json.load(response)["data"]
+        self._api.ask(_WRITE, input={"conversationId": conversation, "senderId": sender, "content": content})

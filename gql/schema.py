@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 import strawberry
-from graphql import GraphQLField, GraphQLNamedType, GraphQLSchema, get_named_type, is_object_type
+from graphql import (
+    GraphQLField,
+    GraphQLNamedType,
+    GraphQLSchema,
+    Undefined,
+    get_named_type,
+    is_input_object_type,
+    is_object_type,
+)
 from strawberry.schema.config import StrawberryConfig
 from strawberry.schema.schema_converter import GraphQLCoreConverter
 
@@ -46,7 +54,17 @@ def build_schema() -> Schema:
     core = schema._schema  # noqa: SLF001  # graphql-core's schema, which introspection reads
     core.description = DESCRIPTION
     _name_scopes(core)
+    _remove_null_defaults(core)
     return schema
+
+
+def _remove_null_defaults(schema: GraphQLSchema) -> None:
+    """Remove the default null, which Strawberry takes from Python's: an optional field of an input has no default."""
+    for type_ in schema.type_map.values():
+        if is_input_object_type(type_):
+            for field in type_.fields.values():
+                if field.default_value is None:
+                    field.default_value = Undefined
 
 
 def _name_scopes(schema: GraphQLSchema) -> None:

@@ -95,12 +95,14 @@ SCALARS: dict[Any, ScalarDefinition] = {
     Decimal: strawberry.scalar(
         name="Decimal",
         description="An exact decimal number, serialised as a string of plain digits such as `1234.50`.",
+        specified_by_url="https://www.w3.org/TR/xmlschema11-2/#decimal",
         serialize=show_decimal,
         parse_value=read_decimal,
     ),
     BigInt: strawberry.scalar(
         name="BigInt",
         description="A 64-bit integer, serialised as a string. Input may be an Int or a string of digits.",
+        specified_by_url="https://scalars.graphql.org/jakobmerrild/long.html",
         serialize=str,
         parse_value=read_big_int,
     ),

@@ -69,20 +69,30 @@ class Changes:
     )
 
 
-@strawberry.input(description="Input of `updateConversation`. Fields that are left out are not changed.")
-class UpdateConversationInput(Changes):
-    """Of one conversation."""
+@strawberry.input
+class OneConversation:
+    """The conversation to change."""
 
     conversation_id: strawberry.ID = strawberry.field(description="Conversation to change.")
 
 
-@strawberry.input(description="Input of `updateConversations`. Fields that are left out are not changed.")
-class UpdateConversationsInput(Changes):
-    """Of 1 to 250 conversations."""
+@strawberry.input
+class SeveralConversations:
+    """From 1 to 250 conversations."""
 
     conversation_ids: list[strawberry.ID] = strawberry.field(
         description="Conversations to change, 1 to 250; repeats count once."
     )
+
+
+@strawberry.input(description="Input of `updateConversation`. Fields that are left out are not changed.")
+class UpdateConversationInput(OneConversation, Changes):
+    """Of one conversation."""
+
+
+@strawberry.input(description="Input of `updateConversations`. Fields that are left out are not changed.")
+class UpdateConversationsInput(SeveralConversations, Changes):
+    """Of 1 to 250 conversations."""
 
 
 @strawberry.input(description="Input of `markConversationRead`.")

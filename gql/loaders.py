@@ -15,7 +15,7 @@ from aiodataloader import DataLoader
 
 from db import tables as t
 from db.criterion import Term
-from db.queries.conversation import counts
+from db.queries.conversation import counts, match
 from db.relations import ALL, Columns, Expression, Many, Slice, Window, by_id
 from gql.context import Context
 
@@ -137,6 +137,16 @@ def load_kind_counts(context: Context, where: tuple[Term, ...], kinds: Sequence[
     return _kind_loader(context, where).load_level(kinds)
 
 
+def load_match(context: Context, search: str, id_: int) -> Awaitable[match.FoundText | None]:
+    """The text of a conversation that a search matches; None if the viewer may see none."""
+    return _match_loader(context, search).load(id_)
+
+
+def load_matches(context: Context, search: str, ids: Sequence[int]) -> Awaitable[list[match.FoundText | None]]:
+    """The same for distinct conversations."""
+    return _match_loader(context, search).load_level(ids)
+
+
 def _row_loader(context: Context, table: type[t.Table], columns: Columns) -> LevelLoader:
     relation = by_id(table)
     return _loader(
@@ -162,6 +172,10 @@ def _count_loader(context: Context, many: Many, where: tuple[Term, ...]) -> Leve
 
 def _kind_loader(context: Context, where: tuple[Term, ...]) -> LevelLoader:
     return _loader(context, (counts, where), lambda kinds: counts.load(context.snapshot, context.viewer, kinds, where))
+
+
+def _match_loader(context: Context, search: str) -> LevelLoader:
+    return _loader(context, (match, search), lambda ids: match.load(context.snapshot, context.viewer, search, ids))
 
 
 def _loader(context: Context, key: Hashable, batch: _Batch) -> LevelLoader:

@@ -43,7 +43,7 @@ from gql.types.account import Account
 from gql.types.actor import Creator
 from gql.types.booking import Booking, Inquiry
 from gql.types.change import ChangePage
-from gql.types.conversation import Conversation
+from gql.types.conversation import Conversation, ConversationConnection
 from gql.types.counts import InboxCounts
 from gql.types.message import Message, Participant
 from gql.types.person import Client, Host
@@ -127,7 +127,7 @@ class RateLimit:
 class Query:
     """Every field reads only the account of the token."""
 
-    conversations: Connection[Conversation] = many(
+    conversations: ConversationConnection = many(
         t.Conversation.account_id,
         filter=filtered(ConversationFilter),
         order_by=ordered(CONVERSATION_ORDER),

@@ -34,7 +34,7 @@ class ConversationText(TenantTable, table=True):
 
 # Combining marks of Unicode 14: those that NFKD separates from letters, and signs above and below letters. Unassigned
 # characters within these ranges count as marks.
-_MARKS = (
+MARKS = (
     r"\u0300-\u036f\u0483-\u0489\u0591-\u05bd\u05bf\u05c1-\u05c2\u05c4-\u05c5\u05c7\u0610-\u061a\u064b-\u065f\u0670"
     r"\u06d6-\u06dc\u06df-\u06e4\u06e7-\u06e8\u06ea-\u06ed\u0711\u0730-\u074a\u07a6-\u07b0\u07eb-\u07f3\u07fd"
     r"\u0816-\u0819\u081b-\u0823\u0825-\u0827\u0829-\u082d\u0859-\u085b\u0898-\u089f\u08ca-\u08e1\u08e3-\u0903"
@@ -70,9 +70,9 @@ _MARKS = (
     r"\U0001e2ec-\U0001e2ef\U0001e8d0-\U0001e8d6\U0001e944-\U0001e94a\U000e0100-\U000e01ef"
 )
 # Soft hyphens, spaces and joiners without width, and the Arabic tatweel, which only lengthens a word.
-_UNSEEN = r"\u00ad\u0640\u200b-\u200f\u2060\ufeff"
+UNSEEN = r"\u00ad\u0640\u200b-\u200f\u2060\ufeff"
 # The letters of scripts without spaces between words: Thai, Lao, Khmer, Chinese and Japanese.
-_UNSPACED = (
+UNSPACED = (
     r"\u0e01-\u0e4f\u0e81-\u0ecf\u0edc-\u0edf\u1780-\u17d3\u2e80-\u2fdf\u3005-\u3007\u3031-\u3035\u303b-\u303c"
     r"\u3041-\u3096\u309d-\u309f\u30a1-\u30fa\u30fc-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
     r"\U00020000-\U0003ffff"
@@ -88,15 +88,15 @@ DECLARE
     plain text := lower(content);
 BEGIN
     IF octet_length(content) > length(content) THEN
-        plain := regexp_replace(lower(normalize(content, NFKD)), '[{_MARKS}{_UNSEEN}]', '', 'g');
+        plain := regexp_replace(lower(normalize(content, NFKD)), '[{MARKS}{UNSEEN}]', '', 'g');
         plain := translate(plain, 'øłđðħıςٱ', 'olddhiσا');
         plain := replace(replace(replace(replace(plain, 'ß', 'ss'), 'æ', 'ae'), 'œ', 'oe'), 'þ', 'th');
     END IF;
     plain := regexp_replace(plain, '(?!["-])[[:punct:]]|(?<=\S)-|-(?![^\s[:punct:]]|")', '''', 'g');
-    IF plain ~ '[{_UNSPACED}]' THEN
-        plain := regexp_replace(plain, '(?<=[{_UNSPACED}])([{_UNSPACED}])(?=[{_UNSPACED}])', '\1''\1', 'g');
-        plain := regexp_replace(plain, '([{_UNSPACED}])(?=[^\s''"{_UNSPACED}])', '\1''', 'g');
-        plain := regexp_replace(plain, '([^\s''"{_UNSPACED}-])(?=[{_UNSPACED}])', '\1''', 'g');
+    IF plain ~ '[{UNSPACED}]' THEN
+        plain := regexp_replace(plain, '(?<=[{UNSPACED}])([{UNSPACED}])(?=[{UNSPACED}])', '\1''\1', 'g');
+        plain := regexp_replace(plain, '([{UNSPACED}])(?=[^\s''"{UNSPACED}])', '\1''', 'g');
+        plain := regexp_replace(plain, '([^\s''"{UNSPACED}-])(?=[{UNSPACED}])', '\1''', 'g');
     END IF;
     RETURN regexp_replace(plain, '([^\s''"]{{100}})[^\s''"]+', '\1', 'g');
 END
@@ -111,7 +111,7 @@ RETURN (
     SELECT string_agg(DISTINCT left(replace(piece[1], '''', ''), 100), ' ')
     FROM regexp_matches(
         plain,
-        '[^\s''"{_UNSPACED}]+(?:''+[^\s''"{_UNSPACED}]+)+|(?<=[{_UNSPACED}])[{_UNSPACED}](?!''?[{_UNSPACED}])',
+        '[^\s''"{UNSPACED}]+(?:''+[^\s''"{UNSPACED}]+)+|(?<=[{UNSPACED}])[{UNSPACED}](?!''?[{UNSPACED}])',
         'g'
     ) AS piece
 )
@@ -237,7 +237,7 @@ BEGIN
             WITH ORDINALITY AS token (piece, place)
         ORDER BY place
     LOOP
-        IF token.written ~ '[{_UNSPACED}]' OR token.written !~ '[''\s]|^\d{{4}}'
+        IF token.written ~ '[{UNSPACED}]' OR token.written !~ '[''\s]|^\d{{4}}'
             OR (token.quoted AND token.written ~ '\s')
             OR numnode(websearch_to_tsquery('simple'::regconfig, token.written)) = 0
         THEN
@@ -249,7 +249,7 @@ BEGIN
     END LOOP;
     marked := marked || substring(content FROM '[\s"-]*$');
     lexemes := websearch_to_tsquery('simple'::regconfig, marked)::text;
-    lexemes := regexp_replace(lexemes, '(''[{_UNSPACED}]'')', '\1:*', 'g');
+    lexemes := regexp_replace(lexemes, '(''[{UNSPACED}]'')', '\1:*', 'g');
     IF unfinished THEN
         lexemes := regexp_replace(lexemes, '(^|[^!])(''[^'']{{2,}}'')$', '\1\2:*');
     END IF;

@@ -17,7 +17,9 @@ from typing import Any, Generic, NamedTuple, TypeVar
 import orjson
 import strawberry
 from graphql import GraphQLNamedType, get_named_type
+from strawberry.schema.schema_converter import GraphQLCoreConverter
 
+from db.criterion import Term
 from db.page import DEFAULT_SIZE, MAX_SIZE, Order, Page, Position
 from db.relations import Expression, Many, Slice, Window
 from gql.context import Context
@@ -57,6 +59,23 @@ class PageNodesField(Field):
     def cost(self, measured: MeasuredField, below: Cost) -> Cost:  # noqa: ARG002
         """One node for each row of the page; the connection multiplies by the size of the page."""
         return total([below], 1)
+
+
+class EdgeField(Field):
+    """A field of an edge beside its cursor and its node: an object that is loaded for all rows of a page, or null."""
+
+    weight: int
+    """The nodes that each row costs."""
+    size: int
+    """The most bytes of JSON of the object, in addition to those of its selection."""
+
+    def cost(self, measured: MeasuredField, below: Cost) -> Cost:  # noqa: ARG002
+        """What loading costs for each row, and the selection on the object."""
+        return total([below], self.weight)
+
+    async def load(self, context: Context, where: Sequence[Term], ids: Sequence[int]) -> list[Any]:
+        """The objects for the rows of distinct `ids`, which meet `where`; None for a row without one."""
+        raise NotImplementedError
 
 
 class TotalCountField(Field):
@@ -109,10 +128,9 @@ class PendingConnection(NamedTuple):
         return (await self._slice()).rows
 
     @property
-    async def edges(self) -> list[dict[str, Any]]:
+    async def edges(self) -> list[PendingEdge]:
         """The rows with their cursors."""
-        rows = (await self._slice()).rows
-        return [Edge(cursor=encode_cursor(self.field, self.window.order, row), node=row) for row in rows]  # type: ignore[misc]
+        return [PendingEdge(self, row) for row in (await self._slice()).rows]
 
     @property
     async def page_info(self) -> PageInfo:
@@ -126,6 +144,18 @@ class PendingConnection(NamedTuple):
 
     def _slice(self) -> Awaitable[Slice]:
         return load_slice(self.context, self.many, self.window, self.parent)
+
+
+class PendingEdge(NamedTuple):
+    """The source of an edge."""
+
+    connection: PendingConnection
+    node: Any
+
+    @property
+    def cursor(self) -> str:
+        """The position of the row."""
+        return encode_cursor(self.connection.field, self.connection.window.order, self.node)
 
 
 def page_info(field: str, order: Order, page: Slice) -> PageInfo:
@@ -201,20 +231,36 @@ class EdgePlan:
     type_name: str
     keys: tuple[tuple[str, str], ...]
     nodes: tuple[tuple[str, Any], ...]
+    parts: tuple[tuple[str, EdgeField, Any], ...]
 
-    async def run(self, level: Level, field: str, order: Order, rows: Sequence[Any]) -> list[dict[str, Any]]:
-        """An edge for each row, with its cursor in the connection `field`."""
+    async def run(
+        self, level: Level, field: str, order: Order, rows: Sequence[Any], where: Sequence[Term] = ()
+    ) -> list[dict[str, Any]]:
+        """An edge for each row, with its cursor in the connection `field`. The rows meet `where`."""
         edges: list[dict[str, Any]] = [{} for _ in rows]
         level.count(sum(len(key) + _LONGEST_CURSOR for key, _ in self.keys), len(rows))
-        nodes = {key: await level.below(plan, rows) for key, plan in self.nodes}
+        objects: dict[str, list[Any]] = {key: await level.below(plan, rows) for key, plan in self.nodes}
+        for key, part, plan in self.parts:
+            objects[key] = await self._load(level, where, rows, part, plan)
         for key, name in self.keys:
-            if name == "node":
-                _put(edges, key, nodes[key])
+            if key in objects:
+                _put(edges, key, objects[key])
             elif name == "cursor":
                 _put(edges, key, [encode_cursor(field, order, row) for row in rows])
             else:
                 _put(edges, key, [self.type_name] * len(rows))
         return edges
+
+    @staticmethod
+    async def _load(level: Level, where: Sequence[Term], rows: Sequence[Any], part: EdgeField, plan: Any) -> list[Any]:
+        """The objects of a part: one, or null, for each row."""
+        level.add_nodes(part.weight * len(rows))
+        ids = list(dict.fromkeys(row["id"] for row in rows))
+        found = dict(zip(ids, await part.load(level.context, where, ids), strict=True))
+        sources = [source for row in rows if (source := found[row["id"]]) is not None]
+        level.count(part.size, len(sources))
+        shown = iter(await level.below(plan, sources))
+        return [None if found[row["id"]] is None else next(shown) for row in rows]
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,7 +304,8 @@ class ConnectionPlan:
         for key, plan in self.nodes:
             _put(connections, key, _cut(await level.below(plan, rows), sizes))
         for key, edges in self.edges:
-            _put(connections, key, _cut(await edges.run(level, pending.field, pending.window.order, rows), sizes))
+            shown = await edges.run(level, pending.field, pending.window.order, rows, pending.window.where)
+            _put(connections, key, _cut(shown, sizes))
         for key, plan in self.page_infos:
             infos = [page_info(pending.field, pending.window.order, page) for page in slices]
             _put(connections, key, await level.below(plan, infos))
@@ -289,15 +336,21 @@ def plan_connection(planner: Planner, type_: GraphQLNamedType, details: Details)
 
 def plan_edges(planner: Planner, type_: GraphQLNamedType, details: Details) -> EdgePlan:
     """The plan of the selection `details` on an edge type."""
-    keys, nodes = [], []
+    keys, nodes, parts = [], [], []
     for key, fields in planner.collect(type_, details).items():
         name = fields[0].node.name.value
-        if name not in {"node", "cursor", "__typename"}:
-            raise FallbackError(f"{type_.name}.{name} is no part of an edge")
         keys.append((key, name))
+        if name in {"cursor", "__typename"}:
+            continue
+        kind = type_.fields[name].extensions[GraphQLCoreConverter.DEFINITION_BACKREF]  # type: ignore[attr-defined]
+        plan = planner.plan(_field_type(type_, name), fields)
         if name == "node":
-            nodes.append((key, planner.plan(_field_type(type_, name), fields)))
-    return EdgePlan(type_.name, tuple(keys), tuple(nodes))
+            nodes.append((key, plan))
+        elif isinstance(kind, EdgeField):
+            parts.append((key, kind, plan))
+        else:
+            raise FallbackError(f"{type_.name}.{name} is no part of an edge")
+    return EdgePlan(type_.name, tuple(keys), tuple(nodes), tuple(parts))
 
 
 def _field_type(type_: Any, name: str) -> GraphQLNamedType:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import binascii
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from binascii import b2a_base64
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple, TypeVar, dataclass_transform
 
 import strawberry
@@ -126,7 +126,8 @@ def require(scopes: Sequence[str]) -> str:
 def required_scopes(definition: Any) -> frozenset[str]:
     """The scopes in the directive on a Strawberry type or field; for a connection or edge, those of its node."""
     own = {scope for item in definition.directives or () if isinstance(item, RequiresScopes) for scope in item.scopes}
-    nodes = (getattr(definition, "type_var_map", None) or {}).values()
+    generic = (getattr(definition, name, None) for name in ("type_var_map", "specialized_type_var_map"))
+    nodes: Iterable[Any] = next(filter(None, generic), {}).values()
     return frozenset(own).union(*(required_scopes(node.__strawberry_definition__) for node in nodes))
 
 

@@ -13,7 +13,12 @@ from gql.types import account, activity, actor, booking, change, conversation, m
 
 MODULES = (account, activity, actor, booking, change, conversation, message, person, rental, source, webhook)
 NODES: tuple[type, ...] = tuple(NODE_TYPES[name] for name in sorted(NODE_TYPES))
-UNIONS = {"Creator": actor.Creator, "Member": message.Member}
+# Types of fields that are no nodes.
+OTHERS = {
+    "ConversationConnection": conversation.ConversationConnection,
+    "Creator": actor.Creator,
+    "Member": message.Member,
+}
 
 
 def link() -> None:
@@ -28,7 +33,7 @@ def link() -> None:
                 f"{name} has a table and no type, and {place} leads to it: declare a class {name} with @node in "
                 "gql/types, and import its module in gql/types/__init__.py"
             )
-    peers = {cls.__name__: cls for cls in NODES} | UNIONS
+    peers = {cls.__name__: cls for cls in NODES} | OTHERS
     for module in MODULES:
         vars(module).update(peers)
 

@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING
 
 from db import tables as t
 from gql.fields.column import column
-from gql.fields.connection import Connection
 from gql.fields.enums import BookingStatus
 from gql.fields.many import through
 from gql.fields.node import Node, node
 from gql.fields.one import one
 
 if TYPE_CHECKING:
-    from gql.types.conversation import Conversation
+    from gql.types.conversation import Conversation, ConversationConnection
     from gql.types.person import Client
     from gql.types.rental import Rental
     from gql.types.source import Source
@@ -41,7 +40,7 @@ class Booking(Node):
     canceled_at: datetime | None = column("When it was canceled; null if it was not.")
     created_at: datetime = column("When it was created.")
     updated_at: datetime = column("When it last changed.")
-    conversations: Connection[Conversation] = through(
+    conversations: ConversationConnection = through(
         t.ConversationBooking.booking_id,
         t.ConversationBooking.conversation_id,
         description="Conversations connected to this booking.",

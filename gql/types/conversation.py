@@ -5,18 +5,22 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+import strawberry
+
 from db import tables as t
 from db.queries import message, participant
 from db.queries.conversation.guest import GUEST_ID
 from db.queries.conversation.stage import BOOKING_ID, STAGE
+from db.relations import One
 from gql.fields.column import column
 from gql.fields.computed import computed
-from gql.fields.connection import Connection
+from gql.fields.connection import Connection, Edge
 from gql.fields.derived import derived
 from gql.fields.end import last
 from gql.fields.enums import Channel, CreatorType, JourneyStage, MemberType, MessageVisibility
 from gql.fields.expression import expression
 from gql.fields.many import many, narrowed, through
+from gql.fields.match import mark_excerpt, search_match
 from gql.fields.node import Node, node
 from gql.fields.one import either, one
 from gql.fields.scalars import BigInt
@@ -133,4 +137,41 @@ class Conversation(Node):
         t.Activity.conversation_id,
         description="What users and applications did to it, the newest last: who assigned, closed, reopened, marked as "
         "spam, and connected bookings. Only what was done through this API is listed.",
+    )
+
+
+@strawberry.type(description="The text of a conversation that a search matched best.")
+class SearchMatch:
+    """Resolved from `db.queries.conversation.match.FoundText`."""
+
+    excerpt: str = computed(
+        mark_excerpt,
+        "text",
+        "words",
+        "message_id",
+        description="The part of the text around the first word that matched: one line of HTML, in which the words are "
+        "in `<mark>` and everything else is escaped.",
+    )
+    message: Message | None = either(
+        One("message_id", t.Message),
+        description="The message that has the text; null if it is the subject, a name, an address or a reference.",
+    )
+
+
+@strawberry.type(description="A conversation and its cursor.")
+class ConversationEdge(Edge[Conversation]):
+    """One conversation of a page."""
+
+    match: SearchMatch | None = search_match(
+        "What the `search` of the filter itself matched in this conversation, of the newest 50 messages and the texts "
+        "that the token's scopes allow; null without a search, and if nothing of these matched."
+    )
+
+
+@strawberry.type(description="A page of conversations.")
+class ConversationConnection(Connection[Conversation]):
+    """One page, and the total number of conversations."""
+
+    edges: list[ConversationEdge] = column(  # type: ignore[assignment]  # lists that are only read
+        "The conversations of this page with their cursors."
     )

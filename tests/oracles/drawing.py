@@ -88,6 +88,7 @@ _SAMPLES = {
     # Before any change, and after all of them.
     "ifUnchangedSince": ('"2026-05-01T00:00:00Z"', '"2030-01-01T00:00:00Z"'),
     "content": ('"Hello"', '"ABC"', '""'),
+    "search": ('"the or you or we"', '"ABC"', '""'),
     "length": ("1", "12", "500", "$some", "null", "501"),
 }
 

@@ -1,7 +1,9 @@
-"""The order by relevance: the best match first, with its own cursors, and only with a search."""
+"""The order by relevance: the best match first, with its own cursors; and the text that a search matched."""
 
 from __future__ import annotations
 
+import html
+import re
 from base64 import urlsafe_b64decode
 from typing import Any
 
@@ -10,8 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from db.queries.conversation.match import Word
+from gql.fields.excerpt import DEFAULT_LENGTH, show_on_one_line
+from gql.fields.match import mark_excerpt
 from tests.oracles.paging import encode
-from tests.oracles.searching import RANKED, Thread, hold, ids
+from tests.oracles.searching import RANKED, Thread, add, hold, ids
 from tests.support.properties import examples
 from tests.support.world import World
 
@@ -225,3 +230,134 @@ async def test_a_search_is_planned_with_its_words_however_often_it_is_asked(shar
     await connection.execute("DEALLOCATE search")
 
     assert tuple(plans) == (0, 12)
+
+
+# -------------------- why it was found
+
+MATCH = """
+query ($search: String) {
+  conversations(filter: { search: $search }, orderBy: { field: CREATED_AT, direction: ASC }) {
+    edges { match { excerpt message { content } } }
+  }
+}
+"""
+LONG = "Dear all, " + "so much to say before it, " * 20 + "the <b>Schlüssel</b> are & were lost " + "and more " * 30
+LONG_MATCH = (
+    "…say before it, so much to say before it, the <mark>Schlüssel</mark> are &amp; were <mark>lost</mark>"
+    + " and more" * 7
+    + " and…"
+)
+
+
+@pytest.mark.parametrize(
+    ("thread", "search", "excerpt", "content"),
+    [
+        (Thread(messages=["No", "Where are the keys?"]), "key", "Where are the <mark>keys</mark>?", True),
+        (
+            Thread(messages=["Where are the Keys?", "Keys and where"]),
+            "where keys",
+            "<mark>Keys</mark> and <mark>where</mark>",
+            True,
+        ),
+        (Thread(messages=["Élan & <élan>", "no"]), "elan", "<mark>Élan</mark> &amp; &lt;<mark>élan</mark>&gt;", True),
+        (Thread(messages=["E\u0301lan"]), "elan", "<mark>E\u0301lan</mark>", True),
+        (Thread(messages=["Is there Wi-Fi here?"]), "wifi", "Is there <mark>Wi-Fi</mark> here?", True),
+        (Thread(messages=["Is there wifi here?"]), "wi-fi", "Is there <mark>wifi</mark> here?", True),
+        (Thread(messages=["鍵は日本語で"]), "日本", "鍵は<mark>日本</mark>語で", True),
+        (Thread(messages=["red wine", "white wine"]), "wine -white", None, None),
+        (Thread(messages=["red wine", "wine"]), "wine -white", "<mark>wine</mark>", True),
+        (
+            Thread(messages=[LONG]),
+            "schlussel lost",
+            LONG_MATCH,
+            True,
+        ),
+        (Thread(subject="Keys <3", messages=["None"]), "keys", "<mark>Keys</mark> &lt;3", False),
+        (Thread(clients=["Clara Client"]), "clara", "<mark>Clara</mark> Client", False),
+        (Thread(emails=["clara.c@mail.example"]), "clara.c@mail.example", "<mark>clara.c@mail.example</mark>", False),
+        (Thread(phones=["+351 912 345 678"]), "912345678", "<mark>+351 912 345 678</mark>", False),
+        (Thread(references=["REF-4711"]), "4711", "REF-<mark>4711</mark>", False),
+        (Thread(references=["REF-4711"]), "f4711", "<mark>REF-4711</mark>", False),
+        (Thread(inquiries=[("Inquirer", "ina.i@mail.example", "")]), "inquirer", "<mark>Inquirer</mark>", False),
+        (Thread(hosts=[("Hugo", "Host")]), "hugo", "<mark>Hugo</mark> Host", False),
+        (Thread(guests=["Gisela Guest"]), "guest", "Gisela <mark>Guest</mark>", False),
+    ],
+    ids=lambda value: value if isinstance(value, str) and len(value) < 20 else "",
+)
+async def test_a_match_is_the_text_with_most_of_the_words(
+    shared: World, thread: Thread, search: str, excerpt: str | None, content: bool | None
+) -> None:
+    # Another account has the same numbers, and other texts.
+    await hold(shared, thread)
+    await add(shared, Thread("Where are Clara's keys?", ["Secret keys"], clients=["Clara"]), account=2)
+
+    edges = (await shared.client.data(MATCH, search=search))["conversations"]["edges"]
+
+    found = [edge["match"] for edge in edges]
+    assert [match and match["excerpt"] for match in found] == ([] if excerpt is None else [excerpt])
+    assert [match["message"] is not None for match in found] == ([] if excerpt is None else [content])
+    assert [edge["match"] for edge in (await shared.client.data(MATCH))["conversations"]["edges"]] == [None]
+
+
+async def test_a_match_shows_only_what_the_scopes_allow(shared: World) -> None:
+    thread = Thread("Zoe 1", clients=["Zoe 2"], references=["Zoe 3"], inquiries=[("Zoe 4", "zoe.5@mail.example", "")])
+    await hold(shared, thread)
+    scopes = {"clients_read": "2", "bookings_read": "3", "inquiries_read": "4"}
+
+    async def found(search: str, *more: str) -> str | None:
+        client = shared.client.as_(1, scopes=["inbox_read", *more])
+        (edge,) = (await client.data(MATCH, search=search))["conversations"]["edges"]
+        return edge["match"]["excerpt"] if edge["match"] else None
+
+    assert await found("zoe 1") == "<mark>Zoe</mark> <mark>1</mark>"
+    for scope, number in scopes.items():
+        assert await found(f'"zoe {number}"', scope) == f"<mark>Zoe</mark> <mark>{number}</mark>"
+        # Its number is only in what this token may not read.
+        assert await found(f'"{number}"') is None
+        assert await found(f'"{number}"', *(scopes.keys() - {scope})) is None
+
+
+async def test_matches_of_a_page_take_two_statements_and_read_the_newest_messages(shared: World) -> None:
+    await hold(shared, Thread(messages=["oldest keys", *["filling"] * 49, "newest"]), Thread(subject="keys"))
+    document = "query ($s: String) { conversations(filter: { search: $s }) { edges { match { excerpt } } } }"
+    await shared.client.data("{ __typename }")
+
+    async def found(search: str) -> tuple[list[Any], int]:
+        shared.client.statements.take()
+        edges = (await shared.client.data(document, s=search))["conversations"]["edges"]
+        return [edge["match"] for edge in edges], len(shared.client.statements.take())
+
+    assert await found("keys") == ([None, {"excerpt": "<mark>keys</mark>"}], 3)
+    assert await found("newest") == ([{"excerpt": "<mark>newest</mark>"}], 3)
+    assert await found(" ") == ([None, None], 1)
+    assert await found("-zebra") == ([None, None], 2)
+
+
+TEXTS = ["keys", "Élan", "Wi-Fi", "<b>", "&amp;", '"', "鍵日本", "x" * 30, "<", "a@b.example"]
+# Words of a search, and the text that each of them is in.
+ASKED: dict[str, str | None] = {
+    "key": "keys",
+    "elan": "Élan",
+    "wifi": "Wi-Fi",
+    "日本": "鍵日本",
+    "xxxxx": "x" * 30,
+    "b.example": None,
+    "amp": None,
+}
+
+
+@given(texts=st.lists(st.sampled_from(TEXTS), max_size=60), search=st.sampled_from(sorted(ASKED)))
+@examples(200)
+def test_an_excerpt_of_a_match_is_a_part_of_the_text_with_marks_as_its_only_tags(texts: list[str], search: str) -> None:
+    text = " ".join(texts)
+    shown = mark_excerpt(text, [Word(search, is_prefix=True)], 1)
+
+    plain = shown.replace("<mark>", "").replace("</mark>", "")
+    assert "<" not in plain
+    assert ">" not in plain
+    line = html.unescape(plain)
+    assert line.strip("…") in show_on_one_line(text)
+    assert len(line) <= DEFAULT_LENGTH
+    marked = re.findall("<mark>(.*?)</mark>", shown)
+    assert all(marked)
+    assert bool(marked) is (ASKED[search] in texts)

@@ -20,7 +20,7 @@ from graphql import (
 
 from db import tables as t
 from gql.execution.measure import DocumentWalk, Limits
-from gql.fields.node import NODE_TABLES, encode_id
+from gql.fields.node import encode_id
 from gql.schema import build_schema
 from gql.security.token import SCOPES
 from tests.support import world
@@ -52,6 +52,7 @@ REQUIRED: dict[str, set[str]] = {
     "User": set(),
     "PageInfo": set(),
     "RateLimit": set(),
+    "SearchMatch": set(),
     "Query": set(),
     "Mutation": set(),
     "Subscription": set(),
@@ -156,7 +157,8 @@ def test_the_schema_says_what_it_requires() -> None:
 
     for name, scopes in said.items():
         listed = ", ".join(f'"{scope}"' for scope in sorted(scopes))
-        node = " implements Node" if name in NODE_TABLES else ""
+        interfaces = " & ".join(interface.name for interface in getattr(schema().type_map[name], "interfaces", ()))
+        node = f" implements {interfaces}" if interfaces else ""
         assert f"type {name}{node} @requiresScopes(scopes: [{listed}]) {{" in text
     assert text.count('@requiresScopes(scopes: ["inbox_write"])') == len(WRITING)
     assert text.count("@requiresScopes(") == len(said) + len(WRITING) + len(MANAGING) + 1

@@ -5,6 +5,7 @@ A conversation has one document, written by `derived`.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from sqlalchemy import ColumnElement, Label, Select, Text, bindparam, cast, exists, func
@@ -54,3 +55,8 @@ ORDERS: dict[tuple[str, bool], Order] = {
 def search_criterion(search: str) -> Term:
     """The conversations that `search` finds: all of them if it is blank, none if it has no word."""
     return every([]) if is_blank(search) else Term(_CLAUSE, search)
+
+
+def find_search(where: Iterable[Term]) -> str | None:
+    """The search among the terms of a filter, if all of them have to match; None if there is none."""
+    return next((term.value for term in where if term.clause is _CLAUSE), None)

@@ -136,7 +136,8 @@ class ChangeBatch:
     has_more: bool
 
 
-_HEAD = Statement(
+# The epoch, and the numbers of the account's last change and of the last one that was removed.
+HEAD = Statement(
     """
     SELECT epochs.value AS epoch, coalesce(c.number, 0) AS number, coalesce(c.removed, 0) AS removed
     FROM epochs LEFT JOIN change_counters c ON c.account_id = $1
@@ -160,7 +161,7 @@ _READ = {in_conversation: _read(in_conversation=in_conversation) for in_conversa
 
 async def head(snapshot: Snapshot, viewer: Viewer) -> ChangePosition:
     """The end of the account's log in the snapshot."""
-    (row,) = await snapshot.fetch(_HEAD, {ACCOUNT: viewer.account_id})
+    (row,) = await snapshot.fetch(HEAD, {ACCOUNT: viewer.account_id})
     return ChangePosition(row.epoch, row.number)
 
 
@@ -184,13 +185,14 @@ async def heads(snapshot: Snapshot, accounts: Sequence[int]) -> dict[int, Change
 
 async def check_head(snapshot: Snapshot, viewer: Viewer, begin: ChangePosition | None) -> ChangePosition:
     """Where the account's log ends. Raises `ResyncRequiredError` if it has no continuation from `begin`."""
-    (log,) = await snapshot.fetch(_HEAD, {ACCOUNT: viewer.account_id})
-    if begin is not None and not _is_continued(log, begin):
+    (log,) = await snapshot.fetch(HEAD, {ACCOUNT: viewer.account_id})
+    if begin is not None and not is_continued(log, begin):
         raise ResyncRequiredError
     return ChangePosition(log.epoch, log.number)
 
 
-def _is_continued(log: Any, after: ChangePosition) -> bool:
+def is_continued(log: Any, after: ChangePosition) -> bool:
+    """Whether the log, a row of `HEAD`, has a continuation from a position."""
     return bool(after.epoch == log.epoch and log.removed <= after.number <= log.number)
 
 
@@ -220,8 +222,8 @@ async def read_rows(
     snapshot: Snapshot, viewer: Viewer, after: ChangePosition, most: int, *, conversation_id: int | None = None
 ) -> ChangeBatch:
     """At most `most` rows of the log after a position, unfiltered. Raises `ResyncRequiredError`."""
-    (log,) = await snapshot.fetch(_HEAD, {ACCOUNT: viewer.account_id})
-    if not _is_continued(log, after):
+    (log,) = await snapshot.fetch(HEAD, {ACCOUNT: viewer.account_id})
+    if not is_continued(log, after):
         raise ResyncRequiredError
     parameters = {ACCOUNT: viewer.account_id, "after": after.number, "most": most, "conversation": conversation_id}
     rows = await snapshot.fetch(_READ[conversation_id is not None], parameters)

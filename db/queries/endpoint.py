@@ -9,12 +9,13 @@ Locks are taken in one order: the idempotency key, the account, the endpoint, it
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any, ClassVar, NamedTuple, TypeAlias
 
 from sqlalchemy import BigInteger, bindparam, func, null, or_
 
+from db import changes
 from db import tables as t
 from db.commit import NotedChange
 from db.criterion import Criterion, any_of
@@ -23,6 +24,7 @@ from db.page import Order
 from db.problem import Problem, ProblemCode, reject
 from db.queries import writing
 from db.queries.idempotency import once
+from db.queries.webhook import fan_out
 from db.scope import ACCOUNT, Viewer, visible, visible_for_change, visible_for_removal
 from db.statement import Row, Statement
 from db.tables.base import Timestamp
@@ -34,6 +36,8 @@ _E: Any = t.WebhookEndpoint
 # Each event of the account is stored once for each endpoint that asks for it, so their number multiplies the writes.
 MAX_ENDPOINTS = 20
 MAX_REDELIVERIES = 250
+# Changes with events that one mutation reads. It holds the lock of the endpoint meanwhile, so they are few.
+REPLAYED_AT_ONCE = 500
 # Longer than a rotation of a receiver takes, and not so long that a secret that leaked stays valid for ever.
 MAX_KEPT_HOURS = 168
 
@@ -138,18 +142,18 @@ async def update(  # noqa: PLR0913, PLR0917  # the change, and what decides abou
     transaction: Transaction,
     viewer: Viewer,
     id_: int,
-    changes: Mapping[str, Any],
+    asked: Mapping[str, Any],
     least_scopes: Callable[[str | None], list[str]],
     check: Check,
 ) -> int:
-    """Apply `changes`, any of `url`, `events`, `document_id`, `scopes` and `enabled`.
+    """Apply `asked`, any of `url`, `events`, `document_id`, `scopes` and `enabled`.
 
     Scopes that are None become the least that the document needs. Values that are stored already change nothing.
     Raises `RejectedError` for an endpoint that does not exist, and for one that would have problems; to disable one is
     always allowed.
     """
     endpoint = await _hold(transaction, viewer, id_)
-    wanted = {name: changes.get(name, endpoint[name]) for name in ("url", "events", "document_id", "scopes", "enabled")}
+    wanted = {name: asked.get(name, endpoint[name]) for name in ("url", "events", "document_id", "scopes", "enabled")}
     if wanted["scopes"] is None:
         wanted["scopes"] = least_scopes(wanted["document_id"])
     found = writing.differing(endpoint, wanted)
@@ -224,11 +228,33 @@ async def redeliver(transaction: Transaction, viewer: Viewer, ids: Sequence[int]
     return writing.unique(ids)
 
 
-async def hold_enabled(transaction: Transaction, viewer: Viewer, id_: int) -> Row:
-    """The endpoint, locked. Raises `RejectedError` if it does not exist or is disabled."""
+async def send_test(transaction: Transaction, viewer: Viewer, id_: int) -> int:
+    """Have a test event sent. Returns the delivery's id. Raises `RejectedError` as `_check_enabled` does."""
+    await _check_enabled(transaction, viewer, id_)
+    return await fan_out.test(transaction, viewer, id_)
+
+
+async def replay(
+    transaction: Transaction, viewer: Viewer, id_: int, after: changes.ChangePosition
+) -> fan_out.ReplayStep:
+    """Have the events of a limited number of changes after a position sent.
+
+    Raises `ResyncRequiredError` if the log has no continuation from there, and `RejectedError` as `_check_enabled`
+    does.
+    """
+    await _check_enabled(transaction, viewer, id_)
+    (log,) = await transaction.fetch(changes.HEAD, {ACCOUNT: viewer.account_id})
+    if not changes.is_continued(log, after):
+        raise changes.ResyncRequiredError
+    step = await fan_out.replay(transaction, viewer, id_, after.number, REPLAYED_AT_ONCE)
+    # The rest of the log has no events.
+    return step if step.has_more else replace(step, end=max(step.end, log.number))
+
+
+async def _check_enabled(transaction: Transaction, viewer: Viewer, id_: int) -> None:
+    """Lock the endpoint. Raises `RejectedError` if it does not exist or is disabled."""
     endpoint = await _hold(transaction, viewer, id_)
     reject([] if endpoint.enabled else [_disabled("endpointId")])
-    return endpoint
 
 
 _HOLD = Statement.of(visible(t.WebhookEndpoint).where(writing.is_id(_E.id)).with_for_update(), t.WebhookEndpoint)

@@ -28,4 +28,6 @@ class Mutation:
     update_webhook_endpoint = webhook.update_webhook_endpoint
     delete_webhook_endpoint = webhook.delete_webhook_endpoint
     rotate_webhook_secret = webhook.rotate_webhook_secret
+    send_test_event = webhook.send_test_event
     redeliver = webhook.redeliver
+    replay_webhook = webhook.replay_webhook

@@ -9,12 +9,14 @@ from typing import Any
 import strawberry
 
 from db import tables as t
+from db.changes import ChangePosition, ResyncRequiredError
 from db.engine import Transaction
 from db.problem import Problem, ProblemCode, reject
 from db.queries import endpoint
 from db.scope import Viewer
 from gql.context import Context
 from gql.errors import ClientError
+from gql.fields.change import read_cursor, resync_required, write_cursor
 from gql.fields.enums import WebhookEvent
 from gql.mutations.argument import given, optional, read_id, read_ids
 from gql.mutations.declare import mutation
@@ -83,6 +85,23 @@ class RotateWebhookSecretInput:
         description="Hours for which events are also signed with the present secret, 0 to 168. Use 0 if it leaked.",
     )
     idempotency_key: str | None = optional(_KEY)
+
+
+@strawberry.input(description="Input of `sendTestEvent`.")
+class SendTestEventInput:
+    """To one endpoint."""
+
+    endpoint_id: strawberry.ID = strawberry.field(description="Endpoint that is enabled.")
+
+
+@strawberry.input(description="Input of `replayWebhook`.")
+class ReplayWebhookInput:
+    """From a position on."""
+
+    endpoint_id: strawberry.ID = strawberry.field(description="Endpoint that is enabled.")
+    after: str = strawberry.field(
+        description="Cursor of the change log, such as a `changesCursor`: the events of later changes are sent."
+    )
 
 
 @strawberry.input(description="Input of `redeliver`.")
@@ -200,6 +219,39 @@ async def rotate_webhook_secret(
 async def redeliver(transaction: Transaction, viewer: Viewer, input: RedeliverInput) -> list[int]:
     """Sends deliveries again, with the same `webhook-id`: all of them, or none."""
     return await endpoint.redeliver(transaction, viewer, read_ids(viewer, t.WebhookDelivery, input.delivery_ids))
+
+
+@_webhook_mutation(WebhookDelivery, given=_key_check)
+async def send_test_event(transaction: Transaction, viewer: Viewer, input: SendTestEventInput) -> int:
+    """Sends the event `TEST` to an endpoint, whatever its events are."""
+    id_ = read_id(viewer, t.WebhookEndpoint, input.endpoint_id)
+    return await endpoint.send_test(transaction, viewer, id_)
+
+
+@_webhook_mutation(
+    WebhookEndpoint,
+    given=_key_check,
+    beside={
+        "delivery_count": Beside(int, "Number of events that are sent."),
+        "end_cursor": Beside(str, "Cursor after the last change that was read, for `after`."),
+        "has_more": Beside(bool, "Whether there are more changes: then repeat the mutation with `endCursor`."),
+    },
+    records=endpoint.REPLAYED_AT_ONCE // 10,
+)
+async def replay_webhook(transaction: Transaction, viewer: Viewer, input: ReplayWebhookInput) -> Written:
+    """Sends the events of past changes to an endpoint, as new deliveries: of at most 500 changes at a time.
+
+    Only events that the endpoint asks for are sent. A cursor that is unknown or older than the change log is an error
+    with the code `RESYNC_REQUIRED`.
+    """
+    after = read_cursor(viewer, input.after)
+    id_ = read_id(viewer, t.WebhookEndpoint, input.endpoint_id)
+    try:
+        replayed = await endpoint.replay(transaction, viewer, id_, after)
+    except ResyncRequiredError:
+        raise resync_required() from None
+    end = write_cursor(viewer, ChangePosition(after.epoch, replayed.end))
+    return Written(id_, {"delivery_count": replayed.deliveries, "end_cursor": end, "has_more": replayed.has_more})
 
 
 def _issued(rules: WebhookRules, issued: endpoint.Issued) -> Written:

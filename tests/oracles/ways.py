@@ -76,9 +76,10 @@ OWN = {
     "endpointId": encode_id(t.WebhookEndpoint, 2, world.ENDPOINT),
     "deliveryIds": [encode_id(t.WebhookDelivery, 2, world.DELIVERY)],
     "url": "https://hooks.example/new",
+    "messageId": encode_id(t.Message, 2, world.MESSAGE),
 }
 # The same for enums, which are literals without quotes.
-OWN_ENUMS = {"events": "[MESSAGE_CREATED]"}
+OWN_ENUMS = {"events": "[MESSAGE_CREATED]", "state": "FAILED"}
 TENANT_ROWS: list[tuple[type[t.Table], int]] = [
     *((table, NUMBERS[name]) for name, table in NODE_TABLES.items() if issubclass(table, t.TenantTable)),
     (t.Booking, world.FREE_BOOKING),
@@ -300,6 +301,7 @@ def cursor(field: str) -> list[str]:
 
 CURSORS = {f"{way.parent}.{way.field}": cursor(f"{way.parent}.{way.field}") for way in WAYS if way.path == ("after",)}
 CURSORS["Query.changes"] += [log_cursor(account, number) for account in (1, 2) for number in (0, 1)]
+CURSORS["Mutation.replayWebhook"] = CURSORS["Query.changes"]
 # Applications belong to all accounts.
 NEVER_USED = {
     foreign: encode_id(NODE_TABLES[name], 0 if name == "Account" else 2, NUMBERS[name] + FAR * place)

@@ -127,7 +127,9 @@ def test_the_directive_stands_where_scopes_are_needed(contract: GraphQLSchema, e
         "Mutation.updateWebhookEndpoint": ["webhooks_manage"],
         "Mutation.deleteWebhookEndpoint": ["webhooks_manage"],
         "Mutation.rotateWebhookSecret": ["webhooks_manage"],
+        "Mutation.sendTestEvent": ["webhooks_manage"],
         "Mutation.redeliver": ["webhooks_manage"],
+        "Mutation.replayWebhook": ["webhooks_manage"],
     }
 
 

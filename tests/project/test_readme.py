@@ -252,6 +252,7 @@ BEYOND_REST = {
     *("createMessage", "addParticipant", "markConversationRead", "updateConversations"),
     *("reportDelivery", "retryDelivery"),
     *("createWebhookEndpoint", "updateWebhookEndpoint", "deleteWebhookEndpoint", "rotateWebhookSecret", "redeliver"),
+    *("sendTestEvent", "replayWebhook"),
 }
 
 

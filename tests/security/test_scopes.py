@@ -23,6 +23,7 @@ from gql.execution.measure import DocumentWalk, Limits
 from gql.fields.node import encode_id
 from gql.schema import build_schema
 from gql.security.token import SCOPES
+from tests.oracles.ways import log_cursor
 from tests.support import world
 from tests.support.client import Client
 from tests.support.world import CONVERSATION, World
@@ -59,6 +60,7 @@ REQUIRED: dict[str, set[str]] = {
     "ChangesEvent": set(),
     "UserError": set(),
     "Viewer": set(),
+    "Delivery": set(),
     "WebhookAttempt": {WEBHOOKS},
     "WebhookDelivery": {WEBHOOKS},
     "WebhookEndpoint": {WEBHOOKS},
@@ -76,16 +78,30 @@ WRITING: dict[str, dict[str, Any]] = {
     "disconnectBookings": {"conversationId": THERE, "bookingIds": BOOKED},
     "createMessage": {"conversationId": THERE, "content": "Hello", "idempotencyKey": "k"},
     "addParticipant": {"conversationId": THERE, "memberId": encode_id(t.Host, 1, world.OTHER_HOST)},
+    "retryDelivery": {"messageId": encode_id(t.Message, 1, world.NOTE)},
 }
 ENDPOINT = {"endpointId": encode_id(t.WebhookEndpoint, 1, world.ENDPOINT)}
-# The same for those that need the scope of webhooks.
+# The same for those that need another scope.
+REPORTING: dict[str, dict[str, Any]] = {
+    "reportDelivery": {"messageId": encode_id(t.Message, 1, world.NOTE), "state": "SENT"},
+}
 MANAGING: dict[str, dict[str, Any]] = {
     "createWebhookEndpoint": {"url": "https://hooks.example", "events": ["TEST"], "idempotencyKey": "k"},
     "updateWebhookEndpoint": {**ENDPOINT, "enabled": False},
     "deleteWebhookEndpoint": ENDPOINT,
     "rotateWebhookSecret": {**ENDPOINT, "idempotencyKey": "k"},
+    "sendTestEvent": ENDPOINT,
+    "replayWebhook": {**ENDPOINT, "after": log_cursor(1)},
     "redeliver": {"deliveryIds": [encode_id(t.WebhookDelivery, 1, world.DELIVERY)]},
 }
+
+
+EVERY = WRITING | REPORTING | MANAGING
+
+
+def writing_scope(field: str) -> str:
+    """The scope that a mutation needs."""
+    return WEBHOOKS if field in MANAGING else "deliveries_write" if field in REPORTING else "inbox_write"
 
 
 @cache
@@ -142,9 +158,9 @@ def test_what_a_field_needs_is_what_its_types_require(parent: str, field: str, t
 
     walked = set(DocumentWalk(schema(), tree, ANY).measure(spread).scopes)
 
-    writing = {WEBHOOKS if field in MANAGING else "inbox_write"} if parent == "Mutation" else set()
+    writing = {writing_scope(field)} if parent == "Mutation" else set()
     assert walked == required(parent) | required(target) | writing
-    assert (parent == "Mutation") == (field in WRITING | MANAGING)
+    assert (parent == "Mutation") == (field in EVERY)
 
 
 def test_the_schema_says_what_it_requires() -> None:
@@ -161,7 +177,7 @@ def test_the_schema_says_what_it_requires() -> None:
         node = f" implements {interfaces}" if interfaces else ""
         assert f"type {name}{node} @requiresScopes(scopes: [{listed}]) {{" in text
     assert text.count('@requiresScopes(scopes: ["inbox_write"])') == len(WRITING)
-    assert text.count("@requiresScopes(") == len(said) + len(WRITING) + len(MANAGING) + 1
+    assert text.count("@requiresScopes(") == len(said) + len(EVERY) + 1
 
 
 DOCUMENTS: list[tuple[str, set[str]]] = [
@@ -314,15 +330,15 @@ async def test_all_scopes_that_are_missing_are_named_at_once(inbox: Client) -> N
     assert answer == {"errors": [{"message": message, "extensions": {"code": "FORBIDDEN", "requiredScopes": scopes}}]}
 
 
-@pytest.mark.parametrize("field", sorted(WRITING | MANAGING))
+@pytest.mark.parametrize("field", sorted(EVERY))
 async def test_a_token_without_the_write_scope_changes_nothing(shared: World, inbox: Client, field: str) -> None:
     before = await world.dump(shared.connection)
-    needed_scope = WEBHOOKS if field in MANAGING else "inbox_write"
+    needed_scope = writing_scope(field)
     limited = await viewer(inbox, set(SCOPES) - {needed_scope})
     type_ = f"{field[0].upper()}{field[1:]}Input"
 
     document = f"mutation($input: {type_}!) {{ {field}(input: $input) {{ __typename }} }}"
-    answer = await limited.answer(document, input=(WRITING | MANAGING)[field])
+    answer = await limited.answer(document, input=EVERY[field])
 
     message = f"This document needs scopes that the token does not have: {needed_scope}"
     error = {"message": message, "extensions": {"code": "FORBIDDEN", "requiredScopes": [needed_scope]}}

@@ -14,6 +14,7 @@ from db import tables as t
 from db.queries.endpoint import MAX_ENDPOINTS
 from gql.fields.node import encode_id
 from gql.security.token import SCOPES
+from tests.oracles.ways import log_cursor
 from tests.support import world
 from tests.support.client import Client, Statements
 from tests.support.database import recording
@@ -297,6 +298,69 @@ async def test_a_delivery_that_is_being_sent_is_left_alone(shared: World, client
     answer = await client.data(REDELIVER, ids=[FAILED])
 
     assert answer["it"]["userErrors"] == []
+    assert await world.dump(shared.connection) == before
+
+
+REPLAY = """mutation Replay($input: ReplayWebhookInput!) { it: replayWebhook(input: $input) {
+  webhookEndpoint { id } deliveryCount endCursor hasMore userErrors { code message path } } }"""
+TEST = """mutation Test($id: ID!) { it: sendTestEvent(input: { endpointId: $id }) {
+  webhookDelivery { event state endpoint { id } } userErrors { code message path } } }"""
+THERE = encode_id(t.Conversation, 1, world.CONVERSATION)
+WRITE = f"""mutation {{ createMessage(input: {{conversationId: "{THERE}", content: "x", channel: EMAIL}}) {{
+  userErrors {{ code }} }} }}"""
+
+
+async def test_past_events_are_sent_again_step_by_step(
+    shared: World, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("db.queries.endpoint.REPLAYED_AT_ONCE", 1)
+    cursor = (await client.data("{ changesCursor }"))["changesCursor"]
+    for _ in range(2):
+        await client.data(WRITE)
+    end = (await client.data("{ changesCursor }"))["changesCursor"]
+
+    steps = [(await client.data(REPLAY, input={"endpointId": HERE, "after": cursor}))["it"]]
+    while steps[-1]["hasMore"]:
+        again = {"endpointId": HERE, "after": steps[-1]["endCursor"]}
+        steps.append((await client.data(REPLAY, input=again))["it"])
+
+    assert len(steps) > 1
+    assert [step["deliveryCount"] for step in steps if step["deliveryCount"]] == [1, 1]
+    assert (steps[-1]["endCursor"], steps[-1]["userErrors"]) == (end, [])
+    rows = await shared.connection.fetch("SELECT * FROM webhook_deliveries WHERE state = 'PENDING' ORDER BY id")
+    assert [(row["event"], row["conversation_id"]) for row in rows] == [("MESSAGE_CREATED", world.CONVERSATION)] * 2
+    assert len({row["message_id"] for row in rows}) == 2
+
+
+async def test_a_cursor_that_the_log_does_not_continue_sends_nothing(shared: World, client: Client) -> None:
+    before = await world.dump(shared.connection)
+
+    unknown = await client.error(REPLAY, input={"endpointId": HERE, "after": log_cursor(1, 99)})
+    foreign = await client.error(REPLAY, input={"endpointId": HERE, "after": log_cursor(2)})
+
+    assert (unknown[0], foreign) == ("RESYNC_REQUIRED", ("BAD_USER_INPUT", "This is not a cursor of the change log"))
+    assert await world.dump(shared.connection) == before
+
+
+async def test_a_test_event_is_sent_to_an_endpoint_that_does_not_ask_for_it(shared: World, client: Client) -> None:
+    answer = await client.data(TEST, id=HERE)
+
+    assert answer["it"] == {
+        "webhookDelivery": {"event": "TEST", "state": "PENDING", "endpoint": {"id": HERE}},
+        "userErrors": [],
+    }
+    assert await shared.connection.fetchval("SELECT count(*) FROM webhook_deliveries WHERE due_at <= now()") == 1
+
+
+async def test_nothing_is_sent_to_an_endpoint_that_is_disabled_or_does_not_exist(shared: World, client: Client) -> None:
+    before = await world.dump(shared.connection)
+    missing = {"code": "NOT_FOUND", "message": "There is no such webhook endpoint", "path": ["input", "endpointId"]}
+
+    for id_, error in ((DISABLED, _disabled("endpointId")), (NOWHERE, missing)):
+        assert (await client.data(TEST, id=id_))["it"] == {"webhookDelivery": None, "userErrors": [error]}
+        answer = await client.data(REPLAY, input={"endpointId": id_, "after": log_cursor(1)})
+        nothing = {"webhookEndpoint": None, "deliveryCount": None, "endCursor": None, "hasMore": None}
+        assert answer["it"] == {**nothing, "userErrors": [error]}
     assert await world.dump(shared.connection) == before
 
 

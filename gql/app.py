@@ -46,7 +46,7 @@ from gql.web.server import starting, tune_python
 from gql.web.session import SocketLimits, SocketServices
 from gql.web.sse import EventSource
 from gql.web.websocket import SocketEndpoint
-from gql.webhooks.running import check_key, working
+from gql.webhooks.running import working
 
 _PATH = "/graphql"
 _READY_WITHIN = 2.0
@@ -59,8 +59,6 @@ def create_app(settings: Settings, *, token: str | None = None) -> Starlette:
     machine's addresses are answered. Raises `ConfigurationError` without a key to verify tokens, and for an invalid
     manifest of trusted documents. The database is connected with the first request.
     """
-    if settings.work:
-        check_key(settings)
     database = open_database(settings)
     rates = RateLimiter(settings) if settings.rate_limit else None
     pipeline = build_pipeline(settings, database, rates)

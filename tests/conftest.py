@@ -31,6 +31,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--update-operations", action="store_true", help="write the answers and statements of tests/operations anew"
     )
     parser.addoption("--messages", type=int, default=25, help="how many each writer of test_killed.py sends")
+    parser.addoption(
+        "--deliveries", type=int, default=30_000, help="how many pass through the tables in test_growth.py"
+    )
     parser.addoption("--documents", type=int, help="how many documents test_execution.py draws")
     parser.addoption(
         "--postgresql", type=Path, help="the folder of another PostgreSQL's initdb and pg_ctl to test with"

@@ -17,6 +17,7 @@ from gql.log import configure_log
 from gql.security.auth import Authenticator
 from gql.settings import Settings, variable
 from gql.web.server import listen, serve, tune_python, url_of
+from gql.webhooks.running import check_key
 
 app = typer.Typer(add_completion=False)
 
@@ -36,6 +37,8 @@ def serve_command(
         # For the workers, which read the settings themselves.
         os.environ[variable("work")] = "true"
         settings = settings.model_copy(update={"work": True})
+    if settings.work:
+        check_key(settings)
     with listen(host, port) as listener, opened(settings, migrated=True, through_pooler=True) as dsn:
         # Each worker makes its own application. Making one here reports a mistake once, and not from each worker.
         application = create_app(settings.model_copy(update={"database_url": dsn}))

@@ -115,6 +115,16 @@ def test_a_mistaken_command_is_answered_with_the_nearest_one(capsys: pytest.Capt
     assert refusal(capsys, "migrat", code=2) == "inbox: No such command 'migrat'. Did you mean 'migrate'?"
 
 
+@pytest.mark.parametrize("command", [["work"], ["serve", "--work"]], ids=str)
+def test_webhooks_are_not_delivered_without_the_key_of_their_secrets(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, command: list[str]
+) -> None:
+    monkeypatch.setenv("INBOX_JWT_SECRET", SECRET)
+
+    line = refusal(capsys, *command)
+    assert line == "inbox: INBOX_SECRET_KEY is not set: without it, no webhook can be signed"
+
+
 def test_a_misspelt_variable_is_a_line_with_the_nearest_name(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,0 +1,96 @@
+"""The tables of deliveries stay as large as what they keep, however much passes through them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from typing import Any
+
+import asyncpg
+import pytest
+
+from db.queries.webhook.fan_out import fan_out
+from db.queries.webhook.lease import Attempt, record, take
+from db.queries.webhook.retention import remove_old
+from db.tables import WebhookState
+from tests.support.delivering import store_endpoint
+from tests.support.factories import store_account
+
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
+
+ENDPOINTS = 25
+CYCLES = 10
+_SIZE = "SELECT sum(pg_total_relation_size(name::regclass))::bigint FROM unnest($1::text[]) name"
+_TABLES = ["webhook_deliveries", "webhook_attempts"]
+
+
+@pytest.fixture
+async def connection(dsn: str) -> AsyncIterator[asyncpg.Connection[Any]]:
+    """A connection to a database with an account that has endpoints."""
+    connection = await asyncpg.connect(dsn)
+    await store_account(connection)
+    for _ in range(ENDPOINTS):
+        await store_endpoint(connection, "https://hooks.example/", created_by_user_id=1)
+    yield connection
+    await connection.close()
+
+
+async def pass_through(connection: asyncpg.Connection[Any], number: int) -> int:
+    """Make at least that many deliveries, attempt each one twice, and return how many became DELIVERED."""
+    events = -(-number // ENDPOINTS)
+    await connection.execute(
+        """WITH counter AS (
+            INSERT INTO change_counters AS c (account_id, number, removed) VALUES (1, $1, 0)
+            ON CONFLICT (account_id) DO UPDATE SET number = c.number + $1 RETURNING number
+        )
+        INSERT INTO changes (account_id, number, type, node_id, conversation_id, operation, at, events)
+        SELECT 1, counter.number - $1 + n, 'MESSAGE', n, n, 'UPSERTED', now(), '{MESSAGE_CREATED}'
+        FROM counter, generate_series(1, $1::int) n""",
+        events,
+    )
+    while (await fan_out(connection))[0]:
+        pass
+    delivered, more = 0, True
+    while more:
+        found = await take(connection, 100, 60)
+        more = found.has_more
+        if found.deliveries:
+            results = [_attempt(row) for row in found.deliveries]
+            delivered += sum(result.state is WebhookState.DELIVERED for result in results)
+            await record(connection, results, 60)
+    return delivered
+
+
+def _attempt(row: Any) -> Attempt:
+    """The first attempt of a delivery fails here, and the second one succeeds."""
+    first = row["attempt_count"] == 1
+    state = WebhookState.PENDING if first else WebhookState.DELIVERED
+    return Attempt(
+        *(row["account_id"], row["endpoint_id"], row["id"], row["attempt_count"], datetime.now(UTC)),
+        duration_ms=5,
+        status=503 if first else 204,
+        answer="Busy" if first else "",
+        error=None,
+        state=state,
+        wait=0.0,
+        is_failure=False,
+    )
+
+
+async def test_the_tables_do_not_grow_with_what_has_passed_through(
+    connection: asyncpg.Connection[Any], request: pytest.FixtureRequest
+) -> None:
+    each = request.config.getoption("--deliveries") // CYCLES
+    sizes = []
+    for _ in range(CYCLES):
+        assert await pass_through(connection, each) >= each
+        while await remove_old(connection, 0.0):
+            pass
+        # As autovacuum does, which comes once a minute.
+        await connection.execute("VACUUM webhook_deliveries")
+        await connection.execute("VACUUM webhook_attempts")
+        sizes.append(await connection.fetchval(_SIZE, _TABLES))
+
+    print(f"bytes after each {each:,} deliveries: {', '.join(f'{size:,}' for size in sizes)}")  # noqa: T201  # for -s
+    assert await connection.fetchval("SELECT count(*) FROM webhook_deliveries") == 0
+    assert sizes[-1] <= 1.2 * sizes[1]

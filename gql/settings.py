@@ -111,7 +111,7 @@ class Settings(BaseSettings):
     max_response: int = Field(default=8_388_608, ge=1, description="Bytes of the data of a response")
     max_list: int = Field(default=250, ge=1, description="Items of a list in a query's arguments")
     rate_limit: int = Field(
-        default=100_000,
+        default=300_000,
         ge=0,
         le=2_147_483_647,
         description="Nodes per minute of each user or application; 0 disables this limit and that on seconds",

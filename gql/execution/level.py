@@ -51,7 +51,7 @@ class PlanLevel:
 
     def add_nodes(self, number: int) -> None:
         """Count nodes that the step reads without making objects of them."""
-        self._size.add_nodes(self._size.nodes if self._is_shared else number)
+        self._size.add_nodes(number)
 
     @property
     def _is_shared(self) -> bool:

@@ -335,7 +335,7 @@ async def test_no_operation_returns_more_than_it_costs(reader: Client, known: Kn
 async def test_operations_that_return_nodes_are_drawn(reader: Client, known: Known) -> None:
     """Otherwise the property above would be trivial."""
     counted = []
-    for number in range(90):
+    for number in range(120):
         drawn = draw(SCHEMA, known, number)
         answer = await reader.answer(drawn.text, **drawn.variables)
         counted.append(count(answer.get("data"), drawn))

@@ -38,7 +38,7 @@ DB_ORDER = [
 # These write rows of all accounts, and so begin statements themselves.
 BULK = ("db/bookingsync/", "db/seed/", "db/migrations/")
 TEST_ROOMS = {
-    *("web", "live", "webhooks", "security", "execution"),
+    *("web", "live", "clients", "webhooks", "security", "execution"),
     *("reading", "writing", "delivery", "importing", "operating", "project"),
 }
 VISIBLE = {

@@ -79,6 +79,15 @@ async def test_a_response_that_is_too_large_is_refused(inbox: Client, document: 
     assert [error["extensions"] for error in answer["errors"]] == [REFUSED]
 
 
+async def test_nothing_is_read_after_the_limit_is_exceeded(inbox: Client, statements: Statements) -> None:
+    answer = await inbox.answer(messages(TITLES, 10).removesuffix("}") + "hosts(first: 1) { nodes { id } } }")
+
+    assert [error["extensions"] for error in answer["errors"]] == [REFUSED]
+    read = " ".join(statements.take())
+    assert "FROM messages" in read
+    assert "FROM hosts" not in read
+
+
 @contextmanager
 def measured() -> Iterator[Callable[[], int]]:
     """A function that returns by how many kilobytes the memory of this process has grown at most, even if for once."""

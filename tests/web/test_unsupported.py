@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from gql.web.request import _negotiate
 from tests.support.client import Client, Statements
 from tests.support.request import RESPONSE, TYPENAME, refusal, send
 from tests.support.serving import serving
@@ -65,6 +66,28 @@ async def test_another_name_of_the_document_id_is_400(reader: Client, name: str,
     response = await send(reader, body, method=method, path=f"/graphql?{name}=sha256:0" if body is None else "/graphql")
 
     assert (response.status_code, response.json()) == (400, refusal(f"Name the document by documentId, not by {name}"))
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+async def test_a_hash_as_the_document_id_is_400(reader: Client, method: str) -> None:
+    digest = "a" * 64
+    body = {"documentId": digest} if method == "POST" else None
+    path = f"/graphql?documentId={digest}" if body is None else "/graphql"
+    response = await send(reader, body, method=method, path=path)
+
+    message = (
+        "There is no document with this documentId: the hash of an automatic persisted query belongs into "
+        "extensions.persistedQuery.sha256Hash"
+    )
+    assert (response.status_code, response.json()) == (400, refusal(message))
+
+
+async def test_long_accept_headers_are_not_kept(reader: Client) -> None:
+    before = _negotiate.cache_info().currsize
+    for number in range(3):
+        await send(reader, {"query": "{ __typename }"}, accept=f"{'x' * 1_000}/{number}, {RESPONSE}")
+
+    assert _negotiate.cache_info().currsize == before
 
 
 async def test_two_accept_lines_are_one_list(reader: Client) -> None:

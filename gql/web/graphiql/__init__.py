@@ -78,8 +78,11 @@ _ASSET_HEADERS: Final = {
 # was selected, so the first has none. page.js replaces the placeholders of ids with ids of the token's account.
 _EXAMPLES: Final[tuple[tuple[str, dict[str, object] | None], ...]] = (
     ("open_conversations", None),
-    ("one_conversation", {"databaseId": 1}),
+    ("list_the_inbox", {"first": 25, "filter": {"markedAsSpam": False}}),
     ("next_page", {"first": 5, "after": None}),
+    ("read_the_thread", {"messages": 25}),
+    ("fill_the_pickers", None),
+    ("sync_the_phone", {"after": None}),
     ("waiting_guests", {"filter": {"needsReply": True}}),
     ("reply", {"input": {"conversationId": "a conversation's id", "content": "Welcome!", "idempotencyKey": "a key"}}),
     ("close_conversation", {"input": {"conversationId": "a conversation's id", "closed": True}}),

@@ -21,6 +21,8 @@ from tests.operations.data import store_inbox
 from tests.operations.documents import DOCUMENTS, as_written, writes
 from tests.support.client import Client, Statements
 from tests.support.command import forget_settings, refusal
+from tests.support.delivering import delivering, receiving, settled, store_endpoint
+from tests.support.process import CONVERSATIONS, SEND, prepare
 from tests.support.serving import serving
 
 PGBOUNCER = shutil.which("pgbouncer")
@@ -151,3 +153,21 @@ def test_commands_that_need_a_session_refuse_a_pooler(
         "inbox: This command does not work through a pooler: let DATABASE_URL name PostgreSQL itself, "
         "and unset INBOX_POOLER"
     )
+
+
+async def test_webhooks_are_delivered(dsn: str, pooled: Callable[[str], str]) -> None:
+    await prepare(dsn)
+    connection = await asyncpg.connect(dsn)
+    async with receiving() as receiver:
+        await store_endpoint(connection, receiver.url)
+        async with (
+            delivering(pooled(dsn), pooler="transaction"),
+            serving(pooled(dsn), Statements(), pooler="transaction") as client,
+        ):
+            for key in ("1", "2", "3"):
+                await client.data(SEND, key=key, text=key, there=CONVERSATIONS[0])
+            rows = await settled(connection)
+    await connection.close()
+
+    assert [(row["state"], row["attempt_count"]) for row in rows] == [("DELIVERED", 1)] * 3
+    assert [each.id for each in receiver.received] == [row["message_id"] for row in rows]

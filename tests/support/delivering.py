@@ -13,8 +13,7 @@ import asyncpg
 import orjson
 from aiohttp import web
 
-from db.engine import Database
-from gql.app import build_pipeline, listen_dsn
+from gql.app import build_pipeline, listen_dsn, open_database
 from gql.security.rate import RateLimiter
 from gql.security.secret import PREFIX, Secrets
 from gql.webhooks.running import working
@@ -136,7 +135,7 @@ async def delivering(
 ) -> AsyncIterator[Worker]:
     """A worker on that database."""
     settings = make_settings(dsn, **{"webhook_loopback": True, "webhook_days": 0} | overrides)
-    database = Database(dsn, pool_size=settings.pool_size)
+    database = open_database(settings)
     rates = RateLimiter(settings) if settings.rate_limit else None
     pipeline = build_pipeline(settings, database, rates)
     await database.start(connect=False)

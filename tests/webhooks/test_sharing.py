@@ -152,6 +152,24 @@ async def test_workers_at_the_same_time_take_each_delivery_once_and_four_of_an_e
     assert {row["message"] for row in rows} == {1, 2, 3, 4}
 
 
+async def test_an_endpoint_from_which_another_worker_takes_is_left_to_it(
+    connection: asyncpg.Connection[Any], dsn: str
+) -> None:
+    """Otherwise both would count the same attempts that run, and together exceed the limit."""
+    locked, other = [await store_endpoint(connection, NOWHERE) for _ in range(2)]
+    await log_events(connection, 1)
+    await make_all(connection)
+    worker = await asyncpg.connect(dsn)
+    async with worker.transaction():
+        await worker.execute("SELECT FROM webhook_endpoints WHERE id = $1 FOR NO KEY UPDATE", locked)
+        meanwhile = await take(connection, 10, 60)
+    afterwards = await take(connection, 10, 60)
+    await worker.close()
+
+    assert [row["endpoint_id"] for row in meanwhile.deliveries] == [other]
+    assert [row["endpoint_id"] for row in afterwards.deliveries] == [locked]
+
+
 def attempt(row: Any, state: WebhookState = WebhookState.DELIVERED, **values: Any) -> Attempt:
     """The result of an attempt for a row that was taken."""
     status = 200 if state is WebhookState.DELIVERED else 500

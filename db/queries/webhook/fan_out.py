@@ -91,8 +91,10 @@ async def fan_out(connection: asyncpg.Connection[Any]) -> tuple[int, int]:
 
     Without accounts, all positions are at the end of the log, or another worker moves them.
     """
-    await connection.execute(_BEGIN)
-    row = await connection.fetchrow(_FAN_OUT, ACCOUNTS_AT_ONCE, CHANGES_AT_ONCE)
+    # Through a pooler, a statement with arguments needs a transaction around it.
+    async with connection.transaction():
+        await connection.execute(_BEGIN)
+        row = await connection.fetchrow(_FAN_OUT, ACCOUNTS_AT_ONCE, CHANGES_AT_ONCE)
     return row["accounts"], row["deliveries"]
 
 

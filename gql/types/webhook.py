@@ -57,7 +57,7 @@ class WebhookEndpoint(Node):
         events=narrowed(
             list[WebhookEvent], endpoint.FILTERS["events"], "Returns only deliveries of one of these events."
         ),
-        description="What was and will be sent to it, the newest first. Deliveries are removed after 30 days.",
+        description="What was and will be sent to it, newest first: for 30 days, unless configured otherwise.",
     )
 
 

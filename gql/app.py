@@ -14,7 +14,6 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
-from starlette.types import ASGIApp
 
 from db.engine import Database
 from db.failure import UnavailableError
@@ -76,6 +75,8 @@ def create_app(settings: Settings, *, token: str | None = None) -> Starlette:
         compress=settings.compress,
     )
     services = SocketServices(subscriptions, authenticator, reader, places, SocketLimits.of(settings))
+    straight = partial(Straight, path=_PATH, endpoint=endpoint, sockets=SocketEndpoint(services))
+    before = _before_endpoints(settings, demo=token is not None)
     app = Starlette(
         routes=[
             Route(_PATH, endpoint),
@@ -83,12 +84,15 @@ def create_app(settings: Settings, *, token: str | None = None) -> Starlette:
             Route("/readyz", partial(_readiness, database)),
             *_optional_routes(settings),
         ],
-        middleware=_middleware(settings, endpoint, SocketEndpoint(services), demo=token is not None),
+        middleware=[Middleware(Security), *before, Middleware(straight), *_after_endpoints(settings)],
         exception_handlers={HTTPException: _show_http_exception, Exception: _show_failure},
         lifespan=partial(_lifespan, settings, database, rates, hub, pipeline),
     )
     # A redirect would repeat the Host header, which the client chooses, and drop the body of a POST.
     app.router.redirect_slashes = False
+    if not before:
+        # The endpoints' own responses have the security headers, and they compress and mask failures by themselves.
+        app.middleware_stack = straight(app.build_middleware_stack())
     return app
 
 
@@ -173,9 +177,8 @@ async def _lifespan(
             await rates.stop()
 
 
-def _middleware(settings: Settings, endpoint: ASGIApp, sockets: ASGIApp, *, demo: bool) -> list[Middleware]:
-    """The middleware, outermost first."""
-    straight = Middleware(Straight, path=_PATH, endpoint=endpoint, sockets=sockets)
+def _before_endpoints(settings: Settings, *, demo: bool) -> list[Middleware]:
+    """The middleware around all answers, outermost first."""
     before = []
     if demo:
         before.append(Middleware(ThisMachine))
@@ -190,9 +193,11 @@ def _middleware(settings: Settings, endpoint: ASGIApp, sockets: ASGIApp, *, demo
                 max_age=3_600,
             )
         )
-    # The endpoints' own answers have the security headers, and they compress by themselves.
-    middleware = [Middleware(Security), *before, straight] if before else [straight, Middleware(Security)]
-    return [*middleware, Middleware(compressing)] if settings.compress else middleware
+    return before
+
+
+def _after_endpoints(settings: Settings) -> list[Middleware]:
+    return [Middleware(compressing)] if settings.compress else []
 
 
 async def _show_http_exception(_request: Request, error: Exception) -> Response:

@@ -21,6 +21,7 @@ from gql.execution.operation import Pipeline, ReadOnlyError, is_cancelled
 from gql.execution.record import Record
 from gql.security.auth import Admitted, Authenticator, UnauthenticatedError
 from gql.web.etag import revalidated
+from gql.web.protocol import write_whole
 from gql.web.request import Acceptable, HttpRequest, RequestReader, negotiate, wants_page
 from gql.web.response import (
     JSON,
@@ -73,7 +74,8 @@ class GraphQLEndpoint:
         if not isinstance(response, JsonResponse):
             add_security(response.raw_headers)
         sent = compressed(response, request.header(b"accept-encoding")) if self._compress else response
-        await sent(scope, receive, send)
+        if not (type(sent) is JsonResponse and write_whole(send, sent)):
+            await sent(scope, receive, send)
 
     async def _respond(self, request: HttpRequest, record: Record) -> Response:
         """The response to a request, also after an unexpected exception."""

@@ -19,6 +19,7 @@ from starlette.types import Receive, Scope
 
 from db.nesting import is_nested_deeper
 from gql.execution.aside import LONG_BODY
+from gql.execution.cache import Cache
 from gql.execution.operation import Parameters
 from gql.execution.persisted import Reference
 from gql.web.response import EVENT_STREAM, GRAPHQL_RESPONSE, HTML, JSON, HttpError
@@ -37,6 +38,13 @@ _BETWEEN_COMMAS = re.compile(rf'(?:[^,"]++|{_QUOTED})++', re.DOTALL)
 _BETWEEN_SEMICOLONS = re.compile(rf'(?:[^;"]++|{_QUOTED})++', re.DOTALL)
 # The most digits of a length: Python rejects the conversion of thousands of them.
 _MAX_DIGITS = 18
+# The parameters of repeated bodies: the most that are kept, their bytes of memory, and the bytes of such a body.
+_KEPT_BODIES = 1_000
+_KEPT_BYTES = 4_194_304
+_LONGEST_KEPT = 8_192
+# An upper bound of the bytes of memory of a JSON value besides its text, and of what is kept with a body.
+_VALUE_BYTES = 100
+_ENTRY_BYTES = 1_000
 # The most characters of an Accept header whose media type is cached. Browsers send up to 200.
 _MAX_KEPT = 500
 
@@ -92,11 +100,15 @@ class HttpRequest:
 
 
 class RequestReader:
-    """Reads parameters within limits: `max_body` bytes, and `max_depth` levels of nested JSON."""
+    """Reads parameters within limits: `max_body` bytes, and `max_depth` levels of nested JSON.
+
+    Apps send the same bodies again and again. Such a one is read once, and its parameters are shared by the requests.
+    """
 
     def __init__(self, max_body: int, max_depth: int) -> None:
         self._max_body = max_body
         self._max_depth = max_depth
+        self._kept: Cache[bytes, Parameters] = Cache(_KEPT_BODIES, _KEPT_BYTES)
 
     async def read(
         self, request: HttpRequest, aside: Callable[[Callable[[], Parameters]], Awaitable[Parameters]]
@@ -135,6 +147,16 @@ class RequestReader:
         return parameters_of(values, read_only=True, is_long=request.query_length >= LONG_BODY)
 
     def _from_body(self, body: bytes) -> Parameters:
+        """The parameters of a body. To find a repeated one takes 1 µs, to read it 7 or more."""
+        if len(body) > _LONGEST_KEPT:
+            return self._read_body(body)
+        parameters = self._kept.find(body)
+        if parameters is None:
+            parameters = self._read_body(body)
+            self._kept.keep(body, parameters, _size_of(body))
+        return parameters
+
+    def _read_body(self, body: bytes) -> Parameters:
         values = self.from_json(body, "The body")
         if isinstance(values, list):
             raise HttpError(400, "The body is a JSON array: batches are not supported, send each operation by itself")
@@ -164,6 +186,13 @@ class RequestReader:
         except ValueError:
             raise HttpError(400, f"{what} has a name twice in one object") from None
         return value
+
+
+def _size_of(body: bytes) -> int:
+    """An upper bound of the bytes of memory of a body and its parameters."""
+    # Each value follows one of these characters.
+    values = sum(map(body.count, (b"[", b"{", b",", b":")))
+    return _ENTRY_BYTES + 5 * len(body) + _VALUE_BYTES * values
 
 
 class Acceptable(NamedTuple):

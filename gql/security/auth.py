@@ -12,12 +12,12 @@ from __future__ import annotations
 
 import math
 import time
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping
 from hashlib import sha256
 from typing import Any, Literal, NamedTuple
 
 import jwt
-from cachetools import TLRUCache
 
 from db.scope import Viewer
 from db.tables import CreatorType
@@ -98,9 +98,9 @@ class Authenticator:
             raise ConfigurationError("There is no key to verify tokens: set INBOX_JWT_SECRET or INBOX_JWKS")
         self._exists = exists
         self._clock = clock
-        self._verified: TLRUCache[bytes, Admitted] = TLRUCache(
-            CACHE_SIZE, ttu=lambda _, admitted, now: min(admitted.expires, now + CACHE_SECONDS), timer=clock
-        )
+        # Each with the time when it is forgotten, the least recently used one first. A look-up takes 0.3 µs; in
+        # cachetools' TLRUCache it takes 3, of the 90 of `{ __typename }`.
+        self._verified: OrderedDict[bytes, tuple[Admitted, float]] = OrderedDict()
 
     async def start(self) -> None:
         """Read the JWKS now instead of with the first token. Raises ConfigurationError if it has no usable key."""
@@ -112,15 +112,19 @@ class Authenticator:
         token = _bearer_token(authorization)
         digest = _digest(token)
         known = self._verified.get(digest)
-        if known is not None:
-            return known
+        if known is not None and self._clock() < known[1]:
+            self._verified.move_to_end(digest)
+            return known[0]
         claims = self._decode(token, await self._key_of(token))
         expires = _check_times(claims, self._clock())
         viewer = _viewer(claims)
         if self._exists is not None and not await self._exists(viewer):
             raise UnauthenticatedError("unknown_actor")
         admitted = Admitted(viewer, expires)
-        self._verified[digest] = admitted
+        self._verified[digest] = admitted, min(expires, self._clock() + CACHE_SECONDS)
+        self._verified.move_to_end(digest)
+        if len(self._verified) > CACHE_SIZE:
+            self._verified.popitem(last=False)
         return admitted
 
     async def _key_of(self, token: str) -> jwt.PyJWK:

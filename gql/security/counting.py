@@ -53,7 +53,7 @@ class LocalCounter:
     """
 
     def __init__(self) -> None:
-        self._window = 0
+        self._begins = self._ends = 0.0
         self._spent: dict[str, int] = {}
         self._before: dict[str, int] = {}
 
@@ -62,8 +62,10 @@ class LocalCounter:
         return self._read(key)
 
     def _read(self, key: str) -> Counts:
-        left = self._advance()
-        return Counts(self._before.get(key, 0), self._spent.get(key, 0), left)
+        now = time.time()
+        if not self._begins <= now < self._ends:
+            self._begin(now)
+        return Counts(self._before.get(key, 0), self._spent.get(key, 0), self._ends - now)
 
     async def take(self, key: str, amount: int, limit: int) -> bool:
         """Add `amount`, unless the sum would exceed `limit`."""
@@ -82,14 +84,12 @@ class LocalCounter:
         if len(self._spent) > MAX_KEYS:
             del self._spent[next(iter(self._spent))]
 
-    def _advance(self) -> float:
-        """Begin a new window if it is time; return how many seconds the window lasts."""
-        window, passed = divmod(time.time(), WINDOW)
-        if window != self._window:
-            self._before = self._spent if window == self._window + 1 else {}
-            self._spent = {}
-            self._window = int(window)
-        return WINDOW - passed
+    def _begin(self, now: float) -> None:
+        """Begin the window of that moment."""
+        begins = now - now % WINDOW
+        self._before = self._spent if begins == self._ends else {}
+        self._spent = {}
+        self._begins, self._ends = begins, begins + WINDOW
 
 
 class RedisCounter:

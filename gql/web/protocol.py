@@ -113,6 +113,8 @@ class LimitedProtocol(HttpToolsProtocol):
         self._entered = False
         self._received = 0
         self._first = 0
+        self._chunk = 0
+        self._most = 0
         self._rejected = False
         self._upgraded = False
         self._timer: TimerHandle | None = None
@@ -142,6 +144,8 @@ class LimitedProtocol(HttpToolsProtocol):
         if self._rejected:
             return
         self._received += len(data)
+        self._chunk = len(data)
+        self._most += self._chunk
         self._first = len(data) if self._phase is _Phase.REQUEST else 0
         super().data_received(data)
         if self._rejected or self._upgraded or self.transport.is_closing():
@@ -167,13 +171,18 @@ class LimitedProtocol(HttpToolsProtocol):
         self._enter(_Phase.HEAD)
         # The data that arrived with the first byte. After other requests, this request's part of them is unknown.
         self._received, self._first = self._first, 0
+        # An upper bound of the data of this request.
+        self._most = self._chunk
 
     def on_headers_complete(self) -> None:
         """Start or queue the request, unless its head is too large or too many are queued."""
-        sizes = (len(name) + len(value) + _SEPARATORS for name, value in self.headers)
-        if len(self.url) + sum(sizes) > self._limits.head:
-            self._reject_head()
-            raise _StopParsingError
+        # A line may have fewer separators than are counted, but it is at least half as long as its size here. So the
+        # sizes of most requests need not be added up, which takes 2 % of the time of `{ __typename }`.
+        if 2 * self._most > self._limits.head:
+            sizes = (len(name) + len(value) + _SEPARATORS for name, value in self.headers)
+            if len(self.url) + sum(sizes) > self._limits.head:
+                self._reject_head()
+                raise _StopParsingError
         if len(self.pipeline) >= self._limits.pipelined:
             # Queued requests are answered; then `on_response_complete` closes the connection.
             self._rejected = True

@@ -10,6 +10,7 @@ import binascii
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from binascii import b2a_base64
 from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple, TypeVar, dataclass_transform
 
 import strawberry
@@ -83,6 +84,15 @@ def decode_id(text: str, table: type[t.Table] | None = None) -> GlobalId:
     """
     if not NODE_TABLES:
         raise RuntimeError("No type is declared that an id could name: import gql.types first")
+    found = _decode(text)
+    if table is not None and found.table is not table:
+        raise ClientError(f"{_glance(text)} is the id of {_one(found.table.__name__)}, not of {_one(table.__name__)}")
+    return found
+
+
+@lru_cache(maxsize=4_096)
+def _decode(text: str) -> GlobalId:
+    """The row of an id. An app sends the same ids again: to find one takes 0.2 µs, to decode it 4."""
     try:
         name, account, id_ = urlsafe_b64decode(text + "=" * (-len(text) % 4)).decode("ascii").split(":")
         found = GlobalId(NODE_TABLES[name], int(account), int(id_))
@@ -93,8 +103,6 @@ def decode_id(text: str, table: type[t.Table] | None = None) -> GlobalId:
         0 < found.id < 1 << 63 and (0 < found.account < 1 << 63 if tenant else found.account == 0)
     ):
         raise ClientError(f"{_glance(text)} is not an id")
-    if table is not None and found.table is not table:
-        raise ClientError(f"{_glance(text)} is the id of {_one(name)}, not of {_one(table.__name__)}")
     return found
 
 

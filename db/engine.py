@@ -22,7 +22,7 @@ from weakref import WeakValueDictionary
 import asyncpg
 
 from db.commit import PREPARE, Journal, commit
-from db.failure import translated_errors, unheard
+from db.failure import TranslatedErrors, unheard
 from db.pool import Pool, is_lost, roll_back
 from db.session import DIRECT, READING, WRITING, Session, leave_as_it_is
 from db.statement import Row, Statement
@@ -110,7 +110,7 @@ class Snapshot:
         self._running.add(task)
         try:
             async with self._turn:
-                with translated_errors(self._has_lost):
+                with TranslatedErrors(self._has_lost):
                     connection = await self._open()
                     started = time.perf_counter()
                     try:
@@ -351,14 +351,14 @@ class Database:
         share = self._share("write", viewer, _WRITE_SHARES)
         lost = False
         await share.acquire()
-        with ExitStack() as held, translated_errors(lambda: lost):
+        with ExitStack() as held, TranslatedErrors(lambda: lost):
             held.callback(share.release)
             connection = await pool.acquire()
             try:
                 await connection.execute(self._writing_session.begin())
                 transaction = Transaction(connection)
                 yield transaction
-                with transaction.timed(), unheard(), translated_errors(lambda: is_lost(connection)):
+                with transaction.timed(), unheard(), TranslatedErrors(lambda: is_lost(connection)):
                     await connection.execute(self._ending(viewer, transaction, read_on=then is not None))
             except BaseException:
                 lost = is_lost(connection)

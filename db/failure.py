@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from types import TracebackType
 
 import asyncpg
 
@@ -37,19 +38,31 @@ class OutcomeUnknownError(UnavailableError):
     """The connection was lost during COMMIT: the transaction may have taken effect or not."""
 
 
-@contextmanager
-def translated_errors(is_lost: Callable[[], bool] = lambda: False) -> Iterator[None]:
-    """Translate the driver's exceptions in the block into the errors of this module, if one applies."""
-    try:
-        yield
-    except _RAISED_BY_DRIVER as error:
-        kind = next(filter(None, map(_kind, _causes(error))), None)
-        if kind is None and is_lost():
+class TranslatedErrors:
+    """Translates the driver's exceptions in the block into the errors of this module, if one applies.
+
+    It is around every statement. As a generator it takes twice as long.
+    """
+
+    __slots__ = ("_is_lost",)
+
+    def __init__(self, is_lost: Callable[[], bool] = lambda: False) -> None:
+        self._is_lost = is_lost
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if not isinstance(error, _RAISED_BY_DRIVER):
+            return
+        translated = next(filter(None, map(_kind, _causes(error))), None)
+        if translated is None and self._is_lost():
             # Whatever the error was, the statement cannot succeed without its connection.
-            kind = UnavailableError
-        if kind is None:
-            raise
-        raise kind from error
+            translated = UnavailableError
+        if translated is not None:
+            raise translated from error
 
 
 @contextmanager

@@ -6,7 +6,7 @@ import sys
 from dataclasses import dataclass, field
 from typing import Any
 
-from db.engine import Database, Snapshot
+from db.engine import Database, Snapshot, SnapshotClosedError
 from db.scope import Viewer
 from gql.security.rate import CPU_WEIGHT, RateLimiter
 from gql.security.webhook import WebhookRules
@@ -39,11 +39,18 @@ class Context:
     """What the root field of a subscription is resolved from."""
     outcomes: dict[str, Any] = field(default_factory=dict)
     """The results of a mutation's fields so far, by response key: outcomes, or the exceptions that they raised."""
-    snapshot: Snapshot = field(init=False)
     later: Snapshot | None = None
+    _snapshot: Snapshot | None = None
+    _is_closed: bool = False
 
-    def __post_init__(self) -> None:
-        self.snapshot = self._begin(in_transaction=not self.reads_once)
+    @property
+    def snapshot(self) -> Snapshot:
+        """What the operation reads from, made when it is first needed. Raises `SnapshotClosedError` after the end."""
+        if self._snapshot is None:
+            if self._is_closed:
+                raise SnapshotClosedError("the operation has ended")
+            self._snapshot = self._begin(in_transaction=not self.reads_once)
+        return self._snapshot
 
     def _begin(self, *, in_transaction: bool = True) -> Snapshot:
         return self.database.snapshot_for(
@@ -54,9 +61,10 @@ class Context:
         """Release the connection and forget what was read. What is read next is from a new snapshot."""
         self.loaders.clear()
         later = self.later or self._begin()
-        earlier, self.snapshot, self.later = self.snapshot, later, None
-        await earlier.close()
-        self._count(earlier)
+        earlier, self._snapshot, self.later = self._snapshot, later, None
+        if earlier is not None:
+            await earlier.close()
+            self._count(earlier)
 
     def _count(self, snapshot: Snapshot) -> None:
         self.seconds += snapshot.seconds + CPU_WEIGHT * snapshot.cpu_seconds
@@ -70,11 +78,15 @@ class Context:
         """Release the connection and charge the time. Loaders that ask later get an error."""
         # Loaders refer to this context: otherwise all rows would stay in memory until the garbage collector runs.
         self.loaders.clear()
+        self._is_closed = True
+        snapshot = self._snapshot
         try:
             if self.later is not None:
                 await self.later.close()
-            await self.snapshot.close()
+            if snapshot is not None:
+                await snapshot.close()
         finally:
-            self._count(self.snapshot)
+            if snapshot is not None:
+                self._count(snapshot)
             if self.rates is not None and self.is_charged:
                 await self.rates.spend(self.viewer, self.seconds)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, NamedTuple, TypeAlias
 
 import strawberry
@@ -41,9 +42,9 @@ _ERROR_BYTES = 3_000
 MAX_VALIDATION_ERRORS = 20
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Operation:
-    """One operation of a valid document."""
+    """One operation of a valid document. Its properties are computed once, as each request needs them."""
 
     document: DocumentNode
     node: OperationDefinitionNode
@@ -51,24 +52,24 @@ class Operation:
     plans: Plans
     variables: VariableReader
 
-    @property
+    @cached_property
     def text(self) -> str:
         """The document as the client sent it."""
         location = self.document.loc
         assert location is not None  # noqa: S101  # documents are parsed with locations
         return location.source.body
 
-    @property
+    @cached_property
     def name(self) -> str | None:
         """The name, or None."""
         return self.node.name.value if self.node.name else None
 
-    @property
+    @cached_property
     def reads_once(self) -> bool:
         """Whether one statement is enough, so that no transaction is needed for a consistent result."""
         return self.type is OperationType.QUERY and self.measure.statements <= 1
 
-    @property
+    @cached_property
     def asks_schema_only(self) -> bool:
         """Whether its result depends only on the schema: introspection at the root, without variables."""
         return not self.node.variable_definitions and all(
@@ -76,7 +77,7 @@ class Operation:
             for selection in self.node.selection_set.selections
         )
 
-    @property
+    @cached_property
     def type(self) -> OperationType:
         """Query, mutation or subscription."""
         return self.node.operation

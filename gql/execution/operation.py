@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
+from types import TracebackType
 from typing import Any, NamedTuple
 
 import orjson
@@ -220,18 +220,18 @@ class Pipeline:
 
         Raises RequestError, and nothing else, if it was not executed. Cancelling ends the operation, in PostgreSQL too.
         """
-        with _recording(record):
+        with _Recording(record):
             call = await self._prepare(parameters, viewer, record, streams=False)
             return await self._run(call, viewer, record)
 
     async def prepare(self, parameters: Parameters, viewer: Viewer, record: Record) -> Call:
         """An operation of any type, checked and charged, to be run by `run`, or event by event. Raises RequestError."""
-        with _recording(record):
+        with _Recording(record):
             return await self._prepare(parameters, viewer, record, streams=True)
 
     async def run(self, call: Call, viewer: Viewer, record: Record) -> Result:
         """The result of a query or mutation that `prepare` returned. Raises RequestError."""
-        with _recording(record):
+        with _Recording(record):
             return await self._run(call, viewer, record)
 
     async def run_event(self, call: Call, viewer: Viewer, event: Any) -> EventResult:
@@ -352,21 +352,28 @@ class Pipeline:
             await self._rates.spend(viewer, CPU_WEIGHT * seconds)
 
 
-@contextmanager
-def _recording(record: Record) -> Iterator[None]:
-    """Raise RequestError for whatever the block raises, but for its cancellation, and put its errors into `record`."""
-    try:
-        yield
-    except RequestError as error:
-        record.cost = record.cost if error.cost is None else error.cost
-        record.count(error.errors)
-        raise
-    except (Exception, asyncio.CancelledError) as error:
-        if is_cancelled(error):
-            raise
-        failure = RequestError.masking(error)
-        record.count(failure.errors)
-        raise failure from error
+class _Recording:
+    """Raises RequestError for whatever the block raises, but for its cancellation; puts its errors into `record`.
+
+    A generator instead of this class takes 4 % of the time of `{ __typename }`.
+    """
+
+    def __init__(self, record: Record) -> None:
+        self._record = record
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if isinstance(error, RequestError):
+            self._record.cost = self._record.cost if error.cost is None else error.cost
+            self._record.count(error.errors)
+        elif isinstance(error, (Exception, asyncio.CancelledError)) and not is_cancelled(error):
+            failure = RequestError.masking(error)
+            self._record.count(failure.errors)
+            raise failure from error
 
 
 def is_cancelled(error: BaseException) -> bool:
@@ -380,13 +387,13 @@ def _reject_incomplete(result: ExecutionResult) -> None:
 
     A mutation keeps its partial result, because other fields may have been executed.
     """
-    missed = next(filter(is_unavailable, result.errors or ()), None)
-    if missed is not None and missed.original_error is not None:
-        raise RequestError.masking(missed.original_error)
+    for error in result.errors or ():
+        if is_unavailable(error) and error.original_error is not None:
+            raise RequestError.masking(error.original_error)
 
 
 def _check_scopes(operation: Operation, viewer: Viewer) -> None:
-    missing = sorted(operation.measure.scopes - viewer.scopes)
-    if missing:
+    if not operation.measure.scopes <= viewer.scopes:
+        missing = sorted(operation.measure.scopes - viewer.scopes)
         message = f"This document needs scopes that the token does not have: {', '.join(missing)}"
         raise RequestError.of(Code.FORBIDDEN, ClientError(message, Code.FORBIDDEN, requiredScopes=missing))

@@ -26,6 +26,7 @@ from db.engine import SnapshotClosedError
 from db.texts import TooLargeError
 from gql.context import Context
 from gql.errors import Code
+from gql.execution.build import ObjectPlan
 from gql.execution.deadline import Deadline
 from gql.execution.fallback import count_fallback
 from gql.execution.level import complete
@@ -94,6 +95,9 @@ class Execution(NamedTuple):
             raise asyncio.CancelledError
         if deadline is not None and asyncio.get_running_loop().time() >= deadline:
             raise TimeoutError
+        if isinstance(part.plan, ObjectPlan) and not part.plan.steps:
+            # It waits for nothing, so it needs no timer.
+            return await self._run_part(part, context, size)
         with Deadline(deadline):
             return await self._run_part(part, context, size)
 

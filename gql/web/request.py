@@ -190,9 +190,9 @@ class RequestReader:
 
 def _size_of(body: bytes) -> int:
     """An upper bound of the bytes of memory of a body and its parameters."""
-    # Each value follows one of these characters.
+    # Each value follows one of these characters. A character takes up to four bytes, and Python keeps a string's UTF-8.
     values = sum(map(body.count, (b"[", b"{", b",", b":")))
-    return _ENTRY_BYTES + 5 * len(body) + _VALUE_BYTES * values
+    return _ENTRY_BYTES + 6 * len(body) + _VALUE_BYTES * values
 
 
 class Acceptable(NamedTuple):

@@ -5,7 +5,9 @@ from __future__ import annotations
 import gc
 import tracemalloc
 from collections.abc import Callable
+from typing import Any
 
+import orjson
 import pytest
 
 from gql.errors import RequestError
@@ -13,6 +15,7 @@ from gql.execution.cache import Cache
 from gql.execution.document import Documents
 from gql.schema import build_schema
 from gql.settings import Settings
+from gql.web.request import RequestReader
 from tests.attacks.documents import doubled_fragments, unused_fragments
 
 
@@ -107,6 +110,46 @@ def test_a_document_takes_no_more_than_is_reckoned(make: Callable[[], str], numb
     # graphql-core itself caches a little, once.
     assert takes <= documents._kept.taken - before + 100_000  # noqa: SLF001
     assert len(documents._kept) == number + 2  # noqa: SLF001
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        [[]] * 2_000,
+        [{}] * 2_000,
+        [{"": 0.5}] * 900,
+        [12_345] * 1_000,
+        ["a"] * 1_500,
+        ["é😀" * 500],
+        ["a" * 4_000 + "😀"],
+        [],
+    ],
+)
+def test_a_kept_body_takes_no_more_than_is_reckoned(values: list[Any]) -> None:
+    reader = RequestReader(100_000, 100)
+    bodies = [orjson.dumps({"query": f"{{ a{number} }}", "variables": {"values": values}}) for number in range(6)]
+    reader._from_body(bodies.pop())  # noqa: SLF001
+    before = reader._kept.taken  # noqa: SLF001
+    gc.collect()
+    tracemalloc.start()
+    for body in bodies:
+        # In a request, the body is not used by anything else.
+        reader._from_body(bytes(bytearray(body)))  # noqa: SLF001
+    gc.collect()
+    takes, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert takes <= reader._kept.taken - before  # noqa: SLF001
+    assert len(reader._kept) == 6  # noqa: SLF001
+
+
+def test_a_long_body_is_not_kept() -> None:
+    reader = RequestReader(100_000, 100)
+
+    parameters = reader._from_body(orjson.dumps({"query": "{ __typename }" + " " * 8_192}))  # noqa: SLF001
+
+    assert (parameters.document.text or "").startswith("{ __typename }")
+    assert len(reader._kept) == 0  # noqa: SLF001
 
 
 def many_conditions(operations: int) -> str:

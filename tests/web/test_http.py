@@ -389,3 +389,15 @@ async def test_without_a_good_token_it_is_401_and_the_body_is_not_read(
     assert response.headers["www-authenticate"] == challenge
     assert method == "HEAD" or response.json() == refusal("A valid bearer token is needed", "UNAUTHENTICATED")
     assert read == []
+
+
+async def test_a_repeated_body_is_checked_and_charged_like_a_new_one(seeded_dsn: str, statements: Statements) -> None:
+    body = {"query": "query ($n: Int) { hosts(first: $n) { nodes { id } } }", "variables": {"n": 2}}
+    async with serving(seeded_dsn, statements, rate_limit=5) as client:
+        first, second, third = [await send(client, body) for _ in range(3)]
+        other = await send(client.as_(2, "application:1"), body)
+        unable = await send(client.as_(2, "application:2", scopes={"bookings_read"}), body, accept=RESPONSE)
+
+    assert [response.status_code for response in (first, second, third, other, unable)] == [200, 200, 429, 200, 403]
+    assert [response.headers["ratelimit-remaining"] for response in (first, second, other)] == ["3", "1", "3"]
+    assert first.content == second.content != other.content

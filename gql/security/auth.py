@@ -112,9 +112,11 @@ class Authenticator:
         token = _bearer_token(authorization)
         digest = _digest(token)
         known = self._verified.get(digest)
-        if known is not None and self._clock() < known[1]:
-            self._verified.move_to_end(digest)
-            return known[0]
+        if known is not None:
+            if self._clock() < known[1]:
+                self._verified.move_to_end(digest)
+                return known[0]
+            del self._verified[digest]
         claims = self._decode(token, await self._key_of(token))
         expires = _check_times(claims, self._clock())
         viewer = _viewer(claims)

@@ -14,6 +14,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
+from starlette.types import ASGIApp
 
 from db.engine import Database
 from db.failure import UnavailableError
@@ -75,8 +76,6 @@ def create_app(settings: Settings, *, token: str | None = None) -> Starlette:
         compress=settings.compress,
     )
     services = SocketServices(subscriptions, authenticator, reader, places, SocketLimits.of(settings))
-    straight = partial(Straight, path=_PATH, endpoint=endpoint, sockets=SocketEndpoint(services))
-    before = _before_endpoints(settings, demo=token is not None)
     app = Starlette(
         routes=[
             Route(_PATH, endpoint),
@@ -84,16 +83,24 @@ def create_app(settings: Settings, *, token: str | None = None) -> Starlette:
             Route("/readyz", partial(_readiness, database)),
             *_optional_routes(settings),
         ],
-        middleware=[Middleware(Security), *before, Middleware(straight), *_after_endpoints(settings)],
         exception_handlers={HTTPException: _show_http_exception, Exception: _show_failure},
         lifespan=partial(_lifespan, settings, database, rates, hub, pipeline),
     )
     # A redirect would repeat the Host header, which the client chooses, and drop the body of a POST.
     app.router.redirect_slashes = False
+    _add_middleware(app, settings, endpoint, SocketEndpoint(services), demo=token is not None)
+    return app
+
+
+def _add_middleware(app: Starlette, settings: Settings, endpoint: ASGIApp, sockets: ASGIApp, *, demo: bool) -> None:
+    """Put the middleware around the routes, and the way to the endpoints as far outside as possible."""
+    straight = partial(Straight, path=_PATH, endpoint=endpoint, sockets=sockets)
+    before = _before_endpoints(settings, demo=demo)
+    # Outermost first.
+    app.user_middleware = [Middleware(Security), *before, Middleware(straight), *_after_endpoints(settings)]
     if not before:
         # The endpoints' own responses have the security headers, and they compress and mask failures by themselves.
         app.middleware_stack = straight(app.build_middleware_stack())
-    return app
 
 
 def _optional_routes(settings: Settings) -> list[BaseRoute]:

@@ -16,7 +16,7 @@ from contextlib import suppress
 import structlog
 
 from db.engine import Database
-from db.failure import UnavailableError, translated_errors
+from db.failure import UnavailableError, TranslatedErrors
 from db.listen import Signals
 from db.queries.webhook.disabling import disable
 from db.queries.webhook.fan_out import fan_out
@@ -83,7 +83,7 @@ class Worker:
         while not self._stopping:
             self._woken.clear()
             try:
-                with translated_errors():
+                with TranslatedErrors():
                     await self._fan_out()
                     await self._take()
             except (UnavailableError, TimeoutError) as error:
@@ -154,7 +154,7 @@ class Worker:
         """Record results, and retry while the database is away: what was sent must not be forgotten."""
         while True:
             try:
-                with translated_errors():
+                with TranslatedErrors():
                     async with self._database.maintenance() as connection:
                         recorded = await record(connection, batch, self._schedule.hopeless_after)
             except (UnavailableError, TimeoutError) as error:

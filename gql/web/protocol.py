@@ -177,7 +177,7 @@ class LimitedProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """Start or queue the request, unless its head is too large or too many are queued."""
         # A line may have fewer separators than are counted, but it is at least half as long as its size here. So the
-        # sizes of most requests need not be added up, which takes 2 % of the time of `{ __typename }`.
+        # sizes of most requests need not be added up, which takes time and rejects nothing.
         if 2 * self._most > self._limits.head:
             sizes = (len(name) + len(value) + _SEPARATORS for name, value in self.headers)
             if len(self.url) + sum(sizes) > self._limits.head:

@@ -16,7 +16,7 @@ from contextlib import suppress
 import structlog
 
 from db.engine import Database
-from db.failure import UnavailableError, TranslatedErrors
+from db.failure import TranslatedErrors, UnavailableError
 from db.listen import Signals
 from db.queries.webhook.disabling import disable
 from db.queries.webhook.fan_out import fan_out

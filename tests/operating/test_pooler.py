@@ -17,6 +17,11 @@ from urllib.parse import parse_qs, urlsplit
 import asyncpg
 import pytest
 
+from db.engine import Database
+from db.scope import Viewer
+from db.session import READING
+from db.statement import Row, Statement
+from db.tables import CreatorType
 from tests.operations.data import store_inbox
 from tests.operations.documents import DOCUMENTS, as_written, writes
 from tests.support.client import Client, Statements
@@ -138,6 +143,24 @@ async def test_settings_are_those_of_a_transaction(inbox: str, pooled: Callable[
                 assert await other.fetchval("SHOW random_page_cost") == "4"
         finally:
             await other.close()
+
+
+@pytest.mark.parametrize("in_transaction", [True, False])
+async def test_every_operation_has_the_settings(
+    inbox: str, pooled: Callable[[str], str], *, in_transaction: bool
+) -> None:
+    """One of a single statement too, which through a pooler needs a transaction for its two round trips."""
+    database = Database(pooled(inbox), pool_size=1, pooled=True)
+    await database.start()
+    try:
+        viewer = Viewer(1, CreatorType.USER, 1, frozenset())
+        snapshot = database.snapshot_for(viewer, in_transaction=in_transaction)
+        (row,) = await snapshot.fetch(Statement("SELECT current_setting('random_page_cost') AS value", (), Row), {})
+        await snapshot.close()
+    finally:
+        await database.stop()
+
+    assert row["value"] == READING["random_page_cost"]
 
 
 @pytest.mark.parametrize("command", ["migrate", "seed", "import"])

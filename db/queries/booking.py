@@ -5,12 +5,12 @@ from __future__ import annotations
 import operator
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, func, union_all
+from sqlalchemy import ColumnElement, and_
 
 from db import tables as t
 from db.criterion import Criterion, any_of, compared, since
 from db.page import orders
-from db.queries.search import matches, searched
+from db.queries.search import among, matches, searched
 from db.scope import visible
 
 _B: Any = t.Booking
@@ -18,15 +18,10 @@ _C: Any = t.Client
 
 
 def _found(search: ColumnElement[str]) -> ColumnElement[bool]:
-    """The booking's references match, or its client does.
-
-    For an OR over two tables PostgreSQL would read all bookings, so the ids of both are united first.
-    """
+    """The booking's references match, or its client does."""
     referred = visible(t.Booking, _B.id).where(matches(t.BOOKING_WORDS, search))
     booked = visible(t.Client, _B.id).join(t.Booking, and_(_B.account_id == _C.account_id, _B.client_id == _C.id))
-    booked = booked.where(matches(t.CLIENT_WORDS, search))
-    ids = union_all(referred.correlate(None), booked.correlate(None))
-    return _B.id == func.any(func.array(ids.scalar_subquery()))  # type: ignore[no-any-return]
+    return among(_B.id, referred, booked.where(matches(t.CLIENT_WORDS, search)))
 
 
 ORDERS = orders(_B.created_at, _B.updated_at, _B.start_at)

@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, Text, bindparam, func
+from sqlalchemy import BigInteger, ColumnElement, Select, Text, bindparam, func, union_all
 from sqlalchemy.sql.functions import FunctionElement
 
+from db import tables as t
 from db.criterion import Clause, Criterion, Term, every
-from db.scope import ACCOUNT
+from db.scope import ACCOUNT, visible
 
 
 def asked(search: ColumnElement[str]) -> FunctionElement[Any]:
@@ -38,6 +39,17 @@ def searched(build: Callable[[ColumnElement[str]], ColumnElement[bool]]) -> Crit
     return lambda search: every([]) if is_blank(search) else Term(clause, search)
 
 
-def worded(words: Any) -> Criterion:
-    """The rows whose own `words` match the search."""
-    return searched(lambda search: matches(words, search))
+def among(id_column: Any, *found: Select[Any]) -> ColumnElement[bool]:
+    """The row's id is one of those that the statements `found` select.
+
+    They run first, each by its index. In one statement with a limit, PostgreSQL may rather derive the words of each row
+    in the order of the page: 0.9 s for 110 of 50,000 inquiries.
+    """
+    ids = union_all(*(statement.correlate(None) for statement in found))
+    return id_column == func.any(func.array(ids.scalar_subquery()))  # type: ignore[no-any-return]
+
+
+def worded(table: type[t.TenantTable], words: Any) -> Criterion:
+    """The rows of `table` whose own `words` match the search."""
+    column: Any = table.id  # type: ignore[attr-defined]
+    return searched(lambda search: among(column, visible(table, column).where(matches(words, search))))

@@ -37,7 +37,7 @@ from db.statement import Statement
 from db.texts import limited
 
 # The newest messages of a conversation that are matched, and the characters of each. A page has at most 100
-# conversations; matching a message of 300 characters takes about 0.1 ms.
+# conversations; matching a message of 300 characters takes about 0.25 ms.
 MOST_MESSAGES = 50
 MOST_CHARACTERS = 4_000
 

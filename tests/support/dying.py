@@ -1,7 +1,7 @@
 """A worker of webhooks that kills itself: `python -m tests.support.dying STEP NUMBER`.
 
-STEP is where it does so, when it gets there for the NUMBERth time: `before` or `after` a request, or `recording`. Its
-leases and waits are short. The settings are in the environment.
+STEP is where it does so, when it gets there for the NUMBERth time: `before` or `after` a request, or `recording`; with
+another STEP it lives. Its leases and waits are short. The settings are in the environment.
 """
 
 from __future__ import annotations

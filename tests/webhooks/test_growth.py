@@ -93,4 +93,5 @@ async def test_the_tables_do_not_grow_with_what_has_passed_through(
 
     print(f"bytes after each {each:,} deliveries: {', '.join(f'{size:,}' for size in sizes)}")  # noqa: T201  # for -s
     assert await connection.fetchval("SELECT count(*) FROM webhook_deliveries") == 0
-    assert sizes[-1] <= 1.2 * sizes[1]
+    # Indexes and free space reach their size in the first cycles.
+    assert sizes[-1] <= 1.15 * sizes[CYCLES // 2]

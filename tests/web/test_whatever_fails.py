@@ -14,6 +14,7 @@ from gql.execution.persisted import PersistedDocuments
 from gql.execution.run import Execution
 from gql.security.auth import Authenticator
 from gql.web.request import RequestReader
+from gql.web.response import SECURITY
 from tests.support.client import Statements
 from tests.support.request import JSON, RESPONSE, send
 from tests.support.serving import serving
@@ -71,6 +72,17 @@ async def test_an_error_is_answered_like_any_other(  # noqa: PLR0913, PLR0917  #
     assert (request["status"], request["codes"]) == (500, ["INTERNAL_SERVER_ERROR"])
     (masked,) = [line for line in lines if line["event"] == "internal error"]
     assert masked["error_id"] == error["extensions"]["id"]
+
+
+@pytest.mark.parametrize("document", ["{ __typename }", "{"])
+async def test_without_other_origins_an_answer_has_the_security_headers_too(
+    seeded_dsn: str, statements: Statements, document: str
+) -> None:
+    """Then no middleware adds them."""
+    async with serving(seeded_dsn, statements, compress=False) as client:
+        response = await client.post(document)
+
+    assert {name.decode(): value.decode() for name, value in SECURITY}.items() <= dict(response.headers).items()
 
 
 async def test_a_document_that_cannot_be_found_for_a_defect(

@@ -26,10 +26,6 @@ ANSWERS: Final = (
 )
 
 
-class ChannelError(Exception):
-    """The channel does not accept a message. The text is for people."""
-
-
 class Listener(Protocol):
     """What the channel reports: to a real connector by webhooks of its own."""
 
@@ -43,7 +39,7 @@ class Listener(Protocol):
         """The guest has answered it."""
 
 
-class Channel:
+class InventedChannel:
     """Accepts messages, and calls its listener from threads of its own."""
 
     def __init__(self, listener: Listener, *, refused: float = _REFUSED) -> None:
@@ -52,12 +48,13 @@ class Channel:
         self._timers: set[threading.Timer] = set()
 
     def send(self, key: str) -> str:
-        """Accept a message, and return the channel's id of it. Raises `ChannelError`.
+        """Accept a message, and return the channel's id of it.
 
-        The same `key` again is the same message, so that a connector can repeat a call whose answer it has lost.
+        Raises `ConnectionRefusedError`, whose text is for people. The same `key` again is the same message, so that a
+        connector can repeat a call whose answer it has lost.
         """
         if random.random() < self._refused:  # noqa: S311  # no secret
-            raise ChannelError(random.choice(REASONS))  # noqa: S311  # no secret
+            raise ConnectionRefusedError(random.choice(REASONS))  # noqa: S311  # no secret
         id_ = f"channel-{key}"
         soon, later = random.uniform(*_DELIVERED), random.uniform(*_READ)  # noqa: S311  # no secret
         answer = random.choice(ANSWERS)  # noqa: S311  # no secret

@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import Any, Final, Self
 
 from gql.demo.api import FAILURES, TIMEOUT, Api
-from gql.demo.channel import Channel, ChannelError
+from gql.demo.channel import InventedChannel
 from gql.demo.signature import is_genuine
 
 _PATH: Final = "/channel"
@@ -54,7 +54,7 @@ class ChannelConnector:
 
     def __init__(self, api: Api) -> None:
         self._api = api
-        self._channel = Channel(self)
+        self._channel = InventedChannel(self)
         self._secret = ""
         # The relayed messages by the channel's ids: the message, its conversation, and the participant who answers.
         self._relayed: dict[str, tuple[str, str, str | None]] = {}
@@ -106,7 +106,7 @@ class ChannelConnector:
         try:
             # The channel recognizes a call that is repeated because its answer or the report was lost.
             external_id = self._channel.send(f"{id_}-{delivery['attempts']}")
-        except ChannelError as error:
+        except ConnectionRefusedError as error:
             self._report(id_, "FAILED", error=str(error))
             return
         self._relayed[external_id] = id_, conversation["id"], guests[0] if guests else None

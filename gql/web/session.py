@@ -1,21 +1,8 @@
 """A session of `graphql-transport-ws`: from the acceptance of a WebSocket to its close.
 
 It begins with `connection_init`, whose payload has the token, and ends when the token expires. Operations go through
-the same pipeline as those over HTTP, each with a line in the log; the session has one when it ends.
-
-| code | when a socket is closed with it |
-|---|---|
-| 1002, 1007, 1009 | a frame is not one of the protocol, text is not UTF-8, a message is too large |
-| 1012 | the server stops: connect again |
-| 1013 | a principal has too many sockets, or no time left for a long message, or the database is away: connect later |
-| 4400 | a message is not one of the protocol, or there are two different tokens |
-| 4401 | an operation comes before `connection_ack` |
-| 4403 | the token is missing, not valid, or has expired |
-| 4406 | the client does not offer the subprotocol |
-| 4408 | `connection_init` did not come within `INBOX_SOCKET_INIT_SECONDS` |
-| 4409 | there is an operation with this id |
-| 4429 | `connection_init` came twice |
-| 4500 | a defect, which is in the log |
+the same pipeline as those over HTTP, each with a line in the log; the session has one when it ends. Why it is closed:
+`gql/web/closing.py`.
 """
 
 from __future__ import annotations
@@ -25,9 +12,8 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, aclosing, nullcontext, suppress
 from dataclasses import dataclass
-from enum import IntEnum
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import orjson
 import structlog
@@ -44,6 +30,7 @@ from gql.live.stream import Event, Stream
 from gql.live.subscriptions import Subscriptions
 from gql.security.auth import Admitted, Authenticator, UnauthenticatedError
 from gql.settings import Settings
+from gql.web.closing import CLOSED, Close, Closing
 from gql.web.request import RequestReader, parameters_of
 from gql.web.response import HttpError
 
@@ -53,62 +40,10 @@ METHOD = "WS"
 _ENDED_BY_CLIENT = 499
 # Characters of an operation's id, which every event repeats.
 _MAX_ID = 256
-# Bytes of a close's reason, by the protocol.
-_MAX_REASON = 123
 # Seconds after which a session ends at the latest: timers cannot wait for any expiry that a token may have.
 _MAX_SESSION = 30 * 86_400.0
 
 _log = structlog.stdlib.get_logger("inbox")
-
-
-class Close(IntEnum):
-    """Why a socket is closed."""
-
-    GONE = 0
-    """The client has closed it, or cannot be reached."""
-    PROTOCOL_ERROR = 1002
-    NOT_UTF8 = 1007
-    TOO_LARGE = 1009
-    RESTART = 1012
-    TRY_AGAIN_LATER = 1013
-    BAD_REQUEST = 4400
-    UNAUTHORIZED = 4401
-    FORBIDDEN = 4403
-    SUBPROTOCOL = 4406
-    NO_INIT = 4408
-    DUPLICATE_ID = 4409
-    SECOND_INIT = 4429
-    INTERNAL_ERROR = 4500
-
-
-# Those with which the socket is closed already when the session learns of it.
-_CLOSED = {Close.GONE, Close.PROTOCOL_ERROR, Close.NOT_UTF8, Close.TOO_LARGE}
-
-# The protocol's own words where it has any: clients show them.
-_REASONS: Mapping[Close, str] = {
-    Close.RESTART: "The server restarts",
-    Close.TRY_AGAIN_LATER: "Try again later",
-    Close.BAD_REQUEST: "Invalid message",
-    Close.UNAUTHORIZED: "Unauthorized",
-    Close.FORBIDDEN: "Forbidden",
-    Close.SUBPROTOCOL: "Subprotocol not acceptable",
-    Close.NO_INIT: "Connection initialisation timeout",
-    Close.SECOND_INIT: "Too many initialisation requests",
-    Close.INTERNAL_ERROR: "Internal server error",
-}
-
-
-class Closing(NamedTuple):
-    """How a socket is closed; without a reason, with the code's own."""
-
-    code: Close
-    reason: str = ""
-
-    @property
-    def message(self) -> Message:
-        """The message of ASGI that closes a socket."""
-        reason = (self.reason or _REASONS[self.code]).encode()[:_MAX_REASON].decode(errors="ignore")
-        return {"type": "websocket.close", "code": int(self.code), "reason": reason}
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +109,7 @@ class SocketSession:
         try:
             closing = await self._serve()
             await self._end(finishing=closing.code is Close.RESTART)
-            if closing.code not in _CLOSED:
+            if closing.code not in CLOSED:
                 with suppress(OSError):
                     await self._send(closing.message)
         finally:
@@ -207,7 +142,7 @@ class SocketSession:
         """Do what is received. Returns how to close, if it is to be closed."""
         if received["type"] == "websocket.disconnect":
             code = received.get("code")
-            return Closing(Close(code) if code in {*_CLOSED, Close.RESTART} else Close.GONE)
+            return Closing(Close(code) if code in {*CLOSED, Close.RESTART} else Close.GONE)
         text = received.get("text")
         if text is None:
             return Closing(Close.BAD_REQUEST, "A message is text, not binary")

@@ -9,8 +9,9 @@ from starlette.types import Receive, Scope, Send
 
 from gql.errors import Code, RequestError
 from gql.settings import variable
+from gql.web.closing import Close, Closing
 from gql.web.response import HttpError, add_security, error_response
-from gql.web.session import Close, Closing, SocketServices, SocketSession
+from gql.web.session import SocketServices, SocketSession
 from gql.web.upgraded import WRITING
 
 SUBPROTOCOL = "graphql-transport-ws"

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from gql.demo.api import Api
-from gql.demo.channel import REASONS, Channel
+from gql.demo.channel import REASONS, InventedChannel
 from gql.demo.connector import ChannelConnector
 from gql.webhooks.signature import headers
 
@@ -48,7 +48,7 @@ class Relay(ChannelConnector):
     def __init__(self, api: Api, *, refused: float = 0) -> None:
         super().__init__(api)
         self._secret = SECRET
-        self._channel = Channel(self, refused=refused)
+        self._channel = InventedChannel(self, refused=refused)
 
     def close(self) -> None:
         """Close what was never started."""

@@ -290,7 +290,8 @@ async def test_the_answer_counts_the_rows(connection: asyncpg.Connection) -> Non
     there = {table: await connection.fetchval(f"SELECT count(*) FROM {table}") for table in COLUMNS}  # noqa: S608
     assert counts == there
     not_copied = {"conversation_texts", "idempotency_keys", "changes", "change_counters", "epochs"}
-    assert set(Table.metadata.tables) - set(counts) == not_copied
+    webhooks = {name for name in Table.metadata.tables if name.startswith("webhook_")}
+    assert set(Table.metadata.tables) - set(counts) == not_copied | webhooks
     assert counts["accounts"] == 3
     assert counts["conversations"] == 60
 

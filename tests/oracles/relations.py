@@ -77,10 +77,15 @@ ROOTS = {
     "DisconnectBookingsPayload.conversation",
     "MarkConversationReadPayload.conversation",
     "CreateMessagePayload.message",
+    "ReportDeliveryPayload.message",
+    "RetryDeliveryPayload.message",
     "AddParticipantPayload.participant",
     "CreateWebhookEndpointPayload.webhookEndpoint",
     "UpdateWebhookEndpointPayload.webhookEndpoint",
     "RotateWebhookSecretPayload.webhookEndpoint",
+    "ReplayWebhookPayload.webhookEndpoint",
+    "SendTestEventPayload.webhookDelivery",
+    "SearchMatch.message",
 }
 
 

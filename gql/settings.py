@@ -67,8 +67,8 @@ class Settings(BaseSettings):
     jwt_secret: SecretStr | None = Field(default=None, description="Key of HS256 tokens, 32 bytes or more")
     secret_key: SecretStr | None = Field(
         default=None,
-        description="Keys that encrypt the secrets of webhooks, each 32 bytes in URL-safe base64, separated by commas: "
-        "the first encrypts, all decrypt. Without it, there are no webhooks",
+        description="Keys for the secrets of webhooks, each 32 bytes in URL-safe base64, separated by commas. The "
+        "first encrypts",
     )
     webhook_ports: str = Field(
         default="80,443,8000-9000", description="Ports that webhooks may have, and ranges of them, separated by commas"

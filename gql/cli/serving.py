@@ -34,16 +34,16 @@ def serve_command(
     settings = Settings()
     asyncio.run(Authenticator(settings).start())
     if work:
-        # For the workers, which read the settings themselves.
-        os.environ[variable("work")] = "true"
         settings = settings.model_copy(update={"work": True})
     if settings.work:
         check_key(settings)
     with listen(host, port) as listener, opened(settings, migrated=True, through_pooler=True) as dsn:
         # Each worker makes its own application. Making one here reports a mistake once, and not from each worker.
         application = create_app(settings.model_copy(update={"database_url": dsn}))
-        # Each worker reads the settings itself, and finds an embedded server by this variable.
+        # Each worker reads the settings itself. It finds an embedded server and this command's option by variables.
         os.environ[variable("database_url")] = dsn
+        if settings.work:
+            os.environ[variable("work")] = "true"
         configure_log()
         tune_python()
         log = structlog.stdlib.get_logger("inbox")

@@ -55,7 +55,7 @@ def test_the_defaults_are_those_that_were_decided() -> None:
         "operation_timeout": 10.0,
         "max_running": 64,
         "max_waiting": 256,
-        "rate_limit": 100_000,
+        "rate_limit": 300_000,
     }
 
     assert {name: fields[name].default for name in decided} == decided

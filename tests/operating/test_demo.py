@@ -169,6 +169,7 @@ def test_a_folder_that_cannot_be_is_one_line(tmp_path: Path, capsys: pytest.Capt
     assert line.startswith(f"inbox: The embedded PostgreSQL in {tmp_path.resolve() / 'file' / 'postgres'} failed: ")
 
 
+@pytest.mark.slow
 def test_the_second_curl_line_follows_what_a_guest_writes(data: Path) -> None:
     with running_demo(data) as demo:
         words = shlex.split(demo.follow)

@@ -111,6 +111,7 @@ async def test_any_text_is_answered(client: Client, text: str) -> None:
 
 @examples(400)
 @given(document=from_schema(build_schema().as_str(), allow_null=True))
+@pytest.mark.slow
 async def test_any_document_of_the_schema_is_answered(client: Client, document: str) -> None:
     """Queries and mutations with arguments of the right types and any values."""
     check(await post(client, json.dumps({"query": document}).encode()))

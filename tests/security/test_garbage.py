@@ -64,6 +64,7 @@ async def target(seeded_dsn: str) -> AsyncIterator[BareApplication]:
     ],
     ids=["answered", "invalid", "not GraphQL", "no such operation", "not JSON", "long"],
 )
+@pytest.mark.slow
 async def test_a_request_leaves_nothing_to_collect(target: BareApplication, body: bytes) -> None:
     numbers = itertools.count()
 

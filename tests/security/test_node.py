@@ -22,6 +22,7 @@ pytestmark = pytest.mark.anyio
 
 ROWS: list[tuple[type[t.Table], int, int]] = [
     (t.Account, 0, 1),
+    (t.Activity, 1, world.ACTIVITY),
     (t.Application, 0, world.APPLICATION),
     (t.Booking, 1, world.BOOKING),
     (t.Client, 1, world.CLIENT),

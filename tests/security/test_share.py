@@ -143,7 +143,7 @@ async def test_an_actor_without_database_time_has_to_wait(stored: str, monkeypat
     )
     assert refused.headers["retry-after"] == "120"
     # Nodes are not the reason: only those of the first request are charged.
-    assert refused.headers["ratelimit-remaining"] == "99999"
+    assert refused.headers["ratelimit-remaining"] == "299999"
     assert (answered.status_code, later.status_code) == (200, 200)
 
 

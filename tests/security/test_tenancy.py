@@ -102,6 +102,7 @@ async def _make_different(connection: asyncpg.Connection[Any]) -> None:
     await derive_all(connection)
 
 
+@pytest.mark.slow
 async def test_another_accounts_rows_are_indistinguishable_from_missing_ones(apart: tuple[World, Client]) -> None:
     shared, other = apart
     harmless = [(way, text, value) for way, text, value in TRIED if way.parent != "Mutation" or refused(way)]
@@ -117,6 +118,7 @@ async def test_another_accounts_rows_are_indistinguishable_from_missing_ones(apa
         assert "of 1" not in json.dumps(answer.get("data")), f"{way} with {value}"
 
 
+@pytest.mark.slow
 async def test_another_accounts_ids_behave_like_ids_that_were_never_used(apart: tuple[World, Client]) -> None:
     shared, other = apart
     before = await world.dump(shared.connection)
@@ -144,6 +146,7 @@ SHOWN = {
 }
 
 
+@pytest.mark.slow
 async def test_every_way_selects_rows_of_the_viewers_account(shared: World) -> None:
     """Otherwise the comparison with another account would prove nothing."""
     led = set()

@@ -60,6 +60,7 @@ INSERT INTO conversation_bookings (account_id, conversation_id, booking_id) SELE
 UPDATE conversations c SET booking_statuses = CASE status WHEN 'BOOKED' THEN 1 WHEN 'TENTATIVE' THEN 2
     WHEN 'LOCKED' THEN 8 WHEN 'CANCELED' THEN 16 END, stays_until = CASE status WHEN 'BOOKED' THEN end_at END
 FROM bookings b WHERE (b.account_id, b.id) = (c.account_id, c.id);
+UPDATE conversations SET undelivered_count = 1 WHERE dice(id, 25) < 0.002;
 
 INSERT INTO participants (
     account_id, id, conversation_id, member_type, member_id, client_id, host_id, created_at, updated_at

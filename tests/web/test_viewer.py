@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from gql.security.token import SCOPES
 from tests.support.client import Client
 
 pytestmark = pytest.mark.anyio
@@ -18,7 +19,7 @@ async def test_a_user_sees_who_they_are(reader: Client) -> None:
     assert data == {
         "viewer": {
             "account": {"databaseId": "1"},
-            "scopes": ["bookings_read", "clients_read", "inbox_read", "inbox_write", "inquiries_read"],
+            "scopes": sorted(SCOPES),
             "actor": {"__typename": "User", "databaseId": "1"},
             "host": {"databaseId": "1"},
         }

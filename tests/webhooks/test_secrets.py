@@ -102,7 +102,7 @@ async def test_two_secrets_are_valid_after_a_rotation(shared: World, client: Cli
     assert await stored(shared, id_) == [_key(rotated["secret"]), _key(created["secret"])]
     until = datetime.fromisoformat(rotated["webhookEndpoint"]["previousSecretUntil"])
     assert earliest <= until <= datetime.now(UTC) + timedelta(hours=2)
-    await shared.connection.execute("UPDATE webhook_endpoints SET previous_secret_until = now()")
+    await shared.connection.execute("UPDATE webhook_endpoints SET previous_secret_until = now() - interval '1 s'")
     assert await stored(shared, id_) == [_key(rotated["secret"])]
 
 

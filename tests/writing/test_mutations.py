@@ -178,6 +178,7 @@ async def test_a_conversation_can_be_created_with_everything(
                     "stays_until": MOMENT,
                     "unanswered_since": None,
                     "unread_count": 0,
+                    "undelivered_count": 0,
                     "waiting_since": None,
                     "created_by_type": "USER",
                     "created_by_id": 1,

@@ -108,7 +108,7 @@ class WebhookAttempt(TenantTable, table=True):
     """One attempt to deliver, numbered from 1: the HTTP status and the start of the answer, or the error."""
 
     __tablename__ = "webhook_attempts"
-    __table_args__ = (reference("delivery_id", "webhook_deliveries"), lookup("delivery_id", "number"))
+    __table_args__ = (reference("delivery_id", "webhook_deliveries"), lookup("delivery_id", "id"))
 
     id: int | None = row_id()
     delivery_id: int = Field(sa_type=BigInteger)

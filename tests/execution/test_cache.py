@@ -94,6 +94,7 @@ def wrong() -> str:
     ("make", "number"),
     [(small, 100), (ids, 2), (comments, 5), (text, 5), (wrong, 20), (doubled_fragments, 20), (unused_fragments, 5)],
 )
+@pytest.mark.slow
 def test_a_document_takes_no_more_than_is_reckoned(make: Callable[[], str], number: int) -> None:
     documents = Documents(build_schema(), Settings(max_cost=10**6))
     for place in range(2):

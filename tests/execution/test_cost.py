@@ -323,6 +323,7 @@ def count(value: Any, drawn: Drawn, path: tuple[str, ...] = ()) -> int:
 
 @examples(400)
 @given(number=st.integers(0, 10**9))
+@pytest.mark.slow
 async def test_no_operation_returns_more_than_it_costs(reader: Client, known: Known, number: int) -> None:
     drawn = draw(SCHEMA, known, number)
     response = await send(reader, {"query": drawn.text, "variables": drawn.variables}, x_request_cost="1")

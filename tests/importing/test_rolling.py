@@ -191,6 +191,7 @@ async def expanded(dsn: str, tmp_path: Path) -> str:
 
 
 @pytest.mark.anyio
+@pytest.mark.slow
 async def test_every_operation_has_the_same_answer_on_expanded_tables(
     expanded: str, create_database: Callable[[str], str]
 ) -> None:

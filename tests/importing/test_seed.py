@@ -159,6 +159,7 @@ async def inbox(filled: str) -> AsyncIterator[asyncpg.Connection]:
     await connection.close()
 
 
+@pytest.mark.slow
 async def test_a_conversation_is_as_big_as_asked_on_average(inbox: asyncpg.Connection) -> None:
     averages = await inbox.fetch("""
         SELECT c.account_id, count(*) AS conversations,
@@ -296,6 +297,7 @@ async def test_the_answer_counts_the_rows(connection: asyncpg.Connection) -> Non
     assert counts["conversations"] == 60
 
 
+@pytest.mark.slow
 async def test_the_same_seed_gives_the_same_rows(template: str, create_database: Callable[[str], str]) -> None:
     async def digest(seed_: int, now: datetime) -> dict[str, str]:
         dsn = await asyncio.to_thread(create_database, template)
@@ -308,6 +310,7 @@ async def test_the_same_seed_gives_the_same_rows(template: str, create_database:
     assert first["messages"] != (await digest(1, NOW + timedelta(days=1)))["messages"]
 
 
+@pytest.mark.slow
 async def test_an_account_does_not_depend_on_those_after_it(dsn: str, filled: str) -> None:
     await _seed(dsn, accounts=1, conversations=CONVERSATIONS)
     assert await _digest(dsn, account_id=1) == await _digest(filled, account_id=1)

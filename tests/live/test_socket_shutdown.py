@@ -15,7 +15,7 @@ from tests.support.command import stops
 from tests.support.process import Served, prepare, serving_processes
 from tests.support.websocket import Socket, connected
 
-pytestmark = [pytest.mark.anyio, stops]
+pytestmark = [pytest.mark.anyio, stops, pytest.mark.slow]
 
 RESTART = (1012, "The server restarts")
 

@@ -62,6 +62,7 @@ async def test_streams_are_interrupted_and_not_completed_when_the_server_stops(
     assert not any("Traceback" in line or '"level":"error"' in line for line in served.lines)
 
 
+@pytest.mark.slow
 async def test_nothing_is_lost_when_a_server_is_killed(
     dsn: str, connection: asyncpg.Connection, tmp_path: Path
 ) -> None:

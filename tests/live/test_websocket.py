@@ -386,6 +386,7 @@ async def test_the_token_ends_subscriptions_with_the_session(filled: str) -> Non
             assert await socket.closed() == (4403, "Forbidden")
 
 
+@pytest.mark.slow
 async def test_a_subscriber_that_does_not_read_ends_and_slows_no_other(filled: str) -> None:
     async with listening(filled, max_body=2_000_000) as server, server.session() as other, server.session() as stuck:
         after = await cursor(server)

@@ -61,6 +61,7 @@ def test_a_command_without_a_database_starts_quickly(arguments: list[str], tmp_p
 
 
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="CPU time of a running process is read from /proc")
+@pytest.mark.slow
 def test_a_server_answers_soon_after_it_was_started(dsn: str, tmp_path: Path) -> None:
     attempts = [(cpu_until_healthy(dsn, tmp_path), cpu_of_process(sys.executable, "-c", LIBRARIES)) for _ in range(3)]
 

@@ -26,6 +26,8 @@ from gql.demo.guest import MESSAGES
 from tests.support.client import SECRET
 from tests.support.command import Demo, forget_settings, read_until, refusal, running_demo, scalar, spawn, stops
 
+pytestmark = pytest.mark.slow
+
 NESTED = "{ conversations(first: 3) { nodes { id participants { nodes { member { __typename } } } } } }"
 POSIX = sys.platform != "win32"
 

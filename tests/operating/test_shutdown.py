@@ -17,7 +17,7 @@ import pytest
 from tests.support.command import stops
 from tests.support.process import CONVERSATIONS, SEND, Insistent, prepare, serving_processes, written
 
-pytestmark = [pytest.mark.anyio, stops]
+pytestmark = [pytest.mark.anyio, stops, pytest.mark.slow]
 
 CLIENTS = 32
 WORKERS = pytest.mark.parametrize("workers", ["1", "2"])

@@ -70,8 +70,11 @@ _REFERRED = {
     "sourceIds": "Source",
     "upToMessageId": "Message",
 }
-# Mutations whose effects are random: ids and secrets. `tests/webhooks` has them.
-RANDOM = {"createWebhookEndpoint", "rotateWebhookSecret", "sendTestEvent", "replayWebhook"}
+# Mutations whose effects are random, ids and secrets, or that need an application's keys. `tests/webhooks` has them.
+RANDOM = {
+    *("createWebhookEndpoint", "updateWebhookEndpoint", "deleteWebhookEndpoint", "rotateWebhookSecret"),
+    *("sendTestEvent", "redeliver", "replayWebhook"),
+}
 _LEFT_OUT = object()
 # Variables by name: their types, and their possible values.
 _VARIABLES: dict[str, tuple[str, Sequence[Any]]] = {

@@ -145,6 +145,7 @@ async def close(client: Client, id_: int) -> dict[str, Any]:
     return await client.answer(CLOSE, id=encode_id(t.Conversation, 1, id_))
 
 
+@pytest.mark.slow
 async def test_writers_of_a_locked_row_are_rejected_and_other_actors_write_meanwhile(
     shared: World, shared_dsn: str
 ) -> None:

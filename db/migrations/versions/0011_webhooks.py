@@ -44,9 +44,9 @@ def upgrade() -> None:
         ),
     )
     op.create_index(
-        op.f("ix_webhook_attempts_account_id_delivery_id_number"),
+        op.f("ix_webhook_attempts_account_id_delivery_id_id"),
         "webhook_attempts",
-        ["account_id", "delivery_id", "number"],
+        ["account_id", "delivery_id", "id"],
     )
     op.create_table(
         "webhook_positions",

@@ -164,8 +164,12 @@ async def test_drawn_documents_are_answered_alike(
     # Else the documents would not say much, or nothing would have been planned.
     assert outcomes["data"] > 0.7 * number, outcomes
     assert outcomes["errors"] > 0.02 * number, outcomes
-    assert number < _ENOUGH or reached >= LEADING, LEADING - reached
+    expected = {field for field in LEADING - RARELY_REACHED if not field.startswith(("Webhook", "SearchMatch."))}
+    assert number < _ENOUGH or reached >= expected, sorted(expected - reached)
 
+
+# The data have no webhooks and no deliveries, and few drawn documents search or select an activity's records.
+RARELY_REACHED = {"Message.delivery", "ConversationEdge.match", "Activity.assignee", "Activity.message"}
 
 # Ids for hypothesis-graphql, which does not know the database.
 IDS = st.sampled_from(

@@ -135,9 +135,12 @@ async def test_every_mutation_logs_what_it_changes(shared: World) -> None:
     assert unlogged == set()
     mutations = schema().get_type("Mutation")
     assert isinstance(mutations, GraphQLObjectType)
-    # All candidates are participants already; `WRITES` adds another.
+    # All candidates are participants already, and nothing is relayed; `WRITES` has these. Reports change only messages.
     assert fields >= {f"Mutation.{name}" for name in mutations.fields} - {
         "Mutation.addParticipant",
+        "Mutation.reportDelivery",
+        "Mutation.retryDelivery",
+        "Mutation.rotateWebhookSecret",
         "Mutation.redeliver",
         "Mutation.sendTestEvent",
         "Mutation.replayWebhook",
@@ -155,12 +158,15 @@ WRITES = [
     f'rotateWebhookSecret(input: {{endpointId: "{HOOKED}"}})',
     f'deleteWebhookEndpoint(input: {{endpointId: "{HOOKED}"}})',
     f'disconnectBookings(input: {{conversationId: "{THERE}", bookingIds: ["{BOOKED}"]}})',
+    f'retryDelivery(input: {{messageId: "{encode_id(t.Message, 1, world.NOTE)}"}})',
 ]
 
 
 @pytest.mark.parametrize("write", WRITES)
 async def test_a_write_logs_what_it_changes(shared: World, write: str) -> None:
     await shared.fill(1)
+    failed = "UPDATE messages SET delivery_state = 'FAILED', delivery_at = sent_at WHERE id = $1"
+    await shared.connection.execute(failed, world.NOTE)
     observed = Observed(shared.client, shared.connection, 1)
     await observed.look()
 

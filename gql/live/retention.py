@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
+from functools import partial
 
 import structlog
 
@@ -12,27 +14,32 @@ from gql.log import TASK_FAILURES
 
 _log = structlog.stdlib.get_logger("inbox")
 
-# Seconds until the first check for old changes, between two checks, and between two removals if there are more.
+# Seconds until the first check for old rows, between two checks, and between two removals if there are more.
 _FIRST = 60.0
 _INTERVAL = 600.0
 _PAUSE = 0.1
 
 
 async def keep_removing(database: Database, days: int) -> None:
-    """Remove changes that are older than `days`, periodically, until cancelled.
+    """Remove changes that are older than `days`, periodically, until cancelled."""
+    await repeat(partial(remove_once, database, days), "change retention", "old changes were not removed")
 
-    A failure is logged and retried later.
+
+async def repeat(remove: Callable[[], Awaitable[int]], counter: str, failure: str) -> None:
+    """Call `remove` periodically, and soon again if it removed something, until cancelled.
+
+    A failure is counted as `counter`, logged as `failure`, and retried later.
     """
     pause = _FIRST
     while True:
         await asyncio.sleep(pause)
         pause = _INTERVAL
         try:
-            if await remove_once(database, days):
+            if await remove():
                 pause = _PAUSE
         except Exception as error:  # noqa: BLE001  # the next check may succeed
-            TASK_FAILURES["change retention"] += 1
-            _log.warning("old changes were not removed", error=type(error).__name__)
+            TASK_FAILURES[counter] += 1
+            _log.warning(failure, error=type(error).__name__)
 
 
 async def remove_once(database: Database, days: int) -> int:

@@ -119,6 +119,7 @@ class LimitedProtocol(HttpToolsProtocol):
         self._upgraded = False
         self._timer: TimerHandle | None = None
         self._unread_timer: TimerHandle | None = None
+        self._running: RequestResponseCycle | None = None
 
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]  # as uvicorn's
         """Accept the connection, unless there are too many."""
@@ -135,6 +136,7 @@ class LimitedProtocol(HttpToolsProtocol):
         """Forget the timers."""
         self._limits.staying.discard(self)
         super().connection_lost(exc)
+        self._disconnect_application()
         for timer in (self._timer, self._unread_timer):
             if timer is not None:
                 timer.cancel()
@@ -184,8 +186,9 @@ class LimitedProtocol(HttpToolsProtocol):
                 self._reject_head()
                 raise _StopParsingError
         if len(self.pipeline) >= self._limits.pipelined:
-            # Queued requests are answered; then `on_response_complete` closes the connection.
+            # Queued requests are answered, however long it takes; then `on_response_complete` closes the connection.
             self._rejected = True
+            self._stop_timer()
             raise _StopParsingError
         super().on_headers_complete()
         self._enter(_Phase.BODY)
@@ -291,12 +294,24 @@ class LimitedProtocol(HttpToolsProtocol):
         if ended or begun:
             self._write_rejection(status, message, code)
         self.pipeline.clear()
-        if cycle is not None:
-            # The application is notified that the client has disconnected.
-            cycle.disconnected = True
-            cycle.message_event.set()
+        self._disconnect_application()
         self.flow.resume_reading()
         self._close()
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        self._running = cycle
+        super()._start_asgi_task(cycle, app)
+
+    def _disconnect_application(self) -> None:
+        """Notify the application that the client has disconnected.
+
+        Uvicorn notifies it of the last request only. If an earlier one was running, the application would continue, and
+        fail when it writes its response.
+        """
+        cycle = self._running
+        if cycle is not None and not cycle.response_complete:
+            cycle.disconnected = True
+            cycle.message_event.set()
 
     def _close(self) -> None:
         if not self.transport.is_closing():

@@ -38,6 +38,9 @@ class Server:
     def __init__(self, answer: bytes = b"hello") -> None:
         self.answer = answer
         self.calls = 0
+        self.disconnected = 0
+        self.answering = asyncio.Event()
+        self.answering.set()
         self.state = ServerState()
         self.port = 0
 
@@ -46,6 +49,13 @@ class Server:
         self.calls += 1
         while (message := await receive())["type"] == "http.request" and message["more_body"]:
             pass
+        if not self.answering.is_set():
+            gone = asyncio.ensure_future(receive())
+            answering = asyncio.create_task(self.answering.wait())
+            await asyncio.wait({gone, answering}, return_when=asyncio.FIRST_COMPLETED)
+            answering.cancel()
+            self.disconnected += gone.done()
+            gone.cancel()
         length = str(len(self.answer)).encode()
         await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", length)]})
         await send({"type": "http.response.body", "body": self.answer})
@@ -161,6 +171,39 @@ async def test_a_hundred_thousand_requests_at_once_are_not_queued() -> None:
     assert answer.count(b"HTTP/1.1 200") == server.calls
     assert answer.endswith(b"hello")
     assert took < 0.5
+
+
+async def test_requests_at_once_are_answered_however_long_it_takes() -> None:
+    async with Server().serving() as server:
+        server.answering.clear()
+        asyncio.get_running_loop().call_later(3 * QUICK.head_seconds, server.answering.set)
+        answer = await server.ask(iter([GET * 30]))
+
+    assert server.calls == 1 + QUICK.pipelined
+    assert answer.count(b"HTTP/1.1 200") == server.calls
+    assert server.disconnected == 0
+
+
+@pytest.mark.parametrize("then", [b"no HTTP\r\n\r\n", None], ids=["no HTTP", "the connection is closed"])
+async def test_the_application_learns_that_a_client_has_disconnected(
+    then: bytes | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with Server().serving() as server:
+        server.answering.clear()
+        async with server.connected() as (reader, writer):
+            writer.write(GET * 3)
+            while not server.calls:  # noqa: ASYNC110  # the application has no event for it
+                await asyncio.sleep(0.01)
+            if then is not None:
+                writer.write(then)
+                await reader.read()
+        await emptied(server)
+        async with asyncio.timeout(5):
+            while server.state.tasks:  # noqa: ASYNC110  # as above
+                await asyncio.sleep(0.01)
+
+    assert (server.calls, server.disconnected) == (1, 1)
+    assert not [record for record in caplog.records if record.exc_info]
 
 
 async def test_a_few_requests_at_once_are_all_answered() -> None:

@@ -17,7 +17,6 @@ import logging
 import sys
 import traceback
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -58,6 +57,8 @@ SUBSCRIPTIONS: Counter[str] = Counter()
 LIVE_STEPS: Counter[str] = Counter()
 # Deliveries of webhooks that were made, their attempts by outcome, results that came too late, disabled endpoints.
 WEBHOOKS: Counter[str] = Counter()
+# By type of the error that standard error raised.
+LOST_LINES: Counter[str] = Counter()
 
 METRICS = [
     Metric(
@@ -78,7 +79,25 @@ METRICS = [
     Metric(
         "inbox_webhooks_total", "event", "Webhook deliveries made, attempts by outcome, endpoints disabled.", WEBHOOKS
     ),
+    Metric("inbox_lost_log_lines_total", "error", "Lines that could not be written to standard error.", LOST_LINES),
 ]
+
+
+class Output:
+    """Standard error. A line that cannot be written is counted: it must not take a response with it."""
+
+    def write(self, line: bytes) -> None:
+        """Write one line, and flush it."""
+        try:
+            output = sys.stderr.buffer
+            output.write(line)
+            output.flush()
+        # ValueError: the file is closed.
+        except (OSError, ValueError) as error:
+            LOST_LINES[type(error).__name__] += 1
+
+    def flush(self) -> None:
+        """Do nothing, because each line is flushed."""
 
 
 def describe(error: BaseException) -> str:
@@ -109,9 +128,7 @@ def log_request(facts: dict[str, Any]) -> None:
     """Log the line of a request. As JSON it is written directly: 3.0 µs instead of 5.6 through structlog."""
     if structlog.get_config()["processors"][-1] is _write_json:
         facts |= {"event": "request", "level": "info", "timestamp": datetime.now(UTC)}
-        output = sys.stderr.buffer
-        output.write(orjson.dumps(facts, option=orjson.OPT_UTC_Z | orjson.OPT_APPEND_NEWLINE))
-        output.flush()
+        Output().write(orjson.dumps(facts, option=orjson.OPT_UTC_Z | orjson.OPT_APPEND_NEWLINE))
     else:
         _log.info("request", **facts)
 
@@ -127,16 +144,14 @@ def configure_log() -> None:
     """Send structlog's and the standard library's events to standard error. Safe to call twice."""
     if sys.stderr.isatty():
         render: Processor = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
-        logger: Callable[..., WrappedLogger] = structlog.PrintLoggerFactory(sys.stderr)
-        own = [*_SHARED, _describe_exception, render]
+        own = [*_SHARED, _describe_exception, render, lambda _logger, _method, line: line.encode()]
     else:
         render = structlog.processors.JSONRenderer(lambda event, **_: orjson.dumps(event, default=str).decode())
-        logger = structlog.BytesLoggerFactory(sys.stderr.buffer)
         own = [_write_json]
     # Our own events bypass the standard library: a line through its records and formatter takes 15 µs.
     structlog.configure(
         processors=own,
-        logger_factory=logger,
+        logger_factory=structlog.BytesLoggerFactory(Output()),  # type: ignore[arg-type]  # it only writes and flushes
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
         cache_logger_on_first_use=True,
     )

@@ -65,17 +65,23 @@ class GraphQLEndpoint:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request of any method."""
         request = HttpRequest(scope, receive)
-        if self._page is not None and wants_page(request):
-            response = self._page()
-        else:
-            with Record(request.method) as record:
-                response = await self._respond(request, record)
-                record.status = response.status_code
+        try:
+            response = await self._prepare(request)
+        except Exception as error:  # noqa: BLE001  # a defect outside of what `_respond` covers
+            response = error_response(RequestError.masking(error, strict=True))
         if not isinstance(response, JsonResponse):
             add_security(response.raw_headers)
         sent = compressed(response, request.header(b"accept-encoding")) if self._compress else response
         if not (type(sent) is JsonResponse and write_whole(send, sent)):
             await sent(scope, receive, send)
+
+    async def _prepare(self, request: HttpRequest) -> Response:
+        if self._page is not None and wants_page(request):
+            return self._page()
+        with Record(request.method) as record:
+            response = await self._respond(request, record)
+            record.status = response.status_code
+        return response
 
     async def _respond(self, request: HttpRequest, record: Record) -> Response:
         """The response to a request, also after an unexpected exception."""

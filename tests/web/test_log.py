@@ -43,7 +43,7 @@ async def abandon(request):
 
 configure_log()
 Many.count = fail
-app = create_app(make_settings(sys.argv[1]))
+app = create_app(make_settings(sys.argv[1], metrics=True))
 app.router.routes.append(Route("/abandon", abandon))
 listener = socket.create_server(("127.0.0.1", 0))
 print(listener.getsockname()[1], flush=True)
@@ -61,6 +61,19 @@ WRITE = """mutation Write($input: CreateConversationInput!) {
 }"""
 
 
+def start(dsn: str, log: int) -> tuple[subprocess.Popen[str], str]:
+    """A server that writes its log to `log`, and its address."""
+    process = subprocess.Popen(  # noqa: S603
+        [sys.executable, "-c", SERVER, dsn],
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+        stdout=subprocess.PIPE,
+        stderr=log,
+        text=True,
+    )
+    assert process.stdout
+    return process, f"http://127.0.0.1:{process.stdout.readline().strip()}"
+
+
 class Served:
     """The requests to the server, and its lines."""
 
@@ -68,15 +81,8 @@ class Served:
         self.lines: list[dict[str, Any]] = []
         self.viewer = Client(httpx.AsyncClient(), make_settings(dsn), Statements())
         self.secrets: list[str] = []
-        process = subprocess.Popen(  # noqa: S603
-            [sys.executable, "-c", SERVER, dsn],
-            env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        assert process.stdout
-        with httpx.Client(base_url=f"http://127.0.0.1:{process.stdout.readline().strip()}", timeout=30) as http:
+        process, address = start(dsn, subprocess.PIPE)
+        with httpx.Client(base_url=address, timeout=30) as http:
             self.answers = self._ask(http)
         process.terminate()
         _, self.text = process.communicate(timeout=30)
@@ -204,6 +210,22 @@ def test_a_fallback_is_logged(served: Served) -> None:
 def test_requests_to_other_paths_are_not_logged(served: Served) -> None:
     assert [served.answers[name].status_code for name in ("health", "no path", "abandon")] == [200, 404, 500]
     assert len(served.operations()) == len(served.answers) - 3
+
+
+def test_a_log_that_nobody_reads_takes_no_answer_with_it(served: Served, seeded_dsn: str) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    process, address = start(seeded_dsn, writing)
+    os.close(writing)
+    with httpx.Client(base_url=address, timeout=30, headers=served.viewer.headers) as http:
+        answers = [http.post("/graphql", json={"query": text}) for text in ("{ __typename }", "{")]
+        lost = http.get("/metrics").text
+    process.terminate()
+    process.communicate(timeout=30)
+
+    assert [answer.status_code for answer in answers] == [200, 200]
+    assert answers[0].json() == {"data": {"__typename": "Query"}}
+    assert 'inbox_lost_log_lines_total{error="BrokenPipeError"} 2' in lost
 
 
 @pytest.fixture

@@ -96,3 +96,29 @@ async def test_a_document_that_cannot_be_found_for_a_defect(
         response = await client.post("{ __typename }")
 
     assert (response.status_code, response.json()["errors"][0]["message"]) == (500, "Internal server error")
+
+
+def fail_at_once(*_arguments: Any, **_named: Any) -> None:
+    """A defect in a function."""
+    raise LookupError("secret")
+
+
+@pytest.mark.parametrize("origins", ["", ORIGIN])
+@pytest.mark.parametrize("broken", ["log_request", "graphiql_page"])
+async def test_a_defect_outside_of_the_pipeline_is_answered_like_any_other(
+    seeded_dsn: str, statements: Statements, monkeypatch: pytest.MonkeyPatch, broken: str, origins: str
+) -> None:
+    """Without other origins, no middleware is outside of the endpoint."""
+    owner = {"log_request": "gql.execution.record", "graphiql_page": "gql.app"}[broken]
+    monkeypatch.setattr(f"{owner}.{broken}", fail_at_once)
+    async with serving(seeded_dsn, statements, cors_origins=origins, graphiql=True) as client:
+        if broken == "graphiql_page":
+            response = await send(client, method="GET", accept="text/html", origin=ORIGIN)
+        else:
+            response = await send(client, {"query": "{ __typename }"}, origin=ORIGIN)
+
+    (error,) = response.json()["errors"]
+    assert (response.status_code, error["message"]) == (500, "Internal server error")
+    assert response.headers["content-type"] == f"{JSON}; charset=utf-8"
+    assert response.headers["x-content-type-options"] == "nosniff"
+    assert response.headers.get("access-control-allow-origin", "") == origins

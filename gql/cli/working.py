@@ -15,7 +15,8 @@ from gql.cli.variables import ShowsVariables
 from gql.log import configure_log
 from gql.security.rate import RateLimiter
 from gql.settings import Settings
-from gql.web.server import tune_python
+from gql.web.server import allow_files, tune_python
+from gql.webhooks.places import files
 from gql.webhooks.running import check_key, working
 from gql.webhooks.schedule import Schedule
 
@@ -51,6 +52,7 @@ async def deliver(settings: Settings, schedule: Schedule = _SCHEDULE) -> None:
     rates = RateLimiter(settings) if settings.rate_limit else None
     pipeline = build_pipeline(settings, database, rates)
     tune_python()
+    allow_files(settings, files(settings.webhook_at_once))
     await database.start(connect=False)
     try:
         async with working(settings, database, pipeline, listen_dsn(settings), schedule=schedule):

@@ -28,6 +28,7 @@ from db.thread import tune_threads
 from gql.settings import Settings
 from gql.web.protocol import ConnectionLimits, LimitedProtocol
 from gql.web.upgraded import LimitedSocket
+from gql.webhooks.places import files
 
 if sys.platform != "win32":
     import resource
@@ -163,11 +164,11 @@ class _Supervisor(Multiprocess):
         super().terminate_all()
 
 
-def _allow_files(settings: Settings) -> None:
-    """Let the process open as many files as it accepts connections, as far as the system lets it."""
+def allow_files(settings: Settings, *connections: int) -> None:
+    """Let the process open files for all these connections and its database's, as far as the system lets it."""
     if sys.platform != "win32":
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-        needed = settings.max_connections + settings.max_sockets + 2 * settings.pool_size + _OTHER_FILES
+        needed = sum(connections) + 2 * settings.pool_size + _OTHER_FILES
         if soft < needed and soft != resource.RLIM_INFINITY:
             allowed = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
             resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
@@ -204,7 +205,8 @@ def serve(application: ASGIApp | str, listener: socket.socket, settings: Setting
     With several workers, `application` is `module:factory`, because each worker makes its own. Raises OperatorError if
     it does not start; the log has the reason.
     """
-    _allow_files(settings)
+    sending = files(settings.webhook_at_once) if settings.work else 0
+    allow_files(settings, settings.max_connections, settings.max_sockets, sending)
     config = configure(application, settings, workers=workers)
     failed = False
     if workers > 1:

@@ -21,9 +21,9 @@ from gql.security.address import AddressRules, literal
 
 Resolve: TypeAlias = Callable[[str], Awaitable[list[str]]]
 
-# Names that are resolved at once. The loop's own threads are fewer, and a few names whose servers do not answer would
-# keep all others waiting.
-_RESOLVING = 64
+# Names that are resolved at once. A name whose servers do not answer occupies a thread for longer than its attempt.
+# Another thread is started only when all others are busy.
+_RESOLVING = 1_024
 # Seconds that an unused connection is kept: less than common servers keep it, so that no request meets its end.
 _KEPT = 4.0
 

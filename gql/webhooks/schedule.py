@@ -20,6 +20,8 @@ class Schedule:
     """The wait after an attempt that this server could not make."""
     timeout: float = 15.0
     """The time for the connection, the request and the answer."""
+    prompt: float = 1.0
+    """The time after which an attempt without an answer only waits, so that others can begin in its place."""
     lease: float = 60.0
     """Longer than an attempt takes: the document's execution, the request, and recording."""
     hopeless_after: float = 5 * DAY

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import email.utils
+import errno
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final
@@ -32,6 +34,8 @@ _AGENT = "inbox-graphql"
 _READ = 65_536
 _STORED = 1_000
 _MAX_ERROR = 500
+# Errors of the system when this process or this machine has no file or memory left for a connection.
+_EXHAUSTED = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 # Codes of documents that could not be executed for a reason that is not the endpoint's.
 _OURS = {Code.SERVICE_UNAVAILABLE, Code.TIMEOUT, Code.INTERNAL_SERVER_ERROR}
 
@@ -95,8 +99,8 @@ class Sender:
         self._pipeline = pipeline
         self._schedule = schedule
 
-    async def send(self, delivery: Row) -> Sent:
-        """Compose the payload of a delivery, and send it."""
+    async def send(self, delivery: Row, requesting: Callable[[], AbstractContextManager[None]]) -> Sent:
+        """Compose the payload of a delivery, and send it. The request is made in the block of `requesting`."""
         result = Sent()
         if reason := self._rules.refuse_url(delivery.url):
             result.error = reason
@@ -115,7 +119,8 @@ class Sender:
             # The time of the attempt is that of the request.
             result = Sent()
             signed = headers(keys, delivery.message_id, int(result.at.timestamp()), body)
-            await self._request(result, delivery.url, signed, body)
+            with requesting():
+                await self._request(result, delivery.url, signed, body)
         return result
 
     async def _request(self, result: Sent, url: str, signed: Mapping[str, str], body: bytes) -> None:
@@ -137,7 +142,7 @@ class Sender:
         except TimeoutError:
             result.error = f"No answer within {self._schedule.timeout:g} seconds"
         except (ClientError, OSError, ValueError) as error:
-            result.error = _describe(error)
+            result.error, result.is_ours = _describe(error), _is_ours(error)
         if result.error is None and 300 <= (result.status or 0) < 400:  # noqa: PLR2004
             result.error = "Redirects are not followed"
 
@@ -155,13 +160,25 @@ def _seconds(retry_after: str | None) -> float | None:
         return None
 
 
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    """An error of a connection, and those that led to it."""
+    while error is not None:
+        yield error
+        error = getattr(error, "os_error", None) or error.__cause__
+
+
+def _is_ours(error: Exception) -> bool:
+    """Whether this process could not open a socket, which says nothing about the endpoint."""
+    return any(isinstance(cause, OSError) and cause.errno in _EXHAUSTED for cause in _causes(error))
+
+
 def _describe(error: Exception) -> str:
     """The reason for the account. It contains neither addresses nor texts of libraries that could quote a secret."""
-    cause: BaseException | None = error
-    while cause is not None:
+    for cause in _causes(error):
         if is_refusal(cause):
             return str(cause)
-        cause = getattr(cause, "os_error", None) or cause.__cause__
+    if _is_ours(error):
+        return "The server could not open a connection"
     if isinstance(error, ClientConnectorCertificateError):
         return "The certificate is not valid for this host"
     if isinstance(error, ClientConnectorDNSError):

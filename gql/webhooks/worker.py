@@ -10,8 +10,8 @@ between leaves a lease that ends, and then another attempt is made, with the sam
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection
-from contextlib import suppress
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager, suppress
 
 import structlog
 
@@ -24,6 +24,7 @@ from db.queries.webhook.lease import Attempt, record, take
 from db.statement import Row
 from gql.live.feed import anonymous
 from gql.log import TASK_FAILURES, WEBHOOKS, describe
+from gql.webhooks.places import Places
 from gql.webhooks.schedule import Schedule
 from gql.webhooks.sender import GONE, Sender, failed, stopped
 
@@ -38,7 +39,7 @@ _log = structlog.stdlib.get_logger("inbox")
 
 
 class Worker:
-    """`start()` and `stop()` it on one event loop. At most `at_once` attempts run at the same time."""
+    """`start()` and `stop()` it on one event loop. `Places` has the limits of attempts at the same time."""
 
     def __init__(
         self, database: Database, sender: Sender, schedule: Schedule, listen_dsn: str | None, at_once: int
@@ -46,14 +47,11 @@ class Worker:
         self._database = database
         self._sender = sender
         self._schedule = schedule
-        self._at_once = at_once
+        self._places = Places(at_once)
         self._signals = Signals(listen_dsn, lambda _account: self._woken.set(), _count_listening)
         self._woken = asyncio.Event()
         self._attempts: set[asyncio.Task[None]] = set()
         self._results: asyncio.Queue[Attempt] = asyncio.Queue()
-        # Taken deliveries that are not recorded yet, and those of them whose endpoint was failing.
-        self._open = 0
-        self._failing = 0
         self._working: asyncio.Task[None] | None = None
         self._others: list[asyncio.Task[None]] = []
         self._stopping = False
@@ -104,39 +102,59 @@ class Worker:
             WEBHOOKS["made"] += deliveries
 
     async def _take(self) -> None:
-        """Take as many as can be attempted now.
-
-        Endpoints that fail get at most half of the places, so that those that hang leave room for others.
-        """
+        """Take as many as can be attempted now."""
         has_more = True
-        while has_more and not self._stopping and (room := self._at_once - self._open) > 0:
-            failing = self._failing < self._at_once // 2
+        while has_more and not self._stopping and self._places.free > 0:
             async with self._database.maintenance() as connection:
-                taken = await take(connection, min(room, _BATCH), self._schedule.lease, failing=failing)
+                taken = await take(
+                    connection,
+                    min(self._places.free, _BATCH),
+                    self._schedule.lease,
+                    each=self._places.each,
+                    failing=self._places.free_for_failing,
+                )
             for delivery in taken.deliveries:
                 self._begin(delivery)
             has_more = taken.has_more
 
     def _begin(self, delivery: Row) -> None:
-        self._open += 1
-        self._failing += delivery.failing_since is not None
+        self._places.open += 1
+        self._places.failing += delivery.failing_since is not None
         task = asyncio.create_task(self._attempt(delivery))
         self._attempts.add(task)
         task.add_done_callback(self._attempts.discard)
 
     async def _attempt(self, delivery: Row) -> None:
         try:
-            result = await self._sender.send(delivery)
+            result = await self._sender.send(delivery, self._requesting)
         except asyncio.CancelledError:
             result = stopped()
         except Exception as error:  # noqa: BLE001  # one defect must not stop other deliveries
             TASK_FAILURES["webhook attempt"] += 1
             _log.error("a webhook was not attempted", exception=describe(error))
             result = failed()
-        self._failing -= delivery.failing_since is not None
+        self._places.failing -= delivery.failing_since is not None
         attempt = result.attempt(delivery, self._schedule)
         self._results.put_nowait(attempt)
         _log_attempt(attempt)
+
+    @contextmanager
+    def _requesting(self) -> Iterator[None]:
+        """Around a request: let another attempt begin if the receiver does not answer soon."""
+        waits = False
+
+        def wait() -> None:
+            nonlocal waits
+            waits = True
+            self._places.waiting += 1
+            self._woken.set()
+
+        timer = asyncio.get_running_loop().call_later(self._schedule.prompt, wait)
+        try:
+            yield
+        finally:
+            timer.cancel()
+            self._places.waiting -= waits
 
     async def _record_on(self) -> None:
         """Record the results that have come together, and free their places, until cancelled."""
@@ -145,7 +163,7 @@ class Worker:
             while len(batch) < _BATCH and not self._results.empty():
                 batch.append(self._results.get_nowait())
             await self._record(batch)
-            self._open -= len(batch)
+            self._places.open -= len(batch)
             for _ in batch:
                 self._results.task_done()
             self._woken.set()

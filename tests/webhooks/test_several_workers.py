@@ -31,6 +31,8 @@ from tests.support.factories import store_account
 pytestmark = pytest.mark.anyio
 
 NOWHERE = "https://hooks.example/"
+# The columns round to milliseconds, so that a time stored as `now()` can be later than the next statement's.
+PAST = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 @pytest.fixture
@@ -195,7 +197,7 @@ async def test_a_lease_that_has_ended_is_taken_again_and_its_first_result_is_not
     (lost,) = (await take(connection, 10, 60)).deliveries
     assert (await take(connection, 10, 60)).deliveries == []
     await connection.execute(
-        "UPDATE webhook_deliveries SET leased_until = now(), due_at = now() WHERE leased_until IS NOT NULL"
+        "UPDATE webhook_deliveries SET leased_until = $1, due_at = $1 WHERE leased_until IS NOT NULL", PAST
     )
     (again,) = (await take(connection, 10, 60)).deliveries
 
@@ -222,7 +224,9 @@ async def test_an_earlier_delivery_that_is_delivered_again_waits_for_the_one_tha
     await record(connection, [attempt(first)], 60)
     (second,) = (await take(connection, 10, 60)).deliveries
     await connection.execute(
-        "UPDATE webhook_deliveries SET state = 'PENDING', due_at = now(), finished_at = NULL WHERE id = $1", first["id"]
+        "UPDATE webhook_deliveries SET state = 'PENDING', due_at = $2, finished_at = NULL WHERE id = $1",
+        first["id"],
+        PAST,
     )
 
     meanwhile = await take(connection, 10, 60)

@@ -37,14 +37,14 @@ _EXAMINED = 50
 _IDLE = "SET LOCAL idle_in_transaction_session_timeout = '10s'"
 
 _ROOM = f"""
-    CASE WHEN e.failing_since IS NULL THEN {AT_ONCE} ELSE {_AT_ONCE_WHILE_FAILING} END - (
+    CASE WHEN e.failing_since IS NULL THEN $3::int ELSE {_AT_ONCE_WHILE_FAILING} END - (
         SELECT count(*) FROM webhook_deliveries l
         WHERE l.account_id = e.account_id AND l.endpoint_id = e.id AND l.leased_until > now()
     )
 """  # noqa: S608  # parts of this package
 # Endpoints that answer come first. Endpoints that other workers have locked are left to them.
 _LOCK = f"""
-SELECT e.account_id, e.id FROM webhook_endpoints e
+SELECT e.account_id, e.id, e.failing_since IS NOT NULL AS failing FROM webhook_endpoints e
 WHERE e.enabled AND ($2 OR e.failing_since IS NULL) AND {_ROOM} > 0 AND EXISTS (
     SELECT FROM webhook_deliveries d WHERE d.account_id = e.account_id AND d.endpoint_id = e.id AND d.due_at <= now()
 )
@@ -81,12 +81,12 @@ WITH endpoints AS (
         FROM due JOIN endpoints e ON e.account_id = due.account_id AND e.id = due.endpoint_id
         WHERE NOT due.blocked
     ) f
-    WHERE place <= room ORDER BY place LIMIT $3
+    WHERE place <= room ORDER BY place LIMIT $4
 ), taken AS (
     UPDATE webhook_deliveries d SET
         attempt_count = d.attempt_count + 1,
-        leased_until = {NOW} + make_interval(secs => $4),
-        due_at = {NOW} + make_interval(secs => $4)
+        leased_until = {NOW} + make_interval(secs => $5),
+        due_at = {NOW} + make_interval(secs => $5)
     FROM free WHERE d.account_id = free.account_id AND d.id = free.id
     RETURNING d.*
 )
@@ -108,18 +108,24 @@ class Taken:
     has_more: bool
 
 
-async def take(connection: asyncpg.Connection[Any], most: int, lease: float, *, failing: bool = True) -> Taken:
+async def take(
+    connection: asyncpg.Connection[Any], most: int, lease: float, *, each: int = AT_ONCE, failing: int | None = None
+) -> Taken:
     """Take at most `most` deliveries that are due, for `lease` seconds.
 
-    Without `failing`, none for endpoints that have failed since their last success.
+    An endpoint has at most `each` of them at once, with those that run; one that has failed since its last success has
+    one. Of such endpoints, at most `failing` are served.
     """
     async with connection.transaction():
         await connection.execute(_IDLE)
-        chosen = await connection.fetch(_LOCK, most, failing)
-        if not chosen:
+        failing = most if failing is None else failing
+        chosen = await connection.fetch(_LOCK, most, failing > 0, each)
+        served = [row for row in chosen if not row["failing"]]
+        served += [row for row in chosen if row["failing"]][:failing]
+        if not served:
             return Taken([], has_more=False)
-        accounts, endpoints = zip(*chosen, strict=True)
-        rows = await connection.fetch(_TAKE, accounts, endpoints, most, lease)
+        accounts = [row["account_id"] for row in served]
+        rows = await connection.fetch(_TAKE, accounts, [row["id"] for row in served], each, most, lease)
     deliveries = [row for row in rows if row["id"] is not None]
     return Taken(deliveries, has_more=bool(deliveries or rows[0]["held"]))
 

@@ -129,6 +129,15 @@ def test_pages_are_written_in_plain_words(page: Path) -> None:
     assert [f"{number}: {line}" for number, line in enumerate(lines, 1) if RIDDLES.search(line)] == []
 
 
+def test_decisions_are_numbered() -> None:
+    decisions = sorted((ROOT / ".github/decisions").glob("*.md"))
+
+    assert [page.name.partition("-")[0] for page in decisions] == [f"{at:04}" for at in range(1, len(decisions) + 1)]
+    for page in decisions:
+        number, _, title = page.read_text().partition("\n")[0].removeprefix("# ").partition(". ")
+        assert (number, bool(title)) == (str(int(page.name[:4])), True), page.name
+
+
 def test_remarks_are_found_wherever_they_stand() -> None:
     source = '"""One."""\nx = "no"  # two\n"""Three."""\ndef f():\n    """Four\n    told."""\n'
 

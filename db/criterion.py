@@ -62,6 +62,11 @@ class Joined:
         """Whether any part is."""
         return any(part.indirect for part in self.parts)
 
+    @property
+    def united(self) -> bool:
+        """Whether rows of its parts are found separately and united."""
+        return self.join not in {_all, _any}
+
 
 Join: TypeAlias = Callable[..., ColumnElement[bool]]
 Shape: TypeAlias = Clause | Denied | Joined
@@ -79,6 +84,9 @@ class Term:
 
 
 Criterion: TypeAlias = Callable[[Any], Term]
+
+# The most conditions of all alternatives together: planning and compiling them must not take longer than reading.
+_MOST_REPEATED = 50
 
 # The operators of a range, by their names in the API.
 ENDS: Mapping[str, Callable[[Any, Any], Any]] = {
@@ -197,6 +205,10 @@ def _any(*conditions: ColumnElement[bool]) -> ColumnElement[bool]:
     return or_(false(), *conditions)
 
 
+def _only(number: int) -> Join:
+    return lambda *conditions: conditions[number]
+
+
 def conditions(
     clauses: Sequence[Shape],
     bind: Callable[[int, TypeEngine[Any]], Any],
@@ -232,6 +244,21 @@ def conditions(
     # 300,000 conversations, a search and RESERVED: a page takes 30 to 68 ms of PostgreSQL's CPU instead of 440 to 510.
     repeat = ordered and not any(_clause(shape).costly for shape in known)
     return [build(clause, known, twice=repeat) for clause in clauses]
+
+
+def alternatives(clauses: tuple[Shape, ...]) -> list[tuple[Shape, ...]]:
+    """Clauses with the same values. A row meets `clauses` if it meets one of the alternatives; often there is only one.
+
+    Each alternative has another part of a shape whose parts are united. It repeats the other clauses, so there are
+    several only for a filter with few conditions.
+    """
+    for place, shape in enumerate(clauses):
+        if isinstance(shape, Joined) and shape.united and len(shape.parts) * sum(map(size, clauses)) <= _MOST_REPEATED:
+            return [
+                (*clauses[:place], Joined(_only(number), shape.parts), *clauses[place + 1 :])
+                for number in range(len(shape.parts))
+            ]
+    return [clauses]
 
 
 def _clause(shape: Clause | Denied) -> Clause:

@@ -23,15 +23,17 @@ from sqlalchemy import (
     case,
     func,
     literal_column,
+    or_,
     select,
     true,
+    union_all,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, array
 from sqlalchemy.types import TypeEngine
 
 from db import tables as t
 from db.compiled import kept
-from db.criterion import Clause, Shape, Term, conditions, values
+from db.criterion import Clause, Shape, Term, alternatives, conditions, values
 from db.engine import Snapshot
 from db.page import BY_ID, FIRST_PAGE, MOST_RANKED, Order, Page
 from db.scope import ACCOUNT, visible
@@ -239,24 +241,42 @@ def _page_statement(  # noqa: PLR0913, PLR0917  # all that the text depends on
     if columns is not None and order.column is not None:
         # A cursor holds the position of a row in the order.
         columns |= {order.column.key}
-    if order.within is None:
-        children = many.select(clauses, *_chosen(many.target, columns), ordered=True)
-    else:
-        ranked = _ranked(many, order, clauses)
-        order = replace(order, column=ranked.c[order.column.key].label(order.column.key))
-        chosen = (*_chosen(many.target, columns), *order.expressions)
-        children = many.select((), *chosen).join(ranked, ranked.c.id == many.child)
-    children = children.where(many.parent == parent.c.key).correlate(parent)
-    sides = [side for side, given in (("after", after), ("before", before)) if given]
+    chosen = _chosen(many.target, columns)
+    order, found = _candidates(many, order, clauses, chosen)
 
-    page = children.where(*(order.beyond(side, many.child) for side in sides))
+    def of_parent(rows: Select[Any]) -> Select[Any]:
+        return rows.where(many.parent == parent.c.key).correlate(parent)
+
+    found = [of_parent(each) for each in found]
+    sides = [side for side, given in (("after", after), ("before", before)) if given]
     most: Any = bindparam("limit") if limit is None else literal_column(str(limit))
-    row = page.order_by(*order.sort(many.child, backward=backward)).limit(most).lateral("row")
+    sort = order.sort(many.child, backward=backward)
+    beyond = [order.beyond(side, many.child) for side in sides]
+    pages = [each.where(*beyond).order_by(*sort).limit(most) for each in found]
+    page = pages[0] if len(pages) == 1 else of_parent(_united(many, chosen, pages)).order_by(*sort).limit(most)
+    row = page.lateral("row")
     # If no rows are beyond, a parent without children needs no row that says so.
-    ends = _ends(many, order, children, sides, most if clauses else None) if sides else None
+    ends = _ends(many, order, found, sides, most if clauses else None) if sides else None
     source = parent.join(row, true()) if ends is None else parent.join(ends, true()).join(row, true(), isouter=True)
     selected = (parent.c.position, *(() if ends is None else ends.c), *limited(row.c))
     return Statement.of(select(*selected).select_from(source), many.target)
+
+
+def _candidates(
+    many: Many, order: Order, clauses: tuple[Shape, ...], chosen: Sequence[Any]
+) -> tuple[Order, list[Select[Any]]]:
+    """Selects of `chosen`: each child that meets `clauses` is in at least one. And the order, for their columns."""
+    if order.within is None:
+        return order, [many.select(each, *chosen, ordered=True) for each in alternatives(clauses)]
+    ranked = _ranked(many, order, clauses)
+    order = replace(order, column=ranked.c[order.column.key].label(order.column.key))
+    return order, [many.select((), *chosen, *order.expressions).join(ranked, ranked.c.id == many.child)]
+
+
+def _united(many: Many, chosen: Sequence[Any], pages: Sequence[Select[Any]]) -> Select[Any]:
+    """The rows of several pages, each once. The first rows of all are among the first ones of each."""
+    ids = union_all(*(page.with_only_columns(many.child) for page in pages))
+    return many.select((), *chosen).where(many.child.in_(ids))
 
 
 def _ranked(many: Many, order: Order, clauses: Sequence[Shape]) -> CTE:
@@ -273,27 +293,30 @@ def _ranked(many: Many, order: Order, clauses: Sequence[Shape]) -> CTE:
     return ranked.cte("ranked").prefix_with("MATERIALIZED")
 
 
-def _ends(many: Many, order: Order, children: Select[Any], sides: Sequence[str], most: Any) -> FromClause:
-    """Whether a parent has rows at or beyond each cursor: a column `beyond_…` for each side."""
+def _ends(many: Many, order: Order, found: Sequence[Select[Any]], sides: Sequence[str], most: Any) -> FromClause:
+    """Whether a parent has rows at or beyond each cursor in any of `found`: a column `beyond_…` for each side."""
 
-    def found(side: str) -> ColumnElement[bool]:
+    def beyond(side: str) -> ColumnElement[bool]:
         # The nearest row beyond, found like a page of one: for EXISTS the planner might scan for any row.
-        rows = children.with_only_columns(many.child).where(order.beyond(side, many.child, inside=False))
+        rows = [
+            each.with_only_columns(many.child).where(order.beyond(side, many.child, inside=False)) for each in found
+        ]
         if order.expressions:
             # No index has this order, so any row will do.
-            return rows.limit(literal_column("1")).scalar_subquery().is_not(None)
-        rows = rows.order_by(*order.sort(many.child, backward=side == "after"))
+            return or_(*(each.limit(literal_column("1")).scalar_subquery().is_not(None) for each in rows))
+        rows = [each.order_by(*order.sort(many.child, backward=side == "after")) for each in rows]
         if most is None:
-            return rows.limit(literal_column("1")).scalar_subquery().is_not(None)
+            return or_(*(each.limit(literal_column("1")).scalar_subquery().is_not(None) for each in rows))
         # With conditions, the nearest row may be far away, unless it is the cursor's own row, which nearly always still
         # exists. Otherwise as many rows as the page's are found with the plan that suits the page.
-        own = children.with_only_columns(many.child).where(order.at(side, many.child))
-        others = func.cardinality(func.array(rows.limit(most).scalar_subquery())) > literal_column("0")
-        return case((own.scalar_subquery().is_not(None), true()), else_=others)
+        at = [each.with_only_columns(many.child).where(order.at(side, many.child)) for each in found]
+        own = or_(*(each.scalar_subquery().is_not(None) for each in at))
+        arrays = [func.array(each.limit(most).scalar_subquery()) for each in rows]
+        return case((own, true()), else_=or_(*(func.cardinality(each) > literal_column("0") for each in arrays)))
 
     # OFFSET keeps the planner from merging this into the outer query, where it would run for every row.
-    beyond = select(*(found(side).label(f"beyond_{side}") for side in sides))
-    return beyond.offset(literal_column("0")).lateral("ends")
+    ends = select(*(beyond(side).label(f"beyond_{side}") for side in sides))
+    return ends.offset(literal_column("0")).lateral("ends")
 
 
 @kept

@@ -1,8 +1,9 @@
 """Claim: no query of an inbox takes long in a large account.
 
 The queries of `heavy.json` run on this server in this process: each filter with each order in both directions, the
-first page and the next one, and its `totalCount`; the order RELEVANCE only with a search; then the counts and a whole
-screen. The time of a query is the least of several attempts, because other load on the machine can only add to it.
+first page and the next one, and its `totalCount`; the order RELEVANCE only with a search; then the counts, whole
+documents, and the other lists in the same way. The viewer is a user with assigned conversations. The time of a query is
+the least of several attempts, because other load on the machine can only add to it.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -41,13 +42,24 @@ _QUESTIONS = Path(__file__).with_name("heavy.json")
 _RELEVANCE = "RELEVANCE"
 
 _PAGE = """
-query ($filter: ConversationFilter, $order: ConversationOrder, $after: String) {
-  conversations(filter: $filter, orderBy: $order, after: $after) { nodes { id } pageInfo { endCursor hasNextPage } }
-}
+query ($filter: {type}Filter, $order: {type}Order, $after: String) {{
+  list: {list}(filter: $filter, orderBy: $order, after: $after) {{
+    nodes {{ id }} pageInfo {{ endCursor hasNextPage }}
+  }}
+}}
 """
-_COUNT = "query ($filter: ConversationFilter) { conversations(filter: $filter) { totalCount } }"
+_COUNT = "query ($filter: {type}Filter) {{ {list}(filter: $filter) {{ totalCount }} }}"
+# The lists of the schema, with the names of their types.
+_LISTS = {
+    "conversations": "Conversation",
+    "bookings": "Booking",
+    "rentals": "Rental",
+    "clients": "Client",
+    "inquiries": "Inquiry",
+    "messages": "Message",
+}
 _COUNTS = (
-    *("open", "closed", "spam", "unread", "unassigned", "mine", "needsReply", "overdue"),
+    *("open", "closed", "spam", "unread", "unassigned", "mine", "needsReply", "overdue", "undelivered"),
     *("inquiry", "reserved", "checkInToday", "atProperty", "checkOutToday", "postStay", "canceled"),
 )
 _INBOX_COUNTS = "query ($filter: ConversationFilter) {{ inboxCounts(filter: $filter) {{ {} }} }}"
@@ -154,7 +166,7 @@ async def _measure(dsn: str, attempts: int, progress: Callable[[str], None], onl
     try:
         with pytest.MonkeyPatch.context() as monkeypatch:
             ran = hear(monkeypatch)
-            async with database.pool.connection() as connection, _asking(dsn) as ask:
+            async with database.pool.connection() as connection, _asking(dsn, await _user(connection)) as ask:
                 asked = [each for each in await _questions(connection) if only in {None, each.filter}]
                 for number, question in enumerate(asked):
                     progress(f"{number} of {len(asked)}: {question.filter}, {question.order}")
@@ -169,14 +181,24 @@ async def _measure(dsn: str, attempts: int, progress: Callable[[str], None], onl
     return [each for each, _ in found]
 
 
+async def _user(connection: Any) -> str:
+    """The user with the most assigned conversations, as the subject of a token."""
+    user = await connection.fetchval(
+        "SELECT h.user_id FROM hosts h JOIN conversations c ON (c.account_id, c.assignee_id) = (h.account_id, h.id)"
+        " WHERE h.account_id = $1 AND h.user_id IS NOT NULL GROUP BY 1 ORDER BY count(*) DESC, 1 LIMIT 1",
+        ACCOUNT,
+    )
+    return f"user:{user}"
+
+
 @asynccontextmanager
-async def _asking(dsn: str) -> AsyncIterator[Callable[..., Any]]:
+async def _asking(dsn: str, actor: str) -> AsyncIterator[Callable[..., Any]]:
     """A function that sends a document with its variables to an application in this process, and returns the data."""
     settings = Settings(database_url=dsn, jwt_secret=SECRET, rate_limit=0, operation_timeout=60)
     app = create_app(settings)
     # Log lines of requests would hide the results.
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
-    headers = {"Authorization": f"Bearer {token_of(ACCOUNT)}", "Content-Type": "application/json"}
+    headers = {"Authorization": f"Bearer {token_of(ACCOUNT, actor)}", "Content-Type": "application/json"}
 
     async def ask(document: str, variables: Mapping[str, Any]) -> Any:
         body = orjson.dumps({"query": document, "variables": variables})
@@ -196,7 +218,7 @@ async def _time(ask: Callable[..., Any], question: Question, ran: Ran, attempts:
     """The least milliseconds of several attempts; None if there is no such page. `ran` has the last attempt."""
     variables = dict(question.variables)
     if question.after_first:
-        info = (await ask(question.document, variables))["conversations"]["pageInfo"]
+        info = (await ask(question.document, variables))["list"]["pageInfo"]
         if not info["hasNextPage"]:
             return None
         variables["after"] = info["endCursor"]
@@ -220,28 +242,44 @@ async def _explain(connection: Any, sql: str, values: Any) -> str:
 
 async def _questions(connection: Any) -> list[Question]:
     asked = orjson.loads(_QUESTIONS.read_bytes())
-    found: list[Question] = []
-    for name, written in asked["filters"].items():
-        filter_ = await _filled(connection, written)
-        for order in asked["orders"]:
-            if order == _RELEVANCE and "search" not in filter_:
-                continue
-            found += _pages(name, filter_, order)
-        found.append(Question(name, "totalCount", _COUNT, {"filter": filter_}))
+    found = await _of_list(connection, "conversations", asked["filters"], asked["orders"])
     every = " ".join(_COUNTS)
     for name, written in asked["counts"].items():
         filter_ = await _filled(connection, written)
         for selected in _COUNTS if name == "each count alone" else (every,):
             order = "inboxCounts" if selected == every else f"inboxCounts {selected}"
             found.append(Question(name, order, _INBOX_COUNTS.format(selected), {"filter": filter_}))
-    return [*found, Question("none", "a whole screen", _SCREEN)]
+    found += [Question("none", "a whole screen", _SCREEN)]
+    found += [Question(name, "a document", document) for name, document in asked["documents"].items()]
+    for list_, of_list in asked["lists"].items():
+        found += await _of_list(connection, list_, of_list["filters"], [None, *of_list["orders"]])
+    return found
 
 
-def _pages(name: str, filter_: Any, order: str) -> Iterator[Question]:
-    for direction in ("ASC", "DESC"):
-        variables = {"filter": filter_, "order": {"field": order, "direction": direction}}
+async def _of_list(
+    connection: Any, list_: str, filters: Mapping[str, Any], orders: Sequence[str | None]
+) -> list[Question]:
+    """The pages of each filter in each order, None for that without `orderBy`, and its count."""
+    found: list[Question] = []
+    form = {"list": list_, "type": _LISTS[list_]}
+    for name, written in filters.items():
+        filter_ = await _filled(connection, written)
+        label = name if list_ == "conversations" else f"{list_}: {name}"
+        for order in orders:
+            if order == _RELEVANCE and "search" not in filter_:
+                continue
+            found += _pages(label, _PAGE.format(**form), filter_, order)
+        found.append(Question(label, "totalCount", _COUNT.format(**form), {"filter": filter_}))
+    return found
+
+
+def _pages(name: str, document: str, filter_: Any, order: str | None) -> Iterator[Question]:
+    for direction in ("ASC", "DESC") if order else (None,):
+        order_by = order and {"field": order, "direction": direction}
+        label = f"{order} {direction}" if order else "no order"
+        variables = {"filter": filter_, "order": order_by}
         for page in (1, 2):
-            yield Question(name, f"{order} {direction}, page {page}", _PAGE, variables, after_first=page == 2)
+            yield Question(name, f"{label}, page {page}", document, variables, after_first=page == 2)
 
 
 async def _filled(connection: Any, written: Any) -> Any:

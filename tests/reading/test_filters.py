@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from db import tables as t
-from tests.oracles.filtering import CONDITIONS, CONVERSATIONS, ROOTS, World, foreign, own
+from tests.oracles.filtering import CONDITIONS, CONVERSATIONS, ROOTS, World, foreign, matches, own
 from tests.oracles.relations import read
 from tests.support.client import Client, Statements
 from tests.support.database import NOW
@@ -187,6 +187,69 @@ async def test_each_filter_alone_finds_some_conversations_and_not_all(world: Wor
 
     assert (total, ids) == world.expected("conversations", filter_)
     assert 0 < total < len(world.rows["conversations"])
+
+
+# -------------------- pages of alternatives
+
+
+# Few conversations meet each of these conditions, so the page of an `or` is made of a page for each alternative.
+ALTERNATIVES: list[dict[str, Any]] = [
+    {"hostIds": [own(t.Host, 1)]},
+    {"rentalIds": [own(t.Rental, id_) for id_ in range(1, 9)]},
+    {"clientIds": [own(t.Client, id_) for id_ in range(1, 40)]},
+    {"bookingIds": [own(t.Booking, id_) for id_ in range(1, 40)], "read": True},
+    {"markedAsSpam": True},
+    {"needsReply": True, "assigned": False},
+]
+WALK = """
+query (
+  $filter: ConversationFilter, $order: ConversationOrder, $first: Int, $after: String, $last: Int, $before: String
+) {
+  conversations(filter: $filter, orderBy: $order, first: $first, after: $after, last: $last, before: $before) {
+    nodes { databaseId } pageInfo { hasNextPage hasPreviousPage startCursor endCursor }
+  }
+}
+"""
+
+
+def sorted_by(rows: list[Any], field: str, direction: str) -> list[int]:
+    """The ids of `rows` in the order of the API: nulls last, equal values by id."""
+    last = datetime.max.replace(tzinfo=UTC) if direction == "ASC" else datetime.min.replace(tzinfo=UTC)
+    keys = sorted((row[field.lower()] or last, row["id"]) for row in rows)
+    return [id_ for _, id_ in (keys if direction == "ASC" else keys[::-1])]
+
+
+@given(
+    chosen=st.lists(st.sampled_from(ALTERNATIVES), min_size=2, max_size=4, unique_by=id),
+    beside=st.sampled_from([{}, {"closed": False}, {"assigneeIds": [own(t.Host, 1), own(t.Host, 2)]}]),
+    field=st.sampled_from(["CREATED_AT", "LAST_MESSAGE_AT", "DEADLINE_RESPONSE_AT", "WAITING_SINCE"]),
+    direction=st.sampled_from(["ASC", "DESC"]),
+    size=st.integers(1, 30),
+)
+@examples(25)
+async def test_pages_of_alternatives_show_each_conversation_once_and_in_order(  # noqa: PLR0913, PLR0917  # all of a page
+    world: World, chosen: list[dict[str, Any]], beside: dict[str, Any], field: str, direction: str, size: int
+) -> None:
+    filter_ = {**beside, "or": chosen}
+    rows = [row for row in world.rows["conversations"] if matches(world.rows, "conversations", row, filter_)]
+    ordered = sorted_by(rows, field, direction)
+    order = {"field": field, "direction": direction}
+
+    async def page(**part: Any) -> tuple[list[int], Any]:
+        found = (await world.client.data(WALK, filter=filter_, order=order, **part))["conversations"]
+        return [int(node["databaseId"]) for node in found["nodes"]], found["pageInfo"]
+
+    first, around = await page(first=size)
+    assert (first, around["hasNextPage"], around["hasPreviousPage"]) == (ordered[:size], len(ordered) > size, False)
+    if len(ordered) <= size:
+        return
+    second, around = await page(first=size, after=around["endCursor"])
+    assert (second, around["hasPreviousPage"]) == (ordered[size : 2 * size], True)
+    assert around["hasNextPage"] is (len(ordered) > 2 * size)
+    back, around = await page(last=size, before=around["startCursor"])
+    assert (back, around["hasNextPage"], around["hasPreviousPage"]) == (first, True, False)
+    end, around = await page(last=size)
+    assert (end, around["hasNextPage"], around["hasPreviousPage"]) == (ordered[-size:], False, True)
 
 
 @pytest.mark.parametrize("status", [status.value for status in t.BookingStatus])

@@ -103,7 +103,8 @@ def one_of(terms: Iterable[Term]) -> Term:
     """At least one term matches; without terms, no row does.
 
     For one EXISTS, PostgreSQL starts from its rows; for several with OR it would scan the account. Selective terms are
-    therefore evaluated as one subquery each, and united.
+    therefore evaluated as one subquery each, and united: of a page, only as many rows of each as the page has
+    (`db.criterion.alternatives`).
     """
     return some(terms, unite=_found)
 

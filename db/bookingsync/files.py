@@ -29,6 +29,7 @@ from db.bookingsync.stream import (
     read_arrays,
 )
 from db.bookingsync.wire import WireRecord
+from db.tables.base import FIRST_OWN_ID
 
 # Members of a page without records: link templates and paging.
 _NO_KINDS = frozenset({"links", "meta"})
@@ -198,7 +199,7 @@ def _id_of(entry: object) -> int | None:
 
 
 def _is_id(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and 0 < value < 1 << 63
+    return isinstance(value, int) and not isinstance(value, bool) and 0 < value < FIRST_OWN_ID
 
 
 def _mistake(loc: tuple[int | str, ...], message: str) -> str:

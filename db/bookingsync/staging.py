@@ -188,17 +188,6 @@ async def index(connection: asyncpg.Connection) -> None:
         await connection.execute(f"ANALYZE inbox_import.staged_{kind.name}")
 
 
-async def last_id(connection: asyncpg.Connection) -> int:
-    """The highest id that was read, of a record or its account; 0 if nothing was read."""
-    maxima = (
-        fill("SELECT $highest FROM inbox_import.staged_$kind", kind=kind.name, highest=f"greatest({ids})")
-        for kind in KINDS
-        for ids in ["max(id), max(account_id)" if "account_id" in kind.fields else "max(id)"]
-    )
-    last: int = await connection.fetchval(f"SELECT coalesce(max(greatest), 0) FROM ({' UNION ALL '.join(maxima)}) ids")  # noqa: S608
-    return last
-
-
 async def pick(connection: asyncpg.Connection, kind: Kind, after: int, size: int) -> tuple[int | None, int]:
     """Fill the given table: the next `size` records of a kind after the id `after`, and all others with the last id.
 

@@ -1,7 +1,7 @@
 """The steps of an import, in their order. Each call of a step processes one batch, and moves the checkpoint past it.
 
 The caller runs a step in a transaction that also saves the checkpoint. So a step can be repeated from any saved
-checkpoint, and its only effect outside the transaction is to raise the sequence of ids, which may happen twice.
+checkpoint.
 """
 
 from __future__ import annotations
@@ -23,9 +23,6 @@ from db.bookingsync.stream import MAX_DEPTH
 RECORDS = 20_000
 CONVERSATIONS = 2_000
 
-# The sequence is raised above all ids of this import before its first record is written, so that no new record gets an
-# id that is still to be imported. The ids stored so far are below it already.
-_MOVE_SEQUENCE = "SELECT setval('row_ids', $1) FROM row_ids WHERE last_value < $1"
 # The time of a placeholder: before any record, so that the account's own record replaces it.
 _PLACEHOLDERS = """
 WITH added AS (
@@ -66,11 +63,8 @@ async def read(work: Work) -> bool:
 
 
 async def prepare(work: Work) -> bool:
-    """Index the staging tables, and reserve the ids of this import."""
+    """Index the staging tables."""
     await staging.index(work.connection)
-    if not work.dry_run:
-        last = await staging.last_id(work.connection)
-        await work.connection.execute(_MOVE_SEQUENCE, last)
     return False
 
 

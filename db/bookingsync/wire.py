@@ -5,9 +5,9 @@ bookings. An alias is the path in the wire format. Ids of other records are not 
 
 Text is stored exactly as recorded, including HTML entities, white space and the empty string. A client's email and
 phone are chosen from lists, where an empty entry means none. Values that the database would reject are rejected here,
-with the position of the mistake: NUL characters and lone surrogates, ids beyond 64 bits, overlong text, times without a
-zone. An unknown enum value is rejected if it is required. If it is optional, it becomes null, and a sentence about it
-is added to the validation context, a list.
+with the position of the mistake: NUL characters and lone surrogates, overlong text, times without a zone. So are ids
+that this server gives to its own records. An unknown enum value is rejected if it is required. If it is optional, it
+becomes null, and a sentence about it is added to the validation context, a list.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from pydantic import (
 )
 
 from db import tables as t
+from db.tables.base import FIRST_OWN_ID
 
 
 def _storable(text: str) -> str:
@@ -125,7 +126,7 @@ def _preferred(key: str, last: str | None = None) -> BeforeValidator:
     return BeforeValidator(read)
 
 
-Id = Annotated[int, Field(strict=True, ge=1, le=2**63 - 1)]
+Id = Annotated[int, Field(strict=True, ge=1, lt=FIRST_OWN_ID)]
 Count = Annotated[int, Field(strict=True, ge=0, le=2**31 - 1)]
 Text = Annotated[str, Field(strict=True), AfterValidator(_storable)]
 Moment = Annotated[AwareDatetime, BeforeValidator(_written_out), AfterValidator(_in_milliseconds)]

@@ -67,7 +67,6 @@ async def seed(  # noqa: PLR0913 - each is an option of the command
                 progress(done, accounts * conversations)
         # Clients may still have cursors of the data that the database held before.
         await changes.start_epoch(connection)
-        await _move_sequence_past(connection, max(rows.last_id.values()))
         await _analyze(connection)
     return counts
 
@@ -108,10 +107,6 @@ async def _refuse_data(connection: asyncpg.Connection) -> None:
     await connection.execute("LOCK TABLE accounts, applications IN SHARE ROW EXCLUSIVE MODE")
     if await connection.fetchval("SELECT EXISTS (SELECT FROM accounts) OR EXISTS (SELECT FROM applications)"):
         raise SeedError("The database has accounts or applications already; a seed needs an empty one.")
-
-
-async def _move_sequence_past(connection: asyncpg.Connection, last_id: int) -> None:
-    await connection.execute("SELECT setval('row_ids', greatest($1, last_value)) FROM row_ids", last_id)
 
 
 async def _analyze(connection: asyncpg.Connection) -> None:

@@ -60,8 +60,11 @@ class Stamped(SQLModel):
     updated_at: datetime = Field(sa_type=Timestamp)
 
 
-# One sequence for the ids of all tables, so that an import raises one sequence above the ids that it wrote. SQLAlchemy
-# would put an identity column first in the primary key, before the account.
+# The first id that this server gives. Imported records keep the ids of the REST API, which are lower, so that a record
+# that is imported later never has the id of one that was written here meanwhile. JavaScript's numbers are exact beyond.
+FIRST_OWN_ID = 1_000_000_000_000
+# One sequence for the ids of all tables. SQLAlchemy would put an identity column first in the primary key, before the
+# account.
 ROW_IDS = Sequence("row_ids", metadata=Table.metadata, data_type=BigInteger)
 
 

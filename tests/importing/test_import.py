@@ -13,9 +13,9 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from db.bookingsync.importing import Phase
 from db.bookingsync.kind import KINDS
 from db.bookingsync.report import Fate
+from db.tables.base import FIRST_OWN_ID
 from tests.support.importing import Inbox, by_text, import_pages, record, thread
 
 pytestmark = pytest.mark.anyio
@@ -168,9 +168,9 @@ async def test_one_conversation_id_in_two_accounts_at_once_is_not_guessed(inbox:
 
 async def test_the_limits_themselves_are_stored(inbox: Inbox) -> None:
     rental = record("rentals", 1, updated_at="9999-12-31T23:59:59.9999Z")
-    conversation = record("conversations", 2**63 - 1, subject="ø" * 255)
+    conversation = record("conversations", FIRST_OWN_ID - 1, subject="ø" * 255)
     assert (await inbox.give(conversations=[conversation], rentals=[rental])).exit_code == 0
-    assert await inbox.one("SELECT length(subject) FROM conversations WHERE id = 9223372036854775807") == 255
+    assert await inbox.one("SELECT length(subject) FROM conversations WHERE id = 999999999999") == 255
     assert await inbox.one("SELECT updated_at FROM rentals") == datetime(9999, 12, 31, 23, 59, 59, 999_000, tzinfo=UTC)
     assert (await inbox.give(rentals=[rental])).unchanged == {"rentals": 1}
 
@@ -284,29 +284,22 @@ async def test_a_dry_run_reports_and_changes_nothing(inbox: Inbox) -> None:
     assert dry == await import_pages(inbox.connection, [GAPS])
 
 
-async def test_no_id_that_is_still_to_come_is_given_away(inbox: Inbox) -> None:
-    class StoppedError(Exception):
-        pass
-
-    def stop(phase: Phase, _done: int, _total: int) -> None:
-        phases.append(phase)
-        # Progress is reported before each step: at the second report, the first step is complete.
-        if phases.count(Phase.JOINING) == 2:
-            raise StoppedError
-
-    phases: list[Phase] = []
-    page = inbox.page(rentals=[record("rentals", 500)])
-    with pytest.raises(StoppedError):
-        await import_pages(inbox.connection, [page], progress=stop)
-    assert await inbox.one("SELECT count(*) FROM rentals") == 0
-    assert await inbox.one("SELECT nextval('row_ids')") == 501
-
-
-async def test_the_sequence_moves_past_imported_ids_and_never_back(inbox: Inbox) -> None:
+async def test_a_record_that_is_written_here_between_two_imports_stays_apart(inbox: Inbox) -> None:
+    """The REST API gives the ids after the last import, too."""
     await inbox.give(rentals=[record("rentals", 500)])
-    assert await inbox.one("SELECT nextval('row_ids')") == 501
-    await inbox.give(rentals=[record("rentals", 20)])
-    assert await inbox.one("SELECT nextval('row_ids')") == 502
+    own = await inbox.one(
+        """INSERT INTO conversations (account_id, subject, created_at, updated_at)
+        VALUES (1, 'Written here', now(), now()) RETURNING id"""
+    )
+    report = await inbox.give(conversations=[record("conversations", id_, subject="Imported") for id_ in (501, own)])
+    deletion = await inbox.give(conversations=[record("conversations", 502)], meta={"deleted_ids": [own]})
+
+    assert own >= FIRST_OWN_ID
+    text = f"id: Input should be less than {FIRST_OWN_ID}"
+    assert by_text(report) == [("conversations", own, Fate.MALFORMED, text)]
+    assert by_text(deletion) == [("file", None, Fate.MALFORMED, "meta.deleted_ids is not a list of ids")]
+    subjects = await inbox.connection.fetch("SELECT id, subject FROM conversations ORDER BY id")
+    assert [tuple(row) for row in subjects] == [(501, "Imported"), (502, None), (own, "Written here")]
 
 
 async def test_a_record_nested_more_deeply_than_allowed_is_left_over(inbox: Inbox, tmp_path: Path) -> None:

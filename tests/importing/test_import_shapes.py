@@ -175,7 +175,7 @@ async def test_deletions_of_no_certain_kind_are_listed(inbox: Inbox, kinds: dict
     assert await inbox.one("SELECT count(*) FROM bookings") == 1
 
 
-@pytest.mark.parametrize("ids", ["3", {"bookings": [3]}, ["3"], [True], [0], [2**63]])
+@pytest.mark.parametrize("ids", ["3", {"bookings": [3]}, ["3"], [True], [0], [10**12]])
 async def test_deleted_ids_that_are_no_ids_are_malformed(inbox: Inbox, ids: object) -> None:
     report = await inbox.give(bookings=[record("bookings", 3)], meta={"deleted_ids": ids})
     assert by_text(report) == [("file", None, Fate.MALFORMED, "meta.deleted_ids is not a list of ids")]

@@ -4,6 +4,7 @@ load      checks the database, copies rows, counts them
 tenant    an account with its users, hosts, sources and rentals
 guest     clients with their bookings and inquiries
 thread    conversations: participants, messages, state
+relaying  delivery states of the newest messages, for the demo
 dialogue  the texts of a conversation
 rows      collects rows until they are copied; assigns ids
 dice      random draws that depend on the seed alone
@@ -14,5 +15,6 @@ Its ids start at 1, so it refuses a database that has accounts.
 """
 
 from db.seed.load import SeedError, seed
+from db.seed.relaying import relay
 
-__all__ = ["SeedError", "seed"]
+__all__ = ["SeedError", "relay", "seed"]

@@ -92,7 +92,7 @@ def run_demo(settings: Settings, *, host: str, port: int, reset: bool = False, q
             migrate(dsn)
         # If the folder already has data, for instance from an import, those are served.
         with suppress(SeedError):
-            fill(dsn, accounts=ACCOUNTS, conversations=CONVERSATIONS, now=datetime.now(UTC))
+            fill(dsn, accounts=ACCOUNTS, conversations=CONVERSATIONS, now=datetime.now(UTC), relayed=True)
         keys = {"jwt_secret": make_key(data), "secret_key": make_key(data, ENCRYPTING)}
         served = settings.model_copy(update={"database_url": dsn} | keys | _ALWAYS)
         subject = asyncio.run(_subject(dsn))

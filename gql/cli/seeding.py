@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from db.refusal import OperatorError
-from db.seed import seed
+from db.seed import relay, seed
 from gql.cli.database import opened
 from gql.settings import Settings
 
@@ -36,16 +36,25 @@ def seed_command(
     typer.echo(", ".join(f"{count:,} {table.replace('_', ' ')}" for table, count in counts.items()))
 
 
-def fill(
-    dsn: str, *, accounts: int, conversations: int, number: int = 1, now: datetime | None = None
+def fill(  # noqa: PLR0913  # options of the commands
+    dsn: str,
+    *,
+    accounts: int,
+    conversations: int,
+    number: int = 1,
+    now: datetime | None = None,
+    relayed: bool = False,
 ) -> dict[str, int]:
-    """Seed a database with a progress bar on standard error; `number` is the seed of `db.seed.seed`."""
+    """Seed a database with a progress bar on standard error; `number` is the seed of `db.seed.seed`.
+
+    With `relayed`, the newest messages to guests have a delivery state.
+    """
 
     async def run() -> dict[str, int]:
         connection = await asyncpg.connect(dsn)
         try:
             moment = {} if now is None else {"now": now}
-            return await seed(
+            counts = await seed(
                 connection,
                 accounts=accounts,
                 conversations=conversations,
@@ -53,6 +62,9 @@ def fill(
                 progress=lambda done, total: bar.update(task, completed=done, total=total, visible=True),
                 **moment,
             )
+            if relayed:
+                await relay(connection)
+            return counts
         finally:
             await connection.close()
 

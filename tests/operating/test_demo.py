@@ -78,6 +78,20 @@ def test_the_demo_has_two_accounts_of_a_thousand_conversations(demo: Demo) -> No
     assert demo.ask("{ conversations(first: 1) { totalCount } }") == {"data": {"conversations": {"totalCount": 1_000}}}
 
 
+def test_the_newest_messages_of_the_demo_have_a_delivery_state(demo: Demo) -> None:
+    failed = """{ inboxCounts { undelivered } conversations(first: 1, filter: {deliveryFailed: true}) { nodes {
+        undeliveredCount messages(last: 20) { nodes { delivery { state error } } } } } }"""
+    answer = demo.ask(failed)["data"]
+
+    (conversation,) = answer["conversations"]["nodes"]
+    assert (answer["inboxCounts"]["undelivered"], conversation["undeliveredCount"]) == (1, 1)
+    deliveries = [message["delivery"] for message in conversation["messages"]["nodes"]]
+    assert {"state": "FAILED", "error": "The guest's mailbox is full"} in deliveries
+    with embedded(demo.data) as dsn:
+        states = "SELECT array_agg(DISTINCT delivery_state ORDER BY delivery_state) FROM messages WHERE account_id = 1"
+        assert scalar(dsn, states) == ["DELIVERED", "FAILED", "READ", "SENT"]
+
+
 def test_the_page_of_the_demo_has_its_token(demo: Demo) -> None:
     page = httpx.get(f"{demo.url}/graphql", headers={"Accept": "text/html"})
 

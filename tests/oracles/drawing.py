@@ -70,11 +70,8 @@ _REFERRED = {
     "sourceIds": "Source",
     "upToMessageId": "Message",
 }
-# Mutations whose effects are random, ids and secrets, or that need an application's keys. `tests/webhooks` has them.
-RANDOM = {
-    *("createWebhookEndpoint", "updateWebhookEndpoint", "deleteWebhookEndpoint", "rotateWebhookSecret"),
-    *("sendTestEvent", "redeliver", "replayWebhook"),
-}
+# Mutations that return random secrets or ids, and one that ends what the others work on. `tests/webhooks` has them.
+RANDOM = {"createWebhookEndpoint", "rotateWebhookSecret", "sendTestEvent", "deleteWebhookEndpoint"}
 _LEFT_OUT = object()
 # Variables by name: their types, and their possible values.
 _VARIABLES: dict[str, tuple[str, Sequence[Any]]] = {
@@ -96,6 +93,8 @@ _SAMPLES = {
     # Before any change, and after all of them.
     "ifUnchangedSince": ('"2026-05-01T00:00:00Z"', '"2030-01-01T00:00:00Z"'),
     "content": ('"Hello"', '"ABC"', '""'),
+    "url": ('"https://hooks.example/"', '"https://hooks.example/x"', '"http://hooks.example/"'),
+    "scopes": ('"inbox_read"', '"clients_read"', '"x"'),
     "search": ('"the or you or we"', '"ABC"', '""'),
     "length": ("1", "12", "500", "$some", "null", "501"),
 }
@@ -314,8 +313,8 @@ def _value(draft: _Draft, name: str, type_: Any, owner: str) -> str:
         return f"{{{', '.join(f'{key}: {_value(draft, key, item.type, nullable.name)}' for key, item in fields)}}}"
     if isinstance(nullable, GraphQLEnumType):
         return str(draft.choose(list(nullable.values)))
-    if nullable.name == "ID":
-        return f'"{_id(draft, name, owner)}"'
+    if nullable.name == "ID" or name == "after":
+        return f'"{_cursor(draft, owner) if name == "after" else _id(draft, name, owner)}"'
     return draft.choose(_SAMPLES.get(name) or _SAMPLES[nullable.name])
 
 
@@ -329,7 +328,7 @@ def _id(draft: _Draft, name: str, owner: str) -> str:
 
 
 def _cursor(draft: _Draft, place: str) -> str:
-    """A cursor for a field that requires one; rarely a malformed one."""
+    """A cursor for a field or an input that requires one; rarely a malformed one."""
     cursors = draft.known.cursors.get(place)
     return draft.choose(cursors) if cursors and not draft.one_in(60) else "x"
 

@@ -20,6 +20,7 @@ from gql.execution.document import Documents, Operation
 from gql.execution.operation import Executor
 from gql.schema import build_schema
 from gql.security.token import SCOPES
+from gql.security.webhook import WebhookRules
 from tests.support.client import make_settings
 from tests.support.world import APPLICATION, store_application, store_world
 
@@ -39,13 +40,14 @@ class Side:
     documents: Documents
     executor: Executor
     database: Database
+    webhooks: WebhookRules
     alone: bool
     """Whether graphql-core executes, without plans."""
     viewer: Viewer = VIEWER
 
     async def answer(self, operation: Operation, variables: dict[str, Any]) -> dict[str, Any]:
         """The response without the ids of masked errors."""
-        context = Context(self.viewer, self.database, reads_once=operation.reads_once)
+        context = Context(self.viewer, self.database, webhooks=self.webhooks, reads_once=operation.reads_once)
         try:
             execution = self.executor.execution(self.executor.call(operation, variables, self.viewer))
             if self.alone:
@@ -98,10 +100,12 @@ async def pairing(dsn: str, reference_dsn: str | None = None) -> AsyncIterator[P
     """Both on one database; for writes, each on its own."""
     settings = make_settings(dsn, operation_timeout=_PATIENCE)
     databases = [Database(dsn, pool_size=2), Database(reference_dsn or dsn, pool_size=2)]
+    rules = WebhookRules(settings, lambda _id: None)
     sides = []
     for alone, database in zip((False, True), databases, strict=True):
         schema = build_schema()
-        sides.append(Side(schema._schema, Documents(schema, settings), Executor(schema, settings), database, alone))  # noqa: SLF001
+        documents, executor = Documents(schema, settings), Executor(schema, settings)
+        sides.append(Side(schema._schema, documents, executor, database, rules, alone))  # noqa: SLF001
     try:
         for database in databases:
             await database.start()

@@ -167,6 +167,15 @@ WORKED_OUT: list[tuple[str, dict[str, Any], int]] = [
         {"ids": ["x"] * 250, "input": {"conversationIds": ["x"] * 300}},
         10 * (1 + 250) + 10 * (1 + 250) + 10 * (1 + 2),
     ),
+    (
+        """mutation ($ids: [ID!]!, $id: ID!) {
+          a: connectBookings(input: {conversationId: "x", bookingIds: $ids}) { userErrors { code } }
+          b: disconnectBookings(input: {conversationId: "x", bookingIds: ["x", $id, "x"]}) { userErrors { code } }
+          c: createConversation(input: {bookingIds: $ids}) { userErrors { code } }
+        }""",
+        {"ids": ["x"] * 40, "id": "x"},
+        10 * (1 + 40) + 10 * (1 + 3) + 10 * (1 + 40),
+    ),
 ]
 
 

@@ -34,6 +34,10 @@ WRITE = """mutation ($id: ID!) {
   updateConversation(input: {conversationId: $id, closed: true}) { conversation { closed } userErrors { code } }
 }"""
 WRITTEN = {"updateConversation": {"conversation": {"closed": True}, "userErrors": []}}
+WRITE_BOTH = """mutation ($first: ID!, $second: ID!) {
+  first: updateConversation(input: {conversationId: $first, closed: true}) { conversation { closed } }
+  second: updateConversation(input: {conversationId: $second, closed: true}) { conversation { closed } }
+}"""
 
 
 @pytest.fixture
@@ -148,6 +152,36 @@ async def test_a_client_that_goes_away_takes_its_operation_along(
     assert status == 499
     assert unchanged
     assert afterwards == (200, {"data": READ_ANSWER})
+
+
+async def test_nothing_is_written_after_a_commit_that_was_interrupted(
+    dsn: str, connection: asyncpg.Connection, conversation: str
+) -> None:
+    await store(connection, "conversations", account_id=1, id=2, subject="Old")
+    # A COMMIT first runs deferred triggers, and so the first one waits.
+    await connection.execute(
+        """CREATE FUNCTION wait() RETURNS trigger LANGUAGE plpgsql AS
+            $$ BEGIN PERFORM pg_advisory_xact_lock(1); RETURN NULL; END $$;
+        CREATE CONSTRAINT TRIGGER wait AFTER UPDATE ON conversations
+            DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (NEW.id = 1) EXECUTE FUNCTION wait();
+        SELECT pg_advisory_lock(1)"""
+    )
+    settings = make_settings(dsn)
+    app = create_app(settings)
+    async with app.router.lifespan_context(app):
+        call = Call(app, Client(None, settings, Statements()))  # type: ignore[arg-type]
+        ids = {"first": conversation, "second": encode_id(t.Conversation, 1, 2)}
+        request = asyncio.create_task(call.post(WRITE_BOTH, ids))
+        await until(lambda: one_waits(connection))
+        call.gone.set()
+        status, _ = await asyncio.wait_for(request, 5)
+        await connection.execute("SELECT pg_advisory_unlock(1)")
+        closed = await connection.fetchval("SELECT count(closed_at) FROM conversations")
+        call.gone.clear()
+        afterwards = await call.post(WRITE_BOTH, ids)
+
+    assert (status, closed) == (499, 0)
+    assert afterwards == (200, {"data": {key: {"conversation": {"closed": True}} for key in ids}})
 
 
 async def test_a_client_that_goes_away_while_it_sends_is_no_error(dsn: str, conversation: str) -> None:

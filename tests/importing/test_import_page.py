@@ -97,6 +97,51 @@ def test_a_record_that_is_not_json_costs_that_record(file: Path, broken: bytes, 
     assert last.place == 2
 
 
+LIST, OBJECT, BESIDE_BRACKETS = ("[", "]"), ('{"a": ', "}"), ('["]]\\"]", ', "]")
+
+
+def nested(levels: int, *kinds: tuple[str, str]) -> str:
+    """A value with this number of levels, whose kinds alternate."""
+    chosen = [kinds[level % len(kinds)] for level in range(levels)]
+    return "".join(begin for begin, _ in chosen) + "7" + "".join(end for _, end in reversed(chosen))
+
+
+@pytest.mark.parametrize("kinds", [(LIST,), (OBJECT,), (LIST, OBJECT), (BESIDE_BRACKETS,)])
+@pytest.mark.parametrize(("levels", "limit", "is_read"), [(100, 100, True), (101, 100, False), (8, 7, False)])
+def test_a_record_has_at_most_as_many_levels_as_the_limit(
+    file: Path, kinds: tuple[tuple[str, str], ...], levels: int, limit: int, *, is_read: bool
+) -> None:
+    record = json.dumps(good("rentals"))
+    # The record is a level itself.
+    file.write_text(f'{{"rentals": [\n{record[:-1]}, "other": {nested(levels - 1, *kinds)}}}, {record}]}}')
+    first, last = [entry.item for entry in read_page(file, max_depth=limit) if isinstance(entry.item, Given | Leftover)]
+
+    assert isinstance(last, Given)
+    assert last.place == 1
+    if is_read:
+        assert isinstance(first, Given)
+    else:
+        assert isinstance(first, Leftover)
+        assert (first.kind, first.what, first.where) == ("rentals", Fate.MALFORMED, f"{file}: rentals[0]")
+        assert first.text == f"is not JSON: line 2 column 1: a value has more than {limit} levels"
+
+
+@pytest.mark.parametrize("levels", [101, 300])
+def test_a_value_without_end_has_at_most_a_hundred_levels(file: Path, levels: int) -> None:
+    [left] = read(file, b'{"rentals": [' + b"[" * levels)
+    assert isinstance(left, Leftover)
+    assert (left.kind, left.text) == ("file", "is not JSON: line 1 column 14: a value has more than 100 levels")
+
+
+@pytest.mark.parametrize("kind", ["meta", "hosts"])
+def test_what_is_no_record_has_at_most_a_hundred_levels(file: Path, kind: str) -> None:
+    record = json.dumps(good("rentals"))
+    left, given = read(file, f'{{"{kind}": {nested(101, OBJECT)}, "rentals": [{record}]}}'.encode())
+    assert isinstance(left, Leftover)
+    assert left.text.endswith("a value has more than 100 levels")
+    assert isinstance(given, Given)
+
+
 @pytest.mark.parametrize("end", [b"", b', {"id": 7', b', {"id": "7]}', b" {}]}", b"}"])
 def test_a_file_that_stops_being_json_costs_what_follows(file: Path, end: bytes) -> None:
     [given, left] = read(file, b'{"rentals": [' + json.dumps(good("rentals")).encode() + end)

@@ -12,15 +12,14 @@ import asyncpg
 import pytest
 
 from db import compiled
+from db import tables as t
+from db.engine import Database
 from db.relations import _page_statement
+from db.statement import Statement, row_type
 from tests.support.client import Statements
 from tests.support.serving import serving
 
-pytestmark = [
-    pytest.mark.anyio,
-    pytest.mark.slow,
-    pytest.mark.skipif(sys.platform != "linux", reason="reads memory from /proc"),
-]
+pytestmark = pytest.mark.anyio
 
 SHAPES = 600
 PAGE = "query ($filter: ConversationFilter) { conversations(first: 5, filter: $filter) { nodes { id } } }"
@@ -40,6 +39,8 @@ def own_memory(pid: int) -> int:
     return sum(int(line.split()[1]) * 1024 for line in lines if line.startswith("Private_Dirty"))
 
 
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="reads memory from /proc")
 async def test_hundreds_of_shapes_of_filters_take_bounded_memory(
     seeded_dsn: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -67,3 +68,27 @@ async def test_hundreds_of_shapes_of_filters_take_bounded_memory(
     assert grown < 25_000_000
     assert _page_statement.cache.currsize <= 500_000
     assert compiled.MAX_BYTES <= 16 * 1024 * 1024
+
+
+def statement(sql: str) -> Statement:
+    """A statement without parameters, whose column is `id`."""
+    return Statement(sql, (), row_type(t.Account))
+
+
+async def test_a_connection_keeps_short_statements_and_at_most_200(seeded_dsn: str) -> None:
+    kept = statement("SELECT count(*) AS id FROM pg_prepared_statements WHERE NOT from_sql")
+    longest = statement("SELECT max(length(statement)) AS id FROM pg_prepared_statements WHERE NOT from_sql")
+    database = Database(seeded_dsn, pool_size=1)
+    await database.start()
+    async with database.snapshot() as snapshot:
+        for number in range(10):
+            await snapshot.fetch(statement(f"SELECT {number} AS id --{'x' * 3_000}"), {})
+        [length] = await snapshot.fetch(longest, {})
+        for number in range(300):
+            await snapshot.fetch(statement(f"SELECT {number} AS id"), {})
+        [count] = await snapshot.fetch(kept, {})
+    await database.stop()
+
+    assert length.id < 3_000
+    # The one that counts is one of them.
+    assert count.id == 200

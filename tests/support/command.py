@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,7 +32,7 @@ def forget_settings(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
 
 
 def spawn(*arguments: str, folder: Path, **environment: str) -> subprocess.Popen[str]:
-    """Start `inbox` in a new process that works in `folder`."""
+    """Start `inbox` in a new process that works in `folder`, in a process group of its own."""
     # Processes in the background of a shell ignore Ctrl-C, and their children inherit that.
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -45,7 +45,14 @@ def spawn(*arguments: str, folder: Path, **environment: str) -> subprocess.Popen
         stderr=subprocess.PIPE,
         text=True,
         encoding="utf-8",
+        process_group=0,
     )
+
+
+def kill(process: subprocess.Popen[str]) -> None:
+    """Kill a process of `spawn` and its children, which would otherwise keep its pipes open."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
 
 
 def read_until(stream: Any, mark: str) -> list[str]:
@@ -94,7 +101,7 @@ def running_demo(data: Path, *options: str, **environment: str) -> Iterator[Demo
     """A demo on a free port, which is stopped at the end of the block."""
     process = spawn("demo", "--port", "0", "--data", str(data), *options, folder=data.parent, **environment)
     # Reading from a process that hangs would hang too.
-    guard = threading.Timer(60, process.kill)
+    guard = threading.Timer(60, kill, [process])
     guard.start()
     try:
         lines = read_until(process.stdout, "Ctrl-C")

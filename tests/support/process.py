@@ -24,7 +24,7 @@ from db.embedded import _Server
 from gql.fields.node import encode_id
 from gql.security.token import SCOPES, mint
 from tests.support.client import SECRET, make_settings
-from tests.support.command import spawn
+from tests.support.command import kill, spawn
 from tests.support.factories import store, store_account
 
 # Several, because writes of the same conversation wait for each other.
@@ -164,7 +164,7 @@ def serving_processes(dsn: str, folder: Path, *options: str, **environment: str)
         try:
             process.wait(timeout=20)
         finally:
-            process.kill()
+            kill(process)
             listener.join()
             process.communicate()
 

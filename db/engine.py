@@ -310,7 +310,8 @@ class Database:
         return Pool(opened, size)
 
     async def stop(self) -> None:
-        """Close the pools, after running operations have released their connections."""
+        """Close the pools, after running operations have released their connections; end the thread."""
+        self.thread.stop()
         pools = [pool for pool in (self._pool, self._control, self._writing) if pool is not None]
         self._pool = self._control = self._writing = None
         # After the time limit, a pool terminates the remaining connections.

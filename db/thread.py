@@ -38,12 +38,18 @@ class ComputingThread:
         """The result of `compute`, or what it raises.
 
         `check` is called when it is the actor's turn, and may raise. `charge` gets the CPU time in seconds, also if
-        `compute` raises, or the caller is cancelled: a thread cannot be, so this returns when it is done.
+        `compute` raises. If the caller is cancelled, what has not begun is left out; what has begun cannot be
+        interrupted, so this returns when it is done.
         """
         async with self._turns.setdefault(actor, asyncio.Lock()):
             if check is not None:
                 await check()
             return await self._run(compute, charge)
+
+    def stop(self) -> None:
+        """Leave out what has not begun, and end the thread when it is done. It is started again when it is needed."""
+        self._thread.shutdown(wait=False, cancel_futures=True)
+        self._thread = ThreadPoolExecutor(1, "computing")
 
     async def _run(self, compute: Callable[[], _T], charge: Callable[[float], Awaitable[None]]) -> _T:
         seconds: list[float] = []
@@ -55,13 +61,15 @@ class ComputingThread:
             finally:
                 seconds.append(time.thread_time() - started)
 
-        running = asyncio.get_running_loop().run_in_executor(self._thread, timed)
+        computing = self._thread.submit(timed)
+        running = asyncio.wrap_future(computing)
         try:
             await asyncio.wait([running])
         except asyncio.CancelledError:
-            await asyncio.wait([running])
-            # Retrieved here, as nobody else does.
-            running.exception()
+            if not computing.cancel():
+                await asyncio.wait([running])
+                # Retrieved here, as nobody else does.
+                running.exception()
             raise
         finally:
             await charge(sum(seconds))
@@ -70,7 +78,7 @@ class ComputingThread:
         finally:
             # An exception refers to this frame, and must not be referred to by it: only Python's collector would free
             # them.
-            del running
+            del computing, running
 
 
 def tune_threads() -> None:

@@ -6,6 +6,7 @@ import asyncio
 import threading
 import time
 from collections.abc import AsyncIterator, Coroutine
+from functools import partial
 from typing import Any
 
 import asyncpg
@@ -13,6 +14,7 @@ import httpx
 import pytest
 
 from db import relations
+from db.thread import ComputingThread
 from gql.execution import run
 from gql.execution.aside import LONG, LONG_BODY
 from gql.execution.document import Documents
@@ -275,3 +277,73 @@ async def test_a_statement_with_few_conditions_is_compiled_at_once_and_charged(
         late = await client.post("{ __typename }")
 
     assert (first.status_code, late.status_code) == (200, 429)
+
+
+class Queue:
+    """Computations of different actors; the first one waits until `go` is set."""
+
+    def __init__(self) -> None:
+        self.thread = ComputingThread()
+        self.go = threading.Event()
+        self.begun: list[str] = []
+        self.charged: list[float] = []
+
+    async def charge(self, seconds: float) -> None:
+        """Note what a computation took."""
+        self.charged.append(seconds)
+
+    def begin(self, actor: str) -> asyncio.Task[None]:
+        """Ask for a computation."""
+        return asyncio.create_task(self.thread.run(actor, partial(self._compute, actor), self.charge))
+
+    def _compute(self, actor: str) -> None:
+        self.begun.append(actor)
+        assert self.go.wait(5)
+
+    async def fill(self, *actors: str) -> list[asyncio.Task[None]]:
+        """Ask for computations, of which the first has begun and the others wait."""
+        tasks = [self.begin(actor) for actor in actors]
+        async with asyncio.timeout(5):
+            while not self.begun:  # noqa: ASYNC110  # a thread has no event for it
+                await asyncio.sleep(0.01)
+        return tasks
+
+
+async def test_what_nobody_waits_for_any_more_is_not_computed() -> None:
+    queue = Queue()
+    first, second, third = await queue.fill("a", "b", "c")
+    second.cancel()
+    async with asyncio.timeout(5):
+        await asyncio.wait([second])
+    assert (second.cancelled(), first.done(), third.done()) == (True, False, False)
+    first.cancel()
+    await asyncio.sleep(0.05)
+    # It cannot be interrupted.
+    assert not first.done()
+    queue.go.set()
+    await asyncio.wait([first, third])
+    await queue.begin("b")
+
+    assert first.cancelled()
+    assert queue.begun == ["a", "c", "b"]
+    assert queue.charged[0] == 0
+
+
+async def test_a_stopped_thread_computes_nothing_that_has_not_begun_and_ends() -> None:
+    before = set(threading.enumerate())
+    queue = Queue()
+    first, *others = await queue.fill("a", "b", "c")
+    [computing] = set(threading.enumerate()) - before
+    queue.thread.stop()
+    async with asyncio.timeout(5):
+        await asyncio.wait(others)
+    assert not first.done()
+    queue.go.set()
+    await first
+    computing.join(5)
+    assert not computing.is_alive()
+    await queue.begin("d")
+    queue.thread.stop()
+
+    assert [task.cancelled() for task in others] == [True, True]
+    assert queue.begun == ["a", "d"]

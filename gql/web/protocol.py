@@ -7,10 +7,10 @@
 | 30 s for the body | 408 |
 | 8 times `INBOX_MAX_BODY` of transfer-encoded body and trailers | 413 |
 | 16 requests that wait for the answer to an earlier one | those are answered, then the connection is closed |
-| 30 s in which a client reads less than 64 KiB of what is sent | the connection is closed |
+| 30 s in which a client reads less than 64 KiB of what is sent, and not all of it | the connection is closed |
 | `INBOX_MAX_CONNECTIONS`, without those that stay open | 503 |
 
-An upgrade to a WebSocket is handed over to `gql/web/upgraded.py`, where other limits apply.
+Trailers are ignored. An upgrade to a WebSocket is handed over to `gql/web/upgraded.py`, where other limits apply.
 
 httptools has no limits of its own: a header of 150 MB took 22 s of CPU.
 """
@@ -137,9 +137,8 @@ class LimitedProtocol(HttpToolsProtocol):
         self._limits.staying.discard(self)
         super().connection_lost(exc)
         self._disconnect_application()
-        for timer in (self._timer, self._unread_timer):
-            if timer is not None:
-                timer.cancel()
+        self._stop_timer()
+        self._stop_watching()
 
     def data_received(self, data: bytes) -> None:
         """Parse the data, and apply the limits to an incomplete request."""
@@ -176,6 +175,11 @@ class LimitedProtocol(HttpToolsProtocol):
         # An upper bound of the data of this request.
         self._most = self._chunk
 
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Keep a header. Trailers are dropped: proxies do not check them, and each takes more memory than its bytes."""
+        if self._phase is _Phase.HEAD:
+            super().on_header(name, value)
+
     def on_headers_complete(self) -> None:
         """Start or queue the request, unless its head is too large or too many are queued."""
         # A line may have fewer separators than are counted, but it is at least half as long as its size here. So the
@@ -202,12 +206,20 @@ class LimitedProtocol(HttpToolsProtocol):
         """Start the next queued request; close the connection after the last one before a rejection."""
         self._limits.staying.discard(self)
         super().on_response_complete()
-        if self._rejected and self.cycle.response_complete:
+        if self.transport.is_closing():
+            self._watch_closing()
+        elif self._rejected and self.cycle.response_complete:
             self._close()
 
+    def timeout_keep_alive_handler(self) -> None:
+        """Close a connection on which no further request began."""
+        super().timeout_keep_alive_handler()
+        self._watch_closing()
+
     def handle_websocket_upgrade(self) -> None:
-        """Hand the connection over, without timers, unless an earlier answer is under way."""
-        if self.cycle is not None and not self.cycle.response_complete:
+        """Hand the connection over, without timers, unless an earlier answer is under way or not read."""
+        is_answering = self.cycle is not None and not self.cycle.response_complete
+        if is_answering or self.transport.get_write_buffer_size():
             self._reject(400, "An upgrade must wait for the answers to earlier requests", Code.BAD_USER_INPUT)
             return
         self._upgraded = True
@@ -246,8 +258,18 @@ class LimitedProtocol(HttpToolsProtocol):
     def resume_writing(self) -> None:
         """The client has read."""
         super().resume_writing()
+        if not self.transport.is_closing():
+            self._stop_watching()
+
+    def _watch_closing(self) -> None:
+        """Do not wait for ever for a client to read what is left: only then does the system close the connection."""
+        if self._unread_timer is None and (unread := self.transport.get_write_buffer_size()):
+            self._watch_reading(unread)
+
+    def _stop_watching(self) -> None:
         if self._unread_timer is not None:
             self._unread_timer.cancel()
+            self._unread_timer = None
 
     def _watch_reading(self, unread: int) -> None:
         self._unread_timer = self.loop.call_later(self._limits.unread_seconds, self._check_reading, unread)
@@ -277,6 +299,10 @@ class LimitedProtocol(HttpToolsProtocol):
     def _expire(self) -> None:
         if self._phase is _Phase.REQUEST:
             self.transport.close()
+            self._watch_closing()
+        elif self.flow.read_paused:
+            # The rest may have arrived, but is not read while other requests are queued.
+            self._start_timer()
         else:
             self._reject(408, "The request did not arrive in time", Code.TIMEOUT)
 
@@ -285,9 +311,9 @@ class LimitedProtocol(HttpToolsProtocol):
         self._reject(431, message, Code.BAD_USER_INPUT)
 
     def _reject(self, status: int, message: str, code: Code) -> None:
-        """Respond, unless another response has begun, and close the connection."""
+        """Respond, unless another response or the request's own has begun, and close the connection."""
         cycle = self.cycle
-        ended = cycle is None or cycle.response_complete
+        ended = cycle is None or (cycle.response_complete and self._phase is not _Phase.BODY)
         begun = self._phase is _Phase.BODY and not self.pipeline and cycle is not None and not cycle.response_started
         self._rejected = True
         self._stop_timer()

@@ -2,7 +2,7 @@
 
 | limit | what happens |
 |---|---|
-| `INBOX_MAX_BODY` of a message | closed with 1009 |
+| `INBOX_MAX_BODY` of a message, and 1,000 frames | closed with 1009 |
 | text that is not UTF-8 | closed with 1007 |
 | `INBOX_SOCKET_PING_SECONDS` without the answer to a ping | closed with 1011 |
 | pings whose answers are not read | the connection is aborted |
@@ -18,6 +18,7 @@ import random
 from typing import Any, cast
 
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.frames import Frame
 from websockets.http11 import Request
 from websockets.protocol import OPEN
 
@@ -34,6 +35,9 @@ RESTART = 1012
 WRITING = "inbox.writing"
 # The close code for a message whose data do not have its type.
 NOT_UTF8 = 1007
+# The close code for a message of more bytes or frames than are allowed. Empty frames add no bytes.
+_TOO_LARGE = 1009
+_MOST_FRAMES = 1_000
 
 
 class _Messages:
@@ -133,6 +137,14 @@ class LimitedSocket(WebSocketsSansIOProtocol):
             self.handle_parser_exception()
             return
         super().send_receive_event_to_app()
+
+    def handle_cont(self, event: Frame) -> None:
+        """Add a frame to a message."""
+        if len(self.frames) < _MOST_FRAMES:
+            super().handle_cont(event)
+        elif not self.close_sent:
+            self.conn.send_close(_TOO_LARGE, f"A message has at most {_MOST_FRAMES:,} frames")
+            self.handle_parser_exception()
 
     def handle_ping(self) -> None:
         """Answer, unless the client does not read: the answers would need more and more memory."""

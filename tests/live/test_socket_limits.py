@@ -106,6 +106,22 @@ async def test_the_bytes_of_a_message_are_limited(seeded_dsn: str, frames: int) 
     assert code == 1009
 
 
+async def test_the_frames_of_a_message_are_limited(seeded_dsn: str) -> None:
+    first, empty, last = b"\x01\x80" + bytes(4), b"\x00\x80" + bytes(4), b"\x80\x8f" + bytes(4) + b'{"type":"ping"}'
+    async with listening(seeded_dsn) as server:
+        async with raw(server) as (reader, writer):
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(first + empty * 998 + last)
+            pong = await reader.readexactly(2 + 15)
+        async with raw(server) as (reader, writer), asyncio.timeout(5):
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(first + empty * 1_000)
+            close = await reader.read()
+
+    assert pong[2:] == b'{"type":"pong"}'
+    assert int.from_bytes(close[2:4]) == 1009
+
+
 async def test_before_a_session_a_message_is_short(seeded_dsn: str) -> None:
     message = {"type": "ping", "payload": {"a": "x" * LONG_BODY}}
     async with listening(seeded_dsn) as server:

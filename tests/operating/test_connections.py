@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
+import socket
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, suppress
@@ -29,14 +30,20 @@ QUICK = ConnectionLimits(body=65_536, head_seconds=0.4, body_seconds=0.4, unread
 GET = b"GET / HTTP/1.1\r\nHost: inbox\r\n\r\n"
 HEAD = b"GET / HTTP/1.1\r\nHost: inbox\r\nX: "
 POST = b"POST / HTTP/1.1\r\nHost: inbox\r\nContent-Length: 100\r\n\r\n"
+UPGRADE = (
+    b"GET / HTTP/1.1\r\nHost: inbox\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    b"Sec-WebSocket-Key: MDEyMzQ1Njc4OWFiY2RlZg==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+)
 CHUNKED = b"POST / HTTP/1.1\r\nHost: inbox\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 
 class Server:
     """An application with this protocol, on a port of this machine."""
 
-    def __init__(self, answer: bytes = b"hello") -> None:
+    def __init__(self, answer: bytes = b"hello", *, reads: bool = True) -> None:
         self.answer = answer
+        self.reads = reads
+        self.headers: dict[bytes, bytes] = {}
         self.calls = 0
         self.disconnected = 0
         self.answering = asyncio.Event()
@@ -44,10 +51,11 @@ class Server:
         self.state = ServerState()
         self.port = 0
 
-    async def __call__(self, _scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Read the request, and respond."""
         self.calls += 1
-        while (message := await receive())["type"] == "http.request" and message["more_body"]:
+        self.headers = dict(scope["headers"])
+        while self.reads and (message := await receive())["type"] == "http.request" and message["more_body"]:
             pass
         if not self.answering.is_set():
             gone = asyncio.ensure_future(receive())
@@ -63,7 +71,7 @@ class Server:
     @asynccontextmanager
     async def serving(self, limits: ConnectionLimits = QUICK) -> AsyncIterator[Server]:
         """Serve during the block."""
-        config = uvicorn.Config(self, lifespan="off", log_config=None, access_log=False)
+        config = uvicorn.Config(self, lifespan="off", log_config=None, access_log=False, timeout_keep_alive=1)
         config.load()
         make = partial(LimitedProtocol, config=config, server_state=self.state, app_state={}, limits=limits)
         async with await asyncio.get_running_loop().create_server(make, "127.0.0.1", 0) as server:
@@ -80,6 +88,21 @@ class Server:
             yield reader, writer
         finally:
             writer.close()
+
+    @asynccontextmanager
+    async def unread(self) -> AsyncIterator[socket.socket]:
+        """A connection on which the system keeps only a few KiB between the server and a client that does not read."""
+        loop = asyncio.get_running_loop()
+        with socket.socket() as client:
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+            client.setblocking(False)  # noqa: FBT003  # it has no keyword
+            await loop.sock_connect(client, ("127.0.0.1", self.port))
+            while not self.state.connections:  # noqa: ASYNC110  # it has no event for it
+                await asyncio.sleep(0.01)
+            [protocol] = self.state.connections
+            accepted = protocol.transport.get_extra_info("socket")
+            accepted.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4_096)
+            yield client
 
     async def ask(self, sending: Iterator[bytes], pause: float = 0.0) -> bytes:
         """Send one piece after the other until the server closes the connection; return all responses."""
@@ -153,6 +176,47 @@ async def test_a_late_request_is_rejected(start: bytes, slowly: bytes, expected:
     assert 0.35 < took < 2.5
 
 
+async def test_trailers_are_no_headers() -> None:
+    trailers = b"5\r\nhello\r\n0\r\nAuthorization: Bearer a\r\nHost: other\r\nX: %b\r\n\r\n" % (b"a" * 300)
+    async with Server().serving() as server, server.connected() as (reader, writer):
+        for _ in range(2):
+            writer.write(CHUNKED + trailers)
+            assert status(await reader.readuntil(b"hello")) == 200
+            assert server.headers == {b"host": b"inbox", b"transfer-encoding": b"chunked"}
+
+
+@pytest.mark.parametrize(
+    ("begin", "then"),
+    [(POST, b""), (CHUNKED, b""), (CHUNKED, b"no size\r\n"), (CHUNKED, b"10000\r\n" + b"a" * 65_536)],
+    ids=["too late", "too late in pieces", "no HTTP", "too large"],
+)
+async def test_a_request_that_was_answered_early_has_no_second_answer(begin: bytes, then: bytes) -> None:
+    async with Server(reads=False).serving() as server, server.connected() as (reader, writer):
+        writer.write(begin)
+        answer = await reader.readuntil(b"hello")
+        writer.write(then)
+        rest = await asyncio.wait_for(reader.read(), 5)
+
+    assert (status(answer), rest, server.calls) == (200, b"", 1)
+
+
+async def test_a_request_is_not_late_that_is_not_read_while_earlier_ones_are_queued() -> None:
+    async with Server().serving() as server, server.connected() as (reader, writer):
+        server.answering.clear()
+        # The running application reads from the connection again, and then the third request is queued.
+        writer.write(GET * 2)
+        while not server.calls:  # noqa: ASYNC110  # the application has no event for it
+            await asyncio.sleep(0.01)
+        await asyncio.sleep(0.1)
+        writer.write(GET + HEAD)
+        await asyncio.sleep(0.1)
+        writer.write(b"a\r\n\r\n")
+        await asyncio.sleep(3 * QUICK.head_seconds)
+        server.answering.set()
+        for _ in range(4):
+            assert status(await asyncio.wait_for(reader.readuntil(b"hello"), 5)) == 200
+
+
 @pytest.mark.parametrize("first", [b"", GET], ids=["at first", "after a request"])
 async def test_line_breaks_keep_no_connection(first: bytes) -> None:
     async with Server().serving() as server:
@@ -220,6 +284,23 @@ async def test_a_client_that_does_not_read_is_disconnected() -> None:
         writer.write(GET)
         while not server.calls:  # noqa: ASYNC110  # the application has no event for it
             await asyncio.sleep(0.01)
+        await emptied(server)
+
+
+@pytest.mark.parametrize(
+    ("first", "then"),
+    [(b"GET / HTTP/1.0\r\n\r\n", b""), (GET, b""), (GET, b"\r\n"), (GET, UPGRADE)],
+    ids=["closed after the answer", "kept alive", "a line break", "an upgrade"],
+)
+async def test_a_client_that_leaves_a_little_unread_is_disconnected(first: bytes, then: bytes) -> None:
+    # Too little for the transport to report that the client does not read.
+    async with Server(b"a" * 30_000).serving() as server, server.unread() as client:
+        loop, [protocol] = asyncio.get_running_loop(), server.state.connections
+        await loop.sock_sendall(client, first)
+        while not (unread := protocol.transport.get_write_buffer_size()):  # noqa: ASYNC110  # it has no event for it
+            await asyncio.sleep(0.01)
+        assert unread < 65_536
+        await loop.sock_sendall(client, then)
         await emptied(server)
 
 

@@ -6,14 +6,14 @@ from dataclasses import dataclass
 
 from db.queries.webhook.lease import AT_ONCE
 
-# All attempts, with those that only wait, as a multiple of `Places.at_once`. One that waits takes 25 KiB and a socket.
+# All attempts, with those that only wait, as a multiple of the places. One that waits takes 20 KiB and a socket.
 _WITH_WAITING = 4
 # A connection is kept for some seconds after its attempt, so there are more of them than attempts.
 _FILES = 2 * _WITH_WAITING
 
 
 @dataclass(slots=True)
-class Places:
+class AttemptPlaces:
     """The places for attempts, and how many are taken.
 
     An attempt has a place until its result is recorded. If a receiver has not answered after `Schedule.prompt` seconds,

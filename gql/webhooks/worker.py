@@ -24,7 +24,7 @@ from db.queries.webhook.lease import Attempt, record, take
 from db.statement import Row
 from gql.live.feed import anonymous
 from gql.log import TASK_FAILURES, WEBHOOKS, describe
-from gql.webhooks.places import Places
+from gql.webhooks.places import AttemptPlaces
 from gql.webhooks.schedule import Schedule
 from gql.webhooks.sender import GONE, Sender, failed, stopped
 
@@ -39,7 +39,7 @@ _log = structlog.stdlib.get_logger("inbox")
 
 
 class Worker:
-    """`start()` and `stop()` it on one event loop. `Places` has the limits of attempts at the same time."""
+    """`start()` and `stop()` it on one event loop. `AttemptPlaces` has the limits of attempts at the same time."""
 
     def __init__(
         self, database: Database, sender: Sender, schedule: Schedule, listen_dsn: str | None, at_once: int
@@ -47,7 +47,7 @@ class Worker:
         self._database = database
         self._sender = sender
         self._schedule = schedule
-        self._places = Places(at_once)
+        self._places = AttemptPlaces(at_once)
         self._signals = Signals(listen_dsn, lambda _account: self._woken.set(), _count_listening)
         self._woken = asyncio.Event()
         self._attempts: set[asyncio.Task[None]] = set()

@@ -14,6 +14,7 @@ import pytest
 
 from db.embedded import embedded
 from db.migrations.apply import migrate
+from db.tables.base import FIRST_OWN_ID
 from tests.support.client import Client, Statements
 from tests.support.factories import store, store_account
 from tests.support.serving import serving
@@ -82,7 +83,7 @@ def failure(response: httpx.Response, **place: Any) -> dict[str, Any]:
 async def test_an_outage_is_masked_and_ends_by_itself(server: Server) -> None:
     async with prepared(server) as client:
         assert await client.data(WRITE) == {
-            "createConversation": {"conversation": {"databaseId": "1"}, "userErrors": []}
+            "createConversation": {"conversation": {"databaseId": str(FIRST_OWN_ID)}, "userErrors": []}
         }
         assert await health(client) == WELL
 
@@ -96,7 +97,7 @@ async def test_an_outage_is_masked_and_ends_by_itself(server: Server) -> None:
 
         await server.on()
         assert await health(client) == WELL
-        assert await client.data(READ) == {"conversations": {"nodes": [{"databaseId": "1"}]}}
+        assert await client.data(READ) == {"conversations": {"nodes": [{"databaseId": str(FIRST_OWN_ID)}]}}
         assert "errors" not in await client.answer(WRITE)
         assert "errors" not in await client.as_(1, "application:1").answer(READ)
 

@@ -17,7 +17,7 @@ from aiohttp import web
 from db.queries.webhook.lease import AT_ONCE, take
 from gql.webhooks import connection as connections
 from gql.webhooks.connection import SystemResolver
-from gql.webhooks.places import Places
+from gql.webhooks.places import AttemptPlaces
 from tests.support.delivering import FAST, Received, Receiver, delivering, receiving, store_endpoint, until
 from tests.support.factories import store_account
 from tests.webhooks.test_several_workers import log_events, make_all
@@ -94,7 +94,7 @@ async def test_attempts_have_a_limit_even_if_all_hang(
 
 
 def test_places_are_free_again_while_attempts_only_wait() -> None:
-    places = Places(100)
+    places = AttemptPlaces(100)
     assert (places.free, places.each, places.free_for_failing) == (100, AT_ONCE, 50)
     places.open, places.failing = 50, 60
     assert (places.free, places.each, places.free_for_failing) == (50, 1, 0)

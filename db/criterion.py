@@ -23,7 +23,8 @@ class Clause:
 
     `selective`: few rows meet it, whatever the value, and an index finds them. `indirect`: its rows are found through
     rows of other tables. `bunched`: its rows are close together in an order by time, such as open conversations, or
-    those of a period. `costly`: to check a row takes longer than to find the rows by an index.
+    those of a period. `costly`: to check a row takes longer than to find the rows by an index. `found_first`: so much
+    longer that its rows are always found by that index and then sorted.
 
     `excludes`: clauses that no row meets together with this one.
 
@@ -36,6 +37,7 @@ class Clause:
     indirect: bool = False
     bunched: bool = False
     costly: bool = False
+    found_first: bool = False
     excludes: frozenset[Shape] = frozenset()
     counted: Callable[[Any], Select[Any]] | None = None
 
@@ -203,6 +205,11 @@ def _all(*conditions: ColumnElement[bool]) -> ColumnElement[bool]:
 
 def _any(*conditions: ColumnElement[bool]) -> ColumnElement[bool]:
     return or_(false(), *conditions)
+
+
+def is_found_first(clauses: Iterable[Shape]) -> bool:
+    """Whether the rows that meet all of `clauses` are found before they are sorted."""
+    return any(isinstance(shape, Clause) and shape.found_first for shape in _required(clauses))
 
 
 def _only(number: int) -> Join:

@@ -33,7 +33,7 @@ from sqlalchemy.types import TypeEngine
 
 from db import tables as t
 from db.compiled import kept
-from db.criterion import Clause, Shape, Term, alternatives, conditions, values
+from db.criterion import Clause, Shape, Term, alternatives, conditions, is_found_first, values
 from db.engine import Snapshot
 from db.page import BY_ID, FIRST_PAGE, MOST_RANKED, Order, Page
 from db.scope import ACCOUNT, visible
@@ -267,6 +267,7 @@ def _candidates(
 ) -> tuple[Order, list[Select[Any]]]:
     """Selects of `chosen`: each child that meets `clauses` is in at least one. And the order, for their columns."""
     if order.within is None:
+        order = replace(order, indexed=not is_found_first(clauses))
         return order, [many.select(each, *chosen, ordered=True) for each in alternatives(clauses)]
     ranked = _ranked(many, order, clauses)
     order = replace(order, column=ranked.c[order.column.key].label(order.column.key))

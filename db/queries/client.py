@@ -15,5 +15,5 @@ ORDERS = orders(_C.created_at, _C.updated_at)
 FILTERS: dict[str, Criterion] = {
     "ids": any_of(_C.id),
     "updated_since": since(_C.updated_at),
-    "search": worded(t.Client, t.CLIENT_WORDS),
+    "search": worded(t.CLIENT_WORDS),
 }

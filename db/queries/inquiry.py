@@ -15,5 +15,5 @@ ORDERS = orders(_I.created_at, _I.updated_at)
 FILTERS: dict[str, Criterion] = {
     "ids": any_of(_I.id),
     "updated_since": since(_I.updated_at),
-    "search": worded(t.Inquiry, t.INQUIRY_WORDS),
+    "search": worded(t.INQUIRY_WORDS),
 }

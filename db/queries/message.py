@@ -359,5 +359,5 @@ FILTERS: dict[str, Criterion] = {
     "visibility": compared(_M.visibility, operator.eq),
     "external_ids": any_of(_M.external_id),
     "updated_since": since(_M.updated_at),
-    "search": worded(t.Message, t.MESSAGE_WORDS),
+    "search": worded(t.MESSAGE_WORDS),
 }

@@ -15,5 +15,5 @@ ORDERS = orders(_R.created_at, _R.updated_at)
 FILTERS: dict[str, Criterion] = {
     "ids": any_of(_R.id),
     "updated_since": since(_R.updated_at),
-    "search": worded(t.Rental, t.RENTAL_WORDS),
+    "search": worded(t.RENTAL_WORDS),
 }

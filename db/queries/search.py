@@ -12,9 +12,8 @@ from typing import Any
 from sqlalchemy import BigInteger, ColumnElement, Select, Text, bindparam, func, union_all
 from sqlalchemy.sql.functions import FunctionElement
 
-from db import tables as t
 from db.criterion import Clause, Criterion, Term, every
-from db.scope import ACCOUNT, visible
+from db.scope import ACCOUNT
 
 
 def asked(search: ColumnElement[str]) -> FunctionElement[Any]:
@@ -33,23 +32,23 @@ def is_blank(search: str) -> bool:
     return not search.strip()
 
 
-def searched(build: Callable[[ColumnElement[str]], ColumnElement[bool]]) -> Criterion:
+def searched(build: Callable[[ColumnElement[str]], ColumnElement[bool]], *, found_first: bool = False) -> Criterion:
     """The rows that `build` finds with the parameter of a search: all of them if it is blank."""
-    clause = Clause(build, Text(), costly=True)
+    clause = Clause(build, Text(), costly=True, found_first=found_first)
     return lambda search: every([]) if is_blank(search) else Term(clause, search)
 
 
 def among(id_column: Any, *found: Select[Any]) -> ColumnElement[bool]:
-    """The row's id is one of those that the statements `found` select.
+    """The row's id is one of those that the statements `found` select, each of which runs once."""
+    ids = union_all(*(statement.correlate(None) for statement in found)).cte("found").prefix_with("MATERIALIZED")
+    # An array, because PostgreSQL looks up its ids in one pass of the primary key.
+    return id_column == func.any(func.array(ids.select().scalar_subquery()))  # type: ignore[no-any-return]
 
-    They run first, each by its index. In one statement with a limit, PostgreSQL may rather derive the words of each row
-    in the order of the page: 0.9 s for 110 of 50,000 inquiries.
+
+def worded(words: Any) -> Criterion:
+    """The rows whose own `words`, which an index derives, match the search.
+
+    In the order of a page, PostgreSQL would derive the words of each row: 0.9 s for 110 matches of 50,000 inquiries.
+    Sorting 330,000 matches of 2,600,000 messages takes less.
     """
-    ids = union_all(*(statement.correlate(None) for statement in found))
-    return id_column == func.any(func.array(ids.scalar_subquery()))  # type: ignore[no-any-return]
-
-
-def worded(table: type[t.TenantTable], words: Any) -> Criterion:
-    """The rows of `table` whose own `words` match the search."""
-    column: Any = table.id  # type: ignore[attr-defined]
-    return searched(lambda search: among(column, visible(table, column).where(matches(words, search))))
+    return searched(lambda search: matches(words, search), found_first=True)

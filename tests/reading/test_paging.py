@@ -13,6 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from db import tables as t
+from gql.fields.node import encode_id
 from gql.schema import build_schema
 from tests.oracles.filtering import ROOTS
 from tests.oracles.paging import EPOCH, Inbox, Ordered, Row, encode, opened
@@ -313,8 +315,10 @@ async def test_both_ends_of_a_link_table_page_alike(inbox: Inbox) -> None:
 
 
 LISTED_PAGE = """
-query ($first: Int, $after: String, $last: Int, $before: String, $order: %(type)sOrder) {
-  %(root)s(first: $first, after: $after, last: $last, before: $before, orderBy: $order) {
+query (
+  $first: Int, $after: String, $last: Int, $before: String, $order: %(type)sOrder, $filter: %(type)sFilter
+) {
+  %(root)s(first: $first, after: $after, last: $last, before: $before, orderBy: $order, filter: $filter) {
     totalCount nodes { databaseId } pageInfo { hasNextPage hasPreviousPage startCursor endCursor }
   }
 }
@@ -327,15 +331,43 @@ LISTED_ORDERS = [
 ]
 
 
+# For each root, a table and a column of texts that its search finds.
+TEXTS = {
+    "bookings": ("clients", "fullname"),
+    "clients": ("clients", "fullname"),
+    "inquiries": ("inquiries", "firstname"),
+    "messages": ("messages", "content"),
+    "rentals": ("rentals", "name"),
+}
+
+
+async def found_by(reader: Client, document: str, root: str, search: str, rows: Sequence[Any]) -> list[Any]:
+    """Those of the rows that the search finds, looked for among a hundred of their ids at a time."""
+    table: type[t.Table] = getattr(t, ROOTS[root])
+    found: set[str] = set()
+    for start in range(0, len(rows), 100):
+        ids = [encode_id(table, 1, row["id"]) for row in rows[start : start + 100]]
+        page = await reader.data(document, filter={"search": search, "ids": ids}, first=100)
+        found |= {node["databaseId"] for node in page[root]["nodes"]}
+    return [row for row in rows if str(row["id"]) in found]
+
+
 @pytest.mark.parametrize(("root", "field"), LISTED_ORDERS)
-@pytest.mark.parametrize("direction", ["ASC", "DESC"])
-async def test_every_root_walks_in_every_order_either_way(
-    reader: Client, seeded_dsn: str, root: str, field: str | None, direction: str
+@pytest.mark.parametrize(("direction", "searched"), [("ASC", False), ("DESC", False), ("DESC", True)])
+async def test_every_root_walks_in_every_order_either_way(  # noqa: PLR0913  # all of a walk
+    reader: Client, seeded_dsn: str, root: str, field: str | None, direction: str, *, searched: bool
 ) -> None:
-    rows = (await read(seeded_dsn, 1))[root]
+    document = LISTED_PAGE % {"root": root, "type": ROOTS[root]}
+    account = await read(seeded_dsn, 1)
+    rows, filter_ = account[root], None
+    if searched:
+        texts, column = TEXTS[root]
+        # The beginning of a word.
+        filter_ = {"search": account[texts][0][column][:2]}
+        rows = await found_by(reader, document, root, filter_["search"], rows)
+        assert 0 < len(rows) < len(account[root])
     rows = sorted(rows, key=lambda row: (row[(field or "id").lower()], row["id"]))
     ordered = rows[::-1] if field and direction == "DESC" else rows
-    document = LISTED_PAGE % {"root": root, "type": ROOTS[root]}
     order = field and {"field": field, "direction": direction}
     size = 100 if len(rows) > 500 else 19
 
@@ -344,7 +376,7 @@ async def test_every_root_walks_in_every_order_either_way(
         cursor, more = None, True
         while more:
             asked = {"last": size, "before": cursor} if backward else {"first": size, "after": cursor}
-            page = (await reader.data(document, order=order, **asked))[root]
+            page = (await reader.data(document, order=order, filter=filter_, **asked))[root]
             ids = [node["databaseId"] for node in page["nodes"]]
             seen = ids + seen if backward else seen + ids
             info = page["pageInfo"]

@@ -1,29 +1,38 @@
+WITH found AS MATERIALIZED
+(SELECT bookings.id AS id
+FROM bookings
+WHERE bookings.account_id = $2::BIGINT AND (search_texts(bookings.account_id, ARRAY[bookings.reference, bookings.external_reference, search_ends(bookings.reference, 3, 12), search_ends(bookings.external_reference, 3, 12)]) @@ search_query($2::BIGINT, $3::VARCHAR)) UNION ALL SELECT bookings.id AS id
+FROM clients JOIN bookings ON bookings.account_id = clients.account_id AND bookings.client_id = clients.id
+WHERE clients.account_id = $2::BIGINT AND (search_texts(clients.account_id, ARRAY[clients.fullname, search_contact(clients.email, clients.phone)]) @@ search_query($2::BIGINT, $3::VARCHAR)))
 SELECT parent.position, row.id, row.external_reference
 FROM unnest($1::BIGINT[]) WITH ORDINALITY AS parent(key, position) JOIN LATERAL (SELECT bookings.id AS id, bookings.external_reference AS external_reference
 FROM bookings
-WHERE bookings.account_id = $2::BIGINT AND bookings.id = any(array((SELECT bookings.id
-FROM bookings
-WHERE bookings.account_id = $2::BIGINT AND (search_texts(bookings.account_id, ARRAY[bookings.reference, bookings.external_reference, search_ends(bookings.reference, 3, 12), search_ends(bookings.external_reference, 3, 12)]) @@ search_query($2::BIGINT, $3::VARCHAR)) UNION ALL SELECT bookings.id
-FROM clients JOIN bookings ON bookings.account_id = clients.account_id AND bookings.client_id = clients.id
-WHERE clients.account_id = $2::BIGINT AND (search_texts(clients.account_id, ARRAY[clients.fullname, search_contact(clients.email, clients.phone)]) @@ search_query($2::BIGINT, $3::VARCHAR))))) AND bookings.account_id = parent.key ORDER BY bookings.id ASC
+WHERE bookings.account_id = $2::BIGINT AND bookings.id = any(array((SELECT found.id
+FROM found))) AND bookings.account_id = parent.key ORDER BY bookings.id ASC
 LIMIT $4) AS row ON true;
 
+WITH found AS MATERIALIZED
+(SELECT bookings.id AS id
+FROM bookings
+WHERE bookings.account_id = $1::BIGINT AND (search_texts(bookings.account_id, ARRAY[bookings.reference, bookings.external_reference, search_ends(bookings.reference, 3, 12), search_ends(bookings.external_reference, 3, 12)]) @@ search_query($1::BIGINT, $4::VARCHAR)) UNION ALL SELECT bookings.id AS id
+FROM clients JOIN bookings ON bookings.account_id = clients.account_id AND bookings.client_id = clients.id
+WHERE clients.account_id = $1::BIGINT AND (search_texts(clients.account_id, ARRAY[clients.fullname, search_contact(clients.email, clients.phone)]) @@ search_query($1::BIGINT, $4::VARCHAR)))
 SELECT bookings.account_id AS parent, count(*) AS total
 FROM bookings
-WHERE bookings.account_id = $1::BIGINT AND bookings.rental_id IS NOT NULL AND bookings.rental_id = any($2::BIGINT[]) AND bookings.updated_at >= $3::TIMESTAMP WITH TIME ZONE AND bookings.id = any(array((SELECT bookings.id
-FROM bookings
-WHERE bookings.account_id = $1::BIGINT AND (search_texts(bookings.account_id, ARRAY[bookings.reference, bookings.external_reference, search_ends(bookings.reference, 3, 12), search_ends(bookings.external_reference, 3, 12)]) @@ search_query($1::BIGINT, $4::VARCHAR)) UNION ALL SELECT bookings.id
-FROM clients JOIN bookings ON bookings.account_id = clients.account_id AND bookings.client_id = clients.id
-WHERE clients.account_id = $1::BIGINT AND (search_texts(clients.account_id, ARRAY[clients.fullname, search_contact(clients.email, clients.phone)]) @@ search_query($1::BIGINT, $4::VARCHAR))))) AND bookings.account_id = any($5::BIGINT[]) GROUP BY bookings.account_id;
+WHERE bookings.account_id = $1::BIGINT AND bookings.rental_id IS NOT NULL AND bookings.rental_id = any($2::BIGINT[]) AND bookings.updated_at >= $3::TIMESTAMP WITH TIME ZONE AND bookings.id = any(array((SELECT found.id
+FROM found))) AND bookings.account_id = any($5::BIGINT[]) GROUP BY bookings.account_id;
 
+WITH found AS MATERIALIZED
+(SELECT bookings.id AS id
+FROM bookings
+WHERE bookings.account_id = $2::BIGINT AND (search_texts(bookings.account_id, ARRAY[bookings.reference, bookings.external_reference, search_ends(bookings.reference, 3, 12), search_ends(bookings.external_reference, 3, 12)]) @@ search_query($2::BIGINT, $5::VARCHAR)) UNION ALL SELECT bookings.id AS id
+FROM clients JOIN bookings ON bookings.account_id = clients.account_id AND bookings.client_id = clients.id
+WHERE clients.account_id = $2::BIGINT AND (search_texts(clients.account_id, ARRAY[clients.fullname, search_contact(clients.email, clients.phone)]) @@ search_query($2::BIGINT, $5::VARCHAR)))
 SELECT parent.position, row.id, row.start_at, row.client_id
 FROM unnest($1::BIGINT[]) WITH ORDINALITY AS parent(key, position) JOIN LATERAL (SELECT bookings.id AS id, bookings.start_at AS start_at, bookings.client_id AS client_id
 FROM bookings
-WHERE bookings.account_id = $2::BIGINT AND bookings.rental_id IS NOT NULL AND bookings.rental_id = any($3::BIGINT[]) AND bookings.updated_at >= $4::TIMESTAMP WITH TIME ZONE AND bookings.id = any(array((SELECT bookings.id
-FROM bookings
-WHERE bookings.account_id = $2::BIGINT AND (search_texts(bookings.account_id, ARRAY[bookings.reference, bookings.external_reference, search_ends(bookings.reference, 3, 12), search_ends(bookings.external_reference, 3, 12)]) @@ search_query($2::BIGINT, $5::VARCHAR)) UNION ALL SELECT bookings.id
-FROM clients JOIN bookings ON bookings.account_id = clients.account_id AND bookings.client_id = clients.id
-WHERE clients.account_id = $2::BIGINT AND (search_texts(clients.account_id, ARRAY[clients.fullname, search_contact(clients.email, clients.phone)]) @@ search_query($2::BIGINT, $5::VARCHAR))))) AND bookings.account_id = parent.key ORDER BY bookings.start_at ASC, bookings.id ASC
+WHERE bookings.account_id = $2::BIGINT AND bookings.rental_id IS NOT NULL AND bookings.rental_id = any($3::BIGINT[]) AND bookings.updated_at >= $4::TIMESTAMP WITH TIME ZONE AND bookings.id = any(array((SELECT found.id
+FROM found))) AND bookings.account_id = parent.key ORDER BY bookings.start_at ASC, bookings.id ASC
 LIMIT $6) AS row ON true;
 
 SELECT clients.id, clients.fullname

@@ -1,15 +1,11 @@
 SELECT inquiries.account_id AS parent, count(*) AS total
 FROM inquiries
-WHERE inquiries.account_id = $1::BIGINT AND inquiries.id = any($2::BIGINT[]) AND inquiries.updated_at >= $3::TIMESTAMP WITH TIME ZONE AND inquiries.id = any(array((SELECT inquiries.id
-FROM inquiries
-WHERE inquiries.account_id = $1::BIGINT AND (search_texts(inquiries.account_id, ARRAY[inquiries.firstname, inquiries.lastname, search_contact(inquiries.email, inquiries.phone), inquiries.message]) @@ search_query($1::BIGINT, $4::VARCHAR))))) AND inquiries.account_id = any($5::BIGINT[]) GROUP BY inquiries.account_id;
+WHERE inquiries.account_id = $1::BIGINT AND inquiries.id = any($2::BIGINT[]) AND inquiries.updated_at >= $3::TIMESTAMP WITH TIME ZONE AND (search_texts(inquiries.account_id, ARRAY[inquiries.firstname, inquiries.lastname, search_contact(inquiries.email, inquiries.phone), inquiries.message]) @@ search_query($1::BIGINT, $4::VARCHAR)) AND inquiries.account_id = any($5::BIGINT[]) GROUP BY inquiries.account_id;
 
 SELECT parent.position, row.created_at, row.id, row.email
 FROM unnest($1::BIGINT[]) WITH ORDINALITY AS parent(key, position) JOIN LATERAL (SELECT inquiries.created_at AS created_at, inquiries.id AS id, inquiries.email AS email
 FROM inquiries
-WHERE inquiries.account_id = $2::BIGINT AND inquiries.id = any($3::BIGINT[]) AND inquiries.updated_at >= $4::TIMESTAMP WITH TIME ZONE AND inquiries.id = any(array((SELECT inquiries.id
-FROM inquiries
-WHERE inquiries.account_id = $2::BIGINT AND (search_texts(inquiries.account_id, ARRAY[inquiries.firstname, inquiries.lastname, search_contact(inquiries.email, inquiries.phone), inquiries.message]) @@ search_query($2::BIGINT, $5::VARCHAR))))) AND inquiries.account_id = parent.key ORDER BY inquiries.created_at ASC, inquiries.id ASC
+WHERE inquiries.account_id = $2::BIGINT AND inquiries.id = any($3::BIGINT[]) AND inquiries.updated_at >= $4::TIMESTAMP WITH TIME ZONE AND (search_texts(inquiries.account_id, ARRAY[inquiries.firstname, inquiries.lastname, search_contact(inquiries.email, inquiries.phone), inquiries.message]) @@ search_query($2::BIGINT, $5::VARCHAR)) AND inquiries.account_id = parent.key ORDER BY least(inquiries.created_at) ASC, least(inquiries.id) ASC
 LIMIT $6) AS row ON true;
 
 SELECT parent.position, ends.beyond_before, row.id

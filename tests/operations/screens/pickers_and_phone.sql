@@ -4,27 +4,26 @@ FROM epochs LEFT JOIN change_counters c ON c.account_id = $1;
 SELECT parent.position, row.id, row.name, row.city
 FROM unnest($1::BIGINT[]) WITH ORDINALITY AS parent(key, position) JOIN LATERAL (SELECT rentals.id AS id, rentals.name AS name, rentals.city AS city
 FROM rentals
-WHERE rentals.account_id = $2::BIGINT AND rentals.id = any(array((SELECT rentals.id
-FROM rentals
-WHERE rentals.account_id = $2::BIGINT AND (search_texts(rentals.account_id, ARRAY[rentals.name, rentals.city]) @@ search_query($2::BIGINT, $3::VARCHAR))))) AND rentals.account_id = parent.key ORDER BY rentals.id ASC
+WHERE rentals.account_id = $2::BIGINT AND (search_texts(rentals.account_id, ARRAY[rentals.name, rentals.city]) @@ search_query($2::BIGINT, $3::VARCHAR)) AND rentals.account_id = parent.key ORDER BY least(rentals.id) ASC
 LIMIT $4) AS row ON true;
 
 SELECT parent.position, row.id, row.fullname, row.email, row.phone
 FROM unnest($1::BIGINT[]) WITH ORDINALITY AS parent(key, position) JOIN LATERAL (SELECT clients.id AS id, clients.fullname AS fullname, clients.email AS email, clients.phone AS phone
 FROM clients
-WHERE clients.account_id = $2::BIGINT AND clients.id = any(array((SELECT clients.id
-FROM clients
-WHERE clients.account_id = $2::BIGINT AND (search_texts(clients.account_id, ARRAY[clients.fullname, search_contact(clients.email, clients.phone)]) @@ search_query($2::BIGINT, $3::VARCHAR))))) AND clients.account_id = parent.key ORDER BY clients.id ASC
+WHERE clients.account_id = $2::BIGINT AND (search_texts(clients.account_id, ARRAY[clients.fullname, search_contact(clients.email, clients.phone)]) @@ search_query($2::BIGINT, $3::VARCHAR)) AND clients.account_id = parent.key ORDER BY least(clients.id) ASC
 LIMIT $4) AS row ON true;
 
+WITH found AS MATERIALIZED
+(SELECT bookings.id AS id
+FROM bookings
+WHERE bookings.account_id = $2::BIGINT AND (search_texts(bookings.account_id, ARRAY[bookings.reference, bookings.external_reference, search_ends(bookings.reference, 3, 12), search_ends(bookings.external_reference, 3, 12)]) @@ search_query($2::BIGINT, $3::VARCHAR)) UNION ALL SELECT bookings.id AS id
+FROM clients JOIN bookings ON bookings.account_id = clients.account_id AND bookings.client_id = clients.id
+WHERE clients.account_id = $2::BIGINT AND (search_texts(clients.account_id, ARRAY[clients.fullname, search_contact(clients.email, clients.phone)]) @@ search_query($2::BIGINT, $3::VARCHAR)))
 SELECT parent.position, row.id, row.reference, row.status, row.start_at, row.end_at, row.client_id
 FROM unnest($1::BIGINT[]) WITH ORDINALITY AS parent(key, position) JOIN LATERAL (SELECT bookings.id AS id, bookings.reference AS reference, bookings.status AS status, bookings.start_at AS start_at, bookings.end_at AS end_at, bookings.client_id AS client_id
 FROM bookings
-WHERE bookings.account_id = $2::BIGINT AND bookings.id = any(array((SELECT bookings.id
-FROM bookings
-WHERE bookings.account_id = $2::BIGINT AND (search_texts(bookings.account_id, ARRAY[bookings.reference, bookings.external_reference, search_ends(bookings.reference, 3, 12), search_ends(bookings.external_reference, 3, 12)]) @@ search_query($2::BIGINT, $3::VARCHAR)) UNION ALL SELECT bookings.id
-FROM clients JOIN bookings ON bookings.account_id = clients.account_id AND bookings.client_id = clients.id
-WHERE clients.account_id = $2::BIGINT AND (search_texts(clients.account_id, ARRAY[clients.fullname, search_contact(clients.email, clients.phone)]) @@ search_query($2::BIGINT, $3::VARCHAR))))) AND bookings.account_id = parent.key ORDER BY bookings.start_at DESC, bookings.id DESC
+WHERE bookings.account_id = $2::BIGINT AND bookings.id = any(array((SELECT found.id
+FROM found))) AND bookings.account_id = parent.key ORDER BY bookings.start_at DESC, bookings.id DESC
 LIMIT $4) AS row ON true;
 
 SELECT clients.id, clients.fullname

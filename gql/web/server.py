@@ -9,6 +9,8 @@ from __future__ import annotations
 import errno
 import gc
 import ipaddress
+import os
+import signal
 import socket
 import sys
 import time
@@ -121,6 +123,15 @@ class _Worker(Process):
             # Late answers to earlier checks.
             self.parent_conn.recv()
         return self._started or time.monotonic() < self._start_by
+
+    def always_pong(self) -> None:
+        """Answer the supervisor's checks. If it was killed, stop: nobody else would, and the port would stay in use."""
+        # This process's copy of the supervisor's end: with it, the end of the supervisor's would not be noticed.
+        self.parent_conn.close()
+        try:
+            super().always_pong()
+        except (EOFError, OSError):
+            os.kill(os.getpid(), signal.SIGTERM)
 
 
 class _Supervisor(Multiprocess):

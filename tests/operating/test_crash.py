@@ -15,7 +15,7 @@ from db.embedded import embedded
 from db.migrations.apply import migrate
 from tests.support.client import SECRET
 from tests.support.command import spawn
-from tests.support.process import READ, READ_DATA, Served, prepare, serving_processes, written
+from tests.support.process import READ, READ_DATA, Served, command_line, prepare, serving_processes, written
 
 pytestmark = [
     pytest.mark.anyio,
@@ -105,3 +105,17 @@ def test_workers_that_cannot_make_their_application_are_not_started_for_ever(dsn
     assert errors.splitlines()[-1] == "inbox: The server did not start"
     assert 1 <= errors.count('"failed to start"') <= 2
     assert "none" not in errors
+
+
+@pytest.mark.slow
+async def test_workers_whose_supervisor_is_killed_stop(dsn: str, tmp_path: Path) -> None:
+    await prepare(dsn)
+    with serving_processes(dsn, tmp_path, "--workers", "2") as served:
+        async with served.client() as client:
+            assert await client.data(READ) == READ_DATA
+        while len(workers := served.workers()) < WORKERS:  # noqa: ASYNC110  # the supervisor has no event for it
+            await asyncio.sleep(0.01)
+        served.process.kill()
+        async with asyncio.timeout(20):
+            while any(b"spawn_main" in command_line(str(worker)) for worker in workers):  # noqa: ASYNC110  # as above
+                await asyncio.sleep(0.05)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import faulthandler
 import gc
 import itertools
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -39,6 +40,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--postgresql", type=Path, help="the folder of another PostgreSQL's initdb and pg_ctl to test with"
     )
     parser.addoption("--conversations", type=int, default=50_000, help="how many test_finding.py has found some among")
+
+
+def pytest_unconfigure() -> None:
+    """If this process does not end soon after its last test, print where its threads wait, and end it."""
+    faulthandler.dump_traceback_later(120, exit=True)
 
 
 @pytest.fixture(scope="session")

@@ -228,7 +228,10 @@ class LimitedProtocol(HttpToolsProtocol):
         upgraded: Any = self.transport.get_protocol()
         if not upgraded.handshake_initiated:
             # Uvicorn leaves a handshake that is no valid request without an answer, and open.
-            self.transport.write(b"".join(upgraded.conn.data_to_send()))
+            if answer := b"".join(upgraded.conn.data_to_send()):
+                self.transport.write(answer)
+            else:
+                self._write_rejection(400, "This is no valid handshake of a WebSocket", Code.BAD_USER_INPUT)
             self.transport.close()
         # They refer to this protocol, which would stay until Python collects cyclic garbage.
         self.scope = None  # type: ignore[assignment]  # as uvicorn has it at first

@@ -53,6 +53,14 @@ class SocketEndpoint:
         origin, allowed = headers.get("origin"), self._services.limits.origins
         if origin is None or origin in allowed or "*" in allowed:
             return
-        if urlsplit(origin).netloc != headers.get("host", "").lower():
+        if _host(origin) != headers.get("host", "").lower():
             message = f"{variable('cors_origins')} does not allow WebSockets from this origin"
             raise HttpError(403, message, Code.FORBIDDEN)
+
+
+def _host(origin: str) -> str | None:
+    """The host and port of an origin; None if it is no URL."""
+    try:
+        return urlsplit(origin).netloc
+    except ValueError:
+        return None

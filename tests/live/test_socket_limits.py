@@ -115,10 +115,26 @@ async def test_the_frames_of_a_message_are_limited(seeded_dsn: str) -> None:
             pong = await reader.readexactly(2 + 15)
         async with raw(server) as (reader, writer), asyncio.timeout(5):
             await reader.readuntil(b"\r\n\r\n")
-            writer.write(first + empty * 1_000)
+            writer.write(first + empty * 1_100)
             close = await reader.read()
 
     assert pong[2:] == b'{"type":"pong"}'
+    assert int.from_bytes(close[2:4]) == 1009
+
+
+async def test_the_frames_that_arrive_at_once_are_limited(seeded_dsn: str) -> None:
+    pong, ping = b"\x8a\x80" + bytes(4), b"\x89\x80" + bytes(4)
+    async with listening(seeded_dsn) as server:
+        async with raw(server) as (reader, writer), asyncio.timeout(5):
+            await reader.readuntil(b"\r\n\r\n")
+            for _ in range(3):
+                writer.write(pong * 1_900 + ping)
+                assert await reader.readexactly(2) == b"\x8a\x00"
+        async with raw(server) as (reader, writer), asyncio.timeout(5):
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(pong * 2_100)
+            close = await reader.read()
+
     assert int.from_bytes(close[2:4]) == 1009
 
 
@@ -229,10 +245,15 @@ async def test_who_sends_pings_and_reads_nothing_is_disconnected(seeded_dsn: str
         (HANDSHAKE + b"X: " + b"a" * 9_000 + b"\r\n", b"431"),
         (HANDSHAKE + b"X: a\r\n" * 200, b"431"),
         (HANDSHAKE.replace(b"Host", b"H\x01st"), b"400"),
+        (HANDSHAKE.replace(b"/graphql", b"/graphql\xff"), b"400"),
+        (HANDSHAKE.replace(b"/graphql", b"/graphql?\xff"), b"400"),
+        (HANDSHAKE + b"Origin: http://[\r\n", b"403"),
+        (HANDSHAKE + b"Origin: \xff\r\n", b"403"),
+        (HANDSHAKE + b"Content-Length: 5\r\n", b"400"),
     ],
 )
 async def test_every_handshake_is_answered_and_no_connection_stays(
-    seeded_dsn: str, begin: bytes, expected: bytes
+    seeded_dsn: str, begin: bytes, expected: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with (
         listening(seeded_dsn, socket_init_seconds=0.2) as server,
@@ -243,6 +264,7 @@ async def test_every_handshake_is_answered_and_no_connection_stays(
         await until(lambda: not server.state.connections)
 
     assert answer.partition(b" ")[2][:3] == expected
+    assert not [record for record in caplog.records if record.exc_info]
 
 
 @pytest.mark.parametrize(("host", "expected"), [(b"evil.example", b"421"), (b"localhost:80", b"101")])

@@ -88,8 +88,8 @@ def test_the_newest_messages_of_the_demo_have_a_delivery_state(demo: Demo) -> No
     deliveries = [message["delivery"] for message in conversation["messages"]["nodes"]]
     assert {"state": "FAILED", "error": "The guest's mailbox is full"} in deliveries
     with embedded(demo.data) as dsn:
-        states = "SELECT array_agg(DISTINCT delivery_state ORDER BY delivery_state) FROM messages WHERE account_id = 1"
-        assert scalar(dsn, states) == ["DELIVERED", "FAILED", "READ", "SENT"]
+        states = "SELECT array_agg(DISTINCT delivery_state) FROM messages WHERE delivery_state IS NOT NULL"
+        assert sorted(scalar(dsn, states)) == ["DELIVERED", "FAILED", "READ", "SENT"]
 
 
 def test_the_page_of_the_demo_has_its_token(demo: Demo) -> None:

@@ -31,8 +31,9 @@ class AttemptPlaces:
 
     @property
     def free(self) -> int:
-        """How many attempts can begin."""
-        return min(self.at_once - (self.open - self.waiting), _WITH_WAITING * self.at_once - self.open)
+        """How many attempts can begin; none until an eighth of the places is free, so that few statements take many."""
+        free = min(self.at_once - (self.open - self.waiting), _WITH_WAITING * self.at_once - self.open)
+        return free if free >= self.at_once // 8 else 0
 
     @property
     def each(self) -> int:

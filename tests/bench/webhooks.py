@@ -46,7 +46,7 @@ from tests.support.factories import store_account
 # Of each account.
 ENDPOINTS = 20
 MOST_SLOWER = 2.0
-PATIENCE = 100
+PATIENCE = 200
 # What waits for them is sent to nobody.
 NO_BAD = "DELETE FROM webhook_endpoints WHERE url NOT LIKE '%/ok'"
 # The log of an event, as `db.commit` writes it.

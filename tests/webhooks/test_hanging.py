@@ -100,8 +100,10 @@ def test_places_are_free_again_while_attempts_only_wait() -> None:
     assert (places.free, places.each, places.free_for_failing) == (50, 1, 0)
     places.open, places.waiting = 300, 290
     assert (places.free, places.each) == (90, 1)
-    places.open, places.waiting = 395, 390
-    assert places.free == 5
+    places.open, places.waiting = 380, 375
+    assert places.free == 20
+    places.open, places.waiting = 390, 385
+    assert places.free == 0
 
 
 async def test_of_endpoints_that_fail_no_more_are_served_than_there_is_room_for(

@@ -58,7 +58,7 @@ WITH endpoints AS (
     SELECT e.*, {_ROOM} AS room
     FROM unnest($1::bigint[], $2::bigint[]) AS chosen(account_id, id) JOIN webhook_endpoints e USING (account_id, id)
 ), due AS (
-    SELECT d.*, d.conversation_id IS NOT NULL AND EXISTS (
+    SELECT d.*, e.room, d.conversation_id IS NOT NULL AND EXISTS (
         SELECT FROM webhook_deliveries b
         WHERE b.account_id = d.account_id AND b.endpoint_id = d.endpoint_id
             AND b.conversation_id = d.conversation_id AND b.state = 'PENDING'
@@ -76,11 +76,10 @@ WITH endpoints AS (
     RETURNING 1
 ), free AS (
     SELECT account_id, id FROM (
-        SELECT due.account_id, due.id, e.room, row_number() OVER (
-            PARTITION BY due.account_id, due.endpoint_id ORDER BY due.change_number, due.id
+        SELECT account_id, id, room, row_number() OVER (
+            PARTITION BY account_id, endpoint_id ORDER BY change_number, id
         ) AS place
-        FROM due JOIN endpoints e ON e.account_id = due.account_id AND e.id = due.endpoint_id
-        WHERE NOT due.blocked
+        FROM due WHERE NOT blocked
     ) f
     WHERE place <= room ORDER BY place LIMIT $4
 ), taken AS (
@@ -182,18 +181,23 @@ WITH given AS (
 )
 SELECT count(*) FROM recorded
 """  # noqa: S608  # parts of this package
+# The deliveries are found before the table is joined for the update. Otherwise the planner may read all of the table,
+# if its statistics are old: 12 instead of 0.7 ms for 100 results beside 50,000 deliveries.
 _RELEASE = f"""
-UPDATE webhook_deliveries d SET due_at = {NOW}
-FROM (
-    SELECT DISTINCT account_id, endpoint_id, conversation_id FROM webhook_deliveries
-    WHERE (account_id, id) IN (SELECT * FROM unnest($1::bigint[], $2::bigint[])) AND conversation_id IS NOT NULL
-) c CROSS JOIN LATERAL (
-    SELECT n.id FROM webhook_deliveries n
-    WHERE n.account_id = c.account_id AND n.endpoint_id = c.endpoint_id AND n.conversation_id = c.conversation_id
-        AND n.state = 'PENDING'
-    ORDER BY n.change_number, n.id LIMIT 1
-) first
-WHERE d.account_id = c.account_id AND d.id = first.id AND d.due_at IS NULL
+WITH held AS MATERIALIZED (
+    SELECT c.account_id, first.id
+    FROM (
+        SELECT DISTINCT account_id, endpoint_id, conversation_id FROM webhook_deliveries
+        WHERE (account_id, id) IN (SELECT * FROM unnest($1::bigint[], $2::bigint[])) AND conversation_id IS NOT NULL
+    ) c CROSS JOIN LATERAL (
+        SELECT n.id, n.due_at FROM webhook_deliveries n
+        WHERE n.account_id = c.account_id AND n.endpoint_id = c.endpoint_id AND n.conversation_id = c.conversation_id
+            AND n.state = 'PENDING'
+        ORDER BY n.change_number, n.id LIMIT 1
+    ) first
+    WHERE first.due_at IS NULL
+)
+UPDATE webhook_deliveries d SET due_at = {NOW} FROM held WHERE d.account_id = held.account_id AND d.id = held.id
 """  # noqa: S608  # parts of this package
 # Written only where it changes. The endpoints that have failed for the whole time are returned.
 _JUDGE = """

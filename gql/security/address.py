@@ -30,6 +30,8 @@ _DEFAULT_PORTS = {"http": 80, "https": 443}
 # multicast. The addresses that a host on the internet can have in IPv6 all begin with the bits 001.
 _SPECIAL_4 = tuple(map(ip_network, ("192.0.0.0/24", "192.88.99.0/24", "224.0.0.0/4")))
 _UNICAST_6 = IPv6Network("2000::/3")
+# Python 3.13 counts IPv4 addresses that are written in IPv6 too.
+_LOOPBACK = tuple(map(ip_network, ("127.0.0.0/8", "::1/128")))
 _SPECIAL_6 = tuple(map(ip_network, ("2001::/23", "2002::/16", "3fff::/20")))
 
 
@@ -70,7 +72,9 @@ class AddressRules:
 
     def _allows(self, text: str) -> bool:
         address = literal(text)
-        return address is not None and (is_public(address) or (self.loopback and address.is_loopback))
+        if address is None:
+            return False
+        return is_public(address) or (self.loopback and _is_loopback(address))
 
 
 def is_public(address: Address) -> bool:
@@ -83,6 +87,10 @@ def is_public(address: Address) -> bool:
         and address.scope_id is None
         and not any(address in network for network in _SPECIAL_6)
     )
+
+
+def _is_loopback(address: Address) -> bool:
+    return any(address in network for network in _LOOPBACK)
 
 
 def literal(host: str) -> Address | None:
@@ -105,4 +113,4 @@ def literal(host: str) -> Address | None:
 def _is_this_machine(host: str) -> bool:
     name = host.removesuffix(".")
     address = literal(name)
-    return name == "localhost" or name.endswith(".localhost") or (address is not None and address.is_loopback)
+    return name == "localhost" or name.endswith(".localhost") or (address is not None and _is_loopback(address))

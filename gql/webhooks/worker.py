@@ -170,6 +170,9 @@ class Worker:
 
     async def _record(self, batch: list[Attempt]) -> None:
         """Record results, and retry while the database is away: what was sent must not be forgotten."""
+        for account_id, endpoint_id in {(each.account_id, each.endpoint_id) for each in batch if each.status == GONE}:
+            # Before it is recorded, after which the next delivery of the conversation would be sent.
+            await self._disable(account_id, endpoint_id, _GONE)
         while True:
             try:
                 with TranslatedErrors():
@@ -186,10 +189,8 @@ class Worker:
             else:
                 break
         WEBHOOKS["late"] += len(batch) - recorded.attempts
-        reasons = {endpoint: _HOPELESS.format(self._schedule.hopeless_after / 86_400) for endpoint in recorded.hopeless}
-        reasons |= {(each.account_id, each.endpoint_id): _GONE for each in batch if each.status == GONE}
-        for (account_id, endpoint_id), reason in reasons.items():
-            await self._disable(account_id, endpoint_id, reason)
+        for account_id, endpoint_id in recorded.hopeless:
+            await self._disable(account_id, endpoint_id, _HOPELESS.format(self._schedule.hopeless_after / 86_400))
 
     async def _disable(self, account_id: int, endpoint_id: int, reason: str) -> None:
         """Disable an endpoint. If that fails, the next failure of the endpoint leads here again."""

@@ -132,9 +132,9 @@ async def test_a_process_that_starts_in_an_outage_serves_when_it_is_over(server:
 
 async def test_operations_under_way_fail_and_the_next_succeed(server: Server) -> None:
     async with prepared(server, pool_size=2) as client:
+        # PostgreSQL ends the newest sessions first: the operations end before the lock that they wait for is released.
+        other = await asyncpg.connect(client.settings.database_url)
         await client.data(WRITE)
-        dsn = client.settings.database_url
-        other = await asyncpg.connect(dsn)
         transaction = other.transaction()
         await transaction.start()
         await other.execute("LOCK TABLE conversations IN ACCESS EXCLUSIVE MODE")

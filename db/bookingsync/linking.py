@@ -16,7 +16,6 @@ from db.bookingsync.kind import KINDS
 from db.bookingsync.report import Fate
 from db.bookingsync.staging import fill, note
 from db.queries.conversation.derived import STATEMENTS
-from db.queries.writing import RESPONSE_TIME
 
 _REWRITTEN = """
 given_conversations g JOIN inbox_import.outcomes o
@@ -224,21 +223,6 @@ AND (p.last_message_sent_at IS NULL OR p.last_message_sent_at < newest.sent_at)
 """
 
 
-# A guest who waits has a deadline. One that the record names stays.
-_DUE = f"""
-UPDATE conversations c
-SET deadline_response_at = first.created_at + interval '{RESPONSE_TIME.total_seconds():.0f} seconds'
-FROM conversations w CROSS JOIN LATERAL (
-    SELECT m.created_at FROM messages m JOIN participants p ON (p.account_id, p.id) = (m.account_id, m.sender_id)
-    WHERE m.account_id = w.account_id AND m.conversation_id = w.id AND m.sent_at = w.waiting_since
-        AND m.created_at > coalesce(w.wait_ended_at, '-infinity') AND p.member_type = 'CLIENT' AND NOT m.automatic
-    ORDER BY m.id LIMIT 1
-) first
-WHERE w.account_id = $1 AND w.id = ANY ($2::bigint[]) AND w.waiting_since IS NOT NULL AND w.deadline_response_at IS NULL
-    AND c.account_id = w.account_id AND c.id = w.id
-"""  # noqa: S608  # its only part is the time
-
-
 async def find_touched(connection: asyncpg.Connection) -> None:
     """Find the conversations whose derived values may have changed, and number them."""
     await connection.execute("TRUNCATE inbox_import.touched")
@@ -252,5 +236,5 @@ async def derive(connection: asyncpg.Connection, after: int, last: int) -> None:
     async with connection.transaction():
         for account_id, ids in await connection.fetch(_PICK, after, last):
             await connection.execute(_HOLD, account_id, ids)
-            for statement in (_NEWEST, *STATEMENTS, _DUE):
+            for statement in (_NEWEST, *STATEMENTS):
                 await connection.execute(statement, account_id, ids)

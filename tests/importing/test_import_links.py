@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +9,7 @@ import asyncpg
 import pytest
 
 from db.bookingsync.report import Fate
-from tests.support.importing import Inbox, by_text, moment, record, thread
+from tests.support.importing import Inbox, by_text, record, thread
 
 pytestmark = pytest.mark.anyio
 
@@ -34,27 +33,6 @@ async def test_a_member_or_creator_that_comes_later_is_linked(inbox: Inbox) -> N
     assert await inbox.one("SELECT created_by_user_id FROM conversations") == 32
     assert await inbox.one("SELECT created_by_application_id FROM messages") == 65
     assert (await inbox.give(**pages)).leftovers == []
-
-
-async def test_a_guest_who_waits_has_a_deadline(inbox: Inbox) -> None:
-    """24 hours after the first unanswered message arrived, if the record of the conversation has none."""
-    pages = thread(5)
-    first, second = pages["messages"][0], thread(5)["messages"][0] | {"id": 6}
-    first |= {"sent_at": moment(2), "created_at": moment(3)}
-    second |= {"sent_at": moment(4), "created_at": moment(4)}
-    named = thread(7)
-    named["conversations"][0]["deadline_response_at"] = moment(20)
-    closed = thread(8)
-    closed["conversations"][0]["closed_at"] = moment(9)
-    for more in (pages, {"messages": [second]}, named, closed):
-        await inbox.give(**more)
-
-    rows = await inbox.connection.fetch("SELECT id, deadline_response_at FROM conversations ORDER BY id")
-    due = {row["id"]: row["deadline_response_at"] for row in rows}
-    assert due == {5: datetime(2019, 5, 4, 8, tzinfo=UTC), 7: datetime(2019, 5, 20, 8, tzinfo=UTC), 8: None}
-    # Given again, it stays.
-    assert (await inbox.give(**pages)).imported == {}
-    assert await inbox.one("SELECT deadline_response_at FROM conversations WHERE id = 5") == due[5]
 
 
 async def test_a_member_that_comes_later_to_another_account_is_not_linked(inbox: Inbox) -> None:

@@ -1,4 +1,4 @@
-"""`uv run python -m tests.bench.webhooks` measures the worker of webhooks: `inbox work`, with receivers in a process.
+"""`uv run python -m tests.bench.webhooks measure` measures `inbox work`, with receivers in a process.
 
 1. *Throughput:* a backlog of deliveries for 1,000 healthy endpoints, until all have arrived; CPU time of the worker and
    of PostgreSQL for each delivery.

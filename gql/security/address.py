@@ -30,9 +30,9 @@ _DEFAULT_PORTS = {"http": 80, "https": 443}
 # multicast. The addresses that a host on the internet can have in IPv6 all begin with the bits 001.
 _SPECIAL_4 = tuple(map(ip_network, ("192.0.0.0/24", "192.88.99.0/24", "224.0.0.0/4")))
 _UNICAST_6 = IPv6Network("2000::/3")
+_SPECIAL_6 = tuple(map(ip_network, ("2001::/23", "2002::/16", "3fff::/20")))
 # Python 3.13 counts IPv4 addresses that are written in IPv6 too.
 _LOOPBACK = tuple(map(ip_network, ("127.0.0.0/8", "::1/128")))
-_SPECIAL_6 = tuple(map(ip_network, ("2001::/23", "2002::/16", "3fff::/20")))
 
 
 @dataclass(frozen=True, slots=True)

@@ -301,8 +301,7 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def _expire(self) -> None:
         if self._phase is _Phase.REQUEST:
-            self.transport.close()
-            self._watch_closing()
+            self.timeout_keep_alive_handler()
         elif self.flow.read_paused:
             # The rest may have arrived, but is not read while other requests are queued.
             self._start_timer()

@@ -23,21 +23,18 @@ from websockets.frames import Frame
 from websockets.http11 import Request
 from websockets.protocol import OPEN
 
+from gql.web.closing import Close
+
 # Seconds that a client has to answer a close. What it does not read would otherwise keep the connection.
 _LINGER = 2.0
 # When the server stops, this many sockets are closed per second, so that their clients do not all reconnect at once;
 # and the seconds in which all are closed, however many there are: with _LINGER, less than the server's time to stop.
 _CLOSED_A_SECOND = 1_000
 _CLOSED_WITHIN = 4.0
-# The close code that says "Service Restart": clients connect again.
-RESTART = 1012
 # The key of an ASGI scope under which an application finds the function that writes a text message at once, if that is
 # possible.
 WRITING = "inbox.writing"
-# The close code for a message whose data do not have its type.
-NOT_UTF8 = 1007
-# The close code for a message of more bytes or frames than are allowed. Empty frames add no bytes.
-_TOO_LARGE = 1009
+# Frames of a message: empty ones add no bytes.
 _MOST_FRAMES = 1_000
 # Bytes that are parsed at a time, and frames that may arrive at once. 256 KiB, the most that is read at a time, can be
 # 43,000 pings: to answer them took 270 ms, in which no other client was answered. 2,000 take 12.
@@ -105,7 +102,7 @@ class LimitedSocket(WebSocketsSansIOProtocol):
 
     def _ask_to_close(self) -> None:
         self.stop_keepalive()
-        self.queue.put_nowait({"type": "websocket.disconnect", "code": RESTART})
+        self.queue.put_nowait({"type": "websocket.disconnect", "code": Close.RESTART})
 
     async def run_asgi(self) -> None:
         """Run the application, and do not wait for a client that reads nothing."""
@@ -139,8 +136,7 @@ class LimitedSocket(WebSocketsSansIOProtocol):
         """Queue the message. Uvicorn would log a traceback for text that is not UTF-8."""
         if self.curr_msg_data_type == "text" and not self.close_sent and not _is_utf8(b"".join(self.frames)):
             self.frames = []
-            self.conn.send_close(NOT_UTF8, "The text is not UTF-8")
-            self.handle_parser_exception()
+            self._refuse(Close.NOT_UTF8, "The text is not UTF-8")
             return
         super().send_receive_event_to_app()
 
@@ -153,7 +149,7 @@ class LimitedSocket(WebSocketsSansIOProtocol):
         for start in range(0, len(data), _PIECE):
             super().data_received(data[start : start + _PIECE])
             if self._arrived > _MOST_AT_ONCE:
-                self._close_too_large(f"At most {_MOST_AT_ONCE:,} frames may arrive at once")
+                self._refuse(Close.TOO_LARGE, f"At most {_MOST_AT_ONCE:,} frames may arrive at once")
             if self.transport.is_closing():
                 return
 
@@ -167,16 +163,16 @@ class LimitedSocket(WebSocketsSansIOProtocol):
         if len(self.frames) < _MOST_FRAMES:
             super().handle_cont(event)
         else:
-            self._close_too_large(f"A message has at most {_MOST_FRAMES:,} frames")
+            self._refuse(Close.TOO_LARGE, f"A message has at most {_MOST_FRAMES:,} frames")
 
-    def _close_too_large(self, reason: str) -> None:
+    def _refuse(self, code: Close, reason: str) -> None:
         if self.transport.is_closing():
             return
         if self.close_sent:
             # The client was to answer the close, and not to send more.
             self.transport.abort()
         else:
-            self.conn.send_close(_TOO_LARGE, reason)
+            self.conn.send_close(code, reason)
             self.handle_parser_exception()
 
     def handle_ping(self) -> None:

@@ -170,12 +170,14 @@ class Worker:
 
     async def _record(self, batch: list[Attempt]) -> None:
         """Record results, and retry while the database is away: what was sent must not be forgotten."""
-        for account_id, endpoint_id in {(each.account_id, each.endpoint_id) for each in batch if each.status == GONE}:
-            # Before it is recorded, after which the next delivery of the conversation would be sent.
-            await self._disable(account_id, endpoint_id, _GONE)
+        gone = {(each.account_id, each.endpoint_id) for each in batch if each.status == GONE}
         while True:
             try:
                 with TranslatedErrors():
+                    for endpoint in sorted(gone):
+                        # Before the result is recorded, after which the next one of the conversation would be sent.
+                        await self._disable(*endpoint, _GONE)
+                        gone.discard(endpoint)
                     async with self._database.maintenance() as connection:
                         recorded = await record(connection, batch, self._schedule.hopeless_after)
             except (UnavailableError, TimeoutError) as error:
@@ -189,19 +191,19 @@ class Worker:
             else:
                 break
         WEBHOOKS["late"] += len(batch) - recorded.attempts
-        for account_id, endpoint_id in recorded.hopeless:
-            await self._disable(account_id, endpoint_id, _HOPELESS.format(self._schedule.hopeless_after / 86_400))
+        for endpoint in recorded.hopeless:
+            try:
+                await self._disable(*endpoint, _HOPELESS.format(self._schedule.hopeless_after / 86_400))
+            except UnavailableError:
+                # The next failure of the endpoint leads here again.
+                TASK_FAILURES["webhook disabling"] += 1
 
     async def _disable(self, account_id: int, endpoint_id: int, reason: str) -> None:
-        """Disable an endpoint. If that fails, the next failure of the endpoint leads here again."""
-        try:
-            async with self._database.write(anonymous(account_id)) as transaction:
-                await disable(transaction, account_id, endpoint_id, reason)
-        except UnavailableError:
-            TASK_FAILURES["webhook disabling"] += 1
-        else:
-            WEBHOOKS["disabled"] += 1
-            _log.warning("a webhook was disabled", account=account_id, endpoint=endpoint_id, reason=reason)
+        """Disable an endpoint. Raises `UnavailableError`."""
+        async with self._database.write(anonymous(account_id)) as transaction:
+            await disable(transaction, account_id, endpoint_id, reason)
+        WEBHOOKS["disabled"] += 1
+        _log.warning("a webhook was disabled", account=account_id, endpoint=endpoint_id, reason=reason)
 
 
 async def _end(tasks: Collection[asyncio.Task[None]], within: float) -> None:

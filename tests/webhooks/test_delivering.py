@@ -6,14 +6,17 @@ import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from aiohttp import web
 from standardwebhooks import Webhook
 
 from db import tables as t
+from db.failure import UnavailableError
 from gql.fields.node import encode_id
 from gql.security.secret import Secrets
+from gql.webhooks import worker
 from tests.support.delivering import (
     FAST,
     OLD_WHSEC,
@@ -290,6 +293,29 @@ async def test_an_endpoint_that_is_gone_is_disabled_as_a_change_of_the_account(
     (change,) = page["changes"]["changes"]
     assert change["nodeId"] == encode_id(t.WebhookEndpoint, 1, endpoint)
     assert change["node"] == {"enabled": False, "disabledReason": reason}
+
+
+async def test_an_endpoint_that_is_gone_gets_nothing_more_if_the_database_was_away_meanwhile(
+    filled: World, shared_dsn: str, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def answer(_received: Received) -> web.StreamResponse:
+        return web.Response(status=410)
+
+    async def disable_later(*_arguments: Any) -> None:
+        monkeypatch.undo()
+        raise UnavailableError
+
+    receiver.answer = answer
+    endpoint = await store_endpoint(filled.connection, receiver.url)
+    monkeypatch.setattr(worker, "disable", disable_later)
+    async with delivering(shared_dsn):
+        await write(filled, "1", "2")
+        await disabled(filled, endpoint)
+        await asyncio.sleep(0.2)
+
+    assert len(receiver.received) == 1
+    (attempt,) = await filled.connection.fetch("SELECT status FROM webhook_attempts")
+    assert attempt["status"] == 410
 
 
 async def disabled(world: World, endpoint: int) -> str:

@@ -13,6 +13,7 @@ import asyncpg
 import orjson
 from aiohttp import web
 
+from db.queries.webhook.fan_out import fan_out
 from gql.app import build_pipeline, listen_dsn, open_database
 from gql.security.rate import RateLimiter
 from gql.security.secret import PREFIX, Secrets
@@ -127,6 +128,39 @@ async def store_endpoint(connection: asyncpg.Connection[Any], url: str, *events:
     id_ = await store(connection, "webhook_endpoints", **values | columns)
     assert id_ is not None
     return id_
+
+
+async def log_events(
+    connection: asyncpg.Connection[Any],
+    number: int,
+    *,
+    account: int = 1,
+    conversations: int = 1,
+    event: str = "MESSAGE_CREATED",
+) -> None:
+    """Log changes of messages with an event, in turn for each of the conversations."""
+    await connection.execute(
+        """WITH counter AS (
+            INSERT INTO change_counters AS c (account_id, number, removed) VALUES ($1, $2, 0)
+            ON CONFLICT (account_id) DO UPDATE SET number = c.number + $2 RETURNING number
+        )
+        INSERT INTO changes (account_id, number, type, node_id, conversation_id, operation, at, events)
+        SELECT $1, counter.number - $2 + n, 'MESSAGE', n, n % $3 + 1, 'UPSERTED', now(), ARRAY[$4]
+        FROM counter, generate_series(1, $2::int) n""",
+        account,
+        number,
+        conversations,
+        event,
+    )
+
+
+async def make_all(connection: asyncpg.Connection[Any]) -> int:
+    """Fan out until nothing is left; return the number of deliveries."""
+    total, accounts = 0, 1
+    while accounts:
+        accounts, deliveries = await fan_out(connection)
+        total += deliveries
+    return total
 
 
 @asynccontextmanager

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -35,13 +34,6 @@ from tests.support.world import OTHER_CONVERSATION, World
 pytestmark = pytest.mark.anyio
 
 THERE_TOO = encode_id(t.Conversation, 1, OTHER_CONVERSATION)
-
-
-@pytest.fixture
-async def receiver() -> AsyncIterator[Receiver]:
-    """A receiver that accepts everything."""
-    async with receiving() as receiver:
-        yield receiver
 
 
 @pytest.fixture

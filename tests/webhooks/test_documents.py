@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.support.delivering import Receiver, delivering, receiving, settled, store_endpoint, until
+from tests.support.delivering import Receiver, delivering, settled, store_endpoint, until
 from tests.support.replying import send
 from tests.support.world import World
 
@@ -25,13 +24,6 @@ MANIFEST = {
     "errors": 'query { conversations(first: 1, after: "x") { totalCount } viewer { scopes } }',
     "writes": 'mutation { createMessage(input: {conversationId: "x", content: "x"}) { userErrors { code } } }',
 }
-
-
-@pytest.fixture
-async def receiver() -> AsyncIterator[Receiver]:
-    """A receiver that accepts everything."""
-    async with receiving() as receiver:
-        yield receiver
 
 
 @pytest.fixture

@@ -9,11 +9,10 @@ from typing import Any
 import asyncpg
 import pytest
 
-from db.queries.webhook.fan_out import fan_out
 from db.queries.webhook.lease import Attempt, record, take
 from db.queries.webhook.retention import remove_old
 from db.tables import WebhookState
-from tests.support.delivering import store_endpoint
+from tests.support.delivering import log_events, make_all, store_endpoint
 from tests.support.factories import store_account
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
@@ -40,18 +39,8 @@ async def connection(dsn: str) -> AsyncIterator[asyncpg.Connection[Any]]:
 async def pass_through(connection: asyncpg.Connection[Any], number: int) -> int:
     """Make at least that many deliveries, attempt each one twice, and return how many became DELIVERED."""
     events = -(-number // ENDPOINTS)
-    await connection.execute(
-        """WITH counter AS (
-            INSERT INTO change_counters AS c (account_id, number, removed) VALUES (1, $1, 0)
-            ON CONFLICT (account_id) DO UPDATE SET number = c.number + $1 RETURNING number
-        )
-        INSERT INTO changes (account_id, number, type, node_id, conversation_id, operation, at, events)
-        SELECT 1, counter.number - $1 + n, 'MESSAGE', n, n, 'UPSERTED', now(), '{MESSAGE_CREATED}'
-        FROM counter, generate_series(1, $1::int) n""",
-        events,
-    )
-    while (await fan_out(connection))[0]:
-        pass
+    await log_events(connection, events, conversations=events)
+    await make_all(connection)
     delivered, more = 0, True
     while more:
         found = await take(connection, 100, 60)

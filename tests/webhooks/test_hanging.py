@@ -18,9 +18,17 @@ from db.queries.webhook.lease import AT_ONCE, take
 from gql.webhooks import connection as connections
 from gql.webhooks.connection import SystemResolver
 from gql.webhooks.places import AttemptPlaces
-from tests.support.delivering import FAST, Received, Receiver, delivering, receiving, store_endpoint, until
-from tests.support.factories import store_account
-from tests.webhooks.test_several_workers import log_events, make_all
+from tests.support.delivering import (
+    FAST,
+    Received,
+    Receiver,
+    delivering,
+    log_events,
+    make_all,
+    receiving,
+    store_endpoint,
+    until,
+)
 
 pytestmark = pytest.mark.anyio
 
@@ -29,17 +37,6 @@ PLACES = 8
 HANGING = 20
 # No attempt of these tests ends by itself.
 PATIENT = replace(FAST, timeout=60, lease=120, grace=0.2, prompt=0.1)
-
-
-@pytest.fixture
-async def connection(dsn: str) -> AsyncIterator[asyncpg.Connection[Any]]:
-    """A connection to a database with two accounts."""
-    connection = await asyncpg.connect(dsn)
-    for account in (1, 2):
-        await store_account(connection, account)
-    await connection.execute("SELECT setval('row_ids', 10000)")
-    yield connection
-    await connection.close()
 
 
 async def hang(received: Received) -> web.StreamResponse:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -21,12 +20,12 @@ from tests.support.delivering import (
     Received,
     Receiver,
     delivering,
-    receiving,
+    log_events,
+    make_all,
     settled,
     store_endpoint,
     until,
 )
-from tests.support.factories import store_account
 
 pytestmark = pytest.mark.anyio
 
@@ -35,61 +34,10 @@ NOWHERE = "https://hooks.example/"
 PAST = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-@pytest.fixture
-async def connection(dsn: str) -> AsyncIterator[asyncpg.Connection[Any]]:
-    """A connection to a database with two accounts."""
-    connection = await asyncpg.connect(dsn)
-    for account in (1, 2):
-        await store_account(connection, account)
-    await connection.execute("SELECT setval('row_ids', 10000)")
-    yield connection
-    await connection.close()
-
-
-@pytest.fixture
-async def receiver() -> AsyncIterator[Receiver]:
-    """A receiver that accepts everything."""
-    async with receiving() as receiver:
-        yield receiver
-
-
-async def log_events(
-    connection: asyncpg.Connection[Any],
-    number: int,
-    *,
-    account: int = 1,
-    conversations: int = 1,
-    event: str = "MESSAGE_CREATED",
-) -> None:
-    """Log changes of messages with an event, in turn for each of the conversations."""
-    await connection.execute(
-        """WITH counter AS (
-            INSERT INTO change_counters AS c (account_id, number, removed) VALUES ($1, $2, 0)
-            ON CONFLICT (account_id) DO UPDATE SET number = c.number + $2 RETURNING number
-        )
-        INSERT INTO changes (account_id, number, type, node_id, conversation_id, operation, at, events)
-        SELECT $1, counter.number - $2 + n, 'MESSAGE', n, n % $3 + 1, 'UPSERTED', now(), ARRAY[$4]
-        FROM counter, generate_series(1, $2::int) n""",
-        account,
-        number,
-        conversations,
-        event,
-    )
-
-
 async def made(connection: asyncpg.Connection[Any]) -> list[tuple[int, int]]:
     """Account and number of the change of all deliveries, in the order of their ids."""
     rows = await connection.fetch("SELECT account_id, change_number FROM webhook_deliveries ORDER BY account_id, id")
     return [tuple(row) for row in rows]
-
-
-async def make_all(connection: asyncpg.Connection[Any]) -> int:
-    """Fan out until nothing is left; return the number of deliveries."""
-    total, accounts = 0, 1
-    while accounts:
-        accounts, deliveries = await fan_out(connection)
-        total += deliveries
-    return total
 
 
 async def test_deliveries_are_made_in_bounded_steps_in_the_order_of_the_log(

@@ -22,7 +22,7 @@ from websockets.exceptions import WebSocketException
 from db.embedded import embedded
 from db.migrations.apply import migrate
 from tests.support.command import stops
-from tests.support.process import CONVERSATIONS, Served, prepare, restart_postgresql, serving_processes
+from tests.support.process import CONVERSATIONS, Served, Writers, prepare, restart_postgresql, serving_processes
 from tests.support.websocket import connected
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow, stops]
@@ -181,18 +181,7 @@ async def test_no_change_is_lost_or_seen_twice_whatever_is_killed(
     await connection.execute("SELECT pg_reload_conf()")
     await connection.close()
     messages: int = request.config.getoption("--messages")
-    written: list[str] = []
-
-    async def write(served: Served, name: int) -> None:
-        async with served.client() as client:
-            for number in range(messages):
-                await client.send(f"{name} {number}")
-                written.append(f"{name} {number}")
-
-    async def reach(share: float) -> None:
-        while len(written) < share * WRITERS * messages:  # noqa: ASYNC110  # the writers have no event for it
-            await asyncio.sleep(0.02)
-
+    writers = Writers(WRITERS, messages)
     with ExitStack() as stack:
         killed, other = (stack.enter_context(serving_processes(server, tmp_path)) for _ in range(2))
         async with other.client() as client:
@@ -204,14 +193,14 @@ async def test_no_change_is_lost_or_seen_twice_whatever_is_killed(
         async with asyncio.timeout(120 + messages), asyncio.TaskGroup() as group:
             for follower, way in followers:
                 group.create_task(follower.run(way))
-            writing = [group.create_task(write((killed, other)[name % 2], name)) for name in range(WRITERS)]
-            await reach(0.3)
+            writing = [group.create_task(writers.write((killed, other)[name % 2], name)) for name in range(WRITERS)]
+            await writers.reach(0.3)
             killed.process.kill()
             await asyncio.to_thread(killed.process.wait)
             port = killed.url.rpartition(":")[2]
             again = serving_processes(server, tmp_path, "--port", port)
             await asyncio.to_thread(stack.enter_context, again)
-            await reach(0.6)
+            await writers.reach(0.6)
             deadlocked = await deadlocks(server)
             await restart_postgresql(tmp_path)
             await asyncio.wait(writing)
@@ -222,7 +211,7 @@ async def test_no_change_is_lost_or_seen_twice_whatever_is_killed(
         deadlocked += await deadlocks(server)
         order = await logged(server)
 
-    assert sorted(order) == sorted([*written, LAST])
+    assert sorted(order) == sorted([*writers.written, LAST])
     for follower, way in followers:
         assert follower.seen == order, (way.__name__, follower.served.url)
     # The disturbances happened: deadlocks, and an interruption of every way to follow the server that was killed.

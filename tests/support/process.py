@@ -125,6 +125,31 @@ class Insistent:
         return int(message["databaseId"]), message["content"]
 
 
+@dataclass
+class Writers:
+    """Clients that write messages at the same time, each with its number and that of the message as content."""
+
+    number: int
+    messages: int
+    pause: float = 0.0
+    """Seconds after each message."""
+    written: list[str] = field(default_factory=list)
+    """What was acknowledged."""
+
+    async def write(self, served: Served, name: int) -> None:
+        """Write the messages of one client."""
+        async with served.client() as client:
+            for number in range(self.messages):
+                await client.send(f"{name} {number}")
+                self.written.append(f"{name} {number}")
+                await asyncio.sleep(self.pause)
+
+    async def reach(self, share: float) -> None:
+        """Return once that part of all messages is written."""
+        while len(self.written) < share * self.number * self.messages:  # noqa: ASYNC110  # there is no event for it
+            await asyncio.sleep(0.02)
+
+
 def command_line(pid: str) -> bytes:
     """The arguments of a process; empty if it has ended meanwhile."""
     try:

@@ -25,7 +25,7 @@ from gql.fields.node import encode_id
 from tests.support.client import FERNET_KEY, SECRET
 from tests.support.command import spawn, stops
 from tests.support.delivering import receiving, settled, store_endpoint
-from tests.support.process import Served, prepare, restart_postgresql, serving_processes
+from tests.support.process import Writers, prepare, restart_postgresql, serving_processes
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow, stops]
 
@@ -99,19 +99,7 @@ async def test_each_reply_arrives_in_order_whatever_is_killed(server: str, tmp_p
     await store_endpoint(connection, f"http://127.0.0.1:{port}/")
     await connection.close()
     deaths = Deaths(server)
-    written: list[str] = []
-
-    async def write(served: Served, name: int) -> None:
-        async with served.client() as client:
-            for number in range(MESSAGES):
-                await client.send(f"{name} {number}")
-                written.append(f"{name} {number}")
-                await asyncio.sleep(0.05)
-
-    async def reach(share: float) -> None:
-        while len(written) < share * WRITERS * MESSAGES:  # noqa: ASYNC110  # the writers have no event for it
-            await asyncio.sleep(0.02)
-
+    writers = Writers(WRITERS, MESSAGES, pause=0.05)
     with ExitStack() as stack:
         served = stack.enter_context(serving_processes(server, tmp_path))
         receiver = stack.enter_context(stopping(start("tests.support.receiver", str(port), str(file))))
@@ -119,12 +107,12 @@ async def test_each_reply_arrives_in_order_whatever_is_killed(server: str, tmp_p
         async with asyncio.timeout(240):
             async with asyncio.TaskGroup() as group:
                 for name in range(WRITERS):
-                    group.create_task(write(served, name))
-                await reach(0.3)
+                    group.create_task(writers.write(served, name))
+                await writers.reach(0.3)
                 receiver.kill()
                 await asyncio.sleep(0.5)
                 stack.enter_context(stopping(start("tests.support.receiver", str(port), str(file))))
-                await reach(0.6)
+                await writers.reach(0.6)
                 await restart_postgresql(tmp_path)
             order = await delivered(server)
         for task in workers:
@@ -134,7 +122,7 @@ async def test_each_reply_arrives_in_order_whatever_is_killed(server: str, tmp_p
         received = [orjson.loads(line) for line in file.read_bytes().splitlines()]
 
     check(received, order)
-    assert len(order) == len(written) == WRITERS * MESSAGES
+    assert len(order) == len(writers.written) == WRITERS * MESSAGES
     assert min(deaths.by_step.values()) >= DEATHS
     # The test proves something: some were sent twice.
     assert len(received) > len(order)

@@ -7,6 +7,7 @@ id.
 
 from __future__ import annotations
 
+import asyncio
 import uuid
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
@@ -144,6 +145,12 @@ def _is_clients(error: Exception) -> bool:
 def is_unavailable(error: GraphQLError) -> bool:
     """Whether a field failed because the database was unavailable."""
     return isinstance(error.original_error, UnavailableError)
+
+
+def is_cancelled(error: BaseException) -> bool:
+    """Whether `error` is the cancellation of this task, and not of one that it waited for."""
+    task = asyncio.current_task()
+    return isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling() > 0
 
 
 def mask(error: BaseException) -> dict[str, Any]:

@@ -6,11 +6,14 @@ one that is rejected before the pipeline.
 
 from __future__ import annotations
 
+import asyncio
 import time
 from dataclasses import dataclass, field
+from types import TracebackType
 from typing import Any, Self
 
 from db.scope import Viewer
+from gql.errors import RequestError, is_cancelled
 from gql.execution.document import Operation
 from gql.log import log_request
 
@@ -67,3 +70,27 @@ class Record:
                 "refused": self.refused,
             }
         )
+
+
+class Recording:
+    """Raises RequestError for whatever the block raises, but for its cancellation; puts its errors into `record`.
+
+    A generator instead of this class takes 4 % of the time of `{ __typename }`.
+    """
+
+    def __init__(self, record: Record) -> None:
+        self._record = record
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if isinstance(error, RequestError):
+            self._record.cost = self._record.cost if error.cost is None else error.cost
+            self._record.count(error.errors)
+        elif isinstance(error, (Exception, asyncio.CancelledError)) and not is_cancelled(error):
+            failure = RequestError.masking(error)
+            self._record.count(failure.errors)
+            raise failure from error

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from contextlib import ExitStack
 from functools import partial
 from typing import Any
 
@@ -16,8 +15,8 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from gql.errors import ANSWERS, Code, RequestError
-from gql.execution.operation import Pipeline, ReadOnlyError, is_cancelled
+from gql.errors import ANSWERS, Code, RequestError, is_cancelled
+from gql.execution.operation import Pipeline, ReadOnlyError
 from gql.execution.record import Record
 from gql.security.auth import Admitted, Authenticator, UnauthenticatedError
 from gql.web.etag import revalidated
@@ -66,14 +65,18 @@ class GraphQLEndpoint:
         """Answer a request of any method."""
         request = HttpRequest(scope, receive)
         try:
-            response = await self._prepare(request)
-        except Exception as error:  # noqa: BLE001  # a defect outside of what `_respond` covers
-            response = error_response(RequestError.masking(error, strict=True))
-        if not isinstance(response, JsonResponse):
-            add_security(response.raw_headers)
-        sent = compressed(response, request.header(b"accept-encoding")) if self._compress else response
-        if not (type(sent) is JsonResponse and write_whole(send, sent)):
-            await sent(scope, receive, send)
+            try:
+                response = await self._prepare(request)
+            except Exception as error:  # noqa: BLE001  # a defect outside of what `_respond` covers
+                response = error_response(RequestError.masking(error, strict=True))
+            if not isinstance(response, JsonResponse):
+                add_security(response.raw_headers)
+            sent = compressed(response, request.header(b"accept-encoding")) if self._compress else response
+            if not (type(sent) is JsonResponse and write_whole(send, sent)):
+                await sent(scope, receive, send)
+        finally:
+            if request.places is not None:
+                request.places.close()
 
     async def _prepare(self, request: HttpRequest) -> Response:
         if self._page is not None and wants_page(request):
@@ -124,7 +127,7 @@ class GraphQLEndpoint:
         if isinstance(result, EventStreamResponse):
             return result
         if not acceptable.is_single:
-            return EventStreamResponse(result, ExitStack())
+            return EventStreamResponse(result)
         extensions = self._extensions(request, record)
         response = write(acceptable.media, 200, result.payload | ({"extensions": extensions} if extensions else {}))
         if request.method == "GET" and parameters.document.is_persisted and not result.errors:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
@@ -58,6 +58,8 @@ class HttpRequest:
     def __init__(self, scope: Scope, receive: Receive) -> None:
         self.method: str = scope["method"]
         self.receive = receive
+        self.places: ExitStack | None = None
+        """What a stream has taken. It is given back when the request ends, however it ends."""
         self._scope = scope
         self._first: dict[bytes, bytes] = dict(reversed(scope["headers"]))
 

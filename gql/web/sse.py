@@ -43,7 +43,10 @@ class EventSource:
     async def open(
         self, request: HttpRequest, parameters: Parameters, admitted: Admitted, record: Record
     ) -> Result | EventStreamResponse:
-        """The result of a query or mutation, or the response that streams a subscription. Raises RequestError."""
+        """The result of a query or mutation, or the response that streams a subscription. Raises RequestError.
+
+        The caller closes `request.places` when the request ends.
+        """
         opened = await self._subscriptions.open(
             parameters,
             admitted.viewer,
@@ -57,13 +60,14 @@ class EventSource:
             stack.callback(opened.end, "closed")
             stack.enter_context(self._places.of_process())
             stack.enter_context(self._places.of_actor(admitted.viewer))
-            return EventStreamResponse(opened, stack.pop_all())
+            request.places = stack.pop_all()
+        return EventStreamResponse(opened)
 
 
 class EventStreamResponse(Response):
-    """Streams a subscription until it is complete, or the client has disconnected. Then `places` are released."""
+    """Streams a subscription until it is complete, or the client has disconnected."""
 
-    def __init__(self, events: Stream | Result, places: ExitStack) -> None:
+    def __init__(self, events: Stream | Result) -> None:
         self.body = b""
         self.status_code = 200
         self.background = None
@@ -73,21 +77,19 @@ class EventStreamResponse(Response):
             (b"x-accel-buffering", b"no"),
         ]
         self._events = events
-        self._places = places
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the events."""
-        with self._places:
-            await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
-            ended = _COMPLETE
-            if isinstance(self._events, Result):
-                await _send(send, _format(Event(orjson.dumps(self._events.payload), None)))
-            else:
-                if (stay_open := scope.get(STREAMING)) is not None:
-                    stay_open()
-                await self._stream(self._events, receive, send)
-                ended = b"" if self._events.is_stopped else _COMPLETE
-            await send({"type": "http.response.body", "body": ended, "more_body": False})
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        ended = _COMPLETE
+        if isinstance(self._events, Result):
+            await _send(send, _format(Event(orjson.dumps(self._events.payload), None)))
+        else:
+            if (stay_open := scope.get(STREAMING)) is not None:
+                stay_open()
+            await self._stream(self._events, receive, send)
+            ended = b"" if self._events.is_stopped else _COMPLETE
+        await send({"type": "http.response.body", "body": ended, "more_body": False})
 
     async def _stream(self, events: Stream, receive: Receive, send: Send) -> None:
         watching = asyncio.create_task(_close_with_client(receive, events))

@@ -121,6 +121,20 @@ async def test_an_invalid_request_takes_no_place(dsn: str, connection: asyncpg.C
     assert response.json() == ANSWER
 
 
+async def test_a_rejected_operation_costs_one_node(dsn: str, connection: asyncpg.Connection[Any]) -> None:
+    async with serving(dsn, Statements(), max_running=1, max_waiting=0, rate_limit=1_000) as client:
+        await client.data("{ __typename }")
+        async with locked(connection):
+            running = asyncio.create_task(client.post(READ))
+            await until(waiting(connection, 1))
+            before, after = [await client.post(READ) for _ in range(2)]
+        await running
+
+    assert [response.status_code for response in (before, after)] == [503, 503]
+    remaining = [int(response.headers["ratelimit-remaining"]) for response in (before, after)]
+    assert remaining[0] - remaining[1] == 1
+
+
 class Guest:
     """A client that disconnects when `gone` is set."""
 

@@ -11,6 +11,7 @@ import pytest
 
 from gql.live import hub, stream
 from gql.log import LIVE_STEPS, SUBSCRIPTIONS
+from gql.security.rate import RateLimiter
 from gql.security.token import SCOPES, mint
 from tests.support.client import Client
 from tests.support.factories import log_changes, store, store_account
@@ -270,3 +271,23 @@ async def test_a_client_that_disconnects_gives_its_place_back(dsn: str, connecti
                     statuses.append(again.response.status_code)
 
     assert set(statuses) <= {0, 429, 200}
+
+
+async def test_a_stream_that_fails_before_its_first_byte_gives_its_place_back(
+    dsn: str, connection: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await store_account(connection)
+
+    async def fail(*_arguments: object) -> None:
+        raise ConnectionError
+
+    async with listening(dsn, max_sockets=1, rate_limit=1_000) as client:
+        with monkeypatch.context() as patched:
+            # What is read between opening the stream and sending it.
+            patched.setattr(RateLimiter, "budget", fail)
+            async with following(client) as failed:
+                assert failed.response.status_code == 500
+            assert publishing() == 0
+        async with following(client) as follower:
+            assert follower.response.status_code == 200
+            assert publishing() == 1

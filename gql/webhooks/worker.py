@@ -194,9 +194,10 @@ class Worker:
         for endpoint in recorded.hopeless:
             try:
                 await self._disable(*endpoint, _HOPELESS.format(self._schedule.hopeless_after / 86_400))
-            except UnavailableError:
-                # The next failure of the endpoint leads here again.
+            except Exception as error:  # noqa: BLE001  # the next failure of the endpoint leads here again
                 TASK_FAILURES["webhook disabling"] += 1
+                if not isinstance(error, UnavailableError):
+                    _log.error("a webhook was not disabled", exception=describe(error))
 
     async def _disable(self, account_id: int, endpoint_id: int, reason: str) -> None:
         """Disable an endpoint. Raises `UnavailableError`."""

@@ -316,9 +316,18 @@ async def disabled(world: World, endpoint: int) -> str:
     return str(await until(lambda: world.connection.fetchval(query, endpoint)))
 
 
-async def test_an_endpoint_that_only_fails_for_too_long_is_disabled(
-    filled: World, shared_dsn: str, receiver: Receiver
+@pytest.mark.parametrize("error", [UnavailableError, ZeroDivisionError])
+async def test_an_endpoint_that_only_fails_for_too_long_is_disabled_even_if_that_fails_at_first(
+    filled: World,
+    shared_dsn: str,
+    receiver: Receiver,
+    monkeypatch: pytest.MonkeyPatch,
+    error: type[Exception],
 ) -> None:
+    async def disable_later(*_arguments: Any) -> None:
+        monkeypatch.undo()
+        raise error
+
     async def answer(received: Received) -> web.StreamResponse:
         return web.Response(status=200 if received.path == "/recovers" and len(receiver.received) > 4 else 500)
 
@@ -328,6 +337,7 @@ async def test_an_endpoint_that_only_fails_for_too_long_is_disabled(
     ]
     long_ago = datetime.now(UTC) - timedelta(days=6)
     await filled.connection.execute("UPDATE webhook_endpoints SET failing_since = $1 WHERE id = $2", long_ago, gone)
+    monkeypatch.setattr(worker, "disable", disable_later)
     async with delivering(shared_dsn):
         await write(filled, "1")
         reason = await disabled(filled, gone)

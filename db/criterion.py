@@ -140,7 +140,7 @@ def compared(column: Any, compare: Callable[[Any, Any], ColumnElement[bool]]) ->
 
 
 def between(column: Any, *sorted_by: Any) -> Criterion:
-    """The time in `column` meets all given `ENDS`. Without any, every row matches; a null never does.
+    """The time in `column` meets all given `ENDS`. A null is in no period with an end; without any, every row matches.
 
     `sorted_by` are expressions equal to the column where it is not null, each with an index: a page in the order of one
     of them starts reading where the period does.

@@ -61,9 +61,7 @@ def filter_weights(input_type: type) -> Weights:
     }
 
 
-@strawberry.input(
-    description="A period. All given bounds apply. A period without bounds contains every time, and excludes null."
-)
+@strawberry.input(description="A period. All given bounds apply, and exclude null. A period without bounds is ignored.")
 class DateTimeRange:
     """Its fields are `db.criterion.ENDS`."""
 
@@ -229,6 +227,13 @@ def _read_terms(input: Any, viewer: Viewer, depth: int) -> Iterator[Term]:
             yield criteria[field.name](_read_value(field, value, viewer))
 
 
+def read_text(value: Any) -> Any:
+    """The value, unchanged. Raises `ClientError` for text that PostgreSQL cannot compare, by itself or in a list."""
+    if any(isinstance(text, str) and "\0" in text for text in (value if isinstance(value, list) else [value])):
+        raise ClientError("Text cannot hold a NUL character")
+    return value
+
+
 def _read_value(field: dataclasses.Field[Any], value: Any, viewer: Viewer) -> Any:
     table = field.metadata.get("ids_of")
     if table is not None:
@@ -237,9 +242,7 @@ def _read_value(field: dataclasses.Field[Any], value: Any, viewer: Viewer) -> An
         return viewer, value
     if isinstance(value, DateTimeRange):
         return {name: end for name in ENDS if (end := getattr(value, name)) is not None}
-    if isinstance(value, str) and "\0" in value:
-        raise ClientError("Text cannot hold a NUL character")
-    return value
+    return read_text(value)
 
 
 FILTERS: Mapping[type, Mapping[str, Criterion]] = {

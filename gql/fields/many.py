@@ -27,7 +27,7 @@ from gql.fields.field import (
     SelectedField,
     optional_arguments,
 )
-from gql.fields.filters import filter_weights, read_filter
+from gql.fields.filters import filter_weights, read_filter, read_text
 from gql.fields.orders import Sorting
 
 # The field of a connection that needs no page.
@@ -71,7 +71,7 @@ def narrowed(annotation: Any, criterion: Criterion, description: str) -> Narrowi
     """An argument for the rows that meet `criterion`."""
     return Narrowing(
         Argument(annotation | None, description),
-        terms=lambda value, _viewer: () if value is None else (criterion(value),),
+        terms=lambda value, _viewer: () if value is None else (criterion(read_text(value)),),
     )
 
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any, NewType
 
 import strawberry
-from graphql import GraphQLError
+from graphql import GraphQLError, ValueNode
+from graphql.utilities import value_from_ast_untyped
 from strawberry.types.scalar import ScalarDefinition
 
 BigInt = NewType("BigInt", int)
@@ -75,6 +77,18 @@ def read_decimal(value: Any) -> Decimal:
     return Decimal(value)
 
 
+def _in_documents(read: Callable[[Any], Any]) -> Callable[..., Any]:
+    """`read` for a literal of a document: its errors have the location of the literal."""
+
+    def read_literal(node: ValueNode, variables: dict[str, Any] | None = None) -> Any:
+        try:
+            return read(value_from_ast_untyped(node, variables))
+        except GraphQLError as error:
+            raise GraphQLError(error.message, node) from None
+
+    return read_literal
+
+
 def _quoted(value: Any) -> str:
     """`value` for a message, shortened."""
     text = repr(value) if isinstance(value, str) else str(value)
@@ -91,6 +105,7 @@ SCALARS: dict[Any, ScalarDefinition] = {
         specified_by_url="https://scalars.graphql.org/andimarek/date-time.html",
         serialize=show_date_time,
         parse_value=read_date_time,
+        parse_literal=_in_documents(read_date_time),
     ),
     Decimal: strawberry.scalar(
         name="Decimal",
@@ -98,6 +113,7 @@ SCALARS: dict[Any, ScalarDefinition] = {
         specified_by_url="https://www.w3.org/TR/xmlschema11-2/#decimal",
         serialize=show_decimal,
         parse_value=read_decimal,
+        parse_literal=_in_documents(read_decimal),
     ),
     BigInt: strawberry.scalar(
         name="BigInt",
@@ -105,5 +121,6 @@ SCALARS: dict[Any, ScalarDefinition] = {
         specified_by_url="https://scalars.graphql.org/jakobmerrild/long.html",
         serialize=str,
         parse_value=read_big_int,
+        parse_literal=_in_documents(read_big_int),
     ),
 }

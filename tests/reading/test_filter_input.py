@@ -6,9 +6,11 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from graphql import GraphQLInputObjectType, GraphQLObjectType, get_named_type
 
 from db import tables as t
 from gql.fields.node import encode_id
+from gql.schema import build_schema
 from tests.oracles.filtering import BOOKINGS, CONVERSATIONS, own
 from tests.support.client import Client, Statements
 from tests.support.serving import serving
@@ -126,11 +128,50 @@ async def test_ids_below_not_and_or_are_looked_at_too(inbox: Client, wrap: Any) 
     assert (code, message) == ("BAD_USER_INPUT", '"not an id" is not an id')
 
 
-@pytest.mark.parametrize("text", ["\0", "B1\0", "\0B1"])
-async def test_a_reference_with_nul_is_refused(inbox: Client, text: str) -> None:
-    answer = await inbox.error(BOOKINGS, filter={"reference": text})
+# A document for each text that is compared with stored text, by its place in the schema.
+TEXTS = {
+    "BookingFilter.reference": "{ bookings(filter: {reference: %s}) { totalCount } }",
+    "BookingFilter.search": "{ bookings(filter: {search: %s}) { totalCount } }",
+    "ClientFilter.search": "{ clients(filter: {search: %s}) { totalCount } }",
+    "Conversation.messages(externalIds)": "{ conversations { nodes { messages(externalIds: %s) { totalCount } } } }",
+    "ConversationFilter.externalIds": "{ conversations(filter: {not: {externalIds: [%s]}}) { totalCount } }",
+    "ConversationFilter.search": "{ conversations(filter: {search: %s}) { totalCount } }",
+    "InquiryFilter.search": "{ inquiries(filter: {search: %s}) { totalCount } }",
+    "MessageFilter.externalIds": '{ messages(filter: {externalIds: ["a", %s]}) { nodes { id } } }',
+    "MessageFilter.search": "{ messages(filter: {search: %s}) { totalCount } }",
+    "RentalFilter.search": "{ rentals(filter: {search: %s}) { totalCount } }",
+}
+CURSORS = ("after", "before")
+
+
+@pytest.mark.parametrize("document", TEXTS.values(), ids=TEXTS)
+@pytest.mark.parametrize("text", ["\\u0000", "B1\\u0000", "\\u0000B1"])
+async def test_text_with_nul_is_refused(inbox: Client, document: str, text: str) -> None:
+    answer = await inbox.error(document % f'"{text}"')
 
     assert answer == ("BAD_USER_INPUT", "Text cannot hold a NUL character")
+
+
+def test_each_text_that_selects_rows_is_tried_with_nul() -> None:
+    types = build_schema()._schema.type_map.values()  # noqa: SLF001
+    inputs = {
+        f"{type_.name}.{name}": field
+        for type_ in types
+        if isinstance(type_, GraphQLInputObjectType) and type_.name.endswith("Filter")
+        for name, field in type_.fields.items()
+    }
+    arguments = {
+        f"{type_.name}.{name}({argument})": field
+        for type_ in types
+        if isinstance(type_, GraphQLObjectType)
+        for name, field in type_.fields.items()
+        for argument, field in field.args.items()
+        if argument not in CURSORS
+    }
+
+    texts = {place for place, field in (inputs | arguments).items() if get_named_type(field.type).name == "String"}
+
+    assert texts == set(TEXTS)
 
 
 @pytest.mark.parametrize(

@@ -317,6 +317,7 @@ async def test_a_number_beyond_64_bits_is_refused(inbox: Client, number: str) ->
     answer = await inbox.answer(f"{{ conversation(databaseId: {number}) {{ databaseId }} }}")
 
     assert [error["extensions"]["code"] for error in answer["errors"]] == ["GRAPHQL_VALIDATION_FAILED"]
+    assert answer["errors"][0]["locations"] == [{"line": 1, "column": 28}]
     assert "data" not in answer
 
 

@@ -79,7 +79,7 @@ class Authenticator:
 
     A verified token is cached, by its SHA-256, for CACHE_SECONDS or until it expires. Before that, `exists` checks that
     the actor exists; its exceptions are passed on, because an unreachable database is not a rejection.
-    `fetch` reads the JWKS from a path or URL, in a thread.
+    `fetch` reads the JWKS at a URL.
     """
 
     def __init__(
@@ -87,7 +87,7 @@ class Authenticator:
         settings: Settings,
         *,
         exists: Callable[[Viewer], Awaitable[bool]] | None = None,
-        fetch: Callable[[str], bytes] | None = None,
+        fetch: Callable[[str], Awaitable[bytes]] | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._audience = settings.jwt_audience

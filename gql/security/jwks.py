@@ -8,19 +8,20 @@ from __future__ import annotations
 import asyncio
 import json
 import math
-from collections.abc import Callable
-from http.client import HTTPException
+from collections.abc import Awaitable, Callable
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
-from urllib.request import HTTPRedirectHandler, build_opener
 
 import jwt
 import structlog
+from aiohttp import ClientError, ClientSession, ClientTimeout, DummyCookieJar
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
 from gql.settings import ConfigurationError
 
+# Seconds between two reads, until the keys are read again, and for a read from its beginning to its last byte.
 JWKS_INTERVAL = 60.0
 JWKS_MAX_AGE = 600.0
 JWKS_TIMEOUT = 5.0
@@ -38,7 +39,7 @@ class KeySet:
     previous keys stay. A file is first read by the constructor; a URL with the first token or by `read`.
     """
 
-    def __init__(self, location: str, fetch: Callable[[str], bytes], clock: Callable[[], float]) -> None:
+    def __init__(self, location: str, fetch: Callable[[str], Awaitable[bytes]], clock: Callable[[], float]) -> None:
         self._location = location
         self._fetch = fetch
         self._clock = clock
@@ -46,18 +47,27 @@ class KeySet:
         self._stale_at = self._next_read = -math.inf
         self._reading: asyncio.Task[None] | None = None
         if not _is_url(location):
-            self._accept(_read_keys(location, fetch))
+            self._accept(_read_file(location))
 
     async def read(self) -> None:
         """Replace the keys. Raises ConfigurationError, and keeps the previous keys, if the JWKS has no usable one."""
         self._next_read = self._clock() + JWKS_INTERVAL
         try:
-            # The socket's timeout applies to each read, and a server may send one byte at a time.
             async with asyncio.timeout(JWKS_TIMEOUT):
-                keys = await asyncio.to_thread(_read_keys, self._location, self._fetch)
+                keys = await self._read()
         except TimeoutError:
             raise ConfigurationError(f"INBOX_JWKS was not read within {JWKS_TIMEOUT:.0f} seconds") from None
         self._accept(keys)
+
+    async def _read(self) -> tuple[jwt.PyJWK, ...]:
+        if not _is_url(self._location):
+            return await asyncio.to_thread(_read_file, self._location)
+        # Not in a thread: the process could not end before a thread that waits for a server.
+        try:
+            text = await self._fetch(self._location)
+        except (OSError, ClientError, ValueError) as error:
+            raise _unreadable(error) from error
+        return await asyncio.to_thread(_usable_keys, text)
 
     async def find(self, algorithm: str, kid: str | None) -> jwt.PyJWK | None:
         """The key that matches, or None if none or several match. A `kid` of None matches all keys of `algorithm`."""
@@ -94,31 +104,46 @@ class KeySet:
         self._next_read = self._clock() + JWKS_INTERVAL
 
 
-class _Direct(HTTPRedirectHandler):
-    """Follows no redirect: keys come from the configured host only."""
+async def fetch_jwks(url: str) -> bytes:
+    """The body at a URL, without redirects: keys come from the configured host only.
 
-    def redirect_request(self, *_args: Any, **_kwargs: Any) -> None:
-        """Return no further request: urllib then raises the redirect as an HTTPError."""
-
-
-def fetch_jwks(location: str) -> bytes:
-    """The bytes at a path or http(s) URL. Raises OSError, HTTPException, or ValueError if there are too many."""
-    if _is_url(location):
-        with build_opener(_Direct).open(location, timeout=JWKS_TIMEOUT) as response:
-            body: bytes = response.read(JWKS_MAX_BYTES + 1)
-    else:
-        with Path(location).open("rb") as file:
-            body = file.read(JWKS_MAX_BYTES + 1)
-    if len(body) > JWKS_MAX_BYTES:
-        raise ValueError(f"more than {JWKS_MAX_BYTES} bytes")
-    return body
+    Raises OSError, ClientError, and ValueError for another status than 200 or for more than JWKS_MAX_BYTES. The caller
+    limits the time.
+    """
+    session = ClientSession(timeout=ClientTimeout(), cookie_jar=DummyCookieJar(), trust_env=True, auto_decompress=False)
+    async with session, session.get(url, headers={"Accept-Encoding": "identity"}, allow_redirects=False) as response:
+        if response.status != HTTPStatus.OK:
+            raise ValueError(f"the server answered with the status {response.status}")
+        body = b""
+        async for piece in response.content.iter_any():
+            body = _limited(body + piece)
+        return body
 
 
-def _read_keys(location: str, fetch: Callable[[str], bytes]) -> tuple[jwt.PyJWK, ...]:
+def _read_file(path: str) -> tuple[jwt.PyJWK, ...]:
     try:
-        document = json.loads(fetch(location))
-    except (OSError, HTTPException, ValueError, RecursionError) as error:
-        raise ConfigurationError(f"INBOX_JWKS cannot be read: {error}") from error
+        with Path(path).open("rb") as file:
+            text = _limited(file.read(JWKS_MAX_BYTES + 1))
+    except (OSError, ValueError) as error:
+        raise _unreadable(error) from error
+    return _usable_keys(text)
+
+
+def _limited(text: bytes) -> bytes:
+    if len(text) > JWKS_MAX_BYTES:
+        raise ValueError(f"more than {JWKS_MAX_BYTES} bytes")
+    return text
+
+
+def _unreadable(error: Exception) -> ConfigurationError:
+    return ConfigurationError(f"INBOX_JWKS cannot be read: {error}")
+
+
+def _usable_keys(text: bytes) -> tuple[jwt.PyJWK, ...]:
+    try:
+        document = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise _unreadable(error) from error
     listed = document.get("keys") if isinstance(document, dict) else None
     keys = tuple(key for jwk in listed if (key := _usable(jwk))) if isinstance(listed, list) else ()
     if not keys:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hmac
 import json
-import threading
 from hashlib import sha256
 from typing import Any
 
@@ -49,9 +49,9 @@ class Issuer:
         self.keys = list(keys)
         self.error: Exception | None = None
         self.asked = 0
-        self.called = threading.Event()
+        self.called = asyncio.Event()
 
-    def __call__(self, location: str) -> bytes:
+    async def __call__(self, location: str) -> bytes:
         """Replace `fetch` of an Authenticator."""
         assert location == URL
         self.asked += 1

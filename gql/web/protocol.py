@@ -26,7 +26,7 @@ from typing import Any, cast
 import orjson
 import structlog
 from starlette.responses import Response
-from starlette.types import Send
+from starlette.types import Message, Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from gql.errors import Code
@@ -89,6 +89,23 @@ def write_whole(send: Send, response: Response) -> bool:
     cycle.message_event.set()
     cycle.on_response()
     return True
+
+
+def _closing(cycle: RequestResponseCycle, app: Any) -> Any:
+    """`app`, with the connection closed after a response to a client that was not asked for the body.
+
+    Such a client may send the body or not, so it would be unknown where its next request begins.
+    """
+
+    async def called(scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_checked(message: Message) -> None:
+            if cycle.waiting_for_100_continue and cycle.more_body:
+                cycle.keep_alive = False
+            await send(message)
+
+        await app(scope, receive, send_checked)
+
+    return called
 
 
 class _Phase(Enum):
@@ -194,6 +211,9 @@ class LimitedProtocol(HttpToolsProtocol):
             self._rejected = True
             self._stop_timer()
             raise _StopParsingError
+        if self.expect_100_continue and self.parser.get_http_version() == "1.0":
+            # A client of that version does not expect another response before the final one.
+            self.expect_100_continue = False
         super().on_headers_complete()
         self._enter(_Phase.BODY)
 
@@ -328,7 +348,7 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         self._running = cycle
-        super()._start_asgi_task(cycle, app)
+        super()._start_asgi_task(cycle, _closing(cycle, app) if cycle.waiting_for_100_continue else app)
 
     def _disconnect_application(self) -> None:
         """Notify the application that the client has disconnected.

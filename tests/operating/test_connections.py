@@ -15,11 +15,12 @@ from typing import Any
 
 import pytest
 import uvicorn
+from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 from uvicorn.server import ServerState
 
 from gql.settings import Settings
-from gql.web.protocol import ConnectionLimits, LimitedProtocol
+from gql.web.protocol import ConnectionLimits, LimitedProtocol, write_whole
 from gql.web.server import listen, serve
 from tests.support.process import READ, prepare, serving_processes
 
@@ -30,6 +31,8 @@ QUICK = ConnectionLimits(body=65_536, head_seconds=0.4, body_seconds=0.4, unread
 GET = b"GET / HTTP/1.1\r\nHost: inbox\r\n\r\n"
 HEAD = b"GET / HTTP/1.1\r\nHost: inbox\r\nX: "
 POST = b"POST / HTTP/1.1\r\nHost: inbox\r\nContent-Length: 100\r\n\r\n"
+EXPECTING = b"POST / HTTP/1.1\r\nHost: inbox\r\nContent-Length: 100\r\nExpect: 100-continue\r\n\r\n"
+BODY = b"a" * 100
 UPGRADE = (
     b"GET / HTTP/1.1\r\nHost: inbox\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
     b"Sec-WebSocket-Key: MDEyMzQ1Njc4OWFiY2RlZg==\r\nSec-WebSocket-Version: 13\r\n\r\n"
@@ -40,9 +43,10 @@ CHUNKED = b"POST / HTTP/1.1\r\nHost: inbox\r\nTransfer-Encoding: chunked\r\n\r\n
 class Server:
     """An application with this protocol, on a port of this machine."""
 
-    def __init__(self, answer: bytes = b"hello", *, reads: bool = True) -> None:
+    def __init__(self, answer: bytes = b"hello", *, reads: bool = True, whole: bool = False) -> None:
         self.answer = answer
         self.reads = reads
+        self.whole = whole
         self.headers: dict[bytes, bytes] = {}
         self.calls = 0
         self.disconnected = 0
@@ -65,6 +69,8 @@ class Server:
             self.disconnected += gone.done()
             gone.cancel()
         length = str(len(self.answer)).encode()
+        if self.whole and write_whole(send, Response(self.answer)):
+            return
         await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", length)]})
         await send({"type": "http.response.body", "body": self.answer})
 
@@ -198,6 +204,36 @@ async def test_a_request_that_was_answered_early_has_no_second_answer(begin: byt
         rest = await asyncio.wait_for(reader.read(), 5)
 
     assert (status(answer), rest, server.calls) == (200, b"", 1)
+
+
+@pytest.mark.parametrize("whole", [False, True])
+async def test_a_client_that_was_not_asked_for_the_body_is_disconnected(*, whole: bool) -> None:
+    async with Server(reads=False, whole=whole).serving() as server, server.connected() as (reader, writer):
+        writer.write(EXPECTING)
+        answer = await asyncio.wait_for(reader.read(), 5)
+
+    assert answer.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert b"\r\nconnection: close\r\n" in answer
+
+
+@pytest.mark.parametrize("whole", [False, True])
+async def test_a_client_that_was_asked_for_the_body_or_has_sent_it_stays_connected(*, whole: bool) -> None:
+    async with Server(whole=whole).serving() as server, server.connected() as (reader, writer):
+        for reads in (True, False, True):
+            server.reads = reads
+            writer.write(EXPECTING if reads else EXPECTING + BODY)
+            if reads:
+                assert status(await reader.readuntil(b"\r\n\r\n")) == 100
+                writer.write(BODY)
+            answer = await asyncio.wait_for(reader.readuntil(b"hello"), 5)
+            assert status(answer) == 200
+            assert b"connection: close" not in answer
+
+
+async def test_a_client_of_http_1_0_gets_one_response() -> None:
+    async with Server().serving() as server, server.connected() as (reader, writer):
+        writer.write(EXPECTING.replace(b"1.1", b"1.0") + BODY)
+        assert status(await asyncio.wait_for(reader.read(), 5)) == 200
 
 
 async def test_a_request_is_not_late_that_is_not_read_while_earlier_ones_are_queued() -> None:

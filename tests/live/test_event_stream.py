@@ -12,6 +12,7 @@ import pytest
 
 from gql.web import sse
 from gql.web.protocol import ConnectionLimits
+from tests.support import serving
 from tests.support.client import Client
 from tests.support.factories import store_account
 from tests.support.following import FOLLOW, STREAM, Follower, create, cursor, eventually, following, listening
@@ -162,6 +163,19 @@ async def test_a_trusted_document_can_be_a_subscription(
 
     assert event.id == event.data["data"]["changes"]["endCursor"]
     assert refused.status_code == 403
+
+
+def test_a_server_of_a_test_that_does_not_stop_fails_it(seeded_dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(serving, "STOP_WITHIN", 0.2)
+    with httpx.Client() as http, pytest.raises(TimeoutError, match=r"waits for 1 connections, .*run_asgi"):
+        _leave_a_stream_open(seeded_dsn, http)
+
+
+def _leave_a_stream_open(dsn: str, http: httpx.Client) -> None:
+    with serving.live(dsn) as server:
+        headers = {"authorization": f"Bearer {server.token}", "accept": STREAM}
+        request = http.build_request("POST", f"{server.url}/graphql", json={"query": FOLLOW}, headers=headers)
+        assert http.send(request, stream=True).status_code == 200
 
 
 async def _write(client: Client, connection: asyncpg.Connection) -> None:

@@ -18,6 +18,7 @@ import uvicorn
 from gql.app import create_app
 from gql.web.protocol import ConnectionLimits, LimitedProtocol
 from tests.support.client import Client, Statements, make_settings
+from tests.support.serving import not_stopped
 
 STREAM = "text/event-stream"
 FOLLOW = """
@@ -125,6 +126,9 @@ async def listening(
             yield Client(http, settings, statements or Statements())
     finally:
         server.should_exit = True
+        stopped, _ = await asyncio.wait([running], timeout=PATIENCE)
+        if not stopped:
+            raise TimeoutError(not_stopped(server))
         await running
 
 

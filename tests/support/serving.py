@@ -17,6 +17,10 @@ import uvicorn
 from gql.app import create_app
 from tests.support.client import Client, Statements, make_settings
 
+# Seconds for a server in a thread.
+START_WITHIN = 30.0
+STOP_WITHIN = 20.0
+
 
 class Transport(httpx.ASGITransport):
     """Responds after asyncpg has reported the statements of a request, which it does in the loop's next iteration."""
@@ -54,12 +58,29 @@ def live(dsn: str) -> Iterator[LiveServer]:
     token = Client(httpx.AsyncClient(), settings, Statements()).token
     listener = socket.create_server(("127.0.0.1", 0))
     server = uvicorn.Server(uvicorn.Config(create_app(settings, token=token), log_config=None))
-    thread = threading.Thread(target=server.run, args=([listener],))
+    # A daemon, so that a server that does not stop fails a test and does not keep pytest.
+    thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
     thread.start()
-    while not server.started and thread.is_alive():
+    begun = time.monotonic()
+    while not server.started:
+        if not thread.is_alive() or time.monotonic() > begun + START_WITHIN:
+            raise RuntimeError(f"The server did not start within {START_WITHIN:g} s: its log says why")
         time.sleep(0.01)
     try:
         yield LiveServer(f"http://127.0.0.1:{listener.getsockname()[1]}", token)
     finally:
         server.should_exit = True
-        thread.join()
+        thread.join(STOP_WITHIN)
+        if thread.is_alive():
+            reason = not_stopped(server)
+            # Uvicorn then waits neither for connections nor for requests.
+            server.force_exit = True
+            thread.join(STOP_WITHIN)
+            raise TimeoutError(reason)
+
+
+def not_stopped(server: uvicorn.Server) -> str:
+    """What a server waits for that does not stop."""
+    state = server.server_state
+    requests = ", ".join(sorted(repr(task.get_coro()) for task in state.tasks))
+    return f"The server did not stop: it waits for {len(state.connections)} connections, and these requests: {requests}"

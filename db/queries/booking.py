@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, and_
 from db import tables as t
 from db.criterion import Criterion, any_of, compared, since
 from db.page import orders
-from db.queries.search import among, matches, searched
+from db.queries.search import is_found_by, matches, searched
 from db.scope import visible
 
 _B: Any = t.Booking
@@ -21,7 +21,7 @@ def _found(search: ColumnElement[str]) -> ColumnElement[bool]:
     """The booking's references match, or its client does."""
     referred = visible(t.Booking, _B.id).where(matches(t.BOOKING_WORDS, search))
     booked = visible(t.Client, _B.id).join(t.Booking, and_(_B.account_id == _C.account_id, _B.client_id == _C.id))
-    return among(_B.id, referred, booked.where(matches(t.CLIENT_WORDS, search)))
+    return is_found_by(_B.id, referred, booked.where(matches(t.CLIENT_WORDS, search)))
 
 
 ORDERS = orders(_B.created_at, _B.updated_at, _B.start_at)

@@ -282,15 +282,20 @@ async def _issued(transaction: Transaction, viewer: Viewer, id_: int, secret_id:
 
 
 _DELETE = Statement.of(visible_for_removal(t.WebhookEndpoint).where(writing.is_id(_E.id)), t.WebhookEndpoint)
-_ENABLED = Statement.of(visible(t.WebhookEndpoint, _E.id).where(writing.among(_E.id), _E.enabled), t.WebhookEndpoint)
+_ENABLED = Statement.of(
+    visible(t.WebhookEndpoint, _E.id).where(writing.is_one_of_ids(_E.id), _E.enabled), t.WebhookEndpoint
+)
 _HOLD_DELIVERIES = Statement.of(
-    visible(t.WebhookDelivery, _D.id, _D.endpoint_id).where(writing.among(_D.id)).order_by(_D.id).with_for_update(),
+    visible(t.WebhookDelivery, _D.id, _D.endpoint_id)
+    .where(writing.is_one_of_ids(_D.id))
+    .order_by(_D.id)
+    .with_for_update(),
     t.WebhookDelivery,
 )
 _NOW: Any = bindparam("now", type_=Timestamp())
 _REDELIVER = Statement.of(
     visible_for_change(t.WebhookDelivery)
-    .where(writing.among(_D.id), or_(_D.leased_until.is_(None), _D.leased_until < _NOW))
+    .where(writing.is_one_of_ids(_D.id), or_(_D.leased_until.is_(None), _D.leased_until < _NOW))
     .values(
         state=bindparam("pending"), due_at=_NOW, leased_until=null(), failures=bindparam("none"), finished_at=null()
     ),

@@ -38,7 +38,7 @@ def searched(build: Callable[[ColumnElement[str]], ColumnElement[bool]], *, foun
     return lambda search: every([]) if is_blank(search) else Term(clause, search)
 
 
-def among(id_column: Any, *found: Select[Any]) -> ColumnElement[bool]:
+def is_found_by(id_column: Any, *found: Select[Any]) -> ColumnElement[bool]:
     """The row's id is one of those that the statements `found` select, each of which runs once."""
     ids = union_all(*(statement.correlate(None) for statement in found)).cte("found").prefix_with("MATERIALIZED")
     # An array, because PostgreSQL looks up its ids in one pass of the primary key.

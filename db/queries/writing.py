@@ -65,7 +65,7 @@ def moment(row: Row) -> datetime:
     return max(now(), latest + MILLISECOND)
 
 
-def among(column: Any) -> ColumnElement[bool]:
+def is_one_of_ids(column: Any) -> ColumnElement[bool]:
     """The condition that `column` is one of the ids bound as `:ids`."""
     condition: ColumnElement[bool] = column == func.any(bindparam("ids", type_=ARRAY(BigInteger)))
     return condition
@@ -79,7 +79,7 @@ def is_id(column: Any) -> ColumnElement[bool]:
 
 # Other transactions can still add references to locked rows, because foreign keys only need the key to stay.
 _HOLD_SEVERAL = Statement.of(
-    visible(t.Conversation).where(among(_C.id)).order_by(_C.id).with_for_update(key_share=True), t.Conversation
+    visible(t.Conversation).where(is_one_of_ids(_C.id)).order_by(_C.id).with_for_update(key_share=True), t.Conversation
 )
 _HOLD_ONE = Statement.of(visible(t.Conversation).where(is_id(_C.id)).with_for_update(key_share=True), t.Conversation)
 
@@ -107,7 +107,7 @@ async def existing(
 @cache
 def _existing(table: type[t.TenantTable]) -> Statement:
     column: Any = table.id  # type: ignore[attr-defined]
-    return Statement.of(visible(table, column).where(among(column)), table)
+    return Statement.of(visible(table, column).where(is_one_of_ids(column)), table)
 
 
 def unique(ids: Sequence[int]) -> list[int]:

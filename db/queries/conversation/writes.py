@@ -24,7 +24,6 @@ from db.queries.activity import note_bookings
 from db.queries.conversation import derived
 from db.queries.idempotency import once
 from db.queries.writing import (
-    among,
     change,
     change_several,
     differing,
@@ -32,6 +31,7 @@ from db.queries.writing import (
     hold,
     hold_one,
     is_id,
+    is_one_of_ids,
     missing,
     missing_among,
     size_problems,
@@ -271,7 +271,7 @@ async def disconnect(transaction: Transaction, viewer: Viewer, id_: int, booking
 
 _DISCONNECT = Statement.of(
     visible_for_removal(t.ConversationBooking)
-    .where(is_id(_LINK.conversation_id), among(_LINK.booking_id))
+    .where(is_id(_LINK.conversation_id), is_one_of_ids(_LINK.booking_id))
     .returning(_LINK.booking_id),
     t.ConversationBooking,
 )
@@ -280,7 +280,7 @@ _CONNECT = Statement.of(
     insert(_LINK.__table__)
     .from_select(
         ["account_id", "conversation_id", "booking_id"],
-        visible(t.Booking, _B.account_id, bindparam("id", type_=BigInteger), _B.id).where(among(_B.id)),
+        visible(t.Booking, _B.account_id, bindparam("id", type_=BigInteger), _B.id).where(is_one_of_ids(_B.id)),
     )
     .on_conflict_do_nothing()
     .returning(_LINK.booking_id),

@@ -99,4 +99,4 @@ class WebhookAttempt(Node):
     status: int | None = column("HTTP status of the answer; null without an answer.")
     duration_ms: int = column("Milliseconds until the end of the answer, or until the attempt failed.")
     answer: str | None = column("Start of the answer's body, at most 1,000 characters; null without an answer.")
-    error: str | None = column("Why there was no answer; null with one.")
+    error: str | None = column("Why there was no answer, or that it was a redirect, which is not followed; else null.")

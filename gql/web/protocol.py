@@ -27,10 +27,11 @@ import orjson
 import structlog
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 
 from gql.errors import Code
 from gql.settings import Settings
+from gql.web.http1 import Http1Protocol
 from gql.web.response import SECURITY
 
 # Seconds in which a rejected client can read the response while its further data are discarded: otherwise the system
@@ -120,7 +121,7 @@ class _StopParsingError(Exception):
     """Stops the parser in the middle of its input."""
 
 
-class LimitedProtocol(HttpToolsProtocol):
+class LimitedProtocol(Http1Protocol):
     """Uvicorn's protocol with limits. A request that arrives at once needs no timer."""
 
     def __init__(self, *arguments: Any, limits: ConnectionLimits, **named: Any) -> None:

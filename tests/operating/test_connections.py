@@ -37,6 +37,9 @@ UPGRADE = (
     b"GET / HTTP/1.1\r\nHost: inbox\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
     b"Sec-WebSocket-Key: MDEyMzQ1Njc4OWFiY2RlZg==\r\nSec-WebSocket-Version: 13\r\n\r\n"
 )
+# As `curl --http2` and Java's client send a request to an address without TLS. The body looks like a request.
+HTTP2 = POST[:-2] + b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n\r\n"
+INNER = GET.ljust(100)
 CHUNKED = b"POST / HTTP/1.1\r\nHost: inbox\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 
@@ -48,6 +51,7 @@ class Server:
         self.reads = reads
         self.whole = whole
         self.headers: dict[bytes, bytes] = {}
+        self.bodies: list[bytes] = []
         self.calls = 0
         self.disconnected = 0
         self.answering = asyncio.Event()
@@ -59,8 +63,11 @@ class Server:
         """Read the request, and respond."""
         self.calls += 1
         self.headers = dict(scope["headers"])
-        while self.reads and (message := await receive())["type"] == "http.request" and message["more_body"]:
-            pass
+        self.bodies.append(b"")
+        while self.reads and (message := await receive())["type"] == "http.request":
+            self.bodies[-1] += message["body"]
+            if not message["more_body"]:
+                break
         if not self.answering.is_set():
             gone = asyncio.ensure_future(receive())
             answering = asyncio.create_task(self.answering.wait())
@@ -158,6 +165,41 @@ async def test_a_head_has_64_kib(make: Callable[[int], bytes], size: int, expect
         writer.write(make(size) + b"\r\n\r\n")
         assert status(await reader.readuntil(b"\r\n\r\n")) == expected
         assert server.calls == int(expected == 200)
+
+
+@pytest.mark.parametrize("size", [1, 50, len(HTTP2), len(HTTP2) + 50, 1_000], ids=lambda size: f"{size} bytes at once")
+@pytest.mark.parametrize("repeated", [1, 3])
+async def test_an_upgrade_to_another_protocol_is_ignored(size: int, repeated: int) -> None:
+    sent = (HTTP2 + INNER) * repeated + GET
+    async with Server().serving() as server, server.connected() as (reader, writer):
+        for start in range(0, len(sent), size):
+            writer.write(sent[start : start + size])
+            await writer.drain()
+            await asyncio.sleep(0)
+        answers = [await reader.readuntil(b"hello") for _ in range(repeated + 1)]
+
+    assert [status(answer) for answer in answers] == [200] * (repeated + 1)
+    assert server.bodies == [INNER] * repeated + [b""]
+
+
+async def test_an_upgrade_to_another_protocol_loosens_no_limit() -> None:
+    long = HTTP2.replace(b"Host", b"X: " + b"a" * 65_536 + b"\r\nHost")
+    async with Server().serving() as server:
+        assert status(await server.ask(iter([long]))) == 431
+        # 18 requests: one runs, 16 are queued, and the last one ends the connection.
+        answers = await server.ask(iter([(HTTP2 + INNER) * 18]))
+        assert answers.count(b"hello") == 17
+
+
+@pytest.mark.parametrize(("target", "expected"), [(b"/", 200), (b"inbox:80", 400)])
+@pytest.mark.parametrize("headers", [b"", b"Connection: Upgrade\r\nUpgrade: h2c\r\n"])
+async def test_connect_opens_no_tunnel(target: bytes, expected: int, headers: bytes) -> None:
+    async with Server().serving() as server:
+        answer = await server.ask(
+            iter([b"CONNECT " + target + b" HTTP/1.1\r\nHost: inbox\r\n" + headers + b"\r\n" + GET])
+        )
+
+    assert (status(answer), server.calls) == (expected, int(expected == 200))
 
 
 async def test_trailers_are_limited() -> None:

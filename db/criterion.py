@@ -24,7 +24,8 @@ class Clause:
     `selective`: few rows meet it, whatever the value, and an index finds them. `indirect`: its rows are found through
     rows of other tables. `bunched`: its rows are close together in an order by time, such as open conversations, or
     those of a period. `costly`: to check a row takes longer than to find the rows by an index. `found_first`: so much
-    longer that its rows are always found by that index and then sorted.
+    longer that its rows are always found by that index and then sorted. `period`: the column that it bounds, if such
+    rows may be at the other end of an order by another column (`db.seek`).
 
     `excludes`: clauses that no row meets together with this one.
 
@@ -38,6 +39,7 @@ class Clause:
     bunched: bool = False
     costly: bool = False
     found_first: bool = False
+    period: str | None = None
     excludes: frozenset[Shape] = frozenset()
     counted: Callable[[Any], Select[Any]] | None = None
 
@@ -160,8 +162,13 @@ def between(column: Any, *sorted_by: Any) -> Criterion:
 
 def since(column: Any) -> Criterion:
     """The time in `column` is at a moment or later."""
-    period = between(column, column)
-    return lambda moment: period({"gte": moment})
+    return bounded(column, "gte")
+
+
+def bounded(column: Any, end: str) -> Criterion:
+    """The time in `column`, which is not nullable, meets one of `ENDS`. For the lists that are read from the root."""
+    clause = Clause(lambda moment: ENDS[end](column, moment), column.type, bunched=True, period=column.key)
+    return lambda moment: Term(clause, moment)
 
 
 def every(terms: Iterable[Term]) -> Term:
@@ -210,6 +217,14 @@ def _any(*conditions: ColumnElement[bool]) -> ColumnElement[bool]:
 def is_found_first(clauses: Iterable[Shape]) -> bool:
     """Whether the rows that meet all of `clauses` are found before they are sorted."""
     return any(isinstance(shape, Clause) and shape.found_first for shape in _required(clauses))
+
+
+def periods(clauses: Iterable[Shape]) -> frozenset[str]:
+    """The columns with a bound that all rows which meet `clauses` are within; none if few rows meet them anyway."""
+    required = frozenset(_required(clauses))
+    if any(shape.selective for shape in required):
+        return frozenset()
+    return frozenset(shape.period for shape in required if isinstance(shape, Clause) and shape.period)
 
 
 def _only(number: int) -> Join:

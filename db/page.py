@@ -14,10 +14,10 @@ from dataclasses import dataclass, replace
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sqlalchemy import BigInteger, ColumnElement, Label, and_, bindparam, case, func, literal_column, tuple_
+from sqlalchemy import BigInteger, ColumnElement, Label, and_, bindparam, case, literal_column, tuple_
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from datetime import datetime
 
 MAX_SIZE = 100
@@ -76,8 +76,6 @@ class Order:
     Instead of a column there may be a labelled expression over the parameter `VALUE` that is never null. Such an order
     is `bound()` to a value before it is used. It has no index, and therefore contains only the first `MOST_RANKED` rows
     of the order `within`.
-
-    If it is not `indexed`, PostgreSQL sorts all rows that meet the conditions, and does not read an index of the order.
     """
 
     name: str
@@ -85,7 +83,6 @@ class Order:
     descending: bool = False
     value: str | None = None
     within: Order | None = None
-    indexed: bool = True
 
     def bound(self, value: str) -> Order:
         """The order with `value` in its expression. Equal for equal values."""
@@ -120,12 +117,16 @@ class Order:
 
     def sort(self, id_column: Any, *, backward: bool) -> list[ColumnElement[Any]]:
         """The ORDER BY, reversed if the page is read from its end."""
+        return self.sort_by(self.keys(id_column), backward=backward)
+
+    def sort_by(self, keys: Iterable[Any], *, backward: bool) -> list[ColumnElement[Any]]:
+        """The same for `keys` of the order that were selected."""
         down = self.descending != backward
-        return [key.desc() if down else key.asc() for key in self._sorted(id_column)]
+        return [key.desc() if down else key.asc() for key in keys]
 
     def beyond(self, side: str, id_column: Any, *, inside: bool = True) -> ColumnElement[bool]:
         """Rows on the inner side of the cursor `side` ("after" or "before"), or else the cursor's row and beyond."""
-        rows, position = _row(self._sorted(id_column)), _row(self._bound(side))
+        rows, position = _row(self.keys(id_column)), _row(self._bound(side))
         upward = (side == "after") != self.descending
         if inside:
             return rows > position if upward else rows < position
@@ -146,11 +147,6 @@ class Order:
         if position.value is None:
             return self._nullable
         return isinstance(position.value, self.column.type.python_type)
-
-    def _sorted(self, id_column: Any) -> list[ColumnElement[Any]]:
-        # No index has the least of one value.
-        keys = self.keys(id_column)
-        return keys if self.indexed else [func.least(key, type_=key.type) for key in keys]
 
     def _bound(self, side: str) -> list[ColumnElement[Any]]:
         """The values of the cursor `side`, to compare with the keys."""

@@ -33,10 +33,11 @@ from sqlalchemy.types import TypeEngine
 
 from db import tables as t
 from db.compiled import kept
-from db.criterion import Clause, Shape, Term, alternatives, conditions, is_found_first, values
+from db.criterion import Clause, Shape, Term, alternatives, conditions, values
 from db.engine import Snapshot
 from db.page import BY_ID, FIRST_PAGE, MOST_RANKED, Order, Page
 from db.scope import ACCOUNT, visible
+from db.seek import Sought
 from db.statement import Statement
 from db.texts import limited
 
@@ -250,11 +251,11 @@ def _page_statement(  # noqa: PLR0913, PLR0917  # all that the text depends on
     found = [of_parent(each) for each in found]
     sides = [side for side, given in (("after", after), ("before", before)) if given]
     most: Any = bindparam("limit") if limit is None else literal_column(str(limit))
-    sort = order.sort(many.child, backward=backward)
-    beyond = [order.beyond(side, many.child) for side in sides]
-    pages = [each.where(*beyond).order_by(*sort).limit(most) for each in found]
-    page = pages[0] if len(pages) == 1 else of_parent(_united(many, chosen, pages)).order_by(*sort).limit(most)
-    row = page.lateral("row")
+    page = Sought(order, many.child, [order.beyond(side, many.child) for side in sides], most, backward)
+    by_id = _is_of_page(many, clauses, found, page)
+    row = (
+        page.first(found[0]) if by_id is None else page.sort(of_parent(many.select((), *chosen).where(by_id)))
+    ).lateral("row")
     # If no rows are beyond, a parent without children needs no row that says so.
     ends = _ends(many, order, found, sides, most if clauses else None) if sides else None
     source = parent.join(row, true()) if ends is None else parent.join(ends, true()).join(row, true(), isouter=True)
@@ -267,17 +268,23 @@ def _candidates(
 ) -> tuple[Order, list[Select[Any]]]:
     """Selects of `chosen`: each child that meets `clauses` is in at least one. And the order, for their columns."""
     if order.within is None:
-        order = replace(order, indexed=not is_found_first(clauses))
         return order, [many.select(each, *chosen, ordered=True) for each in alternatives(clauses)]
     ranked = _ranked(many, order, clauses)
     order = replace(order, column=ranked.c[order.column.key].label(order.column.key))
     return order, [many.select((), *chosen, *order.expressions).join(ranked, ranked.c.id == many.child)]
 
 
-def _united(many: Many, chosen: Sequence[Any], pages: Sequence[Select[Any]]) -> Select[Any]:
-    """The rows of several pages, each once. The first rows of all are among the first ones of each."""
-    ids = union_all(*(page.with_only_columns(many.child) for page in pages))
-    return many.select((), *chosen).where(many.child.in_(ids))
+def _is_of_page(
+    many: Many, clauses: tuple[Shape, ...], found: Sequence[Select[Any]], page: Sought
+) -> ColumnElement[bool] | None:
+    """The condition of a page's rows by their ids, if it is not simply the first rows of `found`."""
+    # Only the lists of an account are so long that it matters how their rows are found.
+    if many.parent.key == ACCOUNT and (ids := page.ids(many.select, clauses)) is not None:
+        return many.child == func.any(ids)  # type: ignore[no-any-return]
+    if len(found) == 1:
+        return None
+    # The first rows of all are among the first ones of each.
+    return many.child.in_(union_all(*(page.first(each.with_only_columns(many.child)) for each in found)))  # type: ignore[no-any-return]
 
 
 def _ranked(many: Many, order: Order, clauses: Sequence[Shape]) -> CTE:

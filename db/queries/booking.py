@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, and_
 
 from db import tables as t
-from db.criterion import Criterion, any_of, compared, since
+from db.criterion import Criterion, any_of, bounded, compared, since
 from db.page import orders
 from db.queries.search import is_found_by, matches, searched
 from db.scope import visible
@@ -29,8 +29,8 @@ FILTERS: dict[str, Criterion] = {
     "ids": any_of(_B.id),
     "statuses": any_of(_B.status),
     "reference": compared(_B.reference, operator.eq),
-    "starts_before": compared(_B.start_at, operator.lt),
-    "ends_after": compared(_B.end_at, operator.gt),
+    "starts_before": bounded(_B.start_at, "lt"),
+    "ends_after": bounded(_B.end_at, "gt"),
     "rental_ids": any_of(_B.rental_id),
     "updated_since": since(_B.updated_at),
     "search": searched(_found),

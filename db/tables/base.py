@@ -7,6 +7,7 @@ instead, so that a lazy load cannot be written by accident.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, ClassVar
@@ -99,6 +100,6 @@ def reference(column: str, table: str) -> ForeignKeyConstraint:
     return ForeignKeyConstraint(["account_id", column], [f"{table}.account_id", f"{table}.id"])
 
 
-def lookup(*columns: str) -> Index:
-    """An index on the account and then `columns`."""
-    return Index(None, "account_id", *columns)
+def lookup(*columns: str, include: Collection[str] = ()) -> Index:
+    """An index on the account and then `columns`, with the values of `include` beside them."""
+    return Index(None, "account_id", *columns, postgresql_include=list(include))

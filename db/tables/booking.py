@@ -26,9 +26,10 @@ class Booking(TenantTable, Stamped, table=True):
         lookup("status", "id"),
         lookup("rental_id", "id"),
         lookup("client_id", "id"),
-        lookup("start_at", "id"),
+        # With the status, so that the stays of today are found in these two indexes alone.
+        lookup("start_at", "id", include=["status"]),
         # The start is in the index too, so that current stays are found without reading future ones.
-        lookup("end_at", "start_at", "id"),
+        lookup("end_at", "start_at", "id", include=["status"]),
         lookup("created_at", "id"),
         lookup("updated_at", "id"),
     )

@@ -65,7 +65,8 @@ class Conversation(TenantTable, Stamped, Created, Delivered, table=True):
         # Without the id, the index stores equal values once.
         lookup("default_channel"),
         lookup("booking_statuses"),
-        lookup("stays_until"),
+        # With the id, so that those with a stay are found in the index alone.
+        lookup("stays_until", include=["id"]),
         _few("open", "closed_at IS NULL"),
         _few("spam", "marked_as_spam_at IS NOT NULL"),
         _few("unread", "NOT read"),

@@ -81,6 +81,8 @@ class Message(TenantTable, Stamped, Created, Delivered, table=True):
         ),
         lookup("sent_at", "id"),
         lookup("updated_at", "id"),
+        # Without the id, the index stores equal values once.
+        lookup("visibility"),
     )
 
     id: int | None = row_id()

@@ -25,6 +25,7 @@ DB_ORDER = [
     {"db.tables"},
     {"db.scope"},
     {"db.problem", "db.page", "db.criterion", "db.nesting"},
+    {"db.seek"},
     {"db.failure"},
     {"db.session", "db.pool", "db.texts", "db.commit", "db.thread"},
     {"db.statement"},

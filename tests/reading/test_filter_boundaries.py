@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from db import relations, seek
 from db import tables as t
-from tests.oracles.filtering import BOOKINGS, CONVERSATIONS, own
+from tests.oracles.filtering import BOOKINGS, CONVERSATIONS, ROOTS, own
 from tests.support.client import Client
 from tests.support.factories import MOMENT, derive_all, store, store_account
 from tests.support.properties import examples
@@ -249,3 +250,63 @@ async def test_any_text_can_be_stored_and_searched_in_another_root(shared: World
     answer = await shared.client.answer("query ($s: String) { rentals(filter: {search: $s}) { totalCount } }", s=search)
 
     assert "\0" in search or "errors" not in answer
+
+
+SINCE = """
+query ($since: DateTime, $order: %(type)sOrder, $first: Int, $after: String, $last: Int, $before: String) {
+  %(root)s(
+    filter: {updatedSince: $since}, orderBy: $order, first: $first, after: $after, last: $last, before: $before
+  ) {
+    nodes { databaseId updatedAt %(sorted)s } pageInfo { endCursor startCursor hasNextPage hasPreviousPage }
+  }
+}
+"""
+
+
+@pytest.mark.parametrize(
+    ("root", "order"),
+    [
+        ("bookings", ("startAt", "START_AT", "ASC")),
+        ("bookings", ("createdAt", "CREATED_AT", "DESC")),
+        ("clients", None),
+        ("inquiries", ("createdAt", "CREATED_AT", "ASC")),
+        ("messages", ("sentAt", "SENT_AT", "DESC")),
+        ("messages", None),
+    ],
+)
+async def test_what_changed_since_then_is_paged_in_every_order(
+    reader: Client, monkeypatch: pytest.MonkeyPatch, root: str, order: tuple[str, str, str] | None
+) -> None:
+    """Each page is the slice in plain Python, whether the first rows of the order fill it or all rows are sorted."""
+    monkeypatch.setattr(seek, "_FEW", 0)
+    monkeypatch.setattr(seek, "_PROBED", 80)
+    monkeypatch.setattr(relations._page_statement, "cache", {})  # noqa: SLF001  # these numbers are in its statements
+    field, by, direction = order or ("databaseId", None, "ASC")
+    document = SINCE % {"root": root, "type": ROOTS[root], "sorted": field}
+    order_by = by and {"field": by, "direction": direction}
+
+    async def walk(since: str | None, *, backward: bool) -> list[dict[str, str]]:
+        nodes: list[dict[str, str]] = []
+        size, cursor, start, more = (
+            ("last", "before", "startCursor", "hasPreviousPage")
+            if backward
+            else ("first", "after", "endCursor", "hasNextPage")
+        )
+        at = None
+        while True:
+            page = (await reader.data(document, since=since, order=order_by, **{size: 50, cursor: at}))[root]
+            nodes = page["nodes"] + nodes if backward else nodes + page["nodes"]
+            at = page["pageInfo"][start]
+            if not page["pageInfo"][more]:
+                return nodes
+
+    every = await walk(None, backward=False)
+    since = sorted(node["updatedAt"] for node in every)[len(every) * 2 // 3]
+    expected = sorted(
+        (node for node in every if node["updatedAt"] >= since),
+        key=lambda node: (node[field], int(node["databaseId"])) if by else int(node["databaseId"]),
+        reverse=direction == "DESC",
+    )
+
+    assert await walk(since, backward=False) == expected
+    assert await walk(since, backward=True) == expected

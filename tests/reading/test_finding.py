@@ -295,6 +295,32 @@ async def test_counting_by_state_reads_an_index_alone(large: Large, filter_: dic
     assert scans == ["Index Only Scan"]
 
 
+async def test_stays_of_today_are_found_in_indexes_alone(large: Large) -> None:
+    plan = await large.plan(COUNT, filter={"stages": ["RESERVED"]})
+
+    scans = {step["Node Type"] for step in steps(plan) if step.get("Relation Name") == "bookings"}
+    assert scans == {"Index Only Scan"}
+
+
+@pytest.mark.parametrize("direction", ["ASC", "DESC"])
+async def test_what_changed_lately_is_found_at_either_end_of_another_order(large: Large, direction: str) -> None:
+    changed, order = {"updatedSince": ago(50)}, {"field": "START_AT", "direction": direction}
+    found = await large.client.data(
+        "query ($filter: BookingFilter) { bookings(filter: $filter) { totalCount } }", filter=changed
+    )
+
+    plan = await large.plan(
+        """query ($filter: BookingFilter, $order: BookingOrder) {
+        bookings(filter: $filter, orderBy: $order) { nodes { reference } } }""",
+        filter=changed,
+        order=order,
+    )
+
+    # The first rows of the order, those that match twice, enough to know that they are many, and the page.
+    most = 500 + 2 * found["bookings"]["totalCount"] + 1_001 + 21
+    assert rows_read(plan, "bookings") <= most < 0.1 * large.conversations
+
+
 async def test_every_field_of_the_filter_is_looked_at(large: Large) -> None:
     data = await large.client.data('{ __type(name: "ConversationFilter") { inputFields { name } } }')
 

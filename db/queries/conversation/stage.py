@@ -14,11 +14,11 @@ nothing here uses a database.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from functools import cache
 from typing import Any
 
-from sqlalchemy import CTE, ColumnElement, Select, and_, case, false, func, literal_column, not_, or_, true
+from sqlalchemy import CTE, ColumnElement, Select, and_, case, false, func, literal_column, not_, or_, true, union_all
 
 from db import tables as t
 from db.criterion import Clause, Term
@@ -54,11 +54,6 @@ def _word(text: str) -> ColumnElement[str]:
 
 def _is_today(moment: Any) -> ColumnElement[bool]:
     return and_(moment >= _BEGINS, moment < _ENDS, moment > func.now() - _AROUND, moment < func.now() + _AROUND)
-
-
-def words(stages: Collection[JourneyStage]) -> list[ColumnElement[str]]:
-    """The stages as literals, in the order of their declaration, so that equal sets give equal statements."""
-    return [_word(stage) for stage in JourneyStage if stage in stages]
 
 
 _AROUND: Any = literal_column("interval '2 days'")
@@ -100,13 +95,11 @@ def _bookings(*columns: Any) -> Select[Any]:
     return bookings.join(_TODAY, true())
 
 
-def _first_met(stages: Iterable[JourneyStage]) -> ColumnElement[str]:
-    """The first of today's `stages` whose condition one of the bookings meets, else RESERVED."""
-    met = ((func.bool_or(_MET[stage]), _word(stage)) for stage in stages)
-    return case(*met, else_=_word(JourneyStage.RESERVED))
-
-
-_STAGE_AHEAD = _bookings(_first_met(_TODAYS)).where(_LINK.conversation_id == _C.id).correlate(_C).scalar_subquery()
+# The first of today's stages whose condition one of the bookings meets, else RESERVED.
+_FIRST_MET = case(
+    *((func.bool_or(condition), _word(stage)) for stage, condition in _MET.items()), else_=_word(JourneyStage.RESERVED)
+)
+_STAGE_AHEAD = _bookings(_FIRST_MET).where(_LINK.conversation_id == _C.id).correlate(_C).scalar_subquery()
 _STAGE: ColumnElement[str] = case(
     *((condition, _word(stage)) for stage, condition in _BEHIND.items()), else_=_STAGE_AHEAD
 )
@@ -152,14 +145,28 @@ BOOKING_ID = Expression("deciding_booking_id", deciding_booking(_B.id))
 
 @cache
 def _todays(number: int) -> CTE:
-    """The conversations at one of the first `number` of `_TODAYS`, each with its stage, found by the dates of bookings.
+    """The conversations at one of the first `number` of `_TODAYS`, each with the place of its stage in that list.
 
-    All conditions in a statement share this CTE.
+    For each stage, an index of the bookings' dates and statuses has all that is needed. With the conditions joined by
+    OR, PostgreSQL would read the bookings too: 175 instead of 20 ms for 38,000 of 1,100,000. All conditions in a
+    statement share this CTE.
     """
-    met = _first_met(_TODAYS[:number]).label("stage")
-    bookings = _bookings(_LINK.conversation_id.label("id"), met).where(or_(*(_MET[s] for s in _TODAYS[:number])))
-    found = bookings.group_by(_LINK.conversation_id)
+    bookings = union_all(
+        *(
+            visible(t.Booking, _B.id, literal_column(str(place)).label("place")).join(_TODAY, true()).where(_MET[stage])
+            for place, stage in enumerate(_TODAYS[:number])
+        )
+    ).subquery("met")
+    found = visible(t.ConversationBooking, _LINK.conversation_id.label("id"), func.min(bookings.c.place).label("place"))
+    found = found.join(bookings, bookings.c.id == _LINK.booking_id).group_by(_LINK.conversation_id)
     return found.cte(f"todays_{number}").prefix_with("MATERIALIZED")
+
+
+def _at(stages: Collection[JourneyStage], number: int) -> Select[Any]:
+    """The ids of the conversations at one of `stages`, a subset of the first `number` of `_TODAYS`."""
+    todays = _todays(number)
+    places: list[Any] = [literal_column(str(place)) for place, stage in enumerate(_TODAYS) if stage in stages]
+    return todays.select().with_only_columns(todays.c.id).where(todays.c.place.in_(places))
 
 
 def _is_today_at(stages: Collection[JourneyStage], number: int) -> ColumnElement[bool]:
@@ -168,9 +175,7 @@ def _is_today_at(stages: Collection[JourneyStage], number: int) -> ColumnElement
     PostgreSQL must not estimate how many match: they are close together in the orders of conversations, and it would
     scan such an order as if they were spread evenly.
     """
-    todays = _todays(number)
-    found = todays.select().with_only_columns(todays.c.id).where(todays.c.stage.in_(words(stages)))
-    ids = func.unnest(func.array(found.scalar_subquery())).table_valued("id").render_derived(name="found")
+    ids = func.unnest(func.array(_at(stages, number).scalar_subquery())).table_valued("id").render_derived(name="found")
     # Their stays are not over either, which excludes most conversations before the lookup.
     return and_(_C.stays_until.is_not(None), _C.stays_until >= _begins, _C.id.in_(ids.select()))
 
@@ -206,6 +211,4 @@ def _ahead_condition(stages: frozenset[JourneyStage], number: int) -> list[Colum
     others = set(_TODAYS) - stages
     if not others:
         return [_IS_AHEAD]
-    todays = _todays(len(_TODAYS))
-    found = todays.select().with_only_columns(todays.c.id).where(todays.c.stage.in_(words(others)))
-    return [and_(_IS_AHEAD, _C.id.not_in(found))]
+    return [and_(_IS_AHEAD, _C.id.not_in(_at(others, len(_TODAYS))))]

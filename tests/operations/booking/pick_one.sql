@@ -31,8 +31,26 @@ WHERE clients.account_id = $2::BIGINT AND (search_texts(clients.account_id, ARRA
 SELECT parent.position, row.id, row.start_at, row.client_id
 FROM unnest($1::BIGINT[]) WITH ORDINALITY AS parent(key, position) JOIN LATERAL (SELECT bookings.id AS id, bookings.start_at AS start_at, bookings.client_id AS client_id
 FROM bookings
+WHERE bookings.account_id = $2::BIGINT AND bookings.id = any(coalesce((SELECT array_agg(near.id) AS array_agg_1
+FROM (SELECT first.id AS id
+FROM bookings JOIN (SELECT bookings.start_at AS value, bookings.id AS id
+FROM bookings
+WHERE bookings.account_id = $2::BIGINT ORDER BY bookings.start_at ASC, bookings.id ASC
+LIMIT 500) AS first ON first.id = bookings.id
 WHERE bookings.account_id = $2::BIGINT AND bookings.rental_id IS NOT NULL AND bookings.rental_id = any($3::BIGINT[]) AND bookings.updated_at >= $4::TIMESTAMP WITH TIME ZONE AND bookings.id = any(array((SELECT found.id
-FROM found))) AND bookings.account_id = parent.key ORDER BY bookings.start_at ASC, bookings.id ASC
+FROM found))) AND (SELECT 1
+FROM bookings
+WHERE bookings.account_id = $2::BIGINT AND bookings.rental_id IS NOT NULL AND bookings.rental_id = any($3::BIGINT[]) AND bookings.updated_at >= $4::TIMESTAMP WITH TIME ZONE AND bookings.id = any(array((SELECT found.id
+FROM found)))
+LIMIT 1 OFFSET 1000) IS NOT NULL ORDER BY first.value ASC, first.id ASC
+LIMIT $6) AS near
+HAVING count(*) = $6::INTEGER), array((SELECT found.id
+FROM (SELECT bookings.start_at AS value, bookings.id AS id
+FROM bookings
+WHERE bookings.account_id = $2::BIGINT AND bookings.rental_id IS NOT NULL AND bookings.rental_id = any($3::BIGINT[]) AND bookings.updated_at >= $4::TIMESTAMP WITH TIME ZONE AND bookings.id = any(array((SELECT found.id
+FROM found))) ORDER BY bookings.start_at ASC, bookings.id ASC
+LIMIT ALL OFFSET 0) AS found ORDER BY found.value ASC, found.id ASC
+LIMIT $6)))) AND bookings.account_id = parent.key ORDER BY bookings.start_at ASC, bookings.id ASC
 LIMIT $6) AS row ON true;
 
 SELECT clients.id, clients.fullname

@@ -1,7 +1,7 @@
 SELECT parent.position, row.id, row.reference
 FROM unnest($1::BIGINT[]) WITH ORDINALITY AS parent(key, position) JOIN LATERAL (SELECT bookings.id AS id, bookings.reference AS reference
 FROM bookings
-WHERE bookings.account_id = $2::BIGINT AND bookings.id = any($3::BIGINT[]) AND bookings.status = any($4::VARCHAR(32)[]) AND bookings.start_at < $5::TIMESTAMP WITH TIME ZONE AND bookings.end_at > $6::TIMESTAMP WITH TIME ZONE AND bookings.account_id = parent.key ORDER BY bookings.id ASC
+WHERE bookings.account_id = $2::BIGINT AND bookings.id = any($3::BIGINT[]) AND bookings.status = any($4::VARCHAR(32)[]) AND bookings.start_at < $5::TIMESTAMP WITH TIME ZONE AND (bookings.start_at < $5::TIMESTAMP WITH TIME ZONE) IS true AND bookings.end_at > $6::TIMESTAMP WITH TIME ZONE AND (bookings.end_at > $6::TIMESTAMP WITH TIME ZONE) IS true AND bookings.account_id = parent.key ORDER BY bookings.id ASC
 LIMIT $7) AS row ON true;
 
 SELECT parent.position, row.id

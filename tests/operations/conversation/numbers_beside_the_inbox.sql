@@ -4,22 +4,28 @@ FROM (SELECT accounts.time_zone AS time_zone, date_trunc('day', timezone(account
 FROM accounts
 WHERE accounts.id = $1::BIGINT) AS clock),
 todays_3 AS MATERIALIZED
-(SELECT conversation_bookings.conversation_id AS id, CASE WHEN bool_or(bookings.status = 'BOOKED' AND bookings.start_at >= today.begins AND bookings.start_at < today.ends AND bookings.start_at > now() - interval '2 days' AND bookings.start_at < now() + interval '2 days') THEN 'CHECK_IN_TODAY' WHEN bool_or(bookings.status = 'BOOKED' AND bookings.end_at >= today.begins AND bookings.end_at < today.ends AND bookings.end_at > now() - interval '2 days' AND bookings.end_at < now() + interval '2 days') THEN 'CHECK_OUT_TODAY' WHEN bool_or(bookings.status = 'BOOKED' AND bookings.start_at < today.begins AND bookings.end_at >= today.ends AND bookings.end_at > now()) THEN 'AT_PROPERTY' ELSE 'RESERVED' END AS stage
-FROM conversation_bookings JOIN bookings ON bookings.account_id = conversation_bookings.account_id AND bookings.id = conversation_bookings.booking_id JOIN today ON true
-WHERE conversation_bookings.account_id = $1::BIGINT AND (bookings.status = 'BOOKED' AND bookings.start_at >= today.begins AND bookings.start_at < today.ends AND bookings.start_at > now() - interval '2 days' AND bookings.start_at < now() + interval '2 days' OR bookings.status = 'BOOKED' AND bookings.end_at >= today.begins AND bookings.end_at < today.ends AND bookings.end_at > now() - interval '2 days' AND bookings.end_at < now() + interval '2 days' OR bookings.status = 'BOOKED' AND bookings.start_at < today.begins AND bookings.end_at >= today.ends AND bookings.end_at > now()) GROUP BY conversation_bookings.conversation_id)
+(SELECT conversation_bookings.conversation_id AS id, min(met.place) AS place
+FROM conversation_bookings JOIN (SELECT bookings.id AS id, 0 AS place
+FROM bookings JOIN today ON true
+WHERE bookings.account_id = $1::BIGINT AND bookings.status = 'BOOKED' AND bookings.start_at >= today.begins AND bookings.start_at < today.ends AND bookings.start_at > now() - interval '2 days' AND bookings.start_at < now() + interval '2 days' UNION ALL SELECT bookings.id AS id, 1 AS place
+FROM bookings JOIN today ON true
+WHERE bookings.account_id = $1::BIGINT AND bookings.status = 'BOOKED' AND bookings.end_at >= today.begins AND bookings.end_at < today.ends AND bookings.end_at > now() - interval '2 days' AND bookings.end_at < now() + interval '2 days' UNION ALL SELECT bookings.id AS id, 2 AS place
+FROM bookings JOIN today ON true
+WHERE bookings.account_id = $1::BIGINT AND bookings.status = 'BOOKED' AND bookings.start_at < today.begins AND bookings.end_at >= today.ends AND bookings.end_at > now()) AS met ON met.id = conversation_bookings.booking_id
+WHERE conversation_bookings.account_id = $1::BIGINT GROUP BY conversation_bookings.conversation_id)
 SELECT count(*) FILTER (WHERE conversations.stays_until IS NOT NULL AND conversations.stays_until >= (SELECT today.begins
 FROM today) AND conversations.id IN (SELECT found.id
 FROM unnest(array((SELECT todays_3.id
 FROM todays_3
-WHERE todays_3.stage IN ('AT_PROPERTY')))) AS found(id))) AS at_property, count(*) FILTER (WHERE conversations.stays_until IS NULL AND conversations.booking_statuses IN (16, 24)) AS canceled, count(*) FILTER (WHERE conversations.stays_until IS NOT NULL AND conversations.stays_until >= (SELECT today.begins
+WHERE todays_3.place IN (2)))) AS found(id))) AS at_property, count(*) FILTER (WHERE conversations.stays_until IS NULL AND conversations.booking_statuses IN (16, 24)) AS canceled, count(*) FILTER (WHERE conversations.stays_until IS NOT NULL AND conversations.stays_until >= (SELECT today.begins
 FROM today) AND conversations.id IN (SELECT found.id
 FROM unnest(array((SELECT todays_3.id
 FROM todays_3
-WHERE todays_3.stage IN ('CHECK_IN_TODAY')))) AS found(id))) AS check_in_today, count(*) FILTER (WHERE conversations.stays_until IS NOT NULL AND conversations.stays_until >= (SELECT today.begins
+WHERE todays_3.place IN (0)))) AS found(id))) AS check_in_today, count(*) FILTER (WHERE conversations.stays_until IS NOT NULL AND conversations.stays_until >= (SELECT today.begins
 FROM today) AND conversations.id IN (SELECT found.id
 FROM unnest(array((SELECT todays_3.id
 FROM todays_3
-WHERE todays_3.stage IN ('CHECK_OUT_TODAY')))) AS found(id))) AS check_out_today, count(*) FILTER (WHERE conversations.closed_at IS NOT NULL) AS closed, count(*) FILTER (WHERE conversations.stays_until IS NULL AND (conversations.booking_statuses NOT IN (16, 24))) AS inquiry, count(*) FILTER (WHERE (SELECT count(*) AS count_1
+WHERE todays_3.place IN (1)))) AS found(id))) AS check_out_today, count(*) FILTER (WHERE conversations.closed_at IS NOT NULL) AS closed, count(*) FILTER (WHERE conversations.stays_until IS NULL AND (conversations.booking_statuses NOT IN (16, 24))) AS inquiry, count(*) FILTER (WHERE (SELECT count(*) AS count_1
 FROM conversations
 WHERE conversations.account_id = $1::BIGINT AND conversations.assignee_id IN (SELECT hosts.id
 FROM hosts
@@ -29,7 +35,7 @@ WHERE hosts.account_id = $1::BIGINT AND hosts.user_id = $2::BIGINT)) AS mine, co
 FROM today)) AS post_stay, count(*) FILTER (WHERE conversations.stays_until IS NOT NULL AND conversations.stays_until >= (SELECT today.begins
 FROM today) AND conversations.stays_until > now() - interval '2 days' AND (conversations.id NOT IN (SELECT todays_3.id
 FROM todays_3
-WHERE todays_3.stage IN ('CHECK_IN_TODAY', 'AT_PROPERTY', 'CHECK_OUT_TODAY')))) AS reserved, count(*) FILTER (WHERE conversations.marked_as_spam_at IS NOT NULL) AS spam, count(*) FILTER (WHERE conversations.assignee_id IS NULL) AS unassigned, count(*) FILTER (WHERE conversations.undelivered_count > 0) AS undelivered, count(*) FILTER (WHERE NOT conversations.read) AS unread
+WHERE todays_3.place IN (0, 1, 2)))) AS reserved, count(*) FILTER (WHERE conversations.marked_as_spam_at IS NOT NULL) AS spam, count(*) FILTER (WHERE conversations.assignee_id IS NULL) AS unassigned, count(*) FILTER (WHERE conversations.undelivered_count > 0) AS undelivered, count(*) FILTER (WHERE NOT conversations.read) AS unread
 FROM conversations
 WHERE conversations.account_id = $1::BIGINT;
 
@@ -39,17 +45,23 @@ FROM (SELECT accounts.time_zone AS time_zone, date_trunc('day', timezone(account
 FROM accounts
 WHERE accounts.id = $1::BIGINT) AS clock),
 todays_3 AS MATERIALIZED
-(SELECT conversation_bookings.conversation_id AS id, CASE WHEN bool_or(bookings.status = 'BOOKED' AND bookings.start_at >= today.begins AND bookings.start_at < today.ends AND bookings.start_at > now() - interval '2 days' AND bookings.start_at < now() + interval '2 days') THEN 'CHECK_IN_TODAY' WHEN bool_or(bookings.status = 'BOOKED' AND bookings.end_at >= today.begins AND bookings.end_at < today.ends AND bookings.end_at > now() - interval '2 days' AND bookings.end_at < now() + interval '2 days') THEN 'CHECK_OUT_TODAY' WHEN bool_or(bookings.status = 'BOOKED' AND bookings.start_at < today.begins AND bookings.end_at >= today.ends AND bookings.end_at > now()) THEN 'AT_PROPERTY' ELSE 'RESERVED' END AS stage
-FROM conversation_bookings JOIN bookings ON bookings.account_id = conversation_bookings.account_id AND bookings.id = conversation_bookings.booking_id JOIN today ON true
-WHERE conversation_bookings.account_id = $1::BIGINT AND (bookings.status = 'BOOKED' AND bookings.start_at >= today.begins AND bookings.start_at < today.ends AND bookings.start_at > now() - interval '2 days' AND bookings.start_at < now() + interval '2 days' OR bookings.status = 'BOOKED' AND bookings.end_at >= today.begins AND bookings.end_at < today.ends AND bookings.end_at > now() - interval '2 days' AND bookings.end_at < now() + interval '2 days' OR bookings.status = 'BOOKED' AND bookings.start_at < today.begins AND bookings.end_at >= today.ends AND bookings.end_at > now()) GROUP BY conversation_bookings.conversation_id)
+(SELECT conversation_bookings.conversation_id AS id, min(met.place) AS place
+FROM conversation_bookings JOIN (SELECT bookings.id AS id, 0 AS place
+FROM bookings JOIN today ON true
+WHERE bookings.account_id = $1::BIGINT AND bookings.status = 'BOOKED' AND bookings.start_at >= today.begins AND bookings.start_at < today.ends AND bookings.start_at > now() - interval '2 days' AND bookings.start_at < now() + interval '2 days' UNION ALL SELECT bookings.id AS id, 1 AS place
+FROM bookings JOIN today ON true
+WHERE bookings.account_id = $1::BIGINT AND bookings.status = 'BOOKED' AND bookings.end_at >= today.begins AND bookings.end_at < today.ends AND bookings.end_at > now() - interval '2 days' AND bookings.end_at < now() + interval '2 days' UNION ALL SELECT bookings.id AS id, 2 AS place
+FROM bookings JOIN today ON true
+WHERE bookings.account_id = $1::BIGINT AND bookings.status = 'BOOKED' AND bookings.start_at < today.begins AND bookings.end_at >= today.ends AND bookings.end_at > now()) AS met ON met.id = conversation_bookings.booking_id
+WHERE conversation_bookings.account_id = $1::BIGINT GROUP BY conversation_bookings.conversation_id)
 SELECT count(*) FILTER (WHERE conversations.stays_until IS NOT NULL AND conversations.stays_until >= (SELECT today.begins
 FROM today) AND conversations.id IN (SELECT found.id
 FROM unnest(array((SELECT todays_3.id
 FROM todays_3
-WHERE todays_3.stage IN ('AT_PROPERTY')))) AS found(id))) AS at_property, count(*) FILTER (WHERE conversations.stays_until IS NOT NULL AND conversations.stays_until >= (SELECT today.begins
+WHERE todays_3.place IN (2)))) AS found(id))) AS at_property, count(*) FILTER (WHERE conversations.stays_until IS NOT NULL AND conversations.stays_until >= (SELECT today.begins
 FROM today) AND conversations.id IN (SELECT found.id
 FROM unnest(array((SELECT todays_3.id
 FROM todays_3
-WHERE todays_3.stage IN ('CHECK_IN_TODAY')))) AS found(id))) AS check_in_today, count(*) FILTER (WHERE NOT conversations.read) AS unread
+WHERE todays_3.place IN (0)))) AS found(id))) AS check_in_today, count(*) FILTER (WHERE NOT conversations.read) AS unread
 FROM conversations
 WHERE conversations.account_id = $1::BIGINT AND conversations.closed_at IS NULL AND conversations.marked_as_spam_at IS NULL;

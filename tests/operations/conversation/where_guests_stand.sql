@@ -4,9 +4,15 @@ FROM (SELECT accounts.time_zone AS time_zone, date_trunc('day', timezone(account
 FROM accounts
 WHERE accounts.id = $2::BIGINT) AS clock),
 todays_3 AS MATERIALIZED
-(SELECT conversation_bookings.conversation_id AS id, CASE WHEN bool_or(bookings.status = 'BOOKED' AND bookings.start_at >= today.begins AND bookings.start_at < today.ends AND bookings.start_at > now() - interval '2 days' AND bookings.start_at < now() + interval '2 days') THEN 'CHECK_IN_TODAY' WHEN bool_or(bookings.status = 'BOOKED' AND bookings.end_at >= today.begins AND bookings.end_at < today.ends AND bookings.end_at > now() - interval '2 days' AND bookings.end_at < now() + interval '2 days') THEN 'CHECK_OUT_TODAY' WHEN bool_or(bookings.status = 'BOOKED' AND bookings.start_at < today.begins AND bookings.end_at >= today.ends AND bookings.end_at > now()) THEN 'AT_PROPERTY' ELSE 'RESERVED' END AS stage
-FROM conversation_bookings JOIN bookings ON bookings.account_id = conversation_bookings.account_id AND bookings.id = conversation_bookings.booking_id JOIN today ON true
-WHERE conversation_bookings.account_id = $2::BIGINT AND (bookings.status = 'BOOKED' AND bookings.start_at >= today.begins AND bookings.start_at < today.ends AND bookings.start_at > now() - interval '2 days' AND bookings.start_at < now() + interval '2 days' OR bookings.status = 'BOOKED' AND bookings.end_at >= today.begins AND bookings.end_at < today.ends AND bookings.end_at > now() - interval '2 days' AND bookings.end_at < now() + interval '2 days' OR bookings.status = 'BOOKED' AND bookings.start_at < today.begins AND bookings.end_at >= today.ends AND bookings.end_at > now()) GROUP BY conversation_bookings.conversation_id)
+(SELECT conversation_bookings.conversation_id AS id, min(met.place) AS place
+FROM conversation_bookings JOIN (SELECT bookings.id AS id, 0 AS place
+FROM bookings JOIN today ON true
+WHERE bookings.account_id = $2::BIGINT AND bookings.status = 'BOOKED' AND bookings.start_at >= today.begins AND bookings.start_at < today.ends AND bookings.start_at > now() - interval '2 days' AND bookings.start_at < now() + interval '2 days' UNION ALL SELECT bookings.id AS id, 1 AS place
+FROM bookings JOIN today ON true
+WHERE bookings.account_id = $2::BIGINT AND bookings.status = 'BOOKED' AND bookings.end_at >= today.begins AND bookings.end_at < today.ends AND bookings.end_at > now() - interval '2 days' AND bookings.end_at < now() + interval '2 days' UNION ALL SELECT bookings.id AS id, 2 AS place
+FROM bookings JOIN today ON true
+WHERE bookings.account_id = $2::BIGINT AND bookings.status = 'BOOKED' AND bookings.start_at < today.begins AND bookings.end_at >= today.ends AND bookings.end_at > now()) AS met ON met.id = conversation_bookings.booking_id
+WHERE conversation_bookings.account_id = $2::BIGINT GROUP BY conversation_bookings.conversation_id)
 SELECT parent.position, row.id, row.last_message_at, row.unread_count, row.waiting_since, row.stage
 FROM unnest($1::BIGINT[]) WITH ORDINALITY AS parent(key, position) JOIN LATERAL (SELECT conversations.id AS id, conversations.last_message_at AS last_message_at, conversations.unread_count AS unread_count, conversations.waiting_since AS waiting_since, CASE WHEN (conversations.stays_until IS NOT NULL AND conversations.stays_until < (SELECT today.begins
 FROM today)) THEN 'POST_STAY' WHEN (conversations.stays_until IS NULL AND (conversations.booking_statuses NOT IN (16, 24))) THEN 'INQUIRY' WHEN (conversations.stays_until IS NULL AND conversations.booking_statuses IN (16, 24)) THEN 'CANCELED' ELSE (SELECT CASE WHEN bool_or(bookings.status = 'BOOKED' AND bookings.start_at >= today.begins AND bookings.start_at < today.ends AND bookings.start_at > now() - interval '2 days' AND bookings.start_at < now() + interval '2 days') THEN 'CHECK_IN_TODAY' WHEN bool_or(bookings.status = 'BOOKED' AND bookings.end_at >= today.begins AND bookings.end_at < today.ends AND bookings.end_at > now() - interval '2 days' AND bookings.end_at < now() + interval '2 days') THEN 'CHECK_OUT_TODAY' WHEN bool_or(bookings.status = 'BOOKED' AND bookings.start_at < today.begins AND bookings.end_at >= today.ends AND bookings.end_at > now()) THEN 'AT_PROPERTY' ELSE 'RESERVED' END AS anon_1
@@ -16,11 +22,11 @@ FROM conversations
 WHERE conversations.account_id = $2::BIGINT AND (conversations.stays_until IS NOT NULL AND conversations.stays_until >= (SELECT today.begins
 FROM today) AND conversations.stays_until > now() - interval '2 days' AND (conversations.id NOT IN (SELECT todays_3.id
 FROM todays_3
-WHERE todays_3.stage IN ('CHECK_IN_TODAY', 'CHECK_OUT_TODAY'))) OR conversations.stays_until IS NOT NULL AND conversations.stays_until < (SELECT today.begins
+WHERE todays_3.place IN (0, 1))) OR conversations.stays_until IS NOT NULL AND conversations.stays_until < (SELECT today.begins
 FROM today) OR conversations.stays_until IS NULL AND (conversations.booking_statuses NOT IN (16, 24))) AND (conversations.stays_until IS NOT NULL AND conversations.stays_until >= (SELECT today.begins
 FROM today) AND conversations.stays_until > now() - interval '2 days' AND (conversations.id NOT IN (SELECT todays_3.id
 FROM todays_3
-WHERE todays_3.stage IN ('CHECK_IN_TODAY', 'CHECK_OUT_TODAY'))) OR conversations.stays_until IS NOT NULL AND conversations.stays_until < (SELECT today.begins
+WHERE todays_3.place IN (0, 1))) OR conversations.stays_until IS NOT NULL AND conversations.stays_until < (SELECT today.begins
 FROM today) OR conversations.stays_until IS NULL AND (conversations.booking_statuses NOT IN (16, 24))) IS true AND conversations.account_id = parent.key ORDER BY CASE WHEN (conversations.last_message_at IS NULL) THEN '-infinity'::timestamptz ELSE conversations.last_message_at END DESC, conversations.id DESC
 LIMIT $3) AS row ON true;
 

@@ -5,7 +5,12 @@ WHERE messages.account_id = $1::BIGINT AND (search_texts(messages.account_id, AR
 SELECT parent.position, row.id, row.conversation_id, CASE WHEN (sum(coalesce(octet_length(row.content), 0)) OVER (ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) <= $1::BIGINT) THEN row.content END AS content, row.sent_at, sum(coalesce(octet_length(row.content), 0)) OVER (ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS bytes_read
 FROM unnest($2::BIGINT[]) WITH ORDINALITY AS parent(key, position) JOIN LATERAL (SELECT messages.id AS id, messages.conversation_id AS conversation_id, messages.content AS content, messages.sent_at AS sent_at
 FROM messages
-WHERE messages.account_id = $3::BIGINT AND (search_texts(messages.account_id, ARRAY[messages.content]) @@ search_query($3::BIGINT, $4::VARCHAR)) AND messages.account_id = parent.key ORDER BY least(messages.sent_at) DESC, least(messages.id) DESC
+WHERE messages.account_id = $3::BIGINT AND messages.id = any(array((SELECT found.id
+FROM (SELECT messages.sent_at AS value, messages.id AS id
+FROM messages
+WHERE messages.account_id = $3::BIGINT AND (search_texts(messages.account_id, ARRAY[messages.content]) @@ search_query($3::BIGINT, $4::VARCHAR)) ORDER BY messages.sent_at DESC, messages.id DESC
+LIMIT ALL OFFSET 0) AS found ORDER BY found.value DESC, found.id DESC
+LIMIT $5))) AND messages.account_id = parent.key ORDER BY messages.sent_at DESC, messages.id DESC
 LIMIT $5) AS row ON true;
 
 SELECT conversations.id, conversations.subject

@@ -4,13 +4,23 @@ FROM epochs LEFT JOIN change_counters c ON c.account_id = $1;
 SELECT parent.position, row.id, row.name, row.city
 FROM unnest($1::BIGINT[]) WITH ORDINALITY AS parent(key, position) JOIN LATERAL (SELECT rentals.id AS id, rentals.name AS name, rentals.city AS city
 FROM rentals
-WHERE rentals.account_id = $2::BIGINT AND (search_texts(rentals.account_id, ARRAY[rentals.name, rentals.city]) @@ search_query($2::BIGINT, $3::VARCHAR)) AND rentals.account_id = parent.key ORDER BY least(rentals.id) ASC
+WHERE rentals.account_id = $2::BIGINT AND rentals.id = any(array((SELECT found.id
+FROM (SELECT rentals.id AS id
+FROM rentals
+WHERE rentals.account_id = $2::BIGINT AND (search_texts(rentals.account_id, ARRAY[rentals.name, rentals.city]) @@ search_query($2::BIGINT, $3::VARCHAR)) ORDER BY rentals.id ASC
+LIMIT ALL OFFSET 0) AS found ORDER BY found.id ASC
+LIMIT $4))) AND rentals.account_id = parent.key ORDER BY rentals.id ASC
 LIMIT $4) AS row ON true;
 
 SELECT parent.position, row.id, row.fullname, row.email, row.phone
 FROM unnest($1::BIGINT[]) WITH ORDINALITY AS parent(key, position) JOIN LATERAL (SELECT clients.id AS id, clients.fullname AS fullname, clients.email AS email, clients.phone AS phone
 FROM clients
-WHERE clients.account_id = $2::BIGINT AND (search_texts(clients.account_id, ARRAY[clients.fullname, search_contact(clients.email, clients.phone)]) @@ search_query($2::BIGINT, $3::VARCHAR)) AND clients.account_id = parent.key ORDER BY least(clients.id) ASC
+WHERE clients.account_id = $2::BIGINT AND clients.id = any(array((SELECT found.id
+FROM (SELECT clients.id AS id
+FROM clients
+WHERE clients.account_id = $2::BIGINT AND (search_texts(clients.account_id, ARRAY[clients.fullname, search_contact(clients.email, clients.phone)]) @@ search_query($2::BIGINT, $3::VARCHAR)) ORDER BY clients.id ASC
+LIMIT ALL OFFSET 0) AS found ORDER BY found.id ASC
+LIMIT $4))) AND clients.account_id = parent.key ORDER BY clients.id ASC
 LIMIT $4) AS row ON true;
 
 WITH found AS MATERIALIZED

@@ -101,9 +101,10 @@ def run_demo(settings: Settings, *, host: str, port: int, reset: bool = False, q
         application = create_app(served, token=token)
         tune_python()
         url = f"{url_of(listener)}/graphql"
-        _announce(url, token)
         # Nobody invents messages in data of somebody's own.
-        if subject == _SEEDED and not quiet:
+        has_guest = subject == _SEEDED and not quiet
+        _announce(url, token, has_guest=has_guest)
+        if has_guest:
             channel = Api(url, _mint(served, _DELIVERING))
             stack.enter_context(WritingGuest(channel))
             stack.enter_context(ChannelConnector(channel))
@@ -135,17 +136,18 @@ async def _subject(dsn: str) -> str:
     )
 
 
-def _announce(url: str, token: str) -> None:
+def _announce(url: str, token: str, *, has_guest: bool) -> None:
     """Print the address, the token and two curl commands, without line breaks, so that they can be copied."""
     ask = _curl(url, token, _QUERY)
     follow = _curl(url, token, _FOLLOW, "-N", "-H", "Accept: text/event-stream")
+    others = ", also those of a guest who writes now and then" if has_guest else ""
     console = Console(soft_wrap=True, highlight=False)
     console.print(
         Text.assemble(
             *("\n", ("GraphiQL  ", "bold"), url),
             *("\n", ("Token     ", "bold"), token),
             *("\n\n", ask, "\n"),
-            *("\n", ("Messages as they arrive, also those of a guest who writes now and then:", "dim")),
+            *("\n", (f"Messages as they arrive{others}:", "dim")),
             *("\n", follow, "\n"),
             *("\n", ("Ctrl-C stops it; the data stay.", "dim")),
         )

@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import ExitStack, suppress
 from functools import lru_cache, partial
 from typing import Any, NamedTuple
+from urllib.parse import unquote_to_bytes
 
 import orjson
 from starlette.datastructures import QueryParams
@@ -67,6 +68,15 @@ class HttpRequest:
     def query(self) -> QueryParams:
         """The parameters in the URL."""
         return QueryParams(self._scope["query_string"])
+
+    @property
+    def is_query_in_utf_8(self) -> bool:
+        """Whether the parameters in the URL are; else `query` has other characters in place of those that are not."""
+        try:
+            unquote_to_bytes(self._scope["query_string"]).decode()
+        except UnicodeDecodeError:
+            return False
+        return True
 
     @property
     def query_length(self) -> int:
@@ -139,6 +149,8 @@ class RequestReader:
         return HttpError(413, f"A request has at most {self._max_body} bytes")
 
     def _from_url(self, request: HttpRequest) -> Parameters:
+        if not request.is_query_in_utf_8:
+            raise HttpError(400, "The parameters in the URL are not in UTF-8")
         query = request.query
         names = [name for name, _ in query.multi_items() if name in _PARAMETERS]
         if len(set(names)) < len(names):

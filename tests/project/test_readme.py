@@ -208,7 +208,7 @@ def test_every_other_inbox_command_exists_too() -> None:
 async def test_the_curl_line_has_the_form_of_the_demos_and_is_answered(
     reader: Client, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    _announce("http://127.0.0.1:8000/graphql", "$TOKEN")
+    _announce("http://127.0.0.1:8000/graphql", "$TOKEN", has_guest=True)
     printed, following = (line for line in capsys.readouterr().out.splitlines() if line.startswith("curl"))
     lines, follow = (text for text in SHELL if "curl" in text)
     token, _, command = lines.partition("\n")

@@ -210,6 +210,14 @@ async def test_a_name_twice_in_one_object_is_400(reader: Client, body: bytes) ->
     assert (response.status_code, response.json()) == (400, refusal("The body has a name twice in one object"))
 
 
+@pytest.mark.parametrize("encoded", ["%ff", "%c3", "%ed%a0%80", "{__typename}&variables={%22a%22:%22%e9%22}"])
+async def test_a_url_that_is_not_utf_8_is_400(reader: Client, encoded: str) -> None:
+    response = await send(reader, method="GET", path=f"/graphql?query={encoded}")
+
+    refused = refusal("The parameters in the URL are not in UTF-8")
+    assert (response.status_code, response.json()) == (400, refused)
+
+
 async def test_a_parameter_twice_in_the_address_is_400(reader: Client) -> None:
     response = await send(reader, method="GET", path="/graphql?query={__typename}&query={viewer{scopes}}")
 

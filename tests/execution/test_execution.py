@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+from base64 import b64encode
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import replace
@@ -19,12 +20,15 @@ from hypothesis import strategies as st
 from hypothesis_graphql import nodes, queries
 
 from db.queries.webhook import fan_out
+from db.statement import Statement
 from gql.fields.node import NODE_TABLES, encode_id
 from gql.log import FALLBACKS
 from gql.schema import build_schema
-from tests.oracles.drawing import RANDOM, Known, Path, draw
+from gql.security.secret import PREFIX, Secrets
+from tests.oracles.drawing import ENDING, Known, Path, draw
 from tests.oracles.reference import CHANNEL, DROPPED, VIEWER, Pair, fill, pairing
 from tests.support import world
+from tests.support.client import make_settings
 from tests.support.factories import log_cursors
 
 pytestmark = [pytest.mark.anyio, pytest.mark.filterwarnings(DROPPED)]
@@ -202,10 +206,18 @@ NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 FIRST_ID = 10_000
 CREATING = {"Mutation.createConversation", "Mutation.createMessage"}
 _RANDOM_ID, _FIXED_ID = fan_out._NEW_ID, "'msg_' || nextval('row_ids')"  # noqa: SLF001
-REPEATABLE = replace(
-    fan_out._REPLAY,  # noqa: SLF001
-    sql=fan_out._REPLAY.sql.replace(_RANDOM_ID, _FIXED_ID).replace(fan_out.NOW, f"'{NOW}'::timestamptz"),  # noqa: SLF001
-)
+
+
+def repeatable(statement: Statement) -> Statement:
+    """A statement of `fan_out` without random ids and times of the database."""
+    sql = statement.sql.replace(_RANDOM_ID, _FIXED_ID).replace(fan_out.NOW, f"'{NOW}'::timestamptz")
+    assert sql != statement.sql
+    return replace(statement, sql=sql)
+
+
+def make_secret(place: int) -> str:
+    """The secret that is made while the document with that number is executed."""
+    return PREFIX + b64encode(place.to_bytes(32)).decode()
 
 
 @pytest.fixture
@@ -236,9 +248,10 @@ async def writing(worlds: list[str]) -> AsyncIterator[Pair]:
 
 
 async def dump(dsn: str) -> world.Dump:
-    """All rows of a database, without the times in the change log, from which replayed events have theirs.
+    """All rows of a database, with decrypted secrets, as each encryption of one is different.
 
-    They are those of the database, in which one writes after the other.
+    The times in the change log, from which replayed events have theirs, are left out: they are those of the database,
+    in which one writes after the other.
     """
     connection = await asyncpg.connect(dsn)
     try:
@@ -246,7 +259,16 @@ async def dump(dsn: str) -> world.Dump:
     finally:
         await connection.close()
     deliveries = [row | {"data": orjson.loads(row["data"]) | {"at": None}} for row in rows["webhook_deliveries"]]
-    return rows | {"changes": [row | {"at": None} for row in rows["changes"]], "webhook_deliveries": deliveries}
+    secrets = Secrets(make_settings(dsn))
+    endpoints = [
+        row | {name: secrets.decrypt(row[name]) for name in ("secret", "previous_secret") if row[name]}
+        for row in rows["webhook_endpoints"]
+    ]
+    return rows | {
+        "changes": [row | {"at": None} for row in rows["changes"]],
+        "webhook_deliveries": deliveries,
+        "webhook_endpoints": endpoints,
+    }
 
 
 def count_payloads(value: Any, fields: Any, counted: Counter[tuple[str, bool]]) -> None:
@@ -269,14 +291,15 @@ async def test_drawn_mutations_are_answered_alike_and_leave_the_same(
     # Most of an input must exist: one id that does not rejects it.
     cursors = {"ReplayWebhookInput": await log_cursors(worlds[0])}
     known = Known({name: [*of_type[:-2] * 4, *of_type[-2:]] for name, of_type in ids.items()}, cursors)
-    # Its ids are random and its times those of the database.
-    monkeypatch.setattr(fan_out, "_REPLAY", REPEATABLE)
+    for statement in ("_REPLAY", "_TEST"):
+        monkeypatch.setattr(fan_out, statement, repeatable(getattr(fan_out, statement)))
     outcomes: Counter[str] = Counter()
     payloads: Counter[tuple[str, bool]] = Counter()
     for place in range(number):
         drawn = draw(SCHEMA, known, place, "mutation")
         moment = NOW + place * timedelta(hours=1)
         monkeypatch.setattr("db.queries.writing.now", lambda moment=moment: moment)
+        monkeypatch.setattr("gql.mutations.webhook.new_secret", lambda place=place: make_secret(place))
         writing.planned.viewer = writing.reference.viewer = CHANNEL if place % 3 == 0 else VIEWER
         if place % _COLLECT_AFTER == 0:
             gc.collect()
@@ -300,7 +323,7 @@ async def test_drawn_mutations_are_answered_alike_and_leave_the_same(
     assert outcomes["data"] > 0.4 * number, outcomes
     assert outcomes["errors"] > 0.02 * number, outcomes
     assert SCHEMA.mutation_type is not None
-    fields = [f"Mutation.{name}" for name in SCHEMA.mutation_type.fields.keys() - RANDOM]
+    fields = [f"Mutation.{name}" for name in SCHEMA.mutation_type.fields.keys() - ENDING]
     unseen = {field for field in fields if not (payloads[field, True] and payloads[field, False])}
     # A few documents do not reach each mutation with both outcomes.
     assert len(unseen) <= (0 if number >= _MANY else 2 * len(fields) // 3), (unseen, payloads)

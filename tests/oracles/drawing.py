@@ -70,8 +70,8 @@ _REFERRED = {
     "sourceIds": "Source",
     "upToMessageId": "Message",
 }
-# Mutations that return random secrets or ids, and one that ends what the others work on. `tests/webhooks` has them.
-RANDOM = {"createWebhookEndpoint", "rotateWebhookSecret", "sendTestEvent", "deleteWebhookEndpoint"}
+# Ends what the others work on. `tests/webhooks` has it.
+ENDING = {"deleteWebhookEndpoint"}
 _LEFT_OUT = object()
 # Variables by name: their types, and their possible values.
 _VARIABLES: dict[str, tuple[str, Sequence[Any]]] = {
@@ -93,6 +93,8 @@ _SAMPLES = {
     # Before any change, and after all of them.
     "ifUnchangedSince": ('"2026-05-01T00:00:00Z"', '"2030-01-01T00:00:00Z"'),
     "content": ('"Hello"', '"ABC"', '""'),
+    # One that was used before mostly rejects a mutation's input.
+    "idempotencyKey": ('"ABC"', '""', *(f'"{number}"' for number in range(60))),
     "url": ('"https://hooks.example/"', '"https://hooks.example/x"', '"http://hooks.example/"'),
     "scopes": ('"inbox_read"', '"clients_read"', '"x"'),
     "search": ('"the or you or we"', '"ABC"', '""'),
@@ -199,7 +201,10 @@ def _selection(draft: _Draft, type_: GraphQLCompositeType, path: Path, depth: in
 
 def _field(draft: _Draft, type_: Any, path: Path, depth: int) -> str:
     leaves = [name for name, definition in type_.fields.items() if not _is_composite(definition)]
-    inner = [name for name, definition in type_.fields.items() if _is_composite(definition) and name not in RANDOM]
+    inner = [name for name, definition in type_.fields.items() if _is_composite(definition) and name not in ENDING]
+    if type_ is draft.schema.mutation_type:
+        # The only one that can show several conversations, and few inputs let it.
+        inner += ["updateConversations"] * 3
     # The root has a single leaf, which would otherwise be drawn instead of most other fields.
     leaf = bool(leaves) and draft.one_in(3 if path else 20)
     deeper = inner and depth > 0 and draft.budget > 0 and not leaf

@@ -303,3 +303,13 @@ async def test_messages_without_the_newer_record_of_their_conversation_are_deriv
     assert await inbox.one(
         "SELECT last_message_at = (SELECT sent_at FROM messages WHERE id = 7) FROM conversations c WHERE id = 7"
     )
+
+
+async def test_a_last_message_that_the_export_lacks_still_counts(inbox: Inbox) -> None:
+    pages = thread(5)
+    pages["conversations"][0] |= {"last_message_at": "2019-05-20T08:00:00Z"}
+    await inbox.give(**pages, clients=[record("clients", 30)])
+    await inbox.give(messages=[record("messages", 6, day=9, links={"conversation": 5, "sender": 5})])
+
+    assert await inbox.one("SELECT last_message_at = '2019-05-20T08:00:00Z' FROM conversations")
+    assert await inbox.one("SELECT max(sent_at) < '2019-05-20T08:00:00Z' FROM messages")

@@ -29,7 +29,8 @@ class Clause:
 
     `excludes`: clauses that no row meets together with this one.
 
-    `counted` makes a SELECT on another table, with one row for each row that meets the condition.
+    `counted` makes a SELECT on another table, with one row for each row that meets the condition. `found` makes one of
+    their ids on another table, in which an id may be several times.
     """
 
     build: Callable[[Any], ColumnElement[bool]]
@@ -42,6 +43,7 @@ class Clause:
     period: str | None = None
     excludes: frozenset[Shape] = frozenset()
     counted: Callable[[Any], Select[Any]] | None = None
+    found: Callable[[Any], Select[Any]] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,21 +57,21 @@ class Denied:
 
 @dataclass(frozen=True, slots=True)
 class Joined:
-    """Several shapes joined by `AND` or `OR`. Equal if the parts and the operator are."""
+    """Several shapes joined by `AND` or `OR`. Equal if the parts and the operator are.
+
+    If it is `united`, `join` gets a SELECT of the ids of each part that has one instead of its condition.
+    """
 
     join: Join
     parts: tuple[Shape, ...]
     selective: bool = False
+    united: bool = False
+    """Whether rows of its parts are found separately and united."""
 
     @property
     def indirect(self) -> bool:
         """Whether any part is."""
         return any(part.indirect for part in self.parts)
-
-    @property
-    def united(self) -> bool:
-        """Whether rows of its parts are found separately and united."""
-        return self.join not in {_all, _any}
 
 
 Join: TypeAlias = Callable[..., ColumnElement[bool]]
@@ -120,10 +122,11 @@ def any_where(
     *,
     selective: bool = False,
     counted: Callable[[Any], Select[Any]] | None = None,
+    found: Callable[[Any], Select[Any]] | None = None,
 ) -> Criterion:
     """`build` gets `ANY(values)` to compare a column of `type_` with: one statement for lists of any length.
 
-    `counted` gets the same, and finds the rows through another table.
+    `counted` and `found` get the same, and find the rows through another table.
     """
     clause = Clause(
         lambda bound: build(func.any(bound)),
@@ -131,6 +134,7 @@ def any_where(
         selective,
         indirect=counted is not None,
         counted=counted and (lambda bound: counted(func.any(bound))),
+        found=found and (lambda bound: found(func.any(bound))),
     )
     return lambda values: Term(clause, tuple(values))
 
@@ -185,7 +189,7 @@ def some(terms: Iterable[Term], unite: Join | None = None) -> Term:
     parts = tuple(terms)
     selective = bool(parts) and all(term.clause.selective for term in parts)
     united = unite is not None and selective and any(term.clause.indirect for term in parts)
-    return _joined(unite if unite is not None and united else _any, parts, selective=selective)
+    return _joined(unite if unite is not None and united else _any, parts, selective=selective, united=united)
 
 
 def opposite(term: Term) -> Term:
@@ -196,8 +200,8 @@ def opposite(term: Term) -> Term:
     return Term(shape.clause if isinstance(shape, Denied) else Denied(shape), term.value)
 
 
-def _joined(join: Join, parts: tuple[Term, ...], *, selective: bool) -> Term:
-    shape = Joined(join, tuple(term.clause for term in parts), selective)
+def _joined(join: Join, parts: tuple[Term, ...], *, selective: bool, united: bool = False) -> Term:
+    shape = Joined(join, tuple(term.clause for term in parts), selective, united)
     return Term(shape, tuple(term.value for term in parts))
 
 
@@ -245,13 +249,17 @@ def conditions(
     """
     places = count()
 
-    def build(shape: Shape, known: frozenset[Clause | Denied], *, twice: bool) -> ColumnElement[bool]:
+    def build(shape: Shape, known: frozenset[Clause | Denied], *, twice: bool, as_ids: bool = False) -> Any:
+        if as_ids and (alone := _alone(shape)) and alone.found and alone.type:
+            return alone.found(bind(next(places), alone.type))
         known |= frozenset(_required([shape]))
         # PostgreSQL estimates a repeated condition as rarer than it is. That is intended: it assumes that rows are
         # spread evenly in every order, and would otherwise scan a whole order for rows that are bunched at its end.
         here = twice and _is_bunched(shape)
         if isinstance(shape, Joined):
-            condition = shape.join(*[build(part, known, twice=twice and not here) for part in shape.parts])
+            condition = shape.join(
+                *[build(part, known, twice=twice and not here, as_ids=shape.united) for part in shape.parts]
+            )
         else:
             clause = _clause(shape)
             condition = clause.build(None if clause.type is None else bind(next(places), clause.type))
@@ -285,6 +293,13 @@ def alternatives(clauses: tuple[Shape, ...]) -> list[tuple[Shape, ...]]:
 
 def _clause(shape: Clause | Denied) -> Clause:
     return shape.clause if isinstance(shape, Denied) else shape
+
+
+def _alone(shape: Shape) -> Clause | None:
+    """The only clause of a shape, if it is not denied."""
+    while isinstance(shape, Joined) and len(shape.parts) == 1:
+        (shape,) = shape.parts
+    return shape if isinstance(shape, Clause) else None
 
 
 def _required(shapes: Iterable[Shape]) -> Iterator[Clause | Denied]:

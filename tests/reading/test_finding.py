@@ -295,6 +295,12 @@ async def test_counting_by_state_reads_an_index_alone(large: Large, filter_: dic
     assert scans == ["Index Only Scan"]
 
 
+async def test_alternatives_on_other_tables_are_counted_without_a_join(large: Large) -> None:
+    plan = await large.plan(COUNT, filter={"or": [{"hostIds": ids(t.Host, 1)}, CLIENT, {"markedAsSpam": True}]})
+
+    assert not kinds(plan) & {"Hash Join", "Merge Join", "Nested Loop"}
+
+
 async def test_stays_of_today_are_found_in_indexes_alone(large: Large) -> None:
     plan = await large.plan(COUNT, filter={"stages": ["RESERVED"]})
 

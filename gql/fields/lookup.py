@@ -215,9 +215,9 @@ def _load_node(context: Context, id_: str) -> Awaitable[Any | None]:
 
 def _allowed(context: Context, id_: GlobalId) -> GlobalId:
     """The id, if the token allows its type. The id contains the type, so a rejection discloses nothing."""
-    missing = NODE_SCOPES[id_.table] - context.viewer.scopes
+    missing = sorted(NODE_SCOPES[id_.table] - context.viewer.scopes)
     if missing:
-        raise ClientError(f"This needs the scope {', '.join(sorted(missing))}", Code.FORBIDDEN)
+        raise ClientError(f"This needs the scope {', '.join(missing)}", Code.FORBIDDEN, requiredScopes=missing)
     return id_
 
 

@@ -399,7 +399,7 @@ def _forbidden(scope: str, *path: str | int) -> dict[str, object]:
         "message": f"This needs the scope {scope}",
         "locations": [{"line": 1, "column": 19 if path == ("node",) else 23}],
         "path": list(path),
-        "extensions": {"code": "FORBIDDEN"},
+        "extensions": {"code": "FORBIDDEN", "requiredScopes": [scope]},
     }
 
 

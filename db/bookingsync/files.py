@@ -125,7 +125,7 @@ def read_page(file: Path, start: Start | None = None, max_depth: int = MAX_DEPTH
                 if member := _read_member(file, part):
                     yield Entry(member)
     except (UnreadableError, OSError) as error:
-        text = f"cannot be read: {error.strerror}" if isinstance(error, OSError) else str(error)
+        text = f"cannot be read: {error.strerror or error}" if isinstance(error, OSError) else str(error)
         yield Entry(Leftover("file", None, Fate.MALFORMED, file, None, text))
     else:
         if not kinds:

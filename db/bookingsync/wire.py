@@ -53,7 +53,11 @@ def _in_milliseconds(moment: datetime) -> datetime:
         moment = moment.astimezone(UTC)
     except OverflowError:
         raise ValueError("is beyond the years that can be stored") from None
-    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+    moment = moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+    if moment.replace(tzinfo=None) == datetime.min:  # noqa: DTZ901  # only compared
+        # asyncpg would write it as -infinity, which the API cannot return.
+        raise ValueError("is beyond the years that can be stored")
+    return moment
 
 
 def _written_out(value: object) -> object:

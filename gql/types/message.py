@@ -32,7 +32,9 @@ class Delivery:
     """Columns of the message."""
 
     state: DeliveryState = embedded_column(
-        t.Message.delivery_state, description="How far it got. It moves forward, except to `FAILED`."
+        t.Message.delivery_state,
+        description="How far it got. It moves forward; `FAILED` can follow any state, and a success or a retry can "
+        "follow `FAILED`.",
     )
     at: datetime = embedded_column(t.Message.delivery_at, description="When it reached this state.")
     error: str | None = embedded_column(
@@ -99,7 +101,10 @@ class Participant(Node):
     )
     member_id: BigInt = column("Id of the host or client, also if `member` is null.")
     member_type: MemberType = column("Whether a host or a client takes part, also if `member` is null.")
-    read_at: datetime | None = column("Up to when the participant has read the conversation.")
+    read_at: datetime | None = column(
+        "Up to when the participant has read the conversation, as it was imported. Reading here sets `readAt` of the "
+        "conversation only."
+    )
     last_message_sent_at: datetime | None = column("When the participant last sent a message.")
     created_at: datetime = column("When it was created.")
     updated_at: datetime = column("When it last changed.")

@@ -172,6 +172,8 @@ def test_a_file_that_stops_being_json_costs_what_follows(file: Path, end: bytes)
         ("rentals", {"updated_at": "2019-05-01T08:00:00"}, "updated_at: Input should have timezone info"),
         ("rentals", {"updated_at": "2019-02-30T08:00:00Z"}, "updated_at: Input should be a valid datetime"),
         ("rentals", {"updated_at": "0001-01-01T00:00:00+14:00"}, "updated_at: is beyond the years"),
+        ("rentals", {"created_at": "0001-01-01T00:00:00Z"}, "created_at: is beyond the years"),
+        ("rentals", {"created_at": "0001-01-01T05:00:00.0004+05:00"}, "created_at: is beyond the years"),
         ("rentals", {"links": {}}, "links.account: Field required"),
         ("rentals", {"links": None}, "links.account: Field required"),
         ("sources", {"internal": "no"}, "internal: Input should be a valid boolean"),

@@ -231,6 +231,13 @@ async def test_damaged_compression_costs_what_follows(inbox: Inbox, tmp_path: Pa
     assert left.text.startswith("cannot be read: the compressed data are damaged")
 
 
+async def test_a_file_that_is_only_named_as_if_it_was_compressed_is_reported(inbox: Inbox, tmp_path: Path) -> None:
+    file = tmp_path / "page.json.gz"
+    file.write_bytes(b'{"rentals": []}')
+    report = await import_pages(inbox.connection, [file])
+    assert [left.text for left in report.leftovers] == ["cannot be read: Not a gzipped file (b'{\"')"]
+
+
 async def test_a_compressed_page_is_continued_after_an_interruption(
     inbox: Inbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -19,9 +19,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 from uvicorn.server import ServerState
 
-from gql.settings import Settings
 from gql.web.protocol import ConnectionLimits, LimitedProtocol, write_whole
-from gql.web.server import listen, serve
 from tests.support.process import READ, prepare, serving_processes
 
 pytestmark = pytest.mark.anyio
@@ -416,19 +414,6 @@ async def test_connections_are_limited() -> None:
 
     assert status(refused) == 503
     assert b"retry-after: 1" in refused.lower()
-
-
-def test_a_server_may_open_a_file_for_each_connection(monkeypatch: pytest.MonkeyPatch) -> None:
-    resource = pytest.importorskip("resource")
-    allowed: list[tuple[int, int]] = []
-    monkeypatch.setattr(resource, "getrlimit", lambda _: (256, 1_000_000))
-    monkeypatch.setattr(resource, "setrlimit", lambda _, limits: allowed.append(limits))
-    monkeypatch.setattr(uvicorn.Server, "run", lambda *_: None)
-    with listen("127.0.0.1", 0) as listener:
-        serve("gql.app:create_configured_app", listener, Settings(max_connections=300, max_sockets=400, pool_size=10))
-
-    # Beside those of clients and of the database, 100 for other files.
-    assert allowed == [(300 + 400 + 2 * 10 + 100, 1_000_000)]
 
 
 async def test_a_server_has_these_limits(dsn: str, tmp_path: Path) -> None:

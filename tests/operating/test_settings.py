@@ -6,9 +6,11 @@ import re
 from pathlib import Path
 
 import pytest
+import uvicorn
 from pydantic import SecretStr, ValidationError
 
 from gql.settings import Settings, explain, read_ports, variable
+from gql.web.server import listen, serve
 
 README = Path(__file__).parents[2] / "README.md"
 PAGE = README.parent / ".github/docs/configuration.md"
@@ -297,3 +299,16 @@ def test_the_documentation_lists_each_setting_with_its_default() -> None:
     listed = [line for line in lines if line.startswith(("| `INBOX_", "| `DATABASE_URL`"))]
 
     assert listed == [row(field) for field in Settings.model_fields]
+
+
+def test_a_server_may_open_a_file_for_each_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    resource = pytest.importorskip("resource")
+    allowed: list[tuple[int, int]] = []
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (256, 1_000_000))
+    monkeypatch.setattr(resource, "setrlimit", lambda _, limits: allowed.append(limits))
+    monkeypatch.setattr(uvicorn.Server, "run", lambda *_: None)
+    with listen("127.0.0.1", 0) as listener:
+        serve("gql.app:create_configured_app", listener, Settings(max_connections=300, max_sockets=400, pool_size=10))
+
+    # Beside those of clients and of the database, 100 for other files.
+    assert allowed == [(300 + 400 + 2 * 10 + 100, 1_000_000)]

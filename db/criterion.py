@@ -29,6 +29,8 @@ class Clause:
 
     `excludes`: clauses that no row meets together with this one.
 
+    `rough`: a clause with the same value that more rows meet, and whose rows an index finds without reading them.
+
     `counted` makes a SELECT on another table, with one row for each row that meets the condition. `found` makes one of
     their ids on another table, in which an id may be several times.
     """
@@ -41,6 +43,7 @@ class Clause:
     costly: bool = False
     found_first: bool = False
     period: str | None = None
+    rough: Clause | None = None
     excludes: frozenset[Shape] = frozenset()
     counted: Callable[[Any], Select[Any]] | None = None
     found: Callable[[Any], Select[Any]] | None = None
@@ -221,6 +224,11 @@ def _any(*conditions: ColumnElement[bool]) -> ColumnElement[bool]:
 def is_found_first(clauses: Iterable[Shape]) -> bool:
     """Whether the rows that meet all of `clauses` are found before they are sorted."""
     return any(isinstance(shape, Clause) and shape.found_first for shape in _required(clauses))
+
+
+def roughly(clauses: Iterable[Shape]) -> tuple[Shape, ...]:
+    """Clauses with the same values that all rows which meet `clauses` meet, and maybe more rows."""
+    return tuple(shape.rough if isinstance(shape, Clause) and shape.rough else shape for shape in clauses)
 
 
 def periods(clauses: Iterable[Shape]) -> frozenset[str]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import ColumnElement, Select, Subquery, func, literal_column
 
-from db.criterion import is_found_first, periods
+from db.criterion import is_found_first, periods, roughly
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -58,17 +58,24 @@ class Sought:
             return None
         # Not as rows that are sorted, because the estimates should be right.
         matches = select(clauses)
-        found = self._found(matches)
-        return found if is_first else func.coalesce(self._near(matches, select(())), found)
+        if is_first:
+            rough = roughly(clauses)
+            return self._found(matches) if rough == tuple(clauses) else self._found(select(rough), matches)
+        return func.coalesce(self._near(matches, select(())), self._found(matches))
 
-    def _found(self, matches: Select[Any]) -> ColumnElement[Any]:
-        """An array of the page's ids, of the rows of `matches`.
+    def _found(self, matches: Select[Any], exact: Select[Any] | None = None) -> ColumnElement[Any]:
+        """An array of the page's ids, of the rows of `matches` that are also in `exact`.
 
         The planner expects that the subquery is read to its end, and chooses the plan with the least total cost,
         because its rows are sorted again. They have that order already, so that only the page is read or sorted.
         """
         rows = self._sorted(matches).offset(literal_column("0")).subquery("found")
-        return func.array(self._ids(rows.select(), rows).scalar_subquery())
+        found = rows.select()
+        if exact is not None:
+            # Evaluated for one row after the other, until the page is full.
+            row: Any = exact.with_only_columns(literal_column("1")).where(self.id_column == rows.c.id)
+            found = found.where(row.correlate(rows).scalar_subquery().is_not(None))
+        return func.array(self._ids(found, rows).scalar_subquery())
 
     def _near(self, matches: Select[Any], every: Select[Any]) -> ColumnElement[Any]:
         """The same if the first rows of the order fill the page, otherwise null.

@@ -195,7 +195,11 @@ class MessageFilter:
     visibility: MessageVisibility | None = given("With this visibility.")
     external_ids: list[str] | None = given("With one of these external ids.")
     updated_since: datetime | None = given(_SINCE)
-    search: str | None = given(f"Text of the first 20,000 characters. {_SEARCH}", weight=LOOKING_AT_ALL)
+    search: str | None = given(
+        f"Text of the first 20,000 characters. {_SEARCH} A phrase in quotes is looked for in messages with all its "
+        "words: `totalCount` takes a second for each 20,000 of them, and so does a page if hardly any has the phrase.",
+        weight=LOOKING_AT_ALL,
+    )
 
 
 def read_filter(input: Any, viewer: Viewer) -> tuple[Term, ...]:

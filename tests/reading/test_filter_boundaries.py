@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from itertools import permutations
 from typing import Any
 
 import asyncpg
@@ -210,6 +211,19 @@ SENDER = {"conversation_id": 1, "sender_id": 1}
             ["fi -wi"],
         ),
         ("messages", {"content": "x " * 10_000 + "late", **SENDER}, ["x"], ["late"]),
+        (
+            "messages",
+            {"content": "The keys are late, the wi-fi is not", **SENDER},
+            [
+                '"the keys"',
+                '"Keys are" late',
+                '"the keys" -door',
+                '"keys door" or late',
+                '"the wi-fi is"',
+                '-"keys the"',
+            ],
+            ['"keys the"', '"the late"', '"the keys" -late', '-"the keys"', '"the keys" "is the"'],
+        ),
     ],
 )
 async def test_another_root_is_searched_like_conversations(
@@ -238,6 +252,31 @@ async def test_another_root_is_searched_like_conversations(
     assert {search for search in others if "7" in await found(search)} == set()
     assert await found(" ") >= {"7"}
     assert await found("!?") == set()
+
+
+@pytest.mark.parametrize("size", [1, 2, 100])
+@pytest.mark.parametrize("phrase", ["red house", "house by", "house red by", "by by"])
+async def test_pages_of_a_phrase_are_full_and_in_order(shared: World, phrase: str, size: int) -> None:
+    await empty(shared.connection)
+    await store_account(shared.connection)
+    names = [" ".join(words) for words in permutations(["red", "old", "house", "by"], 3)]
+    for id_, name in enumerate(names):
+        await store(shared.connection, "rentals", account_id=1, id=id_ + 1, name=name)
+    document = """query ($search: String, $size: Int, $after: String) {
+      rentals(filter: {search: $search}, first: $size, after: $after) {
+        totalCount nodes { name } pageInfo { endCursor hasNextPage }
+      }
+    }"""
+
+    found, cursor, more = [], None, True
+    while more:
+        page = (await shared.client.data(document, search=f'"{phrase}"', size=size, after=cursor))["rentals"]
+        found += [node["name"] for node in page["nodes"]]
+        cursor, more = page["pageInfo"]["endCursor"], page["pageInfo"]["hasNextPage"]
+        assert len(page["nodes"]) == size or not more
+
+    assert found == [name for name in names if f" {phrase} " in f" {name} "]
+    assert page["totalCount"] == len(found)
 
 
 @given(search=st.text(max_size=40), content=st.text(st.characters(exclude_characters="\0", codec="utf-8"), max_size=60))

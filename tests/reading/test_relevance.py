@@ -5,18 +5,23 @@ from __future__ import annotations
 import html
 import re
 from base64 import urlsafe_b64decode
+from random import Random
 from typing import Any
 
 import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy import column
+from sqlalchemy.dialects import postgresql
 
-from db.queries.conversation.match import Word
+from db.queries.conversation import match
+from db.queries.conversation.match import Word, find_pattern
 from gql.fields.excerpt import DEFAULT_LENGTH, show_on_one_line
 from gql.fields.match import mark_excerpt
 from tests.oracles.paging import encode
 from tests.oracles.searching import RANKED, Thread, add, hold, ids
+from tests.support.plans import explain, hear, steps
 from tests.support.properties import examples
 from tests.support.world import World
 
@@ -331,6 +336,58 @@ async def test_matches_of_a_page_take_two_statements_and_read_the_newest_message
     assert await found("newest") == ([{"excerpt": "<mark>newest</mark>"}], 3)
     assert await found(" ") == ([None, None], 1)
     assert await found("-zebra") == ([None, None], 2)
+
+
+# What `search_plain()` and PostgreSQL's parser treat in a way of its own.
+PIECES = (
+    "Straße œuvre ÆTHER þorn ØRE øl łódź Đà ħħ \u0131I İstanbul ﬁn \u017fo Ⅳ ½ №5 wi-fi l\u2019été it's a@b.example "
+    "(030)12-34 3.14 -5 +5e3 <b>bold</b> &amp; a_b a/b ab\u00adcd e\u0301le\u0301 x\u200by 日本語abc ABC漢字 कि 1e5 "
+    f'don"t {"x" * 99} {"x" * 101}'
+).split(" ")
+BETWEEN = ("", "", " ", "-", "'", "\u2019", ".", "\n", "\u00a0", "\u200d", "\u0301", "--", '"')
+
+
+async def test_the_pattern_of_a_word_is_found_in_each_text_that_has_the_word(shared: World) -> None:
+    dice = Random(7)  # noqa: S311  # only for test data
+    texts = ["".join(dice.choice(PIECES) + dice.choice(BETWEEN) for _ in range(6)) for _ in range(400)]
+    words = await shared.connection.fetch(
+        "SELECT content, tsvector_to_array(search_words(translate(search_plain(content), '-', ' '))) AS found "
+        "FROM unnest($1::text[]) content",
+        texts,
+    )
+    pairs = [
+        (row["content"], pattern)
+        for row in words
+        for found in row["found"]
+        # As whole words, and as the beginnings of words.
+        for pattern in (find_pattern([Word(found[:length], is_prefix=True)]) for length in (2, 5, len(found)))
+        # That of the separator between two texts.
+        if pattern and found != "0.0"
+    ]
+    dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
+    simplified = match._simplify(column("content")).compile(dialect=dialect)  # noqa: SLF001
+    missed = await shared.connection.fetch(
+        f"SELECT content, pattern FROM unnest($1::text[], $2::text[]) AS t(content, pattern) "  # noqa: S608
+        f"WHERE NOT {simplified} ~ pattern",
+        [content for content, _ in pairs],
+        [pattern for _, pattern in pairs],
+    )
+
+    assert len(pairs) > 2_000
+    assert [tuple(row) for row in missed] == []
+
+
+async def test_messages_without_a_word_of_the_search_are_not_split_into_words(
+    shared: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ran = hear(monkeypatch)
+    await hold(shared, Thread(subject="keys", messages=["filling"] * 49))
+    await shared.client.data(MATCH, search="keys")
+
+    sql, values = next(each for each in ran.take() if "newest" in each[0])
+    plan = await explain(shared.connection, sql, values, "ANALYZE, FORMAT JSON")
+    (newest,) = [step for step in steps(plan) if step.get("Alias") == "newest"]
+    assert (newest["Actual Rows"], newest["Rows Removed by Filter"]) == (0, 49)
 
 
 TEXTS = ["keys", "Élan", "Wi-Fi", "<b>", "&amp;", '"', "鍵日本", "x" * 30, "<", "a@b.example"]

@@ -17,7 +17,8 @@ FROM (SELECT newest.message_id AS message_id, newest.sent_at AS sent_at, newest.
 FROM (SELECT messages.id AS message_id, messages.sent_at AS sent_at, 0 AS place, left(messages.content, 4000) AS content
 FROM messages
 WHERE messages.account_id = $3::BIGINT AND messages.conversation_id = parent.key ORDER BY messages.sent_at DESC, messages.id DESC
-LIMIT 50) AS newest UNION ALL SELECT CAST(NULL AS BIGINT) AS message_id, CAST(NULL AS TIMESTAMP(3) WITH TIME ZONE) AS sent_at, 1 AS place, conversations.subject AS content, conversations.subject AS indexed
+LIMIT 50) AS newest
+WHERE lower(CASE WHEN (octet_length(newest.content) = length(newest.content)) THEN newest.content ELSE normalize(newest.content, NFKD) END) ~ $4::VARCHAR UNION ALL SELECT CAST(NULL AS BIGINT) AS message_id, CAST(NULL AS TIMESTAMP(3) WITH TIME ZONE) AS sent_at, 1 AS place, conversations.subject AS content, conversations.subject AS indexed
 FROM conversations
 WHERE conversations.account_id = $3::BIGINT AND conversations.id = parent.key UNION ALL SELECT CAST(NULL AS BIGINT) AS message_id, CAST(NULL AS TIMESTAMP(3) WITH TIME ZONE) AS sent_at, 2 AS place, concat_ws(' ', hosts.firstname, hosts.lastname) AS content, concat_ws(' ', hosts.firstname, hosts.lastname) AS indexed
 FROM participants JOIN hosts ON hosts.account_id = participants.account_id AND hosts.id = participants.host_id
@@ -45,5 +46,5 @@ WHERE inquiries.account_id = $3::BIGINT AND inquiries.conversation_id = parent.k
 FROM inquiries
 WHERE inquiries.account_id = $3::BIGINT AND inquiries.conversation_id = parent.key) AS texts
 LIMIT ALL OFFSET 0) AS split
-WHERE split.words @@ CAST($4::VARCHAR AS TSQUERY) ORDER BY (split.words @@ CAST($5::VARCHAR AS TSQUERY)) DESC, ts_rank(strip(split.words), CAST($4::VARCHAR AS TSQUERY)) DESC, split.place, split.sent_at DESC, split.message_id DESC, split.content
+WHERE split.words @@ CAST($5::VARCHAR AS TSQUERY) ORDER BY (split.words @@ CAST($6::VARCHAR AS TSQUERY)) DESC, ts_rank(strip(split.words), CAST($5::VARCHAR AS TSQUERY)) DESC, split.place, split.sent_at DESC, split.message_id DESC, split.content
 LIMIT 1) AS found ON true;

@@ -133,6 +133,7 @@ def _preferred(key: str, last: str | None = None) -> BeforeValidator:
 Id = Annotated[int, Field(strict=True, ge=1, lt=FIRST_OWN_ID)]
 Count = Annotated[int, Field(strict=True, ge=0, le=2**31 - 1)]
 Text = Annotated[str, Field(strict=True), AfterValidator(_storable)]
+ShortText = Annotated[str, Field(strict=True, max_length=255), AfterValidator(_storable)]
 Moment = Annotated[AwareDatetime, BeforeValidator(_written_out), AfterValidator(_in_milliseconds)]
 # More digits than any price has, and far fewer than PostgreSQL allows.
 Price = Annotated[Decimal, Field(max_digits=100, allow_inf_nan=False)]
@@ -265,7 +266,7 @@ class Booking(StampedRecord):
 
     account_id: Id = _link("account")
     # The column is indexed, and an index entry must fit into a third of a page.
-    reference: Annotated[Text, Field(max_length=255)]
+    reference: ShortText
     external_reference: Text | None = None
     status: Status
     start_at: Moment
@@ -286,7 +287,7 @@ class Conversation(CreatedRecord):
     """A thread. `bookings` and `inquiries` are null if the record does not have them."""
 
     account_id: Id = _link("account")
-    subject: Annotated[Text, Field(max_length=255)] | None = None
+    subject: ShortText | None = None
     default_channel: Channel = None
     closed_at: Moment | None = None
     deadline_response_at: Moment | None = None

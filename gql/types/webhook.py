@@ -80,7 +80,8 @@ class WebhookDelivery(Node):
     state: WebhookState = column("Whether it waits, was delivered, or was given up.")
     attempt_count: int = column("Number of attempts so far, including those before it was delivered again.")
     due_at: datetime | None = column(
-        "When the next attempt is due; null if it is finished, or waits for an earlier one of its conversation."
+        "When the next attempt is due, if the endpoint is enabled then; null if it is finished, or waits for an "
+        "earlier one of its conversation."
     )
     created_at: datetime = column("When it was created, shortly after the event.")
     finished_at: datetime | None = column("When it was delivered or given up; null while it is pending.")

@@ -70,6 +70,12 @@ WORKED_OUT: list[tuple[str, dict[str, Any], int]] = [
     # A condition that reads all conversations costs 100 for the page, and 100 for the number.
     ('{ conversations(first: 5, filter: {search: "a"}) { nodes { id } } }', {}, 5 + 100),
     ('{ conversations(first: 5, filter: {search: "a", stages: []}) { totalCount nodes { id } } }', {}, 5 + 20 + 400),
+    # A match costs 10 for each conversation, and 1 for its message.
+    (
+        '{ conversations(first: 5, filter: {search: "a"}) { edges { match { excerpt message { id } } } } }',
+        {},
+        5 + 100 + 5 * (10 + 1),
+    ),
     ("{ conversations(first: 5, filter: {search: null, read: true, or: null}) { nodes { id } } }", {}, 5),
     (
         "query ($f: ConversationFilter) { conversations(filter: $f) { totalCount } }",

@@ -72,9 +72,9 @@ WORKED_OUT: list[tuple[str, dict[str, Any], int]] = [
     ('{ conversations(first: 5, filter: {search: "a", stages: []}) { totalCount nodes { id } } }', {}, 5 + 20 + 400),
     # A match costs 10 for each conversation, and 1 for its message.
     (
-        '{ conversations(first: 5, filter: {search: "a"}) { edges { match { excerpt message { id } } } } }',
+        '{ conversations(first: 5, filter: {search: "a"}) { edges { node { id } match { message { id } } } } }',
         {},
-        5 + 100 + 5 * (10 + 1),
+        100 + 5 * (1 + 10 + 1),
     ),
     ("{ conversations(first: 5, filter: {search: null, read: true, or: null}) { nodes { id } } }", {}, 5),
     (

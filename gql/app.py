@@ -24,7 +24,8 @@ from db.scope import Viewer
 from gql.errors import RequestError
 from gql.execution.admission import Admission
 from gql.execution.document import Documents
-from gql.execution.operation import Executor, Pipeline
+from gql.execution.executor import Executor
+from gql.execution.operation import Pipeline
 from gql.execution.persisted import PersistedDocuments
 from gql.live.hub import Hub
 from gql.live.places import Places

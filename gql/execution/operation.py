@@ -9,44 +9,29 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple
 
-import orjson
-import strawberry
-from graphql import ExecutionResult, GraphQLError, OperationType
-from graphql.execution.values import VariableValues
+from graphql import ExecutionResult, OperationType
 
 from db.engine import Database
 from db.scope import Viewer
 from gql.context import Context
-from gql.errors import ClientError, Code, RequestError, is_cancelled, is_unavailable, show
+from gql.errors import Code, RequestError, is_cancelled, is_unavailable, show
 from gql.execution.admission import Admission
 from gql.execution.aside import LONG, Aside
-from gql.execution.cache import Cache
-from gql.execution.document import MAX_VALIDATION_ERRORS, Operation
-from gql.execution.input import check_input
-from gql.execution.measure import Limits, longest_list, too_complex
-from gql.execution.persisted import PersistedDocuments, Reference
-from gql.execution.plan import root_arguments
+from gql.execution.call import Call, Parameters
+from gql.execution.executor import Executor
+from gql.execution.persisted import PersistedDocuments
 from gql.execution.record import Record, Recording
-from gql.execution.run import Execution
-from gql.execution.size import READ_AND_SHOWN
 from gql.security.rate import CPU_WEIGHT, Budget, RateLimiter
 from gql.security.webhook import WebhookRules
-from gql.settings import Settings
 
 # CPU seconds for reading an operation that are not charged. A cached one takes less than a tenth of them.
 _FREE = 0.001
 # CPU seconds that are charged for receiving and answering a rejected request.
 _REJECTION = 0.000_2
-
-# The most cached introspection results, and their total bytes. One has about 200 kB.
-_MAX_KEPT = 64
-_MAX_KEPT_BYTES = 8_388_608
-
 
 # The error for a subscription over a transport with a single result.
 _STREAMS_ONLY = (
@@ -57,17 +42,6 @@ _STREAMS_ONLY = (
 
 class ReadOnlyError(RequestError):
     """The request allows only queries, and its operation is a mutation."""
-
-
-class Parameters(NamedTuple):
-    """The parameters of a GraphQL request."""
-
-    document: Reference
-    operation_name: str | None
-    variables: dict[str, Any] | None
-    read_only: bool = False
-    is_long: bool = False
-    """Whether checking the variables takes long."""
 
 
 class Result(NamedTuple):
@@ -90,107 +64,6 @@ class EventResult:
     nodes: int
     seconds: float
     """Time in the database."""
-
-
-class Call(NamedTuple):
-    """An operation that can be executed, with its variables: they have their types, and are within the limits."""
-
-    operation: Operation
-    given: dict[str, Any]
-    variables: VariableValues
-    cost: int
-    is_heavy: bool = False
-    """Whether its viewer gets only one connection at a time."""
-
-    @property
-    def is_planned(self) -> bool:
-        """Whether it was executed, or planned, with the same conditions before."""
-        return self.operation.plans.are_known(self.variables.coerced)
-
-
-class Executor:
-    """Checks and runs the operations of one schema."""
-
-    def __init__(self, schema: strawberry.Schema, settings: Settings) -> None:
-        self._schema = schema._schema  # noqa: SLF001  # the graphql-core schema; Strawberry has no public attribute for it
-        self._timeout = settings.operation_timeout
-        self._max_response = settings.max_response
-        self.max_text = READ_AND_SHOWN * settings.max_response
-        """Bytes of text that an operation may read."""
-        self._hide_suggestions = not settings.introspection
-        self.limits = Limits.of(settings)
-        # Data as JSON, by document and name, because graphql-core takes 33 ms for each introspection query.
-        self._introspected: Cache[tuple[str, str | None], orjson.Fragment] = Cache(_MAX_KEPT, _MAX_KEPT_BYTES)
-
-    def call(self, operation: Operation, variables: Mapping[str, Any] | None, viewer: Viewer) -> Call:
-        """The operation with these variables. Raises `RequestError` for missing scopes and for wrong or large input."""
-        _check_scopes(operation, viewer)
-        given = dict(variables or {})
-        try:
-            check_input(operation.node, operation.measure.objects, given)
-        except ClientError as error:
-            raise RequestError.of(Code.OPERATION_TOO_COMPLEX, error) from None
-        values = operation.variables.read(given, MAX_VALIDATION_ERRORS - 1, hide_suggestions=self._hide_suggestions)
-        if isinstance(values, list):
-            raise RequestError.of(Code.BAD_USER_INPUT, *values)
-        # A mutation reports a list that is too long as a user error of its field, so that an app can display it.
-        items = max(operation.measure.list_items, longest_list(values.coerced))
-        if items > self.limits.list_items and operation.type is not OperationType.MUTATION:
-            message = f"A list has at most {self.limits.list_items} items, not {items}"
-            raise RequestError.of(Code.BAD_USER_INPUT, ClientError(message))
-        cost = operation.measure.cost.of(values.coerced)
-        if cost > self.limits.cost:
-            refusal = too_complex("cost", cost, self.limits.cost)
-            raise RequestError.of(Code.OPERATION_TOO_COMPLEX, refusal, cost=cost)
-        return Call(operation, given, values, cost)
-
-    async def execute(self, call: Call, context: Context, aside: Aside) -> ExecutionResult:
-        """Run the operation. Raises RequestError if it takes too long."""
-        try:
-            if call.operation.asks_schema_only:
-                return await self._introspect(call, context, aside)
-            return await self.execution(call).run(context, self._timeout)
-        except TimeoutError:
-            message = f"The operation took longer than {self._timeout:g} seconds"
-            raise RequestError.of(Code.TIMEOUT, message) from None
-        finally:
-            await context.close()
-
-    async def _introspect(self, call: Call, context: Context, aside: Aside) -> ExecutionResult:
-        """Execute a query for the schema only, or return its cached data."""
-        key = call.operation.text, call.operation.name
-        known = self._introspected.find(key)
-        if known is not None:
-            return ExecutionResult(known)  # type: ignore[arg-type]  # orjson writes the fragment unchanged
-        # It reads no database, and so can run in the event loop of another thread.
-        result = await aside.run(context.viewer, lambda: asyncio.run(self.execution(call).run(context, self._timeout)))
-        if not result.errors:
-            text = orjson.dumps(result.data)
-            self._introspected.keep(key, orjson.Fragment(text), len(text) + 2 * len(key[0]))
-        return result
-
-    def root_arguments(self, call: Call) -> dict[str, Any]:
-        """The arguments of a subscription's root field, by the names of its resolver. Raises `RequestError`."""
-        operation = call.operation
-        try:
-            return root_arguments(self._schema, operation.document, operation.node, call.variables)
-        except GraphQLError as error:
-            raise RequestError.of(Code.BAD_USER_INPUT, error) from None
-
-    def execution(self, call: Call) -> Execution:
-        """What `execute` runs."""
-        operation = call.operation
-        return Execution(
-            self._schema,
-            operation.document,
-            operation.node,
-            operation.plans,
-            call.given,
-            call.variables,
-            self._hide_suggestions,
-            call.cost,
-            self._max_response,
-        )
 
 
 class Pipeline:
@@ -370,10 +243,3 @@ def _reject_incomplete(result: ExecutionResult) -> None:
     for error in result.errors or ():
         if is_unavailable(error) and error.original_error is not None:
             raise RequestError.masking(error.original_error)
-
-
-def _check_scopes(operation: Operation, viewer: Viewer) -> None:
-    if not operation.measure.scopes <= viewer.scopes:
-        missing = sorted(operation.measure.scopes - viewer.scopes)
-        message = f"This document needs scopes that the token does not have: {', '.join(missing)}"
-        raise RequestError.of(Code.FORBIDDEN, ClientError(message, Code.FORBIDDEN, requiredScopes=missing))

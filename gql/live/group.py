@@ -19,7 +19,8 @@ from db.changes import ChangeBatch, ResyncRequiredError
 from db.failure import UnavailableError
 from db.scope import Viewer
 from gql.errors import Code, RequestError
-from gql.execution.operation import Call, EventResult
+from gql.execution.call import Call
+from gql.execution.operation import EventResult
 from gql.fields.change import FoundChanges, Selection, resync_required, show_page
 from gql.live.charges import Charges
 from gql.live.feed import FIRST_PAUSE, LONGEST_PAUSE, Feed

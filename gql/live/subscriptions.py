@@ -14,7 +14,8 @@ from db.engine import Database
 from db.scope import Viewer
 from gql.errors import ClientError, Code, RequestError
 from gql.execution.cache import Cache
-from gql.execution.operation import Call, Parameters, Pipeline, Result
+from gql.execution.call import Call, Parameters
+from gql.execution.operation import Pipeline, Result
 from gql.execution.record import Record
 from gql.fields.change import read_cursor, read_selection, resync_required, write_cursor
 from gql.live.feed import anonymous

@@ -21,7 +21,7 @@ from starlette.types import Receive, Scope
 from db.nesting import is_nested_deeper
 from gql.execution.aside import LONG_BODY
 from gql.execution.cache import Cache
-from gql.execution.operation import Parameters
+from gql.execution.call import Parameters
 from gql.execution.persisted import Reference
 from gql.web.response import EVENT_STREAM, GRAPHQL_RESPONSE, HTML, JSON, HttpError
 

@@ -23,7 +23,8 @@ from db.failure import UnavailableError
 from db.scope import Viewer
 from gql.errors import Code, RequestError, is_cancelled
 from gql.execution.aside import LONG_BODY
-from gql.execution.operation import Parameters, Result
+from gql.execution.call import Parameters
+from gql.execution.operation import Result
 from gql.execution.record import Record
 from gql.live.places import Places
 from gql.live.stream import Event, Stream

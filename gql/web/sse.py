@@ -16,7 +16,8 @@ import orjson
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from gql.execution.operation import Parameters, Result
+from gql.execution.call import Parameters
+from gql.execution.operation import Result
 from gql.execution.record import Record
 from gql.live.places import Places
 from gql.live.stream import Event, Stream

@@ -9,7 +9,8 @@ import orjson
 from db import tables as t
 from db.scope import Viewer
 from db.statement import Row
-from gql.execution.operation import Parameters, Pipeline
+from gql.execution.call import Parameters
+from gql.execution.operation import Pipeline
 from gql.execution.persisted import Reference
 from gql.execution.record import Record
 from gql.fields.node import encode_id

@@ -17,7 +17,7 @@ from db.tables.enums import CreatorType
 from gql.context import Context
 from gql.errors import RequestError, show
 from gql.execution.document import Documents, Operation
-from gql.execution.operation import Executor
+from gql.execution.executor import Executor
 from gql.schema import build_schema
 from gql.security.token import SCOPES
 from gql.security.webhook import WebhookRules

@@ -33,7 +33,7 @@ from graphql import (
 
 from db.queries.conversation import derived
 from gql.execution.document import Documents
-from gql.execution.operation import Executor
+from gql.execution.executor import Executor
 from gql.schema import build_schema
 from tests.operations.data import store_inbox
 from tests.operations.documents import DOCUMENTS, FOLDER, as_written, writes

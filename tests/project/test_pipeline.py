@@ -10,7 +10,8 @@ from db.scope import Viewer
 from db.tables.enums import CreatorType
 from gql.app import build_pipeline
 from gql.errors import Code, RequestError
-from gql.execution.operation import Parameters, ReadOnlyError
+from gql.execution.call import Parameters
+from gql.execution.operation import ReadOnlyError
 from gql.execution.persisted import Reference
 from gql.execution.record import Record
 from gql.security.token import SCOPES

@@ -18,7 +18,7 @@ from db.thread import ComputingThread
 from gql.execution import run
 from gql.execution.aside import LONG, LONG_BODY
 from gql.execution.document import Documents
-from gql.execution.operation import Executor
+from gql.execution.executor import Executor
 from gql.execution.run import Execution
 from gql.web.request import RequestReader
 from tests.support import world

@@ -10,7 +10,7 @@ import pytest
 from graphql import get_introspection_query
 
 from gql.cli import run
-from gql.execution.operation import Executor
+from gql.execution.executor import Executor
 from gql.settings import Settings
 from tests.support.client import Client, Statements
 from tests.support.command import forget_settings

@@ -9,7 +9,7 @@ import pytest
 import structlog
 
 from gql.execution.admission import Admission
-from gql.execution.operation import Executor
+from gql.execution.executor import Executor
 from gql.execution.persisted import PersistedDocuments
 from gql.execution.run import Execution
 from gql.security.auth import Authenticator

@@ -1,0 +1,37 @@
+"""What a request asks for, and what of it can be executed."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from graphql.execution.values import VariableValues
+
+from gql.execution.document import Operation
+from gql.execution.persisted import Reference
+
+
+class Parameters(NamedTuple):
+    """The parameters of a GraphQL request."""
+
+    document: Reference
+    operation_name: str | None
+    variables: dict[str, Any] | None
+    read_only: bool = False
+    is_long: bool = False
+    """Whether checking the variables takes long."""
+
+
+class Call(NamedTuple):
+    """An operation that can be executed, with its variables: they have their types, and are within the limits."""
+
+    operation: Operation
+    given: dict[str, Any]
+    variables: VariableValues
+    cost: int
+    is_heavy: bool = False
+    """Whether its viewer gets only one connection at a time."""
+
+    @property
+    def is_planned(self) -> bool:
+        """Whether it was executed, or planned, with the same conditions before."""
+        return self.operation.plans.are_known(self.variables.coerced)

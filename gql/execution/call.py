@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, NamedTuple
+from weakref import ref
 
 from graphql.execution.values import VariableValues
 
@@ -10,8 +12,9 @@ from gql.execution.document import Operation
 from gql.execution.persisted import Reference
 
 
-class Parameters(NamedTuple):
-    """The parameters of a GraphQL request."""
+@dataclass(slots=True, eq=False)
+class Parameters:
+    """The parameters of a GraphQL request. Those of a repeated body are shared by its requests."""
 
     document: Reference
     operation_name: str | None
@@ -19,6 +22,19 @@ class Parameters(NamedTuple):
     read_only: bool = False
     is_long: bool = False
     """Whether checking the variables takes long."""
+    checked: Checked | None = None
+    """What the executor found when it checked them."""
+
+
+class Checked(NamedTuple):
+    """Variables that are within the limits of an operation, with their types, and the cost of the operation.
+
+    The operation may be forgotten before the parameters are, because documents have a cache of their own.
+    """
+
+    operation: ref[Operation]
+    values: VariableValues
+    cost: int
 
 
 class Call(NamedTuple):

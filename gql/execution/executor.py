@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
 from typing import Any
+from weakref import ref
 
 import orjson
 import strawberry
@@ -15,7 +15,7 @@ from gql.context import Context
 from gql.errors import ClientError, Code, RequestError
 from gql.execution.aside import Aside
 from gql.execution.cache import Cache
-from gql.execution.call import Call
+from gql.execution.call import Call, Checked, Parameters
 from gql.execution.document import MAX_VALIDATION_ERRORS, Operation
 from gql.execution.input import check_input
 from gql.execution.measure import Limits, longest_list, too_complex
@@ -43,10 +43,18 @@ class Executor:
         # Data as JSON, by document and name, because graphql-core takes 33 ms for each introspection query.
         self._introspected: Cache[tuple[str, str | None], orjson.Fragment] = Cache(_MAX_KEPT, _MAX_KEPT_BYTES)
 
-    def call(self, operation: Operation, variables: Mapping[str, Any] | None, viewer: Viewer) -> Call:
-        """The operation with these variables. Raises `RequestError` for missing scopes and for wrong or large input."""
-        _check_scopes(operation, viewer)
-        given = dict(variables or {})
+    def call(self, operation: Operation, parameters: Parameters, viewer: Viewer) -> Call:
+        """The operation with its variables. Raises `RequestError` for missing scopes and for wrong or large input."""
+        if not operation.measure.scopes <= viewer.scopes:
+            missing = sorted(operation.measure.scopes - viewer.scopes)
+            message = f"This document needs scopes that the token does not have: {', '.join(missing)}"
+            raise RequestError.of(Code.FORBIDDEN, ClientError(message, Code.FORBIDDEN, requiredScopes=missing))
+        given, checked = parameters.variables or {}, parameters.checked
+        if checked is None or checked.operation() is not operation:
+            checked = parameters.checked = self._check(operation, given)
+        return Call(operation, given, checked.values, checked.cost)
+
+    def _check(self, operation: Operation, given: dict[str, Any]) -> Checked:
         try:
             check_input(operation.node, operation.measure.objects, given)
         except ClientError as error:
@@ -63,7 +71,7 @@ class Executor:
         if cost > self.limits.cost:
             refusal = too_complex("cost", cost, self.limits.cost)
             raise RequestError.of(Code.OPERATION_TOO_COMPLEX, refusal, cost=cost)
-        return Call(operation, given, values, cost)
+        return Checked(ref(operation), values, cost)
 
     async def execute(self, call: Call, context: Context, aside: Aside) -> ExecutionResult:
         """Run the operation. Raises RequestError if it takes too long."""
@@ -112,10 +120,3 @@ class Executor:
             call.cost,
             self._max_response,
         )
-
-
-def _check_scopes(operation: Operation, viewer: Viewer) -> None:
-    if not operation.measure.scopes <= viewer.scopes:
-        missing = sorted(operation.measure.scopes - viewer.scopes)
-        message = f"This document needs scopes that the token does not have: {', '.join(missing)}"
-        raise RequestError.of(Code.FORBIDDEN, ClientError(message, Code.FORBIDDEN, requiredScopes=missing))

@@ -213,7 +213,7 @@ class Pipeline:
             record.operation = operation
             if parameters.read_only and operation.type is OperationType.MUTATION:
                 raise ReadOnlyError.of(Code.BAD_USER_INPUT, "Only queries can be executed here, not mutations")
-            check = partial(self._executor.call, operation, parameters.variables, viewer)
+            check = partial(self._executor.call, operation, parameters, viewer)
             call = None if parameters.is_long else check()
         except RequestError:
             await self._charge_cpu(viewer, _REJECTION + time.perf_counter() - started)

@@ -13,10 +13,12 @@ import pytest
 from gql.errors import RequestError
 from gql.execution.cache import Cache
 from gql.execution.document import Documents
+from gql.execution.executor import Executor
 from gql.schema import build_schema
 from gql.settings import Settings
 from gql.web.request import RequestReader
 from tests.attacks.documents import doubled_fragments, unused_fragments
+from tests.support.tokens import VIEWER
 
 
 def kept(cache: Cache[str, int]) -> str:
@@ -136,6 +138,30 @@ def test_a_kept_body_takes_no_more_than_is_reckoned(values: list[Any]) -> None:
     for body in bodies:
         # In a request, the body is not used by anything else.
         reader._from_body(bytes(bytearray(body)))  # noqa: SLF001
+    gc.collect()
+    takes, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert takes <= reader._kept.taken - before  # noqa: SLF001
+    assert len(reader._kept) == 6  # noqa: SLF001
+
+
+@pytest.mark.parametrize("filter_", [{"ids": ["1"] * 250}, {"or": [{"read": True}] * 99}, {"or": [{}] * 99}])
+def test_a_kept_body_takes_no_more_than_is_reckoned_after_its_variables_were_checked(filter_: dict[str, Any]) -> None:
+    reader, schema = RequestReader(100_000, 100), build_schema()
+    text = "query Q($filter: ConversationFilter) { conversations(first: 1, filter: $filter) { nodes { id } } }"
+    operation, executor = Documents(schema, Settings()).operation(text, None), Executor(schema, Settings())
+    bodies = [orjson.dumps({"query": text, "variables": {"filter": filter_}, "id": number}) for number in range(6)]
+
+    def read(body: bytes) -> None:
+        executor.call(operation, reader._from_body(bytes(bytearray(body))), VIEWER)  # noqa: SLF001
+
+    read(bodies.pop())
+    before = reader._kept.taken  # noqa: SLF001
+    gc.collect()
+    tracemalloc.start()
+    for body in bodies:
+        read(body)
     gc.collect()
     takes, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()

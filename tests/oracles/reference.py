@@ -16,8 +16,10 @@ from db.scope import Viewer
 from db.tables.enums import CreatorType
 from gql.context import Context
 from gql.errors import RequestError, show
+from gql.execution.call import Parameters
 from gql.execution.document import Documents, Operation
 from gql.execution.executor import Executor
+from gql.execution.persisted import Reference
 from gql.schema import build_schema
 from gql.security.token import SCOPES
 from gql.security.webhook import WebhookRules
@@ -49,7 +51,9 @@ class Side:
         """The response without the ids of masked errors."""
         context = Context(self.viewer, self.database, webhooks=self.webhooks, reads_once=operation.reads_once)
         try:
-            execution = self.executor.execution(self.executor.call(operation, variables, self.viewer))
+            execution = self.executor.execution(
+                self.executor.call(operation, Parameters(Reference(), None, variables), self.viewer)
+            )
             if self.alone:
                 result = await execution.run_alone(context, execution.operation)
             else:

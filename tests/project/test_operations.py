@@ -32,8 +32,10 @@ from graphql import (
 )
 
 from db.queries.conversation import derived
+from gql.execution.call import Parameters
 from gql.execution.document import Documents
 from gql.execution.executor import Executor
+from gql.execution.persisted import Reference
 from gql.schema import build_schema
 from tests.operations.data import store_inbox
 from tests.operations.documents import DOCUMENTS, FOLDER, as_written, writes
@@ -129,7 +131,7 @@ def test_a_screen_takes_few_statements_and_few_nodes(path: Path) -> None:
     operation = Documents(schema, settings).operation(path.read_text(), None)
 
     assert path.with_suffix(".sql").read_text().count(";\n") <= statements
-    assert Executor(schema, settings).call(operation, None, VIEWER).cost < cost
+    assert Executor(schema, settings).call(operation, Parameters(Reference(), None, None), VIEWER).cost < cost
 
 
 def test_every_answer_belongs_to_a_document() -> None:

@@ -88,5 +88,5 @@ class Context:
         finally:
             if snapshot is not None:
                 self._count(snapshot)
-            if self.rates is not None and self.is_charged:
+            if self.seconds and self.rates is not None and self.is_charged:
                 await self.rates.spend(self.viewer, self.seconds)

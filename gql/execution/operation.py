@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple
 
-from graphql import ExecutionResult, OperationType
+from graphql import GraphQLError, OperationType
 
 from db.engine import Database
 from db.scope import Viewer
@@ -123,7 +124,7 @@ class Pipeline:
         )
         try:
             result = await self._executor.execute(call, context, self.aside)
-            _reject_incomplete(result)
+            _reject_incomplete(result.errors or ())
         except RequestError:
             raise
         except (Exception, asyncio.CancelledError) as error:
@@ -194,10 +195,13 @@ class Pipeline:
             if not is_admitted:
                 await self._refund(call, viewer, 1)
             raise
-        if operation.type is OperationType.QUERY:
-            _reject_incomplete(result)
+        if result.errors and operation.type is OperationType.QUERY:
+            _reject_incomplete(result.errors)
+        if context.returned is not None and operation.type is OperationType.QUERY:
             await self._refund(call, viewer, context.returned)
-        errors = [show(error) for error in result.errors or ()]
+        if not result.errors:
+            return Result(result.data, [])
+        errors = [show(error) for error in result.errors]
         record.count(errors)
         return Result(result.data, errors)
 
@@ -222,12 +226,12 @@ class Pipeline:
             await self._charge_cpu(viewer, seconds)
         return await self.aside.run(viewer, check) if call is None else call
 
-    async def _refund(self, call: Call, viewer: Viewer, returned: int | None) -> None:
+    async def _refund(self, call: Call, viewer: Viewer, returned: int) -> None:
         """Refund the nodes that were charged and not returned, mostly because of short pages.
 
         At least one stays charged.
         """
-        if self._rates and returned is not None:
+        if self._rates and returned < call.cost:
             await self._rates.refund(viewer, self._rates.bounded(call.cost) - max(1, returned))
 
     async def _charge_cpu(self, viewer: Viewer, seconds: float) -> None:
@@ -235,11 +239,11 @@ class Pipeline:
             await self._rates.spend(viewer, CPU_WEIGHT * seconds)
 
 
-def _reject_incomplete(result: ExecutionResult) -> None:
+def _reject_incomplete(errors: Sequence[GraphQLError]) -> None:
     """Raise RequestError for a query during which the database was unavailable: a query has a complete result or none.
 
     A mutation keeps its partial result, because other fields may have been executed.
     """
-    for error in result.errors or ():
+    for error in errors:
         if is_unavailable(error) and error.original_error is not None:
             raise RequestError.masking(error.original_error)

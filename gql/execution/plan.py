@@ -7,7 +7,7 @@ neither rows nor values of arguments; those are bound when it runs. Each kind of
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -76,17 +76,18 @@ class Plans:
         return min(1 << len(self.conditions), _MAX_OUTCOMES)
 
     def are_known(self, variables: Mapping[str, Any]) -> bool:
-        """Whether `find` has made the plans for these variables."""
-        return tuple(map(variables.get, self.conditions)) in self._by_outcome
+        """Whether the plans for these variables were made."""
+        return self.find(variables) is not None
 
-    def find(self, variables: Mapping[str, Any], make: Callable[[], Parts]) -> Parts:
-        """The plans for an operation with these variables, made with the first request."""
-        outcome = tuple(map(variables.get, self.conditions))
-        parts = self._by_outcome.get(outcome)
-        if parts is None:
-            if len(self._by_outcome) >= _MAX_OUTCOMES:
-                self._by_outcome.clear()
-            parts = self._by_outcome[outcome] = make()
+    def find(self, variables: Mapping[str, Any]) -> Parts | None:
+        """The plans for an operation with these variables, if they were made."""
+        return self._by_outcome.get(tuple(map(variables.get, self.conditions)))
+
+    def keep(self, variables: Mapping[str, Any], parts: Parts) -> Parts:
+        """Keep the plans for these variables, and return them."""
+        if len(self._by_outcome) >= _MAX_OUTCOMES:
+            self._by_outcome.clear()
+        self._by_outcome[tuple(map(variables.get, self.conditions))] = parts
         return parts
 
 

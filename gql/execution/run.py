@@ -17,6 +17,7 @@ from graphql import (
     GraphQLError,
     GraphQLSchema,
     OperationDefinitionNode,
+    OperationType,
     located_error,
 )
 from graphql.execution.values import VariableValues
@@ -55,9 +56,9 @@ class Execution(NamedTuple):
 
     def plan(self) -> Parts:
         """The operation's parts with their plans, made once. It may be called in another thread."""
-        return self.plans.find(
-            self.variables.coerced,
-            lambda: plan_operation(self.schema, self.document, self.operation, self.variables),
+        coerced = self.variables.coerced
+        return self.plans.find(coerced) or self.plans.keep(
+            coerced, plan_operation(self.schema, self.document, self.operation, self.variables)
         )
 
     async def run(self, context: Context, timeout: float | None = None) -> ExecutionResult:  # noqa: ASYNC109  # of parts
@@ -66,15 +67,36 @@ class Execution(NamedTuple):
         Raises TimeoutError if it takes more than `timeout` seconds and no write was finished. After a write, late
         fields are errors, and the results of the others are returned.
         """
-        data: dict[str, Any] = {}
-        errors: list[Any] = []
         parts = self.plan()
         size = ResponseSize(self.max_response, self.cost)
         # A query is one part. In a mutation each field is a part, because it reads the state after its own write.
-        deadline = None if timeout is None else asyncio.get_running_loop().time() + timeout
+        if self.operation.operation is OperationType.MUTATION:
+            result = await self._run_in_turn(parts, context, size, timeout)
+        elif isinstance(parts[0].plan, ObjectPlan) and not parts[0].plan.steps:
+            # It waits for nothing, so it needs no timer.
+            result = await self._run_part(parts[0], context, size)
+        else:
+            with Deadline(_end_of(timeout)):
+                result = await self._run_part(parts[0], context, size)
+        if result.data is not None:
+            context.returned = size.returned
+        return result
+
+    async def _run_in_turn(
+        self,
+        parts: Parts,
+        context: Context,
+        size: ResponseSize,
+        timeout: float | None,  # noqa: ASYNC109  # of parts
+    ) -> ExecutionResult:
+        data: dict[str, Any] = {}
+        errors: list[Any] = []
+        deadline = _end_of(timeout)
         for part in parts:
             try:
-                result = await self._run_in_time(part, context, size, deadline)
+                _check_may_write(deadline)
+                with Deadline(deadline):
+                    result = await self._run_part(part, context, size)
             except TimeoutError:
                 if not context.outcomes:
                     raise
@@ -83,23 +105,7 @@ class Execution(NamedTuple):
             if result.data is None:
                 return ExecutionResult(None, errors)
             data.update(result.data)
-        context.returned = size.returned
         return ExecutionResult(data, errors or None)
-
-    async def _run_in_time(
-        self, part: Part, context: Context, size: ResponseSize, deadline: float | None
-    ) -> ExecutionResult:
-        task = asyncio.current_task()
-        if task is not None and task.cancelling():
-            # The cancellation ended a COMMIT, which reported that its outcome is unknown. No other write may follow.
-            raise asyncio.CancelledError
-        if deadline is not None and asyncio.get_running_loop().time() >= deadline:
-            raise TimeoutError
-        if isinstance(part.plan, ObjectPlan) and not part.plan.steps:
-            # It waits for nothing, so it needs no timer.
-            return await self._run_part(part, context, size)
-        with Deadline(deadline):
-            return await self._run_part(part, context, size)
 
     async def _run_part(self, part: Part, context: Context, size: ResponseSize) -> ExecutionResult:
         try:
@@ -154,6 +160,21 @@ class Execution(NamedTuple):
         )
         result = executor.execute_operation()
         return result if isinstance(result, ExecutionResult) else await result
+
+
+def _end_of(timeout: float | None) -> float | None:
+    """The moment of the loop's clock at which the time is over; None without a limit."""
+    return None if timeout is None else asyncio.get_running_loop().time() + timeout
+
+
+def _check_may_write(deadline: float | None) -> None:
+    """Raise if no other write may follow: CancelledError, or TimeoutError after the deadline."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        # The cancellation ended a COMMIT, which reported that its outcome is unknown.
+        raise asyncio.CancelledError
+    if deadline is not None and asyncio.get_running_loop().time() >= deadline:
+        raise TimeoutError
 
 
 def _report_late(part: Part, context: Context, reason: str) -> ExecutionResult:

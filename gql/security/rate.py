@@ -35,17 +35,12 @@ class Budget(NamedTuple):
 
     limit: int
     now: float
-    before: int = 0
-    """The usage in the previous minute."""
-    spent: int = 0
-    """The usage in this minute."""
-    left: float = WINDOW
-    """The rest of this minute."""
+    used: Counts
 
     @property
     def remaining(self) -> int:
         """The nodes that can be used now."""
-        return max(0, self.limit - Counts(self.before, self.spent, self.left).weighted)
+        return max(0, self.limit - self.used.weighted)
 
     @property
     def reset_at(self) -> datetime:
@@ -54,13 +49,14 @@ class Budget(NamedTuple):
 
     def wait(self, cost: int) -> float:
         """The time until `cost`, at most the limit, can be used."""
+        before, spent, left = self.used
         room = self.limit - cost
-        if self.spent > room:
+        if spent > room:
             # The weight of this minute's usage only falls once this minute is the previous one.
-            return self.left + WINDOW * (1 - room / self.spent)
-        if self.before == 0:
+            return left + WINDOW * (1 - room / spent)
+        if before == 0:
             return 0.0
-        return max(0.0, self.left - WINDOW * (room - self.spent) / self.before)
+        return max(0.0, left - WINDOW * (room - spent) / before)
 
     def retry_after(self, cost: int) -> int:
         """The whole seconds, at least 1, that an operation of this cost must wait."""
@@ -76,7 +72,7 @@ class TimeUsed(NamedTuple):
     """Whether it has used so much that it gets only one connection at a time."""
 
 
-_UNUSED = TimeUsed(0, is_heavy=False)
+_LITTLE = TimeUsed(0, is_heavy=False)
 
 
 class RateLimiter:
@@ -102,11 +98,13 @@ class RateLimiter:
     async def time(self, viewer: Viewer) -> TimeUsed:
         """How much of its time the viewer has used."""
         if not self._time_limit:
-            return _UNUSED
+            return _LITTLE
         counts = await self._counter.read(_time(viewer))
         used = counts.weighted
-        wait = 0 if used < self._time_limit else Budget(self._time_limit, 0.0, *counts).retry_after(1)
-        return TimeUsed(wait, used > _HEAVY * self._time_limit)
+        if used <= _HEAVY * self._time_limit:
+            return _LITTLE
+        wait = 0 if used < self._time_limit else Budget(self._time_limit, 0.0, counts).retry_after(1)
+        return TimeUsed(wait, is_heavy=True)
 
     async def charge(self, viewer: Viewer, cost: int) -> Budget | None:
         """Take `cost` nodes, within `bounded`, from the viewer's budget and return None.
@@ -130,8 +128,7 @@ class RateLimiter:
 
     async def budget(self, viewer: Viewer) -> Budget:
         """The viewer's nodes; all of them if Redis fails."""
-        counts = await self._counter.read(viewer.key)
-        return Budget(self._limit, time.time(), *counts)
+        return Budget(self._limit, time.time(), await self._counter.read(viewer.key))
 
     def bounded(self, cost: int) -> int:
         """The charge of an operation: at least 1, and at most the limit, so that an expensive one can still run."""

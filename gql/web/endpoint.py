@@ -35,6 +35,8 @@ from gql.web.response import (
 from gql.web.sse import EventSource, EventStreamResponse
 
 _COST_HEADER = b"x-request-cost"
+# How a request is answered whose Accept header cannot be read.
+_ANY = Acceptable(JSON, is_single=True, is_streamed=False)
 # The status in the log for a client that disconnected, as in nginx.
 _GONE = 499
 # Seconds after which the client's connection is watched.
@@ -71,7 +73,7 @@ class GraphQLEndpoint:
                 response = error_response(RequestError.masking(error, strict=True))
             if not isinstance(response, JsonResponse):
                 add_security(response.raw_headers)
-            sent = compressed(response, request.header(b"accept-encoding")) if self._compress else response
+            sent = compressed(response, request.headers.get(b"accept-encoding", b"")) if self._compress else response
             if not (type(sent) is JsonResponse and write_whole(send, sent)):
                 await sent(scope, receive, send)
         finally:
@@ -88,7 +90,7 @@ class GraphQLEndpoint:
 
     async def _respond(self, request: HttpRequest, record: Record) -> Response:
         """The response to a request, also after an unexpected exception."""
-        acceptable = Acceptable(JSON, is_single=True, is_streamed=False)
+        acceptable = _ANY
         try:
             acceptable = negotiate(request)
             response = await self._answer(request, acceptable, record)
@@ -136,7 +138,7 @@ class GraphQLEndpoint:
 
     def _extensions(self, request: HttpRequest, record: Record) -> dict[str, Any] | None:
         """The cost of the operation, for a client that requests it."""
-        if record.cost is None or request.header(_COST_HEADER) != "1":
+        if record.cost is None or request.headers.get(_COST_HEADER) != b"1":
             return None
         return {"cost": {"requested": record.cost, "limit": self._pipeline.limits.cost}}
 

@@ -62,7 +62,8 @@ class HttpRequest:
         self.places: ExitStack | None = None
         """What a stream has taken. It is given back when the request ends, however it ends."""
         self._scope = scope
-        self._first: dict[bytes, bytes] = dict(reversed(scope["headers"]))
+        self.headers: dict[bytes, bytes] = dict(reversed(scope["headers"]))
+        """The first line of each header."""
 
     @property
     def query(self) -> QueryParams:
@@ -85,15 +86,13 @@ class HttpRequest:
 
     def header(self, name: bytes) -> str:
         """The value of a header: its first line, or empty without one."""
-        return self._first.get(name, b"").decode("latin-1")
+        return self.headers.get(name, b"").decode("latin-1")
 
     def lines(self, name: bytes) -> list[str]:
         """The values of all lines of a header."""
-        if name not in self._first:
-            return []
-        if len(self._first) == len(self._scope["headers"]):
+        if len(self.headers) == len(self._scope["headers"]):
             # The common case: each header has one line.
-            return [self.header(name)]
+            return [self.headers[name].decode("latin-1")] if name in self.headers else []
         return [value.decode("latin-1") for other, value in self._scope["headers"] if other == name]
 
     async def body(self, most: int) -> bytes:
@@ -136,9 +135,10 @@ class RequestReader:
         return parse() if length < LONG_BODY else await aside(parse)
 
     async def _body(self, request: HttpRequest) -> bytes:
-        _check_content_type(request)
-        length = request.header(b"content-length")
-        if length.isdecimal() and (len(length) > _MAX_DIGITS or int(length) > self._max_body):
+        if request.headers.get(b"content-type") != b"application/json" or b"content-encoding" in request.headers:
+            _check_content_type(request)
+        length = request.headers.get(b"content-length", b"")
+        if length.isdigit() and (len(length) > _MAX_DIGITS or int(length) > self._max_body):
             raise self._too_long()
         body = await request.body(self._max_body)
         if len(body) > self._max_body:
@@ -279,8 +279,7 @@ def _media_type(header: str) -> tuple[str, dict[str, str]]:
 
 
 def _check_content_type(request: HttpRequest) -> None:
-    content_type = request.header(b"content-type")
-    media, parameters = _media_type(content_type) if content_type != JSON else (JSON, {})
+    media, parameters = _media_type(request.header(b"content-type"))
     if media != JSON:
         raise HttpError(415, f"Send {JSON}")
     if parameters.get("charset", "utf-8") not in {"utf-8", "utf8"}:

@@ -289,8 +289,8 @@ async def test_the_counts_take_bounded_memory(monkeypatch: pytest.MonkeyPatch) -
         tracemalloc.stop()
 
     # The newest keys and their counts are stored.
-    assert (await rates.budget(viewer(9_999))).spent == 1
-    assert (await rates.budget(viewer(0))).spent == 0
+    assert (await rates.budget(viewer(9_999))).used.spent == 1
+    assert (await rates.budget(viewer(0))).used.spent == 0
     assert taken < 1_000 * 500
 
 

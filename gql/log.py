@@ -127,7 +127,9 @@ def _write_json(logger: WrappedLogger, method: str, event: EventDict) -> bytes:
 def log_request(facts: dict[str, Any]) -> None:
     """Log the line of a request. As JSON it is written directly: 3.0 µs instead of 5.6 through structlog."""
     if structlog.get_config()["processors"][-1] is _write_json:
-        facts |= {"event": "request", "level": "info", "timestamp": datetime.now(UTC)}
+        facts["event"] = "request"
+        facts["level"] = "info"
+        facts["timestamp"] = datetime.now(UTC)
         Output().write(orjson.dumps(facts, option=orjson.OPT_UTC_Z | orjson.OPT_APPEND_NEWLINE))
     else:
         _log.info("request", **facts)

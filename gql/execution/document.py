@@ -83,6 +83,11 @@ class Operation:
         """Query, mutation or subscription."""
         return self.node.operation
 
+    @cached_property
+    def kind(self) -> str:
+        """The keyword of its type."""
+        return self.type.value
+
 
 # The operations of a valid document by their names, or the errors of an invalid one.
 Operations: TypeAlias = dict[str | None, Operation]

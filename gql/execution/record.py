@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self
@@ -39,7 +40,7 @@ class Record:
     operation: Operation | None = None
     cost: int | None = None
     """In nodes; None if the operation was rejected before it was computed."""
-    codes: set[str] = field(default_factory=set)
+    codes: Collection[str] = ()
     started: float = field(default_factory=time.perf_counter)
 
     def __enter__(self) -> Self:
@@ -54,17 +55,18 @@ class Record:
         self.codes = {str(error["extensions"]["code"]) for error in errors}
 
     def _write(self) -> None:
-        name = self.operation.name if self.operation else None
+        operation, viewer = self.operation, self.viewer
         log_request(
             {
                 "method": self.method,
                 "status": self.status,
-                "ms": round((time.perf_counter() - self.started) * 1_000, 1),
-                "type": self.operation.type.value if self.operation else None,
-                "operation": name and name[:_MAX_NAME],
+                # Rounding a float to digits takes 0.2 µs more.
+                "ms": round((time.perf_counter() - self.started) * 10_000) / 10,
+                "type": operation and operation.kind,
+                "operation": operation and operation.name and operation.name[:_MAX_NAME],
                 "cost": self.cost,
-                "account": self.viewer.account_id if self.viewer else None,
-                "actor": self.viewer.actor if self.viewer else None,
+                "account": viewer and viewer.account_id,
+                "actor": viewer and viewer.actor,
                 "errors": self.errors,
                 "codes": sorted(self.codes),
                 "refused": self.refused,

@@ -43,13 +43,18 @@ class Counts(NamedTuple):
     @property
     def weighted(self) -> int:
         """The current sum: the weight of the previous window falls as this one passes."""
-        return int(self.before * self.left / WINDOW) + self.spent
+        return _weigh(self.before, self.spent, self.left)
+
+
+def _weigh(before: int, spent: int, left: float) -> int:
+    return int(before * left / WINDOW) + spent
 
 
 class LocalCounter:
     """Counts in this process; windows begin with the minutes of the clock.
 
-    An operation takes 1 µs for any number of keys: when a minute begins, all counts are dropped at once.
+    An operation takes 0.5 µs for any number of keys: when a minute begins, all counts are dropped at once. Each request
+    makes several, so they do without a `Counts` where that is not returned, which takes as long again.
     """
 
     def __init__(self) -> None:
@@ -59,25 +64,30 @@ class LocalCounter:
 
     async def read(self, key: str) -> Counts:
         """The counts of `key`."""
-        return self._read(key)
+        return Counts(*self._read(key))
 
-    def _read(self, key: str) -> Counts:
+    async def sum(self, key: str) -> int:
+        """The current sum of `key`."""
+        return _weigh(*self._read(key))
+
+    def _read(self, key: str) -> tuple[int, int, float]:
         now = time.time()
         if not self._begins <= now < self._ends:
             self._begin(now)
-        return Counts(self._before.get(key, 0), self._spent.get(key, 0), self._ends - now)
+        return self._before.get(key, 0), self._spent.get(key, 0), self._ends - now
 
     async def take(self, key: str, amount: int, limit: int) -> bool:
         """Add `amount`, unless the sum would exceed `limit`."""
-        counts = self._read(key)
-        if counts.weighted + amount > limit:
+        before, spent, left = self._read(key)
+        if _weigh(before, spent, left) + amount > limit:
             return False
-        self._store(key, counts.spent + amount)
+        self._store(key, spent + amount)
         return True
 
     async def add(self, key: str, amount: int) -> None:
         """Add `amount` without a limit. A negative amount lowers this window's count to 0 at most."""
-        self._store(key, max(0, self._read(key).spent + amount))
+        _, spent, _ = self._read(key)
+        self._store(key, max(0, spent + amount))
 
     def _store(self, key: str, spent: int) -> None:
         self._spent[key] = spent
@@ -109,6 +119,10 @@ class RedisCounter:
         before, before_counts, spent, spent_counts = await self._answer(asked, (0, 0.0, 0, 0.0))
         # A window's counts are kept for two windows. Redis returns no time for a window without counts.
         return Counts(before, spent, spent_counts - WINDOW if spent else before_counts)
+
+    async def sum(self, key: str) -> int:
+        """The current sum of `key`."""
+        return (await self.read(key)).weighted
 
     async def take(self, key: str, amount: int, limit: int) -> bool:
         """Add `amount`, unless the sum would exceed `limit`."""

@@ -81,6 +81,7 @@ class RateLimiter:
     def __init__(self, settings: Settings) -> None:
         self._limit = settings.rate_limit
         self._time_limit = round(settings.rate_seconds * _MICROSECONDS)
+        self._heavy = _HEAVY * self._time_limit
         self._counter: LocalCounter | RedisCounter = LocalCounter()
         if settings.rate_limit_url is not None:
             try:
@@ -99,11 +100,12 @@ class RateLimiter:
         """How much of its time the viewer has used."""
         if not self._time_limit:
             return _LITTLE
-        counts = await self._counter.read(_time(viewer))
-        used = counts.weighted
-        if used <= _HEAVY * self._time_limit:
+        used = await self._counter.sum(_time(viewer))
+        if used <= self._heavy:
             return _LITTLE
-        wait = 0 if used < self._time_limit else Budget(self._time_limit, 0.0, counts).retry_after(1)
+        if used < self._time_limit:
+            return TimeUsed(0, is_heavy=True)
+        wait = Budget(self._time_limit, 0.0, await self._counter.read(_time(viewer))).retry_after(1)
         return TimeUsed(wait, is_heavy=True)
 
     async def charge(self, viewer: Viewer, cost: int) -> Budget | None:

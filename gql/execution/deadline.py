@@ -7,23 +7,25 @@ from types import TracebackType
 
 
 class Deadline:
-    """Cancels the block at a moment of the loop's clock, and then raises TimeoutError, as `asyncio.timeout_at` does.
+    """Cancels the block after some seconds, and then raises TimeoutError, as `asyncio.timeout` does.
 
-    That one takes two coroutines and a state machine: 2 µs more, 3 % of the time of `{ __typename }`.
+    That one takes two coroutines and a state machine: 2 µs more, 1 % of the time of a query for one row.
     """
 
-    __slots__ = ("_before", "_is_over", "_task", "_timer", "_when")
+    __slots__ = ("_before", "_is_over", "_seconds", "_task", "_timer")
 
-    def __init__(self, when: float | None) -> None:
-        """`None` is no limit."""
-        self._when = when
+    def __init__(self, seconds: float | None) -> None:
+        """`None` is no limit. The block does not begin if no seconds are left."""
+        self._seconds = seconds
         self._is_over = False
 
     def __enter__(self) -> None:
+        if self._seconds is not None and self._seconds <= 0:
+            raise TimeoutError
         task = asyncio.current_task()
         assert task is not None  # noqa: S101  # operations run in tasks
         self._task, self._before = task, task.cancelling()
-        self._timer = None if self._when is None else task.get_loop().call_at(self._when, self._end)
+        self._timer = None if self._seconds is None else task.get_loop().call_later(self._seconds, self._end)
 
     def _end(self) -> None:
         self._is_over = True

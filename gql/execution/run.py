@@ -8,6 +8,7 @@ its outcome, to which graphql-core then resolves the field.
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import Any, NamedTuple
 
 from graphql import (
@@ -76,7 +77,7 @@ class Execution(NamedTuple):
             # It waits for nothing, so it needs no timer.
             result = await self._run_part(parts[0], context, size)
         else:
-            with Deadline(_end_of(timeout)):
+            with Deadline(timeout):
                 result = await self._run_part(parts[0], context, size)
         if result.data is not None:
             context.returned = size.returned
@@ -91,11 +92,11 @@ class Execution(NamedTuple):
     ) -> ExecutionResult:
         data: dict[str, Any] = {}
         errors: list[Any] = []
-        deadline = _end_of(timeout)
+        started = time.monotonic()
         for part in parts:
             try:
-                _check_may_write(deadline)
-                with Deadline(deadline):
+                _check_may_write()
+                with Deadline(None if timeout is None else timeout - (time.monotonic() - started)):
                     result = await self._run_part(part, context, size)
             except TimeoutError:
                 if not context.outcomes:
@@ -121,9 +122,8 @@ class Execution(NamedTuple):
         return result
 
     async def _answer(self, part: Part, context: Context, size: ResponseSize) -> ExecutionResult:
-        name = self.operation.name.value if self.operation.name else None
         if isinstance(part.plan, FallbackError):
-            count_fallback(part.plan, self.plans, name)
+            count_fallback(part.plan, self.plans, self._name)
             size.lose()
             return await self._run_alone_within_limit(context, part.operation)
         try:
@@ -131,12 +131,16 @@ class Execution(NamedTuple):
         except (SnapshotClosedError, TooLargeError):
             raise
         except Exception as error:  # noqa: BLE001  # graphql-core executes it again and reports the error
-            count_fallback(error, self.plans, name)
+            count_fallback(error, self.plans, self._name)
             size.lose()
             # A new snapshot, because a failed statement aborts its transaction.
             await context.renew()
             return await self._run_alone_within_limit(context, part.operation)
         return ExecutionResult(data)
+
+    @property
+    def _name(self) -> str | None:
+        return self.operation.name.value if self.operation.name else None
 
     async def _run_alone_within_limit(self, context: Context, operation: OperationDefinitionNode) -> ExecutionResult:
         result = await self.run_alone(context, operation)
@@ -155,26 +159,19 @@ class Execution(NamedTuple):
             document,
             context_value=context,
             raw_variable_values=self.given,
-            operation_name=operation.name.value if operation.name else None,
+            operation_name=self._name,
             hide_suggestions=self.hide_suggestions,
         )
         result = executor.execute_operation()
         return result if isinstance(result, ExecutionResult) else await result
 
 
-def _end_of(timeout: float | None) -> float | None:
-    """The moment of the loop's clock at which the time is over; None without a limit."""
-    return None if timeout is None else asyncio.get_running_loop().time() + timeout
-
-
-def _check_may_write(deadline: float | None) -> None:
-    """Raise if no other write may follow: CancelledError, or TimeoutError after the deadline."""
+def _check_may_write() -> None:
+    """Raise CancelledError if no other write may follow."""
     task = asyncio.current_task()
     if task is not None and task.cancelling():
         # The cancellation ended a COMMIT, which reported that its outcome is unknown.
         raise asyncio.CancelledError
-    if deadline is not None and asyncio.get_running_loop().time() >= deadline:
-        raise TimeoutError
 
 
 def _report_late(part: Part, context: Context, reason: str) -> ExecutionResult:

@@ -172,10 +172,10 @@ class _Connection:
         task = asyncio.current_task()
         assert task is not None  # noqa: S101  # requests are answered in tasks
         self._task = task
-        self._timer = asyncio.get_running_loop().call_later(_PATIENCE, self._start)
+        self._timer = task.get_loop().call_later(_PATIENCE, self._start)
 
     def _start(self) -> None:
-        self._watching = asyncio.get_running_loop().create_task(self._watch())
+        self._watching = self._task.get_loop().create_task(self._watch())
 
     async def _watch(self) -> None:
         while (await self._request.receive())["type"] != "http.disconnect":

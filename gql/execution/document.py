@@ -27,8 +27,8 @@ from graphql import (
 )
 from graphql.language.parser import Parser
 
+from db.cache import Cache
 from gql.errors import ClientError, Code, RequestError
-from gql.execution.cache import Cache
 from gql.execution.measure import DocumentWalk, Limits, Measure
 from gql.execution.plan import Plans, condition_variables
 from gql.execution.variables import VariableReader

@@ -10,11 +10,11 @@ import orjson
 import strawberry
 from graphql import ExecutionResult, GraphQLError, OperationType
 
+from db.cache import Cache
 from db.scope import Viewer
 from gql.context import Context
 from gql.errors import ClientError, Code, RequestError
 from gql.execution.aside import Aside
-from gql.execution.cache import Cache
 from gql.execution.call import Call, Checked, Parameters
 from gql.execution.document import MAX_VALIDATION_ERRORS, Operation
 from gql.execution.input import check_input

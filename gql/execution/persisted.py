@@ -17,8 +17,8 @@ from typing import Any, NamedTuple
 import orjson
 from graphql import NonNullTypeNode, OperationType
 
+from db.cache import Cache
 from gql.errors import Code, RequestError
-from gql.execution.cache import Cache
 from gql.execution.document import Documents, Operation, Reading
 from gql.security.webhook import TrustedDocument
 from gql.settings import ConfigurationError, Settings, variable

@@ -9,11 +9,11 @@ import orjson
 from graphql import FieldNode, OperationDefinitionNode, OperationType, VariableNode
 
 from db import changes
+from db.cache import Cache
 from db.changes import ChangePosition
 from db.engine import Database
 from db.scope import Viewer
 from gql.errors import ClientError, Code, RequestError
-from gql.execution.cache import Cache
 from gql.execution.call import Call, Parameters
 from gql.execution.operation import Pipeline, Result
 from gql.execution.record import Record

@@ -18,9 +18,9 @@ from starlette.datastructures import QueryParams
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope
 
+from db.cache import Cache
 from db.nesting import is_nested_deeper
 from gql.execution.aside import LONG_BODY
-from gql.execution.cache import Cache
 from gql.execution.call import Parameters
 from gql.execution.persisted import Reference
 from gql.web.response import EVENT_STREAM, GRAPHQL_RESPONSE, HTML, JSON, HttpError

@@ -10,8 +10,8 @@ from typing import Any
 import orjson
 import pytest
 
+from db.cache import Cache
 from gql.errors import RequestError
-from gql.execution.cache import Cache
 from gql.execution.document import Documents
 from gql.execution.executor import Executor
 from gql.schema import build_schema

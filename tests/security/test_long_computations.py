@@ -14,6 +14,7 @@ import httpx
 import pytest
 
 from db import relations
+from db.cache import Cache
 from db.thread import ComputingThread
 from gql.execution import run
 from gql.execution.aside import LONG, LONG_BODY
@@ -196,10 +197,10 @@ def post(client: Client, document: str, variables: dict[str, Any]) -> Coroutine[
 
 
 @pytest.fixture
-def forgetful() -> None:
+def forgetful(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing was compiled yet."""
-    relations._page_statement.cache.clear()  # noqa: SLF001
-    relations._count_statement.cache.clear()  # noqa: SLF001
+    for kept in (relations._page_statement, relations._count_statement):  # noqa: SLF001
+        monkeypatch.setattr(kept, "cache", Cache(100, 1_000_000))
 
 
 @computations

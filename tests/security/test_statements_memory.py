@@ -45,7 +45,7 @@ async def test_hundreds_of_shapes_of_filters_take_bounded_memory(
     seeded_dsn: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # So that the number of shapes exceeds it.
-    monkeypatch.setattr(_page_statement.cache, "_Cache__maxsize", 500_000)
+    monkeypatch.setattr(_page_statement.cache, "_size", 500_000)
     connection = await asyncpg.connect(seeded_dsn)
     async with serving(seeded_dsn, Statements(), pool_size=1, rate_limit=0) as client:
         for shape in itertools.islice(filters(), 10):
@@ -66,7 +66,7 @@ async def test_hundreds_of_shapes_of_filters_take_bounded_memory(
 
     # Without a limit, 1,000 statements took 176 MB.
     assert grown < 25_000_000
-    assert _page_statement.cache.currsize <= 500_000
+    assert _page_statement.cache.taken <= 500_000
     assert compiled.MAX_BYTES <= 16 * 1024 * 1024
 
 

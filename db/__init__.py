@@ -3,8 +3,8 @@
 From the bottom to the top: `tables` (SQLModel, columns and keys), `scope` (the viewer, and the tenant predicate),
 `page` (keyset paging, pure), `criterion` (conditions, pure), `statement` (what is run), `thread` (for long
 computations), `engine` (connections, from a `pool`; `failure` has its errors, and `session` how connections are set
-up), `compiled` (statements that are kept), `relations` (batched loading), `queries` (everything that is not a
-relation); beside them `embedded`, `migrations`, `seed` and `bookingsync` (the import).
+up), `compiled` (statements that are kept, in a `cache`), `relations` (batched loading), `queries` (everything that is
+not a relation); beside them `embedded`, `migrations`, `seed` and `bookingsync` (the import).
 `refusal` has the error of a command that cannot do its work.
 
 How SQL is written:

@@ -22,9 +22,9 @@ from weakref import WeakValueDictionary
 import asyncpg
 
 from db.commit import PREPARE, Journal, commit
-from db.failure import TranslatedErrors, unheard
-from db.pool import Pool, is_lost, roll_back
-from db.session import DIRECT, READING, WRITING, Session, leave_as_it_is
+from db.failure import DRIVER_ERRORS, TranslatedErrors, translate, unheard
+from db.pool import Pool, roll_back
+from db.session import DIRECT, READING, WRITING, Session
 from db.statement import Row, Statement
 from db.texts import LEFT, READ, TooLargeError
 from db.thread import ComputingThread
@@ -76,7 +76,7 @@ class Snapshot:
         self.cpu_seconds = 0.0
         """The CPU time of compiling statements."""
         self._pool = pool
-        self._begin = session.begin(_BEGIN)
+        self._session = session
         self._in_transaction = in_transaction or session.pooled
         self._find_share = share
         self._compute = compute
@@ -110,23 +110,29 @@ class Snapshot:
         self._running.add(task)
         try:
             async with self._turn:
-                with TranslatedErrors(self._has_lost):
-                    connection = await self._open()
-                    started = time.perf_counter()
-                    try:
-                        return await self._read(connection, statement, parameters)
-                    finally:
-                        self.seconds += time.perf_counter() - started
+                return await self._fetch(statement, parameters)
+        except DRIVER_ERRORS as error:
+            if (translated := translate(error, lost=self._has_lost())) is not None:
+                raise translated from error
+            raise
         finally:
             self._running.discard(task)
 
-    async def _read(self, connection: Any, statement: Statement, parameters: Mapping[str, Any]) -> list[Any]:
-        if not statement.counts_text:
-            return await _fetch(connection, statement, parameters)
-        rows = await _fetch(connection, statement, {**parameters, LEFT: self._text_left})
-        self._text_left -= rows[-1][READ] if rows else 0
-        if self._text_left < 0:
-            raise TooLargeError
+    async def _fetch(self, statement: Statement, parameters: Mapping[str, Any]) -> list[Any]:
+        if self._closed:
+            raise SnapshotClosedError("the operation has ended")
+        connection = self._connection or await self._open()
+        if statement.counts_text:
+            parameters = {**parameters, LEFT: self._text_left}
+        started = time.perf_counter()
+        try:
+            rows = await _fetch(connection, statement, parameters)
+        finally:
+            self.seconds += time.perf_counter() - started
+        if statement.counts_text and rows:
+            self._text_left -= rows[-1][READ]
+            if self._text_left < 0:
+                raise TooLargeError
         return rows
 
     def read_on(self, pool: Pool, connection: Any, share: asyncio.Semaphore) -> bool:
@@ -136,12 +142,9 @@ class Snapshot:
         return not self._closed
 
     async def _open(self) -> Any:
-        if self._closed:
-            raise SnapshotClosedError("the operation has ended")
-        if self._connection is None:
-            self._connection = await self._acquire()
-            if self._in_transaction:
-                await self._connection.execute(self._begin)
+        self._connection = await self._acquire()
+        if self._in_transaction:
+            await self._connection.execute(self._session.begin(_BEGIN))
         return self._connection
 
     async def _acquire(self) -> Any:
@@ -161,7 +164,7 @@ class Snapshot:
         await self._pool.release(connection)
 
     def _has_lost(self) -> bool:
-        return self._connection is not None and is_lost(self._connection)
+        return self._connection is not None and self._connection.is_closed()
 
     async def close(self) -> None:
         """End the transaction and release the connection, even if the caller is cancelled. Safe to call twice."""
@@ -292,22 +295,19 @@ class Database:
         Raises OSError if the server cannot be reached, asyncpg.PostgresError if it refuses the connection, and
         asyncpg.InterfaceError for an invalid DSN.
         """
-        self._pool = await self._open(self._size, self._reading_session, connect=connect)
-        self._control = await self._open(1, self._reading_session, connect=False)
-        self._writing = await self._open(self._size, self._writing_session, connect=False)
+        read, write = partial(self._connect, self._reading_session), partial(self._connect, self._writing_session)
+        self._pool, self._control, self._writing = Pool(read, self._size), Pool(read, 1), Pool(write, self._size)
+        if connect:
+            await self._pool.release(await self._pool.acquire())
 
-    async def _open(self, size: int, session: Session, *, connect: bool) -> Pool:
-        opened = await asyncpg.create_pool(
-            self._dsn,
-            timeout=_CONNECT_WITHIN,
-            min_size=int(connect),
-            max_size=size,
-            init=session.set_up,
-            reset=leave_as_it_is,
-            record_class=Row,
-            **session.options(),
-        )
-        return Pool(opened, size)
+    async def _connect(self, session: Session) -> Any:
+        connection = await asyncpg.connect(self._dsn, timeout=_CONNECT_WITHIN, record_class=Row, **session.options())
+        try:
+            await session.set_up(connection)
+        except BaseException:
+            connection.terminate()
+            raise
+        return connection
 
     async def stop(self) -> None:
         """Close the pools, after running operations have released their connections; end the thread."""
@@ -359,10 +359,10 @@ class Database:
                 await connection.execute(self._writing_session.begin())
                 transaction = Transaction(connection)
                 yield transaction
-                with transaction.timed(), unheard(), TranslatedErrors(lambda: is_lost(connection)):
+                with transaction.timed(), unheard(), TranslatedErrors(connection.is_closed):
                     await connection.execute(self._ending(viewer, transaction, read_on=then is not None))
             except BaseException:
-                lost = is_lost(connection)
+                lost = connection.is_closed()
                 await asyncio.shield(pool.abandon(connection))
                 raise
             if then is None:

@@ -19,7 +19,9 @@ _UNABLE = {"25006", "53100", "57014"}
 # Serialisation failure and deadlock: PostgreSQL rolled the transaction back because of another one.
 _COLLISION = {"40001", "40P01"}
 _LOCK_NOT_AVAILABLE = "55P03"
-_RAISED_BY_DRIVER = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
+
+# What asyncpg raises.
+DRIVER_ERRORS = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 
 
 class UnavailableError(Exception):
@@ -38,13 +40,15 @@ class OutcomeUnknownError(UnavailableError):
     """The connection was lost during COMMIT: the transaction may have taken effect or not."""
 
 
+def translate(error: BaseException, *, lost: bool) -> type[UnavailableError] | None:
+    """The error of this module that an exception of the driver means, if any; `lost` if its connection is closed."""
+    translated = next(filter(None, map(_kind, _causes(error))), None)
+    # Whatever the error was, the statement cannot succeed without its connection.
+    return UnavailableError if translated is None and lost else translated
+
+
 class TranslatedErrors:
-    """Translates the driver's exceptions in the block into the errors of this module, if one applies.
-
-    It is around every statement. As a generator it takes twice as long.
-    """
-
-    __slots__ = ("_is_lost",)
+    """Translates the driver's exceptions in the block into the errors of this module, if one applies."""
 
     def __init__(self, is_lost: Callable[[], bool] = lambda: False) -> None:
         self._is_lost = is_lost
@@ -55,13 +59,7 @@ class TranslatedErrors:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if not isinstance(error, _RAISED_BY_DRIVER):
-            return
-        translated = next(filter(None, map(_kind, _causes(error))), None)
-        if translated is None and self._is_lost():
-            # Whatever the error was, the statement cannot succeed without its connection.
-            translated = UnavailableError
-        if translated is not None:
+        if isinstance(error, DRIVER_ERRORS) and (translated := translate(error, lost=self._is_lost())) is not None:
             raise translated from error
 
 

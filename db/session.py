@@ -41,7 +41,7 @@ class Session:
     prepare: str = ""
 
     def options(self) -> dict[str, Any]:
-        """The arguments of `asyncpg.connect` and `asyncpg.create_pool`."""
+        """The arguments of `asyncpg.connect`."""
         if self.pooled:
             # PgBouncer refuses settings in the startup message.
             return {"statement_cache_size": 0}
@@ -67,7 +67,3 @@ class Session:
 
 
 DIRECT = Session({})
-
-
-async def leave_as_it_is(_connection: Any) -> None:
-    """Each use of a connection ends its own transaction, so nothing has to be reset in between."""

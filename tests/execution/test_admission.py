@@ -9,13 +9,14 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 import asyncpg
 import pytest
 from starlette.types import Message
 
-from db.pool import Pool, is_lost
+from db.pool import Pool
 from gql.app import create_app
 from tests.support.client import Client, Statements, make_settings
 from tests.support.factories import store, store_account
@@ -200,7 +201,7 @@ async def test_a_client_that_disconnects_while_waiting_leaves_its_place_to_anoth
 @pytest.fixture
 async def pool(dsn: str) -> AsyncIterator[Pool]:
     """A pool of two connections, both of which can be used in the end."""
-    pool = Pool(await asyncpg.create_pool(dsn, min_size=0, max_size=_CONNECTIONS), _CONNECTIONS)
+    pool = Pool(partial(asyncpg.connect, dsn), _CONNECTIONS)
     yield pool
     async with asyncio.timeout(5):
         await use_all(pool)
@@ -240,7 +241,7 @@ async def end(pool: Pool, connection: asyncpg.Connection) -> None:
         number = await free.fetchval("SELECT pg_backend_pid()")
     await connection.execute("SELECT pg_terminate_backend($1)", number)
     async with asyncio.timeout(5):
-        while not is_lost(free):  # noqa: ASYNC110  # asyncpg has no event for it
+        while not free.is_closed():  # noqa: ASYNC110  # asyncpg has no event for it
             await asyncio.sleep(0.01)
 
 

@@ -441,9 +441,8 @@ async def test_a_server_that_does_not_answer_is_not_waited_for(
                     await database.start()
             else:
                 await database.start()
-                writing = database._writing  # noqa: SLF001
-                assert writing is not None
-                writing._opened.set_connect_args(address, timeout=0.1)  # noqa: SLF001
+                # The write pool connects with its first use.
+                database._dsn = address  # noqa: SLF001
                 with pytest.raises(UnavailableError):
                     async with database.write(VIEWER):
                         pass

@@ -91,7 +91,7 @@ def forged(header: dict[str, Any], key: bytes) -> str:
 
 def is_cached(authenticator: Authenticator, header: str | None) -> bool:
     """Whether the header's token would be accepted without verifying it again."""
-    digest = sha256((header or "").encode(errors="surrogatepass")).digest()
+    digest = sha256((header or "").removeprefix("Bearer ").encode(errors="replace")).digest()
     return digest in authenticator._verified  # noqa: SLF001  # no response has it
 
 

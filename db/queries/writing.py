@@ -29,6 +29,7 @@ from db.tables.creation import EXTERNAL_KEY
 # asyncpg writes `datetime.min` as -infinity, which the API cannot return.
 FIRST_MOMENT = datetime.min.replace(tzinfo=UTC)
 MILLISECOND = timedelta(milliseconds=1)
+_LAST_MOMENT = datetime.max.replace(microsecond=999_000, tzinfo=UTC)
 # The time within which a guest should have an answer.
 RESPONSE_TIME = timedelta(hours=24)
 
@@ -59,10 +60,11 @@ def moment(row: Row) -> datetime:
     """The time of a change of the locked `row`: now, but later than all of its earlier changes.
 
     So messages, reading and closing of one conversation have different times in the order of events, even if this
-    machine's clock is behind another's.
+    machine's clock is behind another's. Only a row that an import has brought with the last moment of the year 9999
+    stays there.
     """
     latest: datetime = row["updated_at"]
-    return max(now(), latest + MILLISECOND)
+    return max(now(), min(latest, _LAST_MOMENT - MILLISECOND) + MILLISECOND)
 
 
 def is_one_of_ids(column: Any) -> ColumnElement[bool]:

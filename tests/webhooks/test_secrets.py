@@ -112,6 +112,7 @@ async def test_a_secret_that_leaked_can_be_replaced_at_once(shared: World, clien
     rotated = (await client.data(ROTATE, input={"endpointId": id_, "keepPreviousHours": 0}))["it"]
 
     assert await stored(shared, id_) == [_key(rotated["secret"])]
+    assert await shared.connection.fetchval("SELECT count(previous_secret) FROM webhook_endpoints") == 0
 
 
 async def test_a_repeated_rotation_replaces_nothing(shared: World, client: Client) -> None:

@@ -346,6 +346,16 @@ async def test_updated_at_moves_on_even_where_it_lies_in_the_future(
     assert [payload["conversation"]["updatedAt"] for payload in payloads] == expected
 
 
+async def test_a_conversation_that_changed_at_the_end_of_time_can_be_changed(
+    inbox: Client, connection: asyncpg.Connection[Any]
+) -> None:
+    await connection.execute("UPDATE conversations SET updated_at = '9999-12-31T23:59:59.999Z'")
+
+    payloads = [await update(inbox, closed=True), await connect(inbox, FREE_BOOKING)]
+
+    assert [payload["conversation"]["updatedAt"] for payload in payloads] == ["9999-12-31T23:59:59.999Z"] * 2
+
+
 async def test_the_clock_is_the_servers_in_whole_milliseconds(
     shared: World, connection: asyncpg.Connection[Any]
 ) -> None:

@@ -133,6 +133,15 @@ async def test_what_arrives_after_the_message_that_was_shown_stays_unread(
     assert await connection.fetchval("SELECT unread_count FROM conversations WHERE id = 10 AND account_id = 1") == 1
 
 
+async def test_reading_up_to_a_message_is_up_to_its_arrival(inbox: Client, connection: asyncpg.Connection[Any]) -> None:
+    arrived = await arrivals(inbox)
+    await connection.execute("UPDATE messages SET sent_at = sent_at - interval '1 h' WHERE account_id = 1")
+
+    payload = await mark(inbox, upToMessageId=arrived[1])
+
+    assert payload == {"conversation": {"read": False, "readAt": shown(NOW + STEP)}, "userErrors": []}
+
+
 @pytest.mark.parametrize(
     ("input", "errors"),
     [

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from db import relations, seek
 from db import tables as t
+from db.cache import Cache
 from tests.oracles.filtering import BOOKINGS, CONVERSATIONS, ROOTS, own
 from tests.support.client import Client
 from tests.support.factories import MOMENT, derive_all, store, store_account
@@ -319,7 +320,8 @@ async def test_what_changed_since_then_is_paged_in_every_order(
     """Each page is the slice in plain Python, whether the first rows of the order fill it or all rows are sorted."""
     monkeypatch.setattr(seek, "_FEW", 0)
     monkeypatch.setattr(seek, "_PROBED", 80)
-    monkeypatch.setattr(relations._page_statement, "cache", {})  # noqa: SLF001  # these numbers are in its statements
+    # These numbers are in its statements.
+    monkeypatch.setattr(relations._page_statement, "cache", Cache(100, 1_000_000))  # noqa: SLF001
     field, by, direction = order or ("databaseId", None, "ASC")
     document = SINCE % {"root": root, "type": ROOTS[root], "sorted": field}
     order_by = by and {"field": by, "direction": direction}

@@ -372,7 +372,7 @@ async def test_what_follows_a_write_is_read_as_everything_is(
     settings = statement(
         "SELECT current_setting('plan_cache_mode') AS mode, current_setting('random_page_cost') AS cost,"
         " current_setting('work_mem') AS memory, current_setting('transaction_read_only') AS read_only,"
-        " current_setting('transaction_isolation') AS isolation"
+        " current_setting('transaction_isolation') AS isolation, current_setting('jit') AS compiling"
     )
     snapshot = database.snapshot_for(VIEWER)
     async with database.write(VIEWER, then=snapshot) as transaction:
@@ -384,6 +384,7 @@ async def test_what_follows_a_write_is_read_as_everything_is(
         (reading,) = await other.fetch(settings, {})
 
     assert (writing.mode, writing.read_only) == ("force_generic_plan", "off")
+    assert (writing.compiling, following.compiling) == ("off", "off")
     assert dict(following) == dict(reading)
     assert (following.mode, following.read_only, following.isolation) == ("auto", "on", "repeatable read")
     assert "idle in transaction" in states

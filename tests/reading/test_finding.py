@@ -188,6 +188,7 @@ def scanned(plan: Plan) -> set[str]:
     return {step["Relation Name"] for step in steps(plan) if step["Node Type"] == "Seq Scan"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", RARE)
 async def test_what_few_conversations_meet_is_found_without_going_through_the_account(large: Large, name: str) -> None:
     async for page, plan in large.pages(RARE[name]):

@@ -195,10 +195,10 @@ class Pipeline:
             if not is_admitted:
                 await self._refund(call, viewer, 1)
             raise
-        if result.errors and operation.type is OperationType.QUERY:
-            _reject_incomplete(result.errors)
-        if context.returned is not None and operation.type is OperationType.QUERY:
-            await self._refund(call, viewer, context.returned)
+        if operation.type is OperationType.QUERY:
+            _reject_incomplete(result.errors or ())
+            if context.returned is not None:
+                await self._refund(call, viewer, context.returned)
         if not result.errors:
             return Result(result.data, [])
         errors = [show(error) for error in result.errors]

@@ -240,14 +240,25 @@ async def test_a_mutation_reports_251_bookings_as_a_user_error(
 HOSTILE = [
     (("depth", "over 100", 12), "{" + "viewer {" * 101 + "__typename" + "}" * 102),
     (("repetition", "over 10000", 10_000), "{" + "__typename " * 143 + "}"),
+    (("aliases", "over 1000", 30), "{ viewer { host { " + " ".join(f"a{n}: id" for n in range(1_001)) + " } } }"),
+    (
+        ("unknown fields and arguments", "over 250", 250),
+        "{ viewer { "
+        + " ".join(f"u{n}" for n in range(125))
+        + " host { "
+        + " ".join(f"u{n}" for n in range(126))
+        + "}}}",
+    ),
+    (
+        ("unknown fields and arguments", "over 250", 250),
+        "{ viewer { host(" + " ".join(f"u{n}: 1" for n in range(251)) + ") { id } } }",
+    ),
     (
         ("length", "over 20000", 20_000),
         "{ viewer { "
         + " ".join(f"a{n}: host {{ ...F }}" for n in range(150))
-        + " ...G } } fragment F on Host { "
-        + " ".join(f"b{n}: id" for n in range(150))
-        + " } fragment G on Viewer { "
-        + " ".join(f"c{n}: host {{ ...F d{n}: id }}" for n in range(150))
+        + " } } fragment F on Host { "
+        + "id " * 140
         + " }",
     ),
 ]
@@ -260,6 +271,12 @@ async def test_what_would_take_long_to_validate_is_refused_before(
     monkeypatch.setattr("gql.execution.document.validate", None)
 
     assert await reader.answer(document) == too_complex(*refusal)
+
+
+async def test_unknown_fields_are_reported_by_their_names(reader: Client) -> None:
+    answer = await reader.answer("{ viewer { " + " ".join(f"u{n}" for n in range(250)) + " } }")
+
+    assert answer["errors"][0]["message"] == "Cannot query field 'u0' on type 'Viewer'."
 
 
 async def test_what_repeats_a_little_less_is_validated(reader: Client) -> None:

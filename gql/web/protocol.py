@@ -31,7 +31,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCy
 
 from gql.errors import Code
 from gql.settings import Settings
-from gql.web.http1 import Http1Protocol
+from gql.web.http1 import Http1Protocol, StopParsingError
 from gql.web.response import SECURITY
 
 # Seconds in which a rejected client can read the response while its further data are discarded: otherwise the system
@@ -115,10 +115,6 @@ class _Phase(Enum):
     REQUEST = auto()
     HEAD = auto()
     BODY = auto()
-
-
-class _StopParsingError(Exception):
-    """Stops the parser in the middle of its input."""
 
 
 class LimitedProtocol(Http1Protocol):
@@ -206,12 +202,12 @@ class LimitedProtocol(Http1Protocol):
             sizes = (len(name) + len(value) + _SEPARATORS for name, value in self.headers)
             if len(self.url) + sum(sizes) > self._limits.head:
                 self._reject_head()
-                raise _StopParsingError
+                raise StopParsingError
         if len(self.pipeline) >= self._limits.pipelined:
             # Queued requests are answered, however long it takes; then `on_response_complete` closes the connection.
             self._rejected = True
             self._stop_timer()
-            raise _StopParsingError
+            raise StopParsingError
         if self.expect_100_continue and self.parser.get_http_version() == "1.0":
             # A client of that version does not expect another response before the final one.
             self.expect_100_continue = False

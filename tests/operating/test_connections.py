@@ -1,32 +1,23 @@
-"""Limits of connections before authentication: too large, too slow or too many requests are rejected cheaply."""
+"""Before authentication: requests that are ambiguous, too large, too slow or too many are rejected cheaply."""
 
 from __future__ import annotations
 
 import asyncio
 import itertools
-import json
-import socket
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, suppress
-from functools import partial
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
-import uvicorn
-from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
-from uvicorn.server import ServerState
 
-from gql.web.protocol import ConnectionLimits, LimitedProtocol, write_whole
+from gql.web.protocol import ConnectionLimits
+from tests.support.connections import QUICK, Server, emptied, message, status
 from tests.support.process import READ, prepare, serving_processes
 
 pytestmark = pytest.mark.anyio
 
-# Short, so that the tests are short.
-QUICK = ConnectionLimits(body=65_536, head_seconds=0.4, body_seconds=0.4, unread_seconds=0.3)
 GET = b"GET / HTTP/1.1\r\nHost: inbox\r\n\r\n"
+HTTP = b"HTTP/1.1\r\nHost: inbox"
 HEAD = b"GET / HTTP/1.1\r\nHost: inbox\r\nX: "
 POST = b"POST / HTTP/1.1\r\nHost: inbox\r\nContent-Length: 100\r\n\r\n"
 EXPECTING = b"POST / HTTP/1.1\r\nHost: inbox\r\nContent-Length: 100\r\nExpect: 100-continue\r\n\r\n"
@@ -40,107 +31,45 @@ HTTP2 = POST[:-2] + b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTT
 INNER = GET.ljust(100)
 CHUNKED = b"POST / HTTP/1.1\r\nHost: inbox\r\nTransfer-Encoding: chunked\r\n\r\n"
 
-
-class Server:
-    """An application with this protocol, on a port of this machine."""
-
-    def __init__(self, answer: bytes = b"hello", *, reads: bool = True, whole: bool = False) -> None:
-        self.answer = answer
-        self.reads = reads
-        self.whole = whole
-        self.headers: dict[bytes, bytes] = {}
-        self.bodies: list[bytes] = []
-        self.calls = 0
-        self.disconnected = 0
-        self.answering = asyncio.Event()
-        self.answering.set()
-        self.state = ServerState()
-        self.port = 0
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Read the request, and respond."""
-        self.calls += 1
-        self.headers = dict(scope["headers"])
-        self.bodies.append(b"")
-        while self.reads and (message := await receive())["type"] == "http.request":
-            self.bodies[-1] += message["body"]
-            if not message["more_body"]:
-                break
-        if not self.answering.is_set():
-            gone = asyncio.ensure_future(receive())
-            answering = asyncio.create_task(self.answering.wait())
-            await asyncio.wait({gone, answering}, return_when=asyncio.FIRST_COMPLETED)
-            answering.cancel()
-            self.disconnected += gone.done()
-            gone.cancel()
-        length = str(len(self.answer)).encode()
-        if self.whole and write_whole(send, Response(self.answer)):
-            return
-        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", length)]})
-        await send({"type": "http.response.body", "body": self.answer})
-
-    @asynccontextmanager
-    async def serving(self, limits: ConnectionLimits = QUICK) -> AsyncIterator[Server]:
-        """Serve during the block."""
-        config = uvicorn.Config(self, lifespan="off", log_config=None, access_log=False, timeout_keep_alive=1)
-        config.load()
-        make = partial(LimitedProtocol, config=config, server_state=self.state, app_state={}, limits=limits)
-        async with await asyncio.get_running_loop().create_server(make, "127.0.0.1", 0) as server:
-            self.port = server.sockets[0].getsockname()[1]
-            yield self
-            for protocol in list(self.state.connections):
-                protocol.transport.abort()
-
-    @asynccontextmanager
-    async def connected(self) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
-        """A connection to the server."""
-        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
-        try:
-            yield reader, writer
-        finally:
-            writer.close()
-
-    @asynccontextmanager
-    async def unread(self) -> AsyncIterator[socket.socket]:
-        """A connection on which the system keeps only a few KiB between the server and a client that does not read."""
-        loop = asyncio.get_running_loop()
-        with socket.socket() as client:
-            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
-            client.setblocking(False)  # noqa: FBT003  # it has no keyword
-            await loop.sock_connect(client, ("127.0.0.1", self.port))
-            while not self.state.connections:  # noqa: ASYNC110  # it has no event for it
-                await asyncio.sleep(0.01)
-            [protocol] = self.state.connections
-            accepted = protocol.transport.get_extra_info("socket")
-            accepted.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4_096)
-            yield client
-
-    async def ask(self, sending: Iterator[bytes], pause: float = 0.0) -> bytes:
-        """Send one piece after the other until the server closes the connection; return all responses."""
-        async with self.connected() as (reader, writer):
-            answer = asyncio.create_task(reader.read())
-            for piece in sending:
-                if answer.done():
-                    break
-                with suppress(ConnectionError):
-                    writer.write(piece)
-                    await writer.drain()
-                await asyncio.sleep(pause)
-            try:
-                return await asyncio.wait_for(answer, 5)
-            except ConnectionError:
-                return b""
-
-
-def status(answer: bytes) -> int:
-    return int(answer.split(b" ", 2)[1])
-
-
-def message(answer: bytes) -> Any:
-    head, _, body = answer.partition(b"\r\n\r\n")
-    assert b"nosniff" in head
-    assert b"connection: close" in head.lower()
-    return json.loads(body)["errors"][0]["message"]
+LINE = b"GET / HTTP/1.1\r\n"
+HOST = b"Host: inbox\r\n"
+HOSTS = {
+    "no host": LINE,
+    "an upgrade without a host": UPGRADE[:-2].replace(HOST, b""),
+    "two hosts": LINE + HOST + b"Host: other\r\n",
+    "the same host twice": LINE + HOST + HOST,
+    "two hosts of HTTP/1.0": b"GET / HTTP/1.0\r\n" + HOST + HOST,
+    "two hosts and an ignored upgrade": HTTP2[:-2] + HOST,
+    "a target with a user": b"GET http://user@inbox/ HTTP/1.1\r\n" + HOST,
+    "an absolute target without a host": b"GET http://inbox/ HTTP/1.1\r\n",
+    **{
+        f"the host {host!r}": LINE + b"Host: " + host + b"\r\n"
+        for host in (b"a b", b"a/b", b"user@a", b"a:x", b"a:1:2", b"::1", b"[::1", b"[]", b"a?b", b'"a"', b"\xc3\xa4")
+    },
+}
+AMBIGUOUS = HOSTS | {
+    "two lengths": LINE + HOST + b"Content-Length: 5\r\nContent-Length: 6\r\n",
+    "the same length twice": LINE + HOST + b"Content-Length: 5\r\nContent-Length: 5\r\n",
+    "a list of lengths": LINE + HOST + b"Content-Length: 5, 5\r\n",
+    "a length with a sign": LINE + HOST + b"Content-Length: +5\r\n",
+    "a length and chunks": LINE + HOST + b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n",
+    "chunks and a length": LINE + HOST + b"Transfer-Encoding: chunked\r\nContent-Length: 0\r\n",
+    "chunks that are coded": LINE + HOST + b"Transfer-Encoding: chunked, gzip\r\n",
+    "chunks twice": LINE + HOST + b"Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n",
+    "a folded header": LINE + HOST + b"X: a\r\n b\r\n",
+    "a folded host": LINE + b"Host:\r\n inbox\r\n",
+    "a space before the first header": LINE + b" " + HOST,
+    "a space before the colon": LINE + b"Host : inbox\r\n",
+    "a tab before the colon": LINE + HOST + b"X\t: a\r\n",
+    "no colon": LINE + HOST + b"X\r\n",
+    "no name": LINE + HOST + b": a\r\n",
+    "a line feed after the line": LINE.replace(b"\r", b"") + HOST,
+    "a line feed after a header": LINE + HOST.replace(b"\r", b"") + b"X: a\r\n",
+    "a carriage return in a header": LINE + HOST + b"X: a\rb\r\n",
+    "NUL in a header": LINE + HOST + b"X: a\0b\r\n",
+    "a target of a proxy": b"GET inbox:80 HTTP/1.1\r\n" + HOST,
+    "a target without a slash": b"GET graphql HTTP/1.1\r\n" + HOST,
+}
 
 
 async def test_a_head_without_end_is_rejected_and_costs_little() -> None:
@@ -157,7 +86,7 @@ async def test_a_head_without_end_is_rejected_and_costs_little() -> None:
 
 
 @pytest.mark.parametrize(("size", "expected"), [(65_000, 200), (65_600, 431)])
-@pytest.mark.parametrize("make", [lambda size: HEAD + b"a" * size, lambda size: b"GET /" + b"a" * size + b" HTTP/1.1"])
+@pytest.mark.parametrize("make", [lambda size: HEAD + b"a" * size, lambda size: b"GET /" + b"a" * size + b" " + HTTP])
 async def test_a_head_has_64_kib(make: Callable[[int], bytes], size: int, expected: int) -> None:
     async with Server().serving() as server, server.connected() as (reader, writer):
         writer.write(make(size) + b"\r\n\r\n")
@@ -434,8 +363,42 @@ async def test_a_server_has_these_limits(dsn: str, tmp_path: Path) -> None:
     assert sum('"request rejected"' in line for line in served.lines) == 2
 
 
-async def emptied(server: Server) -> None:
-    """Return once the server has no connections."""
-    async with asyncio.timeout(5):
-        while server.state.connections:  # noqa: ASYNC110  # it has no event for it
-            await asyncio.sleep(0.02)
+@pytest.mark.parametrize("head", AMBIGUOUS.values(), ids=AMBIGUOUS.keys())
+async def test_an_ambiguous_request_is_400_and_nothing_after_it_is_read(head: bytes) -> None:
+    async with Server().serving() as server:
+        answer = await server.ask(iter([head + b"\r\n" + GET]))
+
+    assert (status(answer), server.calls) == (400, 0)
+    assert (message(answer) == "Invalid HTTP request received.") == (head not in HOSTS.values())
+
+
+@pytest.mark.parametrize(
+    "host", [b"", b"inbox", b"INBOX.example:8000", b"a_b", b"127.0.0.1:80", b"[::1]:80", b"[fe80::1%25eth0]", b"a:"]
+)
+async def test_every_valid_host_is_accepted(host: bytes) -> None:
+    async with Server().serving() as server, server.connected() as (reader, writer):
+        writer.write(LINE + b"Host: " + host + b"\r\n\r\n")
+        assert status(await reader.readuntil(b"hello")) == 200
+
+    assert server.headers == {b"host": host}
+
+
+async def test_a_client_of_http_1_0_need_not_name_the_host() -> None:
+    async with Server().serving() as server:
+        assert status(await server.ask(iter([b"GET / HTTP/1.0\r\n\r\n"]))) == 200
+
+
+@pytest.mark.parametrize(
+    ("target", "host", "path"),
+    [
+        (b"http://other", b"other", "/"),
+        (b"http://other:80?a=/b", b"other:80", "/"),
+        (b"https://[::1]:8000/graphql?a=b", b"[::1]:8000", "/graphql"),
+    ],
+)
+async def test_an_absolute_target_names_the_host_and_the_path(target: bytes, host: bytes, path: str) -> None:
+    async with Server().serving() as server, server.connected() as (reader, writer):
+        writer.write(b"GET " + target + b" HTTP/1.1\r\n" + HOST + b"X: a\r\n\r\n")
+        assert status(await reader.readuntil(b"hello")) == 200
+
+    assert (server.headers, server.path) == ({b"host": host, b"x": b"a"}, path)

@@ -26,6 +26,8 @@ from db.statement import Row, Statement
 MAX_ERROR = 1_000
 
 _FORWARD = [t.DeliveryState.QUEUED, t.DeliveryState.SENT, t.DeliveryState.DELIVERED, t.DeliveryState.READ]
+# The states of a message that has reached its channel.
+_SENT = _FORWARD[1:]
 _FAILED = t.DeliveryState.FAILED
 
 _M: Any = t.Message
@@ -45,13 +47,13 @@ class DeliveryReport:
 async def report(transaction: Transaction, viewer: Viewer, given: DeliveryReport) -> int:
     """Store what is reported, unless it is behind the present state. Returns the message's id.
 
-    Raises `RejectedError` for a message that does not exist or is not relayed, for invalid values, and for an external
-    id that the application has used for another message.
+    Raises `RejectedError` for a message that does not exist or is not relayed, for invalid values, for an external id
+    that the application has used for another message, and for another one than that under which this message was sent.
     """
     conversation, row, problems = await _hold(transaction, viewer, given.message_id)
     reject([*problems, *_report_problems(viewer, given)])
     if given.external_id is not None:
-        reject(await _id_problems(transaction, viewer, given))
+        reject(_other_id_problems(viewer, row, given) or await _id_problems(transaction, viewer, given))
     moment = writing.moment(row)
     at = moment if given.at is None else min(given.at, moment)
     values: dict[str, Any] = {}
@@ -156,6 +158,18 @@ def _report_problems(viewer: Viewer, given: DeliveryReport) -> list[Problem]:
         if given.state is not _FAILED:
             problems.append(Problem(ProblemCode.INVALID, "Only a failure has an error", ["input", "error"]))
     return problems
+
+
+def _other_id_problems(viewer: Viewer, row: Row, given: DeliveryReport) -> list[Problem]:
+    """A problem if the message was sent under another id, which would be free for another message then.
+
+    Only a message that failed, or is queued again, can get the id of its next attempt.
+    """
+    kept = (row.relayed_id, row.relayed_by_id)
+    if row.relayed_id is None or row.delivery_state not in _SENT or kept == (given.external_id, viewer.actor_id):
+        return []
+    text = "This message was sent under another external id"
+    return [Problem(ProblemCode.CONFLICT, text, ["input", "externalId"])]
 
 
 # The other messages with this external id of the application: relayed by it, or created by it.

@@ -34,7 +34,8 @@ class CreateConversationInput:
     assignee_id: strawberry.ID | None = strawberry.field(default=None, description="Host who is responsible for it.")
     source_id: strawberry.ID | None = strawberry.field(default=None, description="Source that is not internal.")
     deadline_response_at: datetime | None = strawberry.field(
-        default=None, description="When the guest should have an answer."
+        default=None,
+        description="When the guest should have an answer. Ignored with `closed: true`: closing clears the deadline.",
     )
     closed: bool | None = strawberry.field(default=None, description="Whether to create it closed.")
     booking_ids: list[strawberry.ID] | None = strawberry.field(

@@ -25,7 +25,8 @@ class ReportDeliveryInput:
     at: datetime | None = optional("When it did; now if left out, or if up to five minutes in the future.")
     external_id: str | None = optional(
         "Your own id of the message, at most 255 characters, unique for your application for ever. Another message has "
-        "it: `CONFLICT`."
+        "it: `CONFLICT`. A message that is `SENT`, `DELIVERED` or `READ` keeps the id that was reported for it: with "
+        "another one, `CONFLICT`. After `FAILED` or `retryDelivery`, the next attempt may have another id."
     )
     error: str | None = optional("With `FAILED`: why, for people, at most 1,000 characters.")
 

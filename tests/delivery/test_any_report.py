@@ -79,17 +79,17 @@ class Deliveries(RuleBasedStateMachine):
         which=PLACES,
         state=st.sampled_from(["SENT", "DELIVERED", "READ", "FAILED", "FAILED"]),
         age=AGES,
-        named=st.booleans(),
+        named=st.sampled_from([None, 0, 0, 1]),
         wait=st.booleans(),
     )
-    def report(self, *, which: int, state: str, age: timedelta | None, named: bool, wait: bool) -> None:
+    def report(self, *, which: int, state: str, age: timedelta | None, named: int | None, wait: bool) -> None:
         """Report a state, maybe late, maybe with an id."""
         if wait:
             self.place.now += timedelta(minutes=1)
         id_, there, relayed = self.chosen(which)
         moment = max(self.place.now, self.updated_at(id_) + STEP)
         at = moment if age is None else min(self.place.now - age, moment)
-        external_id = f"x{id_}-{relayed.attempts}" if named else None
+        external_id = None if named is None else f"x{id_}-{relayed.attempts + named}"
         error = "No answer" if state == "FAILED" else None
         given: dict[str, Any] = {} if age is None else {"at": shown(self.place.now - age)}
         _, codes = self.mutate(
@@ -101,6 +101,9 @@ class Deliveries(RuleBasedStateMachine):
             error=error,
             **given,
         )
+        if relayed.keeps(external_id):
+            assert codes == ["CONFLICT"]
+            return
         assert codes == []
         self.messages[id_] = there, relayed.reported(state, at, error, external_id)
 

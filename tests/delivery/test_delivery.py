@@ -294,6 +294,42 @@ async def test_a_channel_that_sends_a_message_back_gets_the_same_one(
     assert own["message"]["id"] != written["id"]
 
 
+@pytest.mark.parametrize("by", [BY_APPLICATION, "application:66"])
+@pytest.mark.parametrize("state", SENT_ALREADY)
+async def test_a_message_keeps_the_id_under_which_it_was_sent(
+    user: Client, channel: Client, connection: asyncpg.Connection[Any], state: str, by: str
+) -> None:
+    await store(connection, "applications", id=66)
+    written = (await reply(user))["message"]
+    sent = await report(channel, written["id"], state, externalId="abnb-1")
+    before = await world.dump(connection)
+
+    again = await report(channel, written["id"], state, externalId="abnb-1")
+    for reported, given in ((state, {}), ("READ", {}), ("FAILED", {"error": "No answer"})):
+        other = await report(channel.as_(1, by), written["id"], reported, externalId="abnb-2", **given)
+        assert other == {"message": None, "userErrors": [error("CONFLICT", "externalId")]}
+
+    assert again == sent
+    assert await world.dump(connection) == before
+    # The first id is still that of this message.
+    echo = await reply(channel, senderId=HOSTESS, alreadySent=True, externalId="abnb-1")
+    assert (echo["message"]["id"], echo["userErrors"]) == (written["id"], [])
+
+
+@pytest.mark.parametrize("retried", [False, True])
+async def test_the_next_attempt_may_have_another_id(user: Client, channel: Client, *, retried: bool) -> None:
+    written = (await reply(user))["message"]
+    await report(channel, written["id"], "SENT", externalId="abnb-1")
+    await report(channel, written["id"], "FAILED")
+    if retried:
+        await retry(user, written["id"])
+
+    payload = await report(channel, written["id"], "SENT", externalId="abnb-2")
+
+    assert payload["userErrors"] == []
+    assert payload["message"]["delivery"]["externalId"] == "abnb-2"
+
+
 async def test_of_two_messages_with_one_id_at_once_one_is_a_conflict(
     user: Client, channel: Client, connection: asyncpg.Connection[Any], shared_dsn: str
 ) -> None:

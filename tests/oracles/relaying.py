@@ -19,6 +19,14 @@ class Relayed:
     attempts: int = 1
     external_id: str | None = None
 
+    def keeps(self, external_id: str | None) -> bool:
+        """Whether it was sent under another id."""
+        return (
+            external_id is not None
+            and self.external_id not in {None, external_id}
+            and self.state in {"SENT", "DELIVERED", "READ"}
+        )
+
     def reported(self, state: str, at: datetime, error: str | None, external_id: str | None) -> Relayed:
         """After a report, which may be late."""
         known = self if external_id is None else replace(self, external_id=external_id)

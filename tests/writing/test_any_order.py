@@ -144,7 +144,8 @@ class Events(RuleBasedStateMachine):
         )
         assert id_ is not None
         ended = now if closed else None
-        thread = Thread(id_, now, bookings=ids, has_channel=channel, closed_at=ended, ended_at=ended, deadline=deadline)
+        thread = Thread(id_, now, bookings=ids, has_channel=channel, closed_at=ended, ended_at=ended)
+        thread.deadline = None if closed else deadline
         thread.read_at = now if user else None
         thread.acts = [Act("CLOSED", now, user)] if closed else []
         thread.acts += [Act("BOOKING_CONNECTED", now, user, booking=booking) for booking in sorted(ids)]

@@ -166,7 +166,8 @@ async def test_a_conversation_can_be_created_with_everything(
                     "created_at": NOW,
                     "updated_at": NOW,
                     "closed_at": NOW,
-                    "deadline_response_at": datetime(2026, 6, 2, 12, tzinfo=UTC),
+                    # Closing clears it.
+                    "deadline_response_at": None,
                     "last_message_at": None,
                     "marked_as_spam_at": None,
                     "read_at": NOW,

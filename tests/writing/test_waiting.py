@@ -105,6 +105,24 @@ def waiting(since: Any, deadline: Any) -> dict[str, Any]:
 IDLE = {"needsReply": False, "waitingSince": None, "deadlineResponseAt": None}
 
 
+async def test_what_is_created_closed_has_no_deadline_also_after_it_is_opened(user: Client) -> None:
+    due, state = shown(NOW + DAY), f"conversation {{ id {STATE} }}"
+    created = [
+        (await write(user, "createConversation", state, deadlineResponseAt=due, **given))
+        for given in ({"closed": True}, {"closed": False}, {})
+    ]
+    conversations = [payload["conversation"] for payload in created]
+    changed = [
+        (await write(user, "updateConversation", state, conversationId=each["id"], closed=closed))
+        for each in conversations
+        for closed in (True, False)
+    ]
+
+    assert [each["deadlineResponseAt"] for each in conversations] == [None, due, due]
+    assert [each["conversation"]["deadlineResponseAt"] for each in changed] == [None] * 6
+    assert [payload["userErrors"] for payload in (*created, *changed)] == [[]] * 9
+
+
 async def test_a_guest_who_comes_back_begins_a_new_wait(user: Client, channel: Client, clock: Clock) -> None:
     await ask(channel)
     await mark(user)

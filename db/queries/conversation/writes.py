@@ -95,7 +95,8 @@ async def _create(transaction: Transaction, viewer: Viewer, draft: ConversationD
         "default_channel": draft.default_channel,
         "assignee_id": draft.assignee_id,
         "source_id": draft.source_id,
-        "deadline_response_at": draft.deadline_response_at,
+        # Closing clears a deadline, here as in an update.
+        "deadline_response_at": None if draft.closed else draft.deadline_response_at,
         "closed_at": closed_at,
         "wait_ended_at": closed_at,
         # A host has read a conversation that they create.

@@ -18,7 +18,7 @@ SELECT messages.id
 FROM messages
 WHERE messages.account_id = $1::BIGINT AND messages.created_by_id = $2::BIGINT AND messages.external_id = $3::VARCHAR AND messages.created_by_type = $4;
 
-UPDATE messages SET updated_at=$1::TIMESTAMP WITH TIME ZONE, delivery_state=$2, delivery_at=$3::TIMESTAMP WITH TIME ZONE, delivery_error=$4::VARCHAR, relayed_id=$5::VARCHAR WHERE messages.account_id = $6::BIGINT AND messages.id = $7::BIGINT;
+UPDATE messages SET updated_at=$1::TIMESTAMP WITH TIME ZONE, delivery_state=$2, delivery_at=$3::TIMESTAMP WITH TIME ZONE, delivery_error=$4::VARCHAR WHERE messages.account_id = $5::BIGINT AND messages.id = $6::BIGINT;
 
 UPDATE conversations SET updated_at=$1::TIMESTAMP WITH TIME ZONE WHERE conversations.account_id = $2::BIGINT AND conversations.id = $3::BIGINT;
 

@@ -3,10 +3,25 @@
 from __future__ import annotations
 
 import json
+import shutil
 from typing import Any
 
 import anyio
+import pytest
 from playwright.async_api import Page, expect
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+NO_HOST_BUT_OURS = [
+    "--no-sandbox",  # Required for root in a container.
+    "--disable-gpu",
+    "--disable-quic",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+]
+needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium on this machine")
 
 ANSWER = ".result-window"
 

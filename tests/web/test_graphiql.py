@@ -12,8 +12,8 @@ import json
 import os
 import re
 import shutil
-from collections.abc import AsyncIterator, Callable, Iterator
-from datetime import UTC, datetime
+from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime, timedelta
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -29,27 +29,18 @@ from playwright.async_api import ConsoleMessage, Page, Route, async_playwright, 
 from starlette.applications import Starlette
 
 from db.seed import seed
+from gql.security.token import SCOPES, mint
 from gql.settings import Settings
 from gql.web.graphiql import graphiql_page, graphiql_routes
 from tests.operations.documents import FOLDER
-from tests.support.browser import ANSWER, run, select, text, until
+from tests.support.browser import ANSWER, CHROMIUM, NO_HOST_BUT_OURS, needs_chromium, run, select, text, until
+from tests.support.client import make_settings
 from tests.support.process import serving_processes
 from tests.support.serving import LiveServer, live
 
 pytestmark = pytest.mark.anyio
 
 TOKEN = "a.demo.token"
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-NO_HOST_BUT_OURS = [
-    "--no-sandbox",  # Required for root in a container.
-    "--disable-gpu",
-    "--disable-quic",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
-]
 
 
 # ------------------------------------------------------------------- over HTTP
@@ -208,22 +199,20 @@ def test_a_tab_of_a_screen_is_the_tested_document(name: str) -> None:
 
 # ---------------------------------------------------------------- in a browser
 
-needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium on this machine")
-
 
 @pytest.fixture(scope="module")
-def live_server(template: str, create_database: Callable[[str], str]) -> Iterator[LiveServer]:
+def live_server(shared_dsn: str) -> Iterator[LiveServer]:
     """A server on a new seeded database, because the examples write."""
-    dsn = create_database(template)
-    asyncio.run(fill(dsn))
-    with live(dsn) as server:
+    asyncio.run(fill(shared_dsn))
+    with live(shared_dsn) as server:
         yield server
 
 
 async def fill(dsn: str) -> None:
-    """Seed a database."""
+    """Seed a database, with conversations that have no channel: in them, a reply to a guest has to name one."""
     connection = await asyncpg.connect(dsn)
     await seed(connection, accounts=1, conversations=120, seed=7, now=datetime.now(UTC))
+    await connection.execute("UPDATE conversations SET default_channel = NULL")
     await connection.close()
 
 
@@ -389,6 +378,29 @@ async def test_a_token_that_is_given_later_fills_the_examples(page: Page, live_s
         await select(page, name)
         assert "'s id" not in await text(page, SHOWN_TOOL)
         assert [field.get("userErrors", []) for field in (await run(page))["data"].values()] == [[]]
+
+
+@needs_chromium
+async def test_the_reply_of_an_application_has_a_sender_and_no_channel_if_the_conversation_has_one(
+    page: Page, live_server: LiveServer, shared_dsn: str
+) -> None:
+    connection = await asyncpg.connect(shared_dsn)
+    await connection.execute("UPDATE conversations SET default_channel = 'AIRBNB'")
+    await connection.close()
+    claims: dict[str, Any] = {"account": 1, "subject": "application:1", "scopes": sorted(SCOPES)}
+    token = mint(make_settings(shared_dsn), **claims, expires_in=timedelta(1))
+
+    async def with_token(route: Route) -> None:
+        response = await route.fetch()
+        await route.fulfill(response=response, body=(await response.text()).replace(live_server.token, token))
+
+    await page.evaluate("localStorage.clear()")
+    await page.route(f"{live_server.url}/graphql", with_token, times=1)
+    await page.goto(f"{live_server.url}/graphql")
+    await select(page, "Reply")
+    given = json.loads(await text(page, SHOWN_TOOL))["input"]
+    assert given.keys() == {"conversationId", "senderId", "content", "idempotencyKey"}
+    assert (await run(page))["data"]["createMessage"]["userErrors"] == []
 
 
 @needs_chromium

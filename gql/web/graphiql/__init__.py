@@ -74,8 +74,16 @@ _ASSET_HEADERS: Final = {
     "Cache-Control": "public, max-age=31536000, immutable",
 }
 
+# page.js removes the sender for a user who writes as a host, and the channel where the conversation has one.
+_REPLY: Final[dict[str, object]] = {
+    "conversationId": "a conversation's id",
+    "senderId": "a sender's id",
+    "channel": "EMAIL",
+    "content": "Welcome!",
+    "idempotencyKey": "a key",
+}
 # The tabs of a first visit, left to right. GraphiQL does not display the variables of the first tab until another one
-# was selected, so the first has none. page.js replaces the placeholders of ids with ids of the token's account.
+# was selected, so the first has none. page.js replaces the placeholders with what the token's account has.
 _EXAMPLES: Final[tuple[tuple[str, dict[str, object] | None], ...]] = (
     ("open_conversations", None),
     ("list_the_inbox", {"first": 25, "filter": {"markedAsSpam": False}}),
@@ -84,7 +92,7 @@ _EXAMPLES: Final[tuple[tuple[str, dict[str, object] | None], ...]] = (
     ("fill_the_pickers", None),
     ("sync_the_phone", {"after": None}),
     ("waiting_guests", {"filter": {"needsReply": True}}),
-    ("reply", {"input": {"conversationId": "a conversation's id", "content": "Welcome!", "idempotencyKey": "a key"}}),
+    ("reply", {"input": _REPLY}),
     ("close_conversation", {"input": {"conversationId": "a conversation's id", "closed": True}}),
     ("connect_bookings", {"input": {"conversationId": "a conversation's id", "bookingIds": ["a booking's id"]}}),
     ("follow_changes", None),

@@ -102,15 +102,23 @@ const fetcherWith = (token) =>
     fetch: fetchWith(token),
   });
 
-// Examples have these placeholders until there is a token. Then they get the ids of a conversation that waits for an
-// answer, and of a booking.
+// Examples have these placeholders until there is a token. Then they get the ids of a conversation, if possible of one
+// that waits for an answer, of a booking, and of a sender. `undefined` removes a variable: the sender, if the token's user
+// writes as a host, and the channel, if the conversation has one.
 const CONVERSATION = "a conversation's id";
+const SENDER = "a sender's id";
+const CHANNEL = "EMAIL";
 const KEY = "a key";
 const BOOKING = "a booking's id";
 const IDS = `query Ids {
-  waiting: conversations(first: 1, filter: {needsReply: true}) { nodes { id databaseId } }
-  any: conversations(first: 1) { nodes { id databaseId } }
+  viewer { host { id } }
+  waiting: conversations(first: 25, filter: {needsReply: true}) { nodes { ...Example } }
+  any: conversations(first: 25) { nodes { ...Example } }
   bookings(first: 1) { nodes { id } }
+}
+fragment Example on Conversation {
+  id databaseId defaultChannel
+  participants(first: 1, memberType: HOST) { nodes { id } }
 }`;
 
 const findIds = async (token) => {
@@ -120,10 +128,14 @@ const findIds = async (token) => {
       headers: { "content-type": "application/json" },
       body: JSON.stringify({ query: IDS }),
     });
-    const { waiting, any, bookings } = (await response.json()).data;
-    const conversation = waiting.nodes[0] ?? any.nodes[0];
+    const { viewer, waiting, any, bookings } = (await response.json()).data;
+    const found = [...waiting.nodes, ...any.nodes];
+    const senderOf = (conversation) => conversation.participants.nodes[0]?.id;
+    const conversation = found.find((each) => viewer.host || senderOf(each)) ?? found[0];
     return new Map([
       [CONVERSATION, conversation.id],
+      [SENDER, viewer.host ? undefined : senderOf(conversation)],
+      [CHANNEL, conversation.defaultChannel ? undefined : CHANNEL],
       [KEY, `reply-${conversation.databaseId}`],
       [BOOKING, bookings.nodes[0].id],
     ]);
@@ -140,7 +152,7 @@ const filledWith = (ids) => (text) => {
     return text;
   }
   try {
-    return JSON.stringify(JSON.parse(text, (key, value) => ids.get(value) ?? value), null, 2);
+    return JSON.stringify(JSON.parse(text, (key, value) => (ids.has(value) ? ids.get(value) : value)), null, 2);
   } catch {
     return text;
   }

@@ -81,10 +81,12 @@ class Context:
         self._is_closed = True
         snapshot = self._snapshot
         try:
-            if self.later is not None:
-                await self.later.close()
-            if snapshot is not None:
-                await snapshot.close()
+            try:
+                if self.later is not None:
+                    await self.later.close()
+            finally:
+                if snapshot is not None:
+                    await snapshot.close()
         finally:
             if snapshot is not None:
                 self._count(snapshot)

@@ -9,6 +9,8 @@ import asyncpg
 import pytest
 
 from db import tables as t
+from db.scope import Viewer
+from gql.context import Context
 from gql.fields.node import encode_id
 from tests.support.client import Client, Statements
 from tests.support.factories import store, store_account
@@ -152,3 +154,28 @@ async def test_a_commit_with_unknown_outcome_is_reported_and_can_be_repeated_wit
     assert left == 0
     assert answers == [{"createConversation": {"conversation": {"subject": "Keys"}, "userErrors": []}}] * 2
     assert await connection.fetchval("SELECT count(*) FROM conversations") == 1
+
+
+class LostSnapshot:
+    """A snapshot whose connection is lost."""
+
+    seconds = cpu_seconds = 0.0
+    is_closed = False
+
+    async def close(self) -> None:
+        """Fail after it is closed."""
+        self.is_closed = True
+        raise ConnectionError
+
+
+async def test_each_snapshot_of_an_operation_is_closed_even_if_another_cannot_be() -> None:
+    snapshots: list[Any] = [LostSnapshot(), LostSnapshot()]
+    database: Any = None
+    context = Context(
+        Viewer(1, t.CreatorType.USER, 1, frozenset()), database, later=snapshots[0], _snapshot=snapshots[1]
+    )
+
+    with pytest.raises(ConnectionError):
+        await context.close()
+
+    assert [snapshot.is_closed for snapshot in snapshots] == [True, True]

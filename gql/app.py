@@ -14,7 +14,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from db.engine import Database
 from db.failure import UnavailableError
@@ -89,6 +89,7 @@ def create_app(settings: Settings, *, token: str | None = None) -> Starlette:
     )
     # A redirect would repeat the Host header, which the client chooses, and drop the body of a POST.
     app.router.redirect_slashes = False
+    app.router.default = _not_found
     _add_middleware(app, settings, endpoint, SocketEndpoint(services), demo=token is not None)
     return app
 
@@ -206,6 +207,11 @@ def _before_endpoints(settings: Settings, *, demo: bool) -> list[Middleware]:
 
 def _after_endpoints(settings: Settings) -> list[Middleware]:
     return [Middleware(compressing)] if settings.compress else []
+
+
+async def _not_found(scope: Scope, receive: Receive, send: Send) -> None:
+    """Respond with 404, to the handshake of a WebSocket too. Starlette's own would respond to that with 403."""
+    await error_response(HttpError(404, "Not Found"))(scope, receive, send)
 
 
 async def _show_http_exception(_request: Request, error: Exception) -> Response:

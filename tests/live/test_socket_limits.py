@@ -15,6 +15,7 @@ from websockets.exceptions import InvalidStatus
 
 from gql.execution.aside import LONG_BODY
 from tests.support.factories import store_account
+from tests.support.request import refusal
 from tests.support.websocket import SocketServer, listening
 
 pytestmark = pytest.mark.anyio
@@ -239,7 +240,8 @@ async def test_who_sends_pings_and_reads_nothing_is_disconnected(seeded_dsn: str
     ("begin", "expected"),
     [
         (HANDSHAKE, b"101"),
-        (HANDSHAKE.replace(b"/graphql", b"/nope"), b"403"),
+        (HANDSHAKE.replace(b"/graphql", b"/nope"), b"404"),
+        (HANDSHAKE.replace(b"/graphql", b"/healthz"), b"404"),
         (HANDSHAKE.replace(b"GET", b"POST"), b"405"),
         (HANDSHAKE.replace(b"Version: 13", b"Version: 8"), b"400"),
         (HANDSHAKE + b"X: " + b"a" * 9_000 + b"\r\n", b"431"),
@@ -265,6 +267,24 @@ async def test_every_handshake_is_answered_and_no_connection_stays(
 
     assert answer.partition(b" ")[2][:3] == expected
     assert not [record for record in caplog.records if record.exc_info]
+
+
+@pytest.mark.parametrize("path", [b"/nope", b"/graphql/", b"/healthz"])
+@pytest.mark.parametrize("origins", ["", "https://app.example"])
+async def test_a_handshake_on_another_path_is_answered_like_a_request(
+    seeded_dsn: str, path: bytes, origins: str
+) -> None:
+    async with (
+        listening(seeded_dsn, cors_origins=origins) as server,
+        raw(server, HANDSHAKE.replace(b"/graphql", path)) as (reader, _),
+        asyncio.timeout(10),
+    ):
+        head, _, body = (await reader.read()).partition(b"\r\n\r\n")
+
+    assert head.startswith(b"HTTP/1.1 404 ")
+    assert b"content-type: application/json; charset=utf-8" in head.lower()
+    assert b"x-content-type-options: nosniff" in head.lower()
+    assert json.loads(body) == refusal("Not Found")
 
 
 @pytest.mark.parametrize(("host", "expected"), [(b"evil.example", b"421"), (b"localhost:80", b"101")])

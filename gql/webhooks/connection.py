@@ -8,10 +8,13 @@ the host name as always.
 from __future__ import annotations
 
 import asyncio
+import errno
 import socket
 import ssl
 from collections.abc import Awaitable, Callable
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from functools import partial
+from threading import Thread
 from typing import Any, TypeAlias
 
 from aiohttp import AddrInfoType, ClientSession, ClientTimeout, DummyCookieJar, TCPConnector
@@ -22,27 +25,49 @@ from gql.security.address import AddressRules, literal
 Resolve: TypeAlias = Callable[[str], Awaitable[list[str]]]
 
 # Names that are resolved at once. A name whose servers do not answer occupies a thread for longer than its attempt.
-# Another thread is started only when all others are busy.
 _RESOLVING = 1_024
 # Seconds that an unused connection is kept: less than common servers keep it, so that no request meets its end.
 _KEPT = 4.0
 
 
 class SystemResolver:
-    """The addresses of a name, from the system, in threads of its own."""
+    """The addresses of a name, from the system, each name in a thread of its own.
+
+    Python does not wait for these threads when the process ends: a name whose servers do not answer would keep it for
+    half a minute. The threads of an executor are waited for.
+    """
 
     def __init__(self) -> None:
-        self._threads = ThreadPoolExecutor(_RESOLVING, thread_name_prefix="resolve")
+        self._free = asyncio.Semaphore(_RESOLVING)
 
     async def __call__(self, host: str) -> list[str]:
         """All addresses. Raises OSError."""
         loop = asyncio.get_running_loop()
-        found = await loop.run_in_executor(self._threads, _look_up, host)
-        return [str(address[0]) for *_, address in found]
+        found: asyncio.Future[list[tuple[Any, ...]]] = loop.create_future()
 
-    def close(self) -> None:
-        """End the threads, without waiting for those that resolve."""
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        def finish(store: Callable[[Any], None], result: Any) -> None:
+            self._free.release()
+            # The request may have been cancelled meanwhile.
+            if not found.done():
+                store(result)
+
+        def look_up() -> None:
+            try:
+                finished = partial(finish, found.set_result, _look_up(host))
+            except Exception as error:  # noqa: BLE001  # the caller gets it
+                finished = partial(finish, found.set_exception, error)
+            # The loop is closed if the process is ending.
+            with suppress(RuntimeError):
+                loop.call_soon_threadsafe(finished)
+
+        await self._free.acquire()
+        try:
+            Thread(target=look_up, name="resolve", daemon=True).start()
+        except RuntimeError as error:
+            self._free.release()
+            # As if there were no memory for a socket: the endpoint is not to blame.
+            raise OSError(errno.ENOMEM, "no thread can be started") from error
+        return [str(address[0]) for *_, address in await found]
 
 
 def _look_up(host: str) -> list[tuple[Any, ...]]:

@@ -41,20 +41,16 @@ async def working(  # noqa: PLR0913  # what tests replace
     """Run a worker. Raises `ConfigurationError` for a malformed key."""
     secrets = Secrets(settings)
     rules = AddressRules(read_ports(settings.webhook_ports), settings.webhook_loopback)
-    system = SystemResolver()
-    try:
-        async with open_session(rules, resolve or system, schedule.timeout, context) as session:
-            sender = Sender(session, rules, secrets, pipeline, schedule)
-            worker = Worker(database, sender, schedule, listen_dsn, settings.webhook_at_once)
-            worker.start()
-            days = settings.webhook_days
-            removing = [asyncio.create_task(keep_removing(database, days))] if days else []
-            try:
-                yield worker
-            finally:
-                await worker.stop()
-                for task in removing:
-                    task.cancel()
-                    await asyncio.wait([task])
-    finally:
-        system.close()
+    async with open_session(rules, resolve or SystemResolver(), schedule.timeout, context) as session:
+        sender = Sender(session, rules, secrets, pipeline, schedule)
+        worker = Worker(database, sender, schedule, listen_dsn, settings.webhook_at_once)
+        worker.start()
+        days = settings.webhook_days
+        removing = [asyncio.create_task(keep_removing(database, days))] if days else []
+        try:
+            yield worker
+        finally:
+            await worker.stop()
+            for task in removing:
+                task.cancel()
+                await asyncio.wait([task])

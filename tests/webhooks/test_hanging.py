@@ -5,9 +5,12 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
+import signal
 import threading
+import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import asyncpg
@@ -18,6 +21,8 @@ from db.queries.webhook.lease import AT_ONCE, take
 from gql.webhooks import connection as connections
 from gql.webhooks.connection import SystemResolver
 from gql.webhooks.places import AttemptPlaces
+from tests.support.client import FERNET_KEY, SECRET
+from tests.support.command import kill, spawn, stops
 from tests.support.delivering import (
     FAST,
     Received,
@@ -139,7 +144,75 @@ async def test_names_whose_servers_do_not_answer_do_not_delay_others(monkeypatch
     finally:
         answers.set()
         await asyncio.gather(*hanging)
-        resolve.close()
+
+
+async def test_no_more_names_are_resolved_at_once_than_threads_are_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
+    answers, running = threading.Event(), []
+
+    def look_up(host: str) -> list[tuple[Any, ...]]:
+        running.append(host)
+        answers.wait(60)
+        raise OSError(host)
+
+    monkeypatch.setattr(connections, "_look_up", look_up)
+    monkeypatch.setattr(connections, "_RESOLVING", 2)
+    resolve = SystemResolver()
+    hanging = [asyncio.create_task(resolve(str(number))) for number in range(4)]
+    await asyncio.sleep(0.05)
+    # Its thread is still busy.
+    hanging[0].cancel()
+    await asyncio.sleep(0.05)
+    before = list(running)
+    answers.set()
+    ended = await asyncio.gather(*hanging, return_exceptions=True)
+
+    assert before == ["0", "1"]
+    assert [type(each) for each in ended] == [asyncio.CancelledError, OSError, OSError, OSError]
+
+
+# Imported by Python at its start.
+HANGING_RESOLVER = """
+import socket, sys, time
+from pathlib import Path
+
+resolve = socket.getaddrinfo
+
+def hang(host, *arguments, **named):
+    if host != "hangs.example":
+        return resolve(host, *arguments, **named)
+    Path(__file__).with_name("hangs").touch()
+    time.sleep(60)
+
+socket.getaddrinfo = hang
+"""
+
+
+@stops
+@pytest.mark.slow
+@pytest.mark.parametrize("command", [("work",), ("serve", "--port", "0", "--work")])
+async def test_a_name_that_is_not_resolved_does_not_keep_the_process(
+    dsn: str, connection: asyncpg.Connection[Any], tmp_path: Path, command: tuple[str, ...]
+) -> None:
+    (tmp_path / "sitecustomize.py").write_text(HANGING_RESOLVER)
+    await store_endpoint(connection, "https://hangs.example/")
+    await log_events(connection, 1)
+    variables = {"DATABASE_URL": dsn, "INBOX_JWT_SECRET": SECRET, "INBOX_SECRET_KEY": FERNET_KEY}
+    path = f"{tmp_path}{os.pathsep}{Path(__file__).parents[2]}"
+    process = spawn(*command, folder=tmp_path, PYTHONPATH=path, **variables)
+    try:
+        async with asyncio.timeout(60):
+            while not (tmp_path / "hangs").exists():  # noqa: ASYNC110  # a file has no event for it
+                await asyncio.sleep(0.05)
+        asked = time.monotonic()
+        process.send_signal(signal.SIGTERM)
+        await asyncio.to_thread(process.communicate, timeout=40)
+        took = time.monotonic() - asked
+    finally:
+        kill(process)
+
+    assert process.returncode == 0
+    # GRACE seconds for the attempt, as for a request.
+    assert took < 12
 
 
 async def test_a_process_without_free_files_does_not_blame_the_endpoint(

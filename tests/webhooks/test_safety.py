@@ -239,10 +239,7 @@ def certified(folder: Path, name: str) -> tuple[ssl.SSLContext, ssl.SSLContext]:
 
 
 async def test_the_system_resolves_names_in_threads() -> None:
-    resolve = SystemResolver()
-    try:
-        found = await resolve("localhost")
-    finally:
-        resolve.close()
+    found = await SystemResolver()("localhost")
+
     assert found
     assert set(found) <= {"127.0.0.1", "::1"}

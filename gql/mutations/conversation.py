@@ -43,8 +43,8 @@ class CreateConversationInput:
     )
     external_id: str | None = strawberry.field(
         default=None,
-        description="Your own id of the conversation, at most 255 characters, unique for your application for ever. "
-        "Same id and same input: the first conversation is returned. Same id, other input: `CONFLICT`.",
+        description="Your own id of the conversation, at most 255 characters, unique for the token's application or "
+        "user for ever. Same id and same input: the first conversation is returned. Same id, other input: `CONFLICT`.",
     )
     idempotency_key: str | None = strawberry.field(
         default=None,

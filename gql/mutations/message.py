@@ -50,8 +50,8 @@ class CreateMessageInput:
         "program. Then its delivery state is `SENT`, and nobody relays it again. Only applications set it.",
     )
     external_id: str | None = optional(
-        "Your own id of the message, at most 255 characters, unique for your application for ever. Same id and same "
-        "input: the first message is returned. Same id, other input: `CONFLICT`."
+        "Your own id of the message, at most 255 characters, unique for the token's application or user for ever. Same "
+        "id and same input: the first message is returned. Same id, other input: `CONFLICT`."
     )
     idempotency_key: str | None = optional(
         "At most 255 characters, kept for 7 days. Same key and same input: the first result is returned. Same key, "

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncIterator
 from typing import cast
+from urllib.parse import urlencode
 
 import asyncpg
 import httpx
@@ -112,17 +113,30 @@ async def test_graphiql_cannot_be_framed_and_loads_from_here_alone(seeded_dsn: s
     assert security(file) == SECURITY | {"cache-control": "public, max-age=31536000, immutable"}
 
 
+# What a browser sends to another site without asking it first by a preflight request.
 @pytest.mark.parametrize(
-    "media", ["application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "text/plain", "text/json", None]
+    "media",
+    [
+        "application/x-www-form-urlencoded",
+        "multipart/form-data; boundary=x",
+        "text/plain",
+        "text/plain; application/json",
+        "text/plain, application/json",
+        "text/json",
+        "",
+        None,
+    ],
 )
+@pytest.mark.parametrize("in_url", [False, True])
 async def test_a_form_of_another_site_changes_nothing(
-    client: Client, connection: asyncpg.Connection, media: str | None
+    client: Client, connection: asyncpg.Connection, media: str | None, *, in_url: bool
 ) -> None:
     """Even if the browser sent a token, which it does not."""
     await store_account(connection)
     body = {"query": "mutation { createConversation(input: {}) { userErrors { code } } }"}
+    path = f"/graphql?{urlencode(body)}" if in_url else "/graphql"
 
-    refused = await send(client, body, content_type=media, origin="https://evil.example")
+    refused = await send(client, b"" if in_url else body, path=path, content_type=media, origin="https://evil.example")
 
     assert refused.status_code == 415
     assert await connection.fetchval("SELECT count(*) FROM conversations") == 0

@@ -97,6 +97,19 @@ async def test_ids_are_each_applications_own_and_of_one_kind(
     assert len({payload["conversation"]["databaseId"] for payload in started}) == 3
 
 
+async def test_ids_are_each_users_own(channel: Client, connection: asyncpg.Connection[Any]) -> None:
+    await store(connection, "users", account_id=1, id=2)
+    users = [channel.as_(1, "user:1"), channel.as_(1, "user:2")]
+
+    payloads = [await start(client, "x") for client in (channel, *users)]
+    again = [await start(client, "x") for client in users]
+    differing = await start(users[0], "x", subject="Keys")
+
+    assert len({payload["conversation"]["databaseId"] for payload in payloads}) == 3
+    assert again == payloads[1:]
+    assert differing == {"conversation": None, "userErrors": [error("CONFLICT", "externalId")]}
+
+
 @pytest.mark.parametrize(
     ("external_id", "code"), [("", "BLANK"), ("\u200b", "BLANK"), ("x" * 256, "TOO_LONG"), ("a\0b", "INVALID")]
 )

@@ -58,15 +58,17 @@ class Changes:
     """The attributes of a conversation that can be changed, as in the REST API."""
 
     assignee_id: strawberry.ID | None = optional("Host who is responsible; null removes the assignee.")
-    closed: bool | None = optional("True closes, false reopens. Closing a closed conversation changes nothing.")
+    closed: bool | None = optional(
+        "True closes, false reopens; null is `BLANK`. Closing a closed conversation changes nothing."
+    )
     default_channel: Channel | None = optional("Default channel; null removes it.")
     marked_as_spam: bool | None = optional(
-        "True marks as spam, false removes the mark. Marking spam as spam changes nothing."
+        "True marks as spam, false removes the mark; null is `BLANK`. Marking spam as spam changes nothing."
     )
     if_unchanged_since: datetime | None = strawberry.field(
         default=None,
-        description="The `updatedAt` that you have seen. If a conversation has changed since, nothing is changed: the "
-        "user error is `CONFLICT`, and the payload has the present state.",
+        description="The `updatedAt` that you have seen; null means left out. If a conversation has changed since, "
+        "nothing is changed: the user error is `CONFLICT`, and the payload has the present state.",
     )
 
 
@@ -96,7 +98,7 @@ class UpdateConversationsInput(SeveralConversations, Changes):
     """Of 1 to 250 conversations."""
 
 
-@strawberry.input(description="Input of `markConversationRead`.")
+@strawberry.input(description="Input of `markConversationRead`. Null means left out.")
 class MarkConversationReadInput:
     """Without a value it was."""
 

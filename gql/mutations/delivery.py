@@ -16,7 +16,7 @@ from gql.mutations.declare import mutation
 from gql.types.message import Message
 
 
-@strawberry.input(description="Input of `reportDelivery`.")
+@strawberry.input(description="Input of `reportDelivery`. Null means left out.")
 class ReportDeliveryInput:
     """Null means left out."""
 

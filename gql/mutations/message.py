@@ -16,7 +16,11 @@ from gql.mutations.declare import mutation
 from gql.types.message import Message
 
 
-@strawberry.input(description="Input of `createMessage`. The creator is the token's actor; the sender is `senderId`.")
+@strawberry.input(
+    description=(
+        "Input of `createMessage`. Null means left out. The creator is the token's actor; the sender is `senderId`."
+    )
+)
 class CreateMessageInput:
     """Null means left out."""
 

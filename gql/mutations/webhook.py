@@ -36,13 +36,13 @@ _DOCUMENT = (
     "`conversationId` and `messageId`, which are given where the event has them."
 )
 _SCOPES = (
-    "Scopes with which the document is executed, at most those of the token. If left out or null, those that the "
-    "document needs. `inbox_read` is always among them."
+    "Scopes with which the document is executed, at most those of the token, and at least those that the document "
+    "needs and `inbox_read`. If left out or null, those."
 )
 _SECRET = {"secret": Beside(str, "The secret that signs its events, `whsec_…`. It is shown only here: store it.")}
 
 
-@strawberry.input(description="Input of `createWebhookEndpoint`.")
+@strawberry.input(description="Input of `createWebhookEndpoint`. Null means left out.")
 class CreateWebhookEndpointInput:
     """Null means left out."""
 
@@ -54,7 +54,12 @@ class CreateWebhookEndpointInput:
     idempotency_key: str | None = optional(_KEY)
 
 
-@strawberry.input(description="Input of `updateWebhookEndpoint`. Fields that are left out are not changed.")
+@strawberry.input(
+    description=(
+        "Input of `updateWebhookEndpoint`. Fields that are left out are not changed. Null for `url`, `events` or "
+        "`enabled` is `BLANK`."
+    )
+)
 class UpdateWebhookEndpointInput:
     """Of one endpoint."""
 
@@ -75,7 +80,7 @@ class DeleteWebhookEndpointInput:
     endpoint_id: strawberry.ID = strawberry.field(description="Endpoint to delete.")
 
 
-@strawberry.input(description="Input of `rotateWebhookSecret`.")
+@strawberry.input(description="Input of `rotateWebhookSecret`. Null means left out.")
 class RotateWebhookSecretInput:
     """Of one endpoint."""
 

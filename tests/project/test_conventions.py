@@ -12,7 +12,14 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from graphql import GraphQLInputObjectType, GraphQLScalarType, GraphQLSchema, NullValueNode, build_schema
+from graphql import (
+    GraphQLInputObjectType,
+    GraphQLScalarType,
+    GraphQLSchema,
+    NullValueNode,
+    build_schema,
+    is_non_null_type,
+)
 from graphql.utilities import find_breaking_changes
 
 ROOT = Path(__file__).parents[2]
@@ -87,6 +94,18 @@ def test_an_optional_input_field_has_no_null_as_its_default(exported: GraphQLSch
 
     assert defaults
     assert [default for default in defaults if isinstance(default, NullValueNode)] == []
+
+
+def test_an_input_of_a_mutation_says_what_null_means(exported: GraphQLSchema) -> None:
+    silent = {
+        f"{type_.name}.{name}"
+        for type_ in inputs(exported)
+        if type_.name.endswith("Input") and "null" not in (type_.description or "").lower()
+        for name, field in type_.fields.items()
+        if not is_non_null_type(field.type) and "null" not in (field.description or "").lower()
+    }
+
+    assert silent == set()
 
 
 def test_an_input_names_its_conversation_first(exported: GraphQLSchema) -> None:

@@ -91,6 +91,13 @@ async def test_an_endpoint_is_created_with_the_least_scopes(client: Client) -> N
     }
 
 
+async def test_nulls_on_creation_count_as_absent(client: Client) -> None:
+    answer = await client.data(CREATE, input=NEW | {"documentId": None, "scopes": None, "idempotencyKey": None})
+
+    assert answer == await client.data(CREATE, input=NEW)
+    assert answer["it"]["userErrors"] == []
+
+
 async def test_only_what_happens_after_its_creation_is_sent_to_an_endpoint(shared: World, client: Client) -> None:
     await client.data(CREATE, input=NEW)
 

@@ -154,6 +154,17 @@ async def test_a_hosts_message_is_relayed_by_the_default_channel_unless_another_
     assert payload["message"]["channel"] == channel
 
 
+async def test_nulls_of_a_message_count_as_absent(user: Client) -> None:
+    nothing = dict.fromkeys(["senderId", "channel", "sentAt", "externalId", "idempotencyKey"])
+
+    with_nulls, without = await send(user, **nothing), await send(user)
+
+    assert with_nulls["userErrors"] == []
+    # The second one is sent later.
+    assert with_nulls["message"].pop("sentAt") < without["message"].pop("sentAt")
+    assert with_nulls == without
+
+
 async def test_everything_about_a_message_can_be_given(application: Client) -> None:
     payload = await send(
         application, senderId=GUEST, channel="AIRBNB", origin="AIRBNB_MESSAGE", sentAt="2026-06-01T10:00:00+02:00"

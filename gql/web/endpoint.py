@@ -71,10 +71,9 @@ class GraphQLEndpoint:
                 response = await self._prepare(request)
             except Exception as error:  # noqa: BLE001  # a defect outside of what `_respond` covers
                 response = error_response(RequestError.masking(error, strict=True))
-            if not isinstance(response, JsonResponse):
-                add_security(response.raw_headers)
             sent = compressed(response, request.headers.get(b"accept-encoding", b"")) if self._compress else response
             if not (type(sent) is JsonResponse and write_whole(send, sent)):
+                add_security(response.raw_headers)
                 await sent(scope, receive, send)
         finally:
             if request.places is not None:

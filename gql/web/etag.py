@@ -28,5 +28,4 @@ def revalidated(request: HttpRequest, response: Response) -> Response:
     held = ", ".join(request.lines(b"if-none-match"))
     if held.strip() == "*" or tag in _TAG.findall(held):
         return Response(status_code=304, headers=headers)
-    response.headers.update(headers)
-    return response
+    return Response(response.body, headers={**response.headers, **headers})

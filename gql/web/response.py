@@ -34,6 +34,8 @@ SECURITY = (
     (b"referrer-policy", b"no-referrer"),
     (b"cache-control", b"no-store"),
 )
+# The same as they are written. To format each for every response takes 7 % of the time of `{ __typename }`.
+SECURITY_LINES = b"".join(b"%b: %b\r\n" % header for header in SECURITY)
 
 
 def add_security(headers: list[tuple[bytes, bytes]]) -> None:
@@ -58,7 +60,10 @@ class HttpError(RequestError):
 
 
 class JsonResponse(Response):
-    """A response with ready bytes for body and headers, which Starlette does not have to encode."""
+    """A response with ready bytes for body and headers, which Starlette does not have to encode.
+
+    It sets no header of `SECURITY`; these are added when it is sent.
+    """
 
     def __init__(self, body: bytes, status: int, headers: list[tuple[bytes, bytes]]) -> None:
         self.body = body
@@ -68,12 +73,11 @@ class JsonResponse(Response):
 
 
 def write(media: str, status: int, payload: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> Response:
-    """A JSON response, with all security headers."""
+    """A JSON response."""
     body = orjson.dumps(payload)
     lines = [
         (b"content-type", b"%s; charset=utf-8" % media.encode()),
         (b"content-length", b"%d" % len(body)),
-        *SECURITY,
     ]
     if headers:
         lines += [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]

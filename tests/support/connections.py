@@ -11,11 +11,11 @@ from functools import partial
 from typing import Any
 
 import uvicorn
-from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 from uvicorn.server import ServerState
 
 from gql.web.protocol import ConnectionLimits, LimitedProtocol, write_whole
+from gql.web.response import JsonResponse
 
 # Short, so that the tests are short.
 QUICK = ConnectionLimits(body=65_536, head_seconds=0.4, body_seconds=0.4, unread_seconds=0.3)
@@ -55,10 +55,10 @@ class Server:
             answering.cancel()
             self.disconnected += gone.done()
             gone.cancel()
-        length = str(len(self.answer)).encode()
-        if self.whole and write_whole(send, Response(self.answer)):
+        headers = [(b"content-length", str(len(self.answer)).encode())]
+        if self.whole and write_whole(send, JsonResponse(self.answer, 200, headers)):
             return
-        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", length)]})
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": self.answer})
 
     @asynccontextmanager

@@ -12,7 +12,7 @@ import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import column
+from sqlalchemy import column, table
 from sqlalchemy.dialects import postgresql
 
 from db.queries.conversation import match
@@ -277,6 +277,13 @@ LONG_MATCH = (
             LONG_MATCH,
             True,
         ),
+        (
+            # In the newest message, both words are there, but not as this phrase.
+            Thread(messages=["My keys towels", "towels, then keys"]),
+            '"keys towels"',
+            "My <mark>keys</mark> <mark>towels</mark>",
+            True,
+        ),
         (Thread(subject="Keys <3", messages=["None"]), "keys", "<mark>Keys</mark> &lt;3", False),
         (Thread(clients=["Clara Client"]), "clara", "<mark>Clara</mark> Client", False),
         (Thread(emails=["clara.c@mail.example"]), "clara.c@mail.example", "<mark>clara.c@mail.example</mark>", False),
@@ -347,34 +354,42 @@ PIECES = (
 BETWEEN = ("", "", " ", "-", "'", "\u2019", ".", "\n", "\u00a0", "\u200d", "\u0301", "--", '"')
 
 
-async def test_the_pattern_of_a_word_is_found_in_each_text_that_has_the_word(shared: World) -> None:
+async def test_the_pattern_of_a_word_finds_each_text_with_the_word_and_its_pieces_have_the_same_words(
+    shared: World,
+) -> None:
     dice = Random(7)  # noqa: S311  # only for test data
     texts = ["".join(dice.choice(PIECES) + dice.choice(BETWEEN) for _ in range(6)) for _ in range(400)]
-    words = await shared.connection.fetch(
-        "SELECT content, tsvector_to_array(search_words(translate(search_plain(content), '-', ' '))) AS found "
-        "FROM unnest($1::text[]) content",
+    words = "tsvector_to_array(search_words(translate(search_plain({}), '-', ' ')))"
+    rows = await shared.connection.fetch(
+        f"SELECT content, {words.format('content')} AS found FROM unnest($1::text[]) content",  # noqa: S608
         texts,
     )
-    pairs = [
-        (row["content"], pattern)
-        for row in words
+    triples = [
+        (row["content"], pattern, beginning)
+        for row in rows
         for found in row["found"]
         # As whole words, and as the beginnings of words.
-        for pattern in (find_pattern([Word(found[:length], is_prefix=True)]) for length in (2, 5, len(found)))
+        for beginning in (found[:2], found[:5], found)
         # That of the separator between two texts.
-        if pattern and found != "0.0"
+        if found != "0.0" and (pattern := find_pattern([Word(beginning, is_prefix=True)]))
     ]
     dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
-    simplified = match._simplify(column("content")).compile(dialect=dialect)  # noqa: SLF001
-    missed = await shared.connection.fetch(
-        f"SELECT content, pattern FROM unnest($1::text[], $2::text[]) AS t(content, pattern) "  # noqa: S608
-        f"WHERE NOT {simplified} ~ pattern",
-        [content for content, _ in pairs],
-        [pattern for _, pattern in pairs],
+    simplified = match._simplify(column("written")).compile(dialect=dialect)  # noqa: SLF001
+    message = table("message", column("content"), column("simple"))
+    pieces = str(match._indexed(message).compile(dialect=dialect)).replace("%(piece)s", "piece")  # noqa: SLF001
+    same = "ARRAY(SELECT word FROM unnest({}) word WHERE starts_with(word, beginning) ORDER BY word)"
+    whole, found_again = (same.format(words.format(text)) for text in ("content", "pieces"))
+    wrong = await shared.connection.fetch(
+        "SELECT written, pattern FROM unnest($1::text[], $2::text[], $3::text[]) AS t(written, pattern, beginning), "  # noqa: S608
+        f"LATERAL (SELECT written AS content, {simplified} AS simple, $4 || pattern || $5 AS piece) AS message, "
+        f"LATERAL (SELECT {pieces} AS pieces) AS found "
+        f"WHERE NOT simple ~ pattern OR {whole} <> {found_again}",
+        *([triple[place] for triple in triples] for place in range(3)),
+        *match._PIECE.split("{}"),  # noqa: SLF001
     )
 
-    assert len(pairs) > 2_000
-    assert [tuple(row) for row in missed] == []
+    assert len(triples) > 2_000
+    assert [tuple(row) for row in wrong] == []
 
 
 async def test_messages_without_a_word_of_the_search_are_not_split_into_words(
@@ -386,8 +401,8 @@ async def test_messages_without_a_word_of_the_search_are_not_split_into_words(
 
     sql, values = next(each for each in ran.take() if "newest" in each[0])
     plan = await explain(shared.connection, sql, values, "ANALYZE, FORMAT JSON")
-    (newest,) = [step for step in steps(plan) if step.get("Alias") == "newest"]
-    assert (newest["Actual Rows"], newest["Rows Removed by Filter"]) == (0, 49)
+    (messages,) = [step for step in steps(plan) if step.get("Alias") == "simplified"]
+    assert (messages["Actual Rows"], messages["Rows Removed by Filter"]) == (0, 49)
 
 
 TEXTS = ["keys", "Élan", "Wi-Fi", "<b>", "&amp;", '"', "鍵日本", "x" * 30, "<", "a@b.example"]

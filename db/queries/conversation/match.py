@@ -15,12 +15,14 @@ from typing import Any, NamedTuple
 from sqlalchemy import (
     ARRAY,
     BigInteger,
+    Column,
     Select,
     Text,
     and_,
     bindparam,
     case,
     cast,
+    distinct,
     func,
     literal_column,
     null,
@@ -49,6 +51,10 @@ _REPLACED = {"o": "oø", "l": "lł", "d": "dđð", "h": "hħ", "i": "iı"}  # no
 _REPLACED_BY_TWO = "ßæœþ"
 # What `search_plain()` or `search_joined()` may remove within a word.
 _REMOVED = r"[^a-z0-9\s]*"
+# What lies between two spaces and may have a word of the search.
+_PIECE = r"\S*(?:{})\S*"
+# The operators of a query that is about more of a text than the words that it asks for: excluded words, and phrases.
+_NEEDS_WHOLE = re.compile("[!<]")
 
 _B: Any = t.Booking
 _C: Any = t.Conversation
@@ -59,6 +65,7 @@ _LINK: Any = t.ConversationBooking
 _M: Any = t.Message
 _P: Any = t.Participant
 
+_ZERO: Any = literal_column("0")
 # The conversation whose texts are matched.
 _KEY: Any = literal_column("parent.key")
 
@@ -85,12 +92,14 @@ async def load(snapshot: Snapshot, viewer: Viewer, search: str, ids: Sequence[in
     words = tuple(dict.fromkeys(read_words(parsed["asked"])))
     if not words:
         return [None] * len(ids)
+    pattern = find_pattern(words)
     parameters = {
         ACCOUNT: viewer.account_id,
         "keys": ids,
         "all": re.sub(r"'\d+ ", "'", parsed["asked"]),
         "any": " | ".join(f"'{word.text}'{':*' if word.is_prefix else ''}" for word in words),
-        "pattern": find_pattern(words),
+        "pattern": pattern,
+        "piece": _PIECE.format(pattern) if pattern and not _NEEDS_WHOLE.search(parsed["asked"]) else "",
     }
     rows = await snapshot.fetch(await _statement.find(snapshot, viewer.scopes), parameters)
     found = {row["key"]: FoundText(row["content"], row["message_id"], words) for row in rows}
@@ -142,7 +151,7 @@ def _statement(scopes: frozenset[str]) -> Statement:
     plain = func.translate(func.search_plain(texts.c.indexed), literal_column("'-'"), literal_column("' '"))
     words = func.search_words(plain, type_=TSVECTOR).label("words")
     # OFFSET keeps PostgreSQL from deriving the words once for each use.
-    split = texts.select().add_columns(words).offset(literal_column("0")).subquery("split")
+    split = texts.select().add_columns(words).offset(_ZERO).subquery("split")
     every, some = (cast(bindparam(name, type_=Text), TSQUERY) for name in ("all", "any"))
     found = (
         split.select()
@@ -174,8 +183,14 @@ def _texts(scopes: frozenset[str]) -> Iterator[Select[Any]]:
         .limit(literal_column(str(MOST_MESSAGES)))
         .subquery("newest")
     )
-    has_word = _simplify(newest.c.content).regexp_match(bindparam("pattern", type_=Text))
-    yield newest.select().where(has_word).add_columns(newest.c.content.label("indexed"))
+    simple = _simplify(newest.c.content).label("simple")
+    # OFFSET keeps PostgreSQL from simplifying a message once for each use.
+    messages = newest.select().add_columns(simple).offset(_ZERO).subquery("simplified")
+    yield (
+        messages.select()
+        .where(messages.c.simple.regexp_match(bindparam("pattern", type_=Text)))
+        .with_only_columns(*(messages.c[column.key] for column in newest.c), _indexed(messages).label("indexed"))
+    )
     yield _text(visible(t.Conversation).where(_C.id == _KEY), 1, _C.subject)
     members = visible(t.Participant).where(_P.conversation_id == _KEY)
     hosts = members.join(t.Host, and_(_H.account_id == _P.account_id, _H.id == _P.host_id))
@@ -193,6 +208,24 @@ def _texts(scopes: frozenset[str]) -> Iterator[Select[Any]]:
     if "inquiries_read" in scopes:
         inquiries = visible(t.Inquiry).where(_I.conversation_id == _KEY)
         yield from _contact(inquiries, func.concat_ws(literal_column("' '"), _I.firstname, _I.lastname), _I)
+
+
+def _indexed(messages: Any) -> Any:
+    """The pieces of a message that may have a word of the search, or all of it for a search that needs the whole.
+
+    The words of a piece do not depend on what is around it. For 5,000 messages of 4,000 characters that all have the
+    word, a page takes 0.4 s instead of 2.3, and 0.75 instead of 3.4 with a letter other than a to z in each.
+    """
+    piece: Any = bindparam("piece", type_=Text)
+    column: Any = Column("text", ARRAY(Text))
+    pieces = (
+        func.regexp_matches(messages.c.simple, piece, literal_column("'g'"))
+        .table_valued(column)
+        .render_derived(name="piece")
+    )
+    joined = func.string_agg(distinct(pieces.c.text[literal_column("1")]), literal_column("' '"))
+    found = pieces.select().with_only_columns(joined).scalar_subquery()
+    return case((piece == literal_column("''"), messages.c.content), else_=found)
 
 
 def _contact(rows: Select[Any], name: Any, person: Any) -> Iterator[Select[Any]]:

@@ -15,10 +15,11 @@ from typing import Any
 
 import jwt
 import structlog
-from aiohttp import ClientError, ClientSession, ClientTimeout, DummyCookieJar
+from aiohttp import ClientError, ClientSession, ClientTimeout, DummyCookieJar, TCPConnector
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
+from gql.security.resolver import NameResolver, SystemResolver
 from gql.settings import ConfigurationError
 
 # Seconds between two reads, until the keys are read again, and for a read from its beginning to its last byte.
@@ -110,7 +111,13 @@ async def fetch_jwks(url: str) -> bytes:
     Raises OSError, ClientError, and ValueError for another status than 200 or for more than JWKS_MAX_BYTES. The caller
     limits the time.
     """
-    session = ClientSession(timeout=ClientTimeout(), cookie_jar=DummyCookieJar(), trust_env=True, auto_decompress=False)
+    session = ClientSession(
+        connector=TCPConnector(resolver=NameResolver(SystemResolver())),
+        timeout=ClientTimeout(),
+        cookie_jar=DummyCookieJar(),
+        trust_env=True,
+        auto_decompress=False,
+    )
     async with session, session.get(url, headers={"Accept-Encoding": "identity"}, allow_redirects=False) as response:
         if response.status != HTTPStatus.OK:
             raise ValueError(f"the server answered with the status {response.status}")

@@ -10,9 +10,10 @@ from contextlib import asynccontextmanager
 from db.engine import Database
 from gql.execution.operation import Pipeline
 from gql.security.address import AddressRules
+from gql.security.resolver import Resolve, SystemResolver
 from gql.security.secret import Secrets
 from gql.settings import ConfigurationError, Settings, read_ports, variable
-from gql.webhooks.connection import Resolve, SystemResolver, open_session
+from gql.webhooks.connection import open_session
 from gql.webhooks.retention import keep_removing
 from gql.webhooks.schedule import Schedule
 from gql.webhooks.sender import Sender

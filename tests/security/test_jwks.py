@@ -272,3 +272,23 @@ async def test_a_url_is_read_up_to_the_limit_and_never_redirected(origin: str) -
     for path, status in (("moved", 302), ("missing", 404)):
         with pytest.raises(ValueError, match=f"the status {status}$"):
             await fetch_jwks(f"{origin}/{path}")
+
+
+def test_an_issuer_whose_name_is_not_resolved_does_not_keep_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    answers, ended = threading.Event(), threading.Event()
+    monkeypatch.setattr("socket.getaddrinfo", lambda *_arguments, **_named: answers.wait(60) and [])
+    monkeypatch.setattr(jwks, "JWKS_TIMEOUT", 0.1)
+
+    def run() -> None:
+        with pytest.raises(ConfigurationError, match="not read within"):
+            # At its end, the loop waits for its executor.
+            asyncio.run(Authenticator(configured(jwks="https://issuer.example/")).start())
+        ended.set()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    has_ended = ended.wait(10)
+    answers.set()
+    thread.join()
+
+    assert has_ended

@@ -18,8 +18,8 @@ import pytest
 from aiohttp import web
 
 from db.queries.webhook.lease import AT_ONCE, take
-from gql.webhooks import connection as connections
-from gql.webhooks.connection import SystemResolver
+from gql.security import resolver
+from gql.security.resolver import SystemResolver
 from gql.webhooks.places import AttemptPlaces
 from tests.support.client import FERNET_KEY, SECRET
 from tests.support.command import kill, spawn, stops
@@ -134,7 +134,7 @@ async def test_names_whose_servers_do_not_answer_do_not_delay_others(monkeypatch
             answers.wait(60)
         return [(0, 0, 0, "", ("127.0.0.1", 0))]
 
-    monkeypatch.setattr(connections, "_look_up", look_up)
+    monkeypatch.setattr(resolver, "_look_up", look_up)
     resolve = SystemResolver()
     hanging = [asyncio.create_task(resolve("hangs")) for _ in range(300)]
     try:
@@ -154,8 +154,8 @@ async def test_no_more_names_are_resolved_at_once_than_threads_are_allowed(monke
         answers.wait(60)
         raise OSError(host)
 
-    monkeypatch.setattr(connections, "_look_up", look_up)
-    monkeypatch.setattr(connections, "_RESOLVING", 2)
+    monkeypatch.setattr(resolver, "_look_up", look_up)
+    monkeypatch.setattr(resolver, "_RESOLVING", 2)
     resolve = SystemResolver()
     hanging = [asyncio.create_task(resolve(str(number))) for number in range(4)]
     await asyncio.sleep(0.05)

@@ -20,7 +20,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import NameOID
 
 from gql.security.address import AddressRules
-from gql.webhooks.connection import SystemResolver, is_refusal, open_session
+from gql.security.resolver import SystemResolver
+from gql.webhooks.connection import is_refusal, open_session
 from tests.support.delivering import Receiver, delivering, receiving, store_endpoint, until
 from tests.support.replying import THERE
 from tests.support.world import World

@@ -3,6 +3,7 @@
 | request | what happens |
 |---|---|
 | no `Host`, or several, or one that names no host | 400, and the connection is closed |
+| `Transfer-Encoding` other than `chunked`, or in HTTP/1.0 | 400, and the connection is closed |
 | an absolute target (`GET http://host/path`) | its host replaces the header's (RFC 9112, 3.2.2) |
 | `Upgrade` to another protocol than WebSocket | the header is ignored |
 
@@ -47,6 +48,7 @@ class Http1Protocol(HttpToolsProtocol):
         self._put_off = self.parser.should_upgrade() and not self._should_upgrade() and b"upgrade" in dict(self.headers)
         if not self._put_off:
             self._check_host()
+            self._check_coding()
             super().on_headers_complete()
 
     def on_message_complete(self) -> None:
@@ -64,6 +66,12 @@ class Http1Protocol(HttpToolsProtocol):
             self._refuse("The Host header names no host")
         if not self.url.startswith(b"/"):
             self._read_absolute_target()
+
+    def _check_coding(self) -> None:
+        codings = [value.lower() for name, value in self.headers if name == b"transfer-encoding"]
+        if codings and (codings != [b"chunked"] or self.parser.get_http_version() == "1.0"):
+            # Another coding is not undone here. A proxy may ignore chunks of HTTP/1.0, which has none.
+            self._refuse("A body is sent in chunks without other codings, by HTTP/1.1")
 
     def _read_absolute_target(self) -> None:
         target = httptools.parse_url(self.url)

@@ -1,6 +1,6 @@
 """Hostile requests get a client error, within 250 ms of CPU and with at most 2 KiB of log.
 
-The best of three attempts counts, because a busy machine slows some of them.
+One of three attempts has to be within the time, because a busy machine slows some of them.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ pytestmark = pytest.mark.anyio
 
 JSON = (b"content-type", b"application/json")
 MOST_CPU = 0.25
+ATTEMPTS = 3
 MOST_LOG = 2_048
 MOST_ANSWER = 16_384
 
@@ -77,17 +78,17 @@ async def target(seeded_dsn: str, request: pytest.FixtureRequest) -> AsyncIterat
 async def attack(
     target: Target, make: Callable[[int], bytes], headers: list[tuple[bytes, bytes]], caplog: pytest.LogCaptureFixture
 ) -> dict[str, Any]:
-    """The response, after three attempts, each of them new to the server."""
-    took = []
-    for attempt in range(3):
-        body = make(attempt)
+    """The response, after up to three attempts, each of them new to the server."""
+    took: list[float] = []
+    while not took or (took[-1] >= MOST_CPU and len(took) < ATTEMPTS):
+        body = make(len(took))
         with capture_logs() as logs, caplog.at_level(logging.DEBUG):
             started = time.process_time()
             status, content = await target.ask(body, headers)
             took.append(time.process_time() - started)
         logged = sum(len(orjson.dumps(log, default=str)) for log in logs) + len(caplog.text)
         assert logged <= MOST_LOG
-    assert min(took) < MOST_CPU, took
+    assert took[-1] < MOST_CPU, took
     assert status < 500, content
     assert len(content) <= MOST_ANSWER
     answer: dict[str, Any] = json.loads(content)

@@ -41,6 +41,7 @@ from tests.operations.data import store_inbox
 from tests.operations.documents import DOCUMENTS, FOLDER, as_written, writes
 from tests.oracles.reference import VIEWER
 from tests.support.client import Statements, make_settings
+from tests.support.database import drop
 from tests.support.serving import serving
 
 
@@ -71,11 +72,14 @@ def document(path: Path) -> str:
 
 
 @pytest.fixture
-def inbox_dsn(document: str, request: pytest.FixtureRequest) -> str:
+def inbox_dsn(document: str, server_dsn: str, request: pytest.FixtureRequest) -> Iterator[str]:
     """A copy of the small inbox, a new one for each mutation."""
     if not writes(document):
-        return str(request.getfixturevalue("read_only_dsn"))
-    return str(request.getfixturevalue("create_database")(request.getfixturevalue("inbox")))
+        yield request.getfixturevalue("read_only_dsn")
+        return
+    copy = request.getfixturevalue("create_database")(request.getfixturevalue("inbox"))
+    yield copy
+    drop(server_dsn, copy)
 
 
 @pytest.fixture

@@ -34,6 +34,11 @@ def run(dsn: str, *statements: str) -> None:
     asyncio.run(execute())
 
 
+def drop(server_dsn: str, dsn: str) -> None:
+    """Drop a database, and disconnect its clients."""
+    run(server_dsn, f"DROP DATABASE {urlsplit(dsn).path.removeprefix('/')} WITH (FORCE)")
+
+
 @contextmanager
 def recording(statements: Statements) -> Iterator[None]:
     """Record all statements that asyncpg's query loggers report."""

@@ -16,6 +16,7 @@ from sqlalchemy import BigInteger, and_, bindparam, func, literal_column, not_, 
 from db import tables as t
 from db.criterion import Criterion, any_of, compared, since
 from db.engine import Transaction
+from db.failure import CollisionError
 from db.page import Order, orders
 from db.problem import Problem, ProblemCode, reject
 from db.queries import external, participant, writing
@@ -63,11 +64,8 @@ async def create(transaction: Transaction, viewer: Viewer, draft: MessageDraft, 
     Raises `RejectedError` for invalid values, for a conversation or sender that does not exist, and for a sender that
     may not write this.
     """
-    if draft.external_id is not None and viewer.actor_type is t.CreatorType.APPLICATION:
-        echoed = await _find_relayed(transaction, viewer, draft, draft.external_id)
-        if echoed is not None:
-            return echoed
-    return await once(transaction, viewer, draft, key, partial(_create, transaction, viewer, draft))
+    echoed = await _find_relayed(transaction, viewer, draft)
+    return echoed or await once(transaction, viewer, draft, key, partial(_create, transaction, viewer, draft))
 
 
 _RELAYED = Statement.of(
@@ -78,10 +76,12 @@ _RELAYED = Statement.of(
 )
 
 
-async def _find_relayed(transaction: Transaction, viewer: Viewer, draft: MessageDraft, external_id: str) -> int | None:
+async def _find_relayed(transaction: Transaction, viewer: Viewer, draft: MessageDraft) -> int | None:
     """The message that the application has relayed under this external id. Raises `RejectedError` if it differs."""
-    reject(external.problems(external_id))
-    parameters = {ACCOUNT: viewer.account_id, "relayed_id": external_id, "actor": viewer.actor_id}
+    if draft.external_id is None or viewer.actor_type is not t.CreatorType.APPLICATION:
+        return None
+    reject(external.problems(draft.external_id))
+    parameters = {ACCOUNT: viewer.account_id, "relayed_id": draft.external_id, "actor": viewer.actor_id}
     rows = await transaction.fetch(_RELAYED, parameters)
     if not rows:
         return None
@@ -90,6 +90,15 @@ async def _find_relayed(transaction: Transaction, viewer: Viewer, draft: Message
         message = "This external id was used for another message"
         reject([Problem(ProblemCode.CONFLICT, message, ["input", "externalId"])])
     return int(row.id)
+
+
+async def _check_relayed(transaction: Transaction, viewer: Viewer, draft: MessageDraft, sender: Sender) -> None:
+    """Raise `CollisionError` if the message was reported while this waited for the conversation.
+
+    The next attempt finds it.
+    """
+    if _is_host(sender) and await _find_relayed(transaction, viewer, draft) is not None:
+        raise CollisionError
 
 
 async def _create(transaction: Transaction, viewer: Viewer, draft: MessageDraft, identity: dict[str, Any]) -> int:
@@ -111,6 +120,7 @@ async def _create(transaction: Transaction, viewer: Viewer, draft: MessageDraft,
     )
     assert conversation is not None  # noqa: S101  # else it was rejected
     assert not isinstance(sender, list)  # noqa: S101  # else it was rejected
+    await _check_relayed(transaction, viewer, draft, sender)
     moment = writing.moment(conversation)
     # The clock of the application that delivers it may be ahead.
     sent_at = moment if draft.sent_at is None else min(draft.sent_at, moment)

@@ -342,3 +342,28 @@ async def test_of_two_messages_with_one_id_at_once_one_is_a_conflict(
     assert codes == ["CONFLICT"] * 3
     assert await connection.fetchval("SELECT count(*) FROM messages WHERE relayed_id = 'abnb-1'") == 1
     assert await connection.fetchval("SELECT count(*) FROM messages WHERE delivery_state = 'SENT'") == 1
+
+
+async def test_a_message_that_is_sent_back_while_it_is_reported_is_the_same_one(
+    user: Client, channel: Client, connection: asyncpg.Connection[Any], shared_dsn: str
+) -> None:
+    waiting = "SELECT count(DISTINCT pid) FROM pg_locks WHERE NOT granted"
+    written = (await reply(user))["message"]
+    tasks = []
+    async with serving(shared_dsn, channel.statements, pool_size=40) as client:
+        other = client.as_(1, BY_APPLICATION)
+        async with connection.transaction(), asyncio.timeout(8):
+            await connection.execute("SELECT 1 FROM conversations WHERE id = $1 FOR UPDATE", CONVERSATION)
+            for request in (
+                report(other, written["id"], "SENT", externalId="abnb-1"),
+                reply(other, senderId=HOSTESS, alreadySent=True, externalId="abnb-1"),
+            ):
+                tasks.append(asyncio.ensure_future(request))
+                # The conversation is locked in this order.
+                while await connection.fetchval(waiting) < len(tasks):
+                    pass
+        reported, sent_back = await asyncio.gather(*tasks)
+
+    assert [reported["userErrors"], sent_back["userErrors"]] == [[], []]
+    assert sent_back["message"]["id"] == written["id"]
+    assert await connection.fetchval("SELECT count(*) FROM messages WHERE content = 'Under the mat'") == 1

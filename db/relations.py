@@ -40,6 +40,7 @@ from db.scope import ACCOUNT, visible
 from db.seek import Sought
 from db.statement import Statement
 from db.texts import limited
+from db.times import Seconds, selected
 
 _KEYS = "keys"
 _KEY = "key"
@@ -53,8 +54,9 @@ class Expression:
     value: ColumnElement[Any]
 
 
-# The columns, by name, and the expressions that a statement selects; None selects all columns.
-Columns: TypeAlias = frozenset[str | Expression] | None
+# A column by its name, or what is selected instead. `None` as `Columns` selects all columns.
+Column: TypeAlias = str | Expression | Seconds
+Columns: TypeAlias = frozenset[Column] | None
 ALL: Columns = None
 
 
@@ -137,7 +139,10 @@ def by_id(table: type[t.Table]) -> ById:
 def _by_id_statement(table: type[t.Table], columns: Columns, *, single: bool) -> Statement:
     column: Any = table.id  # type: ignore[attr-defined]
     return Statement.of(
-        visible(table, *limited(_chosen(table, columns))).where(column == func.any(_keys(single=single))), table
+        visible(table, *limited(selected(_chosen(table, columns), columns))).where(
+            column == func.any(_keys(single=single))
+        ),
+        table,
     )
 
 
@@ -259,8 +264,8 @@ def _page_statement(  # noqa: PLR0913, PLR0917  # all that the text depends on
     # If no rows are beyond, a parent without children needs no row that says so.
     ends = _ends(many, order, found, sides, most if clauses else None) if sides else None
     source = parent.join(row, true()) if ends is None else parent.join(ends, true()).join(row, true(), isouter=True)
-    selected = (parent.c.position, *(() if ends is None else ends.c), *limited(row.c))
-    return Statement.of(select(*selected).select_from(source), many.target)
+    shown = (parent.c.position, *(() if ends is None else ends.c), *limited(selected(row.c, columns)))
+    return Statement.of(select(*shown).select_from(source), many.target)
 
 
 def _candidates(
@@ -377,7 +382,8 @@ def _chosen(table: type[t.Table], columns: Columns) -> list[Any]:
     every: Any = table.__table__.columns  # type: ignore[attr-defined]
     if columns is None:
         return list(every)
-    chosen = [column for column in every if column.key in columns or column.key == "id"]
+    names = {"id", *(each.column if isinstance(each, Seconds) else each for each in columns)}
+    chosen = [column for column in every if column.key in names]
     expressions = sorted((each for each in columns if isinstance(each, Expression)), key=lambda each: each.name)
     return [*chosen, *(expression.value.label(expression.name) for expression in expressions)]
 

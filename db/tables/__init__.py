@@ -3,7 +3,7 @@
 from db.tables.account import Account
 from db.tables.activity import Activity
 from db.tables.actor import Application, User
-from db.tables.base import FreeText, Table, TenantTable
+from db.tables.base import FreeText, Table, TenantTable, Timestamp
 from db.tables.booking import BOOKING_WORDS, INQUIRY_WORDS, Booking, Inquiry
 from db.tables.change import Change, ChangeCounter, Epoch, change_type
 from db.tables.conversation import Conversation, ConversationBooking
@@ -70,6 +70,7 @@ __all__ = [
     "Source",
     "Table",
     "TenantTable",
+    "Timestamp",
     "User",
     "WebhookAttempt",
     "WebhookDelivery",

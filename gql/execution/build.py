@@ -22,7 +22,7 @@ from graphql import (
 )
 
 from db import tables as t
-from db.relations import Expression
+from db.relations import Column
 from gql.fields.field import FallbackError, Planner, Step
 
 _S = TypeVar("_S", bound=Step)
@@ -42,7 +42,7 @@ class ObjectPlan:
     """A selection on the rows of `table`, or on other objects if it is None."""
 
     table: type[t.Table] | None
-    columns: frozenset[str | Expression]
+    columns: frozenset[Column]
     build: Callable[[Sequence[Any], Callable[[Sequence[int]], list[str]] | None], list[dict[str, Any]]]
     steps: tuple[Step, ...]
     size: int
@@ -57,7 +57,7 @@ class ObjectBuilder:
     def __init__(self, planner: Planner, table: type[t.Table] | None) -> None:
         self.planner = planner
         self._table = table
-        self._columns: set[str | Expression] = set()
+        self._columns: set[Column] = set()
         self._items: list[str] = []
         self._names: dict[str, Any] = {}
         self._merged: dict[Any, Any] = {}
@@ -71,13 +71,13 @@ class ObjectBuilder:
         """The table of the rows."""
         return self._table
 
-    def read(self, name: str | Expression) -> str:
+    def read(self, name: Column) -> str:
         """Python source that reads a column or attribute of `row`."""
         self._count(name)
         if self._table is None:
             return f"row.{name}"
         self._columns.add(name)
-        return f"row[{(name.name if isinstance(name, Expression) else name)!r}]"
+        return f"row[{(name if isinstance(name, str) else name.name)!r}]"
 
     def global_id(self) -> str:
         """Python source of the row's global id."""
@@ -145,7 +145,7 @@ class ObjectBuilder:
             tuple(self._texts.items()),
         )
 
-    def _count(self, name: str | Expression) -> None:
+    def _count(self, name: Column) -> None:
         """Add a value to the size of an object."""
         if self._table is None:
             self._size += _ATTRIBUTE

@@ -6,7 +6,10 @@ from typing import Any
 
 from graphql import is_non_null_type
 
+from db import tables as t
+from db.times import Seconds
 from gql.fields.field import Builder, FallbackError, Field, SelectedField
+from gql.fields.scalars import show_seconds
 
 
 class ColumnField(Field):
@@ -30,8 +33,17 @@ class ColumnField(Field):
         nullable = column.expression.nullable
         if nullable and is_non_null_type(type_):
             raise FallbackError(f"{builder.table.__name__}.{name} may be null where none may be")
-        shown = builder.serialise(builder.read(name), type_, nullable=nullable, verbatim=True)
-        builder.show(selected.key, shown)
+        if isinstance(column.expression.type, t.Timestamp):
+            builder.show(selected.key, _show_time(builder, name, nullable=nullable))
+        else:
+            shown = builder.serialise(builder.read(name), type_, nullable=nullable, verbatim=True)
+            builder.show(selected.key, shown)
+
+
+def _show_time(builder: Builder, name: str, *, nullable: bool) -> str:
+    """Python source for a column with a time."""
+    seconds, show = builder.read(Seconds(name)), builder.bind("show", show_seconds)
+    return f"(None if (value := {seconds}) is None else {show}(value))" if nullable else f"{show}({seconds})"
 
 
 def column(description: str) -> Any:

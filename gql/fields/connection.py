@@ -21,7 +21,7 @@ from strawberry.schema.schema_converter import GraphQLCoreConverter
 
 from db.criterion import Term
 from db.page import DEFAULT_SIZE, MAX_SIZE, Order, Page, Position
-from db.relations import Expression, Many, Slice, Window
+from db.relations import Column, Many, Slice, Window
 from gql.context import Context
 from gql.errors import ClientError
 from gql.fields.column import column
@@ -272,7 +272,7 @@ class ConnectionPlan:
     page_infos: tuple[tuple[str, Any], ...]
     edges: tuple[tuple[str, EdgePlan], ...]
     nodes: tuple[tuple[str, Any], ...]
-    columns: frozenset[str | Expression]
+    columns: frozenset[Column]
     """The columns that rows must have, in addition to those of cursors."""
 
     @property
@@ -315,7 +315,7 @@ def plan_connection(planner: Planner, type_: GraphQLNamedType, details: Details)
     """The plan of the selection `details` on a connection type."""
     keys: list[tuple[str, str | None]] = []
     totals, page_infos, edges, nodes = [], [], [], []
-    columns = frozenset[str | Expression]({"id"})
+    columns = frozenset[Column]({"id"})
     for key, fields in planner.collect(type_, details).items():
         name = fields[0].node.name.value
         keys.append((key, type_.name if name == "__typename" else None))

@@ -19,7 +19,7 @@ from strawberry.types.arguments import StrawberryArgument
 from strawberry.types.field import StrawberryField
 
 from db import tables as t
-from db.relations import Expression
+from db.relations import Column
 from gql.context import Context
 from gql.fields.cost import Cost
 
@@ -69,7 +69,7 @@ class Plan(Protocol):
         """The table of the rows."""
 
     @property
-    def columns(self) -> frozenset[str | Expression]:
+    def columns(self) -> frozenset[Column]:
         """The columns that the rows must have."""
 
 
@@ -142,7 +142,7 @@ class Builder(Protocol):
     def table(self) -> type[t.Table] | None:
         """The table of the rows; None if the sources are other objects."""
 
-    def read(self, name: str | Expression) -> str:
+    def read(self, name: Column) -> str:
         """Python source that reads a column or attribute of a source. A column is then selected."""
 
     def global_id(self) -> str:

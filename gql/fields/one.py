@@ -9,7 +9,7 @@ from typing import Any
 from graphql import is_non_null_type
 
 from db import tables as t
-from db.relations import Expression, One
+from db.relations import Column, One
 from gql.fields.cost import Cost, total
 from gql.fields.field import Builder, FallbackError, Field, Level, MeasuredField, SelectedField
 from gql.loaders import load_row, load_rows
@@ -62,7 +62,7 @@ class _Target:
     """A table that a level refers to: the columns that refer to it, and the selected columns of the table."""
 
     keys: dict[str, None] = field(default_factory=dict)
-    columns: frozenset[str | Expression] = frozenset({"id"})
+    columns: frozenset[Column] = frozenset({"id"})
 
 
 class References:
@@ -71,7 +71,7 @@ class References:
     def __init__(self) -> None:
         self._targets: dict[type[t.Table], _Target] = {}
 
-    def add(self, one: One, columns: frozenset[str | Expression]) -> None:
+    def add(self, one: One, columns: frozenset[Column]) -> None:
         """Load the rows of `one`, with these columns."""
         target = self._targets.setdefault(one.target, _Target())
         target.keys[one.key] = None

@@ -18,6 +18,7 @@ BigInt = NewType("BigInt", int)
 
 _INT64 = 1 << 63
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_EPOCH_DAY = _EPOCH.toordinal()
 _MINUTES = tuple(f"T{hour:02}:{minute:02}:" for hour in range(24) for minute in range(60))
 _SECONDS = tuple(f"{second:02}" for second in range(60))
 _MILLISECONDS = tuple(f".{milliseconds:03}Z" for milliseconds in range(1_000))
@@ -35,6 +36,14 @@ def show_date_time(value: datetime) -> str:
         value = _EPOCH + (value - _EPOCH)
     minute, second = _MINUTES[value.hour * 60 + value.minute], _SECONDS[value.second]
     return f"{_date(value.toordinal())}{minute}{second}{_MILLISECONDS[value.microsecond // 1000]}"
+
+
+def show_seconds(seconds: float) -> str:
+    """The same for seconds since 1970."""
+    minutes, milliseconds = divmod(round(seconds * 1_000), 60_000)
+    day, minute = divmod(minutes, len(_MINUTES))
+    second, millisecond = divmod(milliseconds, 1_000)
+    return f"{_date(_EPOCH_DAY + day)}{_MINUTES[minute]}{_SECONDS[second]}{_MILLISECONDS[millisecond]}"
 
 
 @lru_cache(maxsize=16_384)

@@ -13,7 +13,7 @@ from graphql import get_named_type
 
 from db import tables as t
 from db.page import Order
-from db.relations import Expression, One
+from db.relations import Column, One
 from gql.fields.connection import Edge, EdgePlan, encode_cursor, plan_edges
 from gql.fields.cost import Cost, times, total
 from gql.fields.field import Builder, Field, Level, MeasuredField, SelectedField
@@ -90,7 +90,7 @@ class WrittenEdgeField(Field):
     def plan(self, builder: Builder, selected: SelectedField) -> None:
         """Read the row together with those of other fields of the payload."""
         edges = plan_edges(builder.planner, get_named_type(selected.definition.type), selected.details)
-        own: frozenset[str | Expression] = frozenset({"id"})
+        own: frozenset[Column] = frozenset({"id"})
         if self.order.column is not None:
             own |= {self.order.column.key}
         builder.read(self.one.key)

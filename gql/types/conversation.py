@@ -19,6 +19,7 @@ from gql.fields.derived import derived
 from gql.fields.end import last
 from gql.fields.enums import Channel, CreatorType, JourneyStage, MemberType, MessageVisibility
 from gql.fields.expression import expression
+from gql.fields.is_set import is_set
 from gql.fields.many import many, narrowed, through
 from gql.fields.match import mark_excerpt, search_match
 from gql.fields.node import Node, node
@@ -38,10 +39,6 @@ if TYPE_CHECKING:
 _WITH_VISIBILITY = narrowed(
     MessageVisibility, message.FILTERS["visibility"], "Returns only messages with this visibility."
 )
-
-
-def _is_set(moment: datetime | None) -> bool:
-    return moment is not None
 
 
 @node(t.Conversation, scopes=["inbox_read"])
@@ -70,15 +67,11 @@ class Conversation(Node):
     last_message_at: datetime | None = column("When the newest message was sent; null without messages.")
     marked_as_spam_at: datetime | None = column("When it was marked as spam; null if it is not spam.")
     read_at: datetime | None = column("Up to when a host has read it, by the `createdAt` of messages; null if unread.")
-    closed: bool = computed(_is_set, t.Conversation.closed_at, description="Whether `closedAt` is set.")
-    marked_as_spam: bool = computed(
-        _is_set, t.Conversation.marked_as_spam_at, description="Whether `markedAsSpamAt` is set."
-    )
+    closed: bool = is_set(t.Conversation.closed_at, "Whether `closedAt` is set.")
+    marked_as_spam: bool = is_set(t.Conversation.marked_as_spam_at, "Whether `markedAsSpamAt` is set.")
     read: bool = column("Whether `readAt` is set and `unreadCount` is 0.")
-    needs_reply: bool = computed(
-        _is_set,
-        t.Conversation.waiting_since,
-        description="Whether a guest waits for an answer: `waitingSince` is set.",
+    needs_reply: bool = is_set(
+        t.Conversation.waiting_since, "Whether a guest waits for an answer: `waitingSince` is set."
     )
     waiting_since: datetime | None = column(
         "When the first guest message that needs an answer was sent; null if nobody waits. An answer, closing and "

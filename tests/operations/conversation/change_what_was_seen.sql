@@ -6,7 +6,7 @@ SELECT messages.created_at
 FROM messages
 WHERE messages.account_id = $1::BIGINT AND messages.id = $2::BIGINT AND messages.conversation_id = $3::BIGINT;
 
-SELECT conversations.id, conversations.read_at, conversations.unread_count
+SELECT conversations.id, date_part('epoch', conversations.read_at) AS read_at_seconds, conversations.unread_count
 FROM conversations
 WHERE conversations.account_id = $1::BIGINT AND conversations.id = any(ARRAY[$2::BIGINT]);
 
@@ -14,7 +14,7 @@ SELECT conversations.external_id, conversations.external_digest, conversations.c
 FROM conversations
 WHERE conversations.account_id = $1::BIGINT AND conversations.id = $2::BIGINT FOR NO KEY UPDATE;
 
-SELECT conversations.id, conversations.closed_at
+SELECT conversations.id, date_part('epoch', conversations.closed_at) AS closed_at_seconds
 FROM conversations
 WHERE conversations.account_id = $1::BIGINT AND conversations.id = any(ARRAY[$2::BIGINT]);
 
@@ -22,7 +22,7 @@ SELECT conversations.external_id, conversations.external_digest, conversations.c
 FROM conversations
 WHERE conversations.account_id = $1::BIGINT AND conversations.id = any($2::BIGINT[]) ORDER BY conversations.id FOR NO KEY UPDATE;
 
-SELECT conversations.id, conversations.closed_at
+SELECT conversations.id, date_part('epoch', conversations.closed_at) AS closed_at_seconds
 FROM conversations
 WHERE conversations.account_id = $1::BIGINT AND conversations.id = any($2::BIGINT[]);
 

@@ -36,7 +36,7 @@ AND (c.booking_statuses, c.stays_until) IS DISTINCT FROM (fresh.booking_statuses
 
 EXECUTE store_activities (1, 'USER', 1, '{1000,1000,1000,1000}', '{ASSIGNED,CLOSED,BOOKING_CONNECTED,BOOKING_CONNECTED}', '{…,…,…,…}', '{2,NULL,NULL,NULL}', '{NULL,NULL,1,3}', '{NULL,NULL,NULL,NULL}'); EXECUTE log_changes (1, '{CONVERSATION}', '{1000}', '{1000}', '{UPSERTED}', '{"{CONVERSATION_CREATED}"}'); COMMIT; BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL plan_cache_mode = auto;
 
-SELECT conversations.created_by_user_id, conversations.created_by_application_id, conversations.id, conversations.subject, conversations.assignee_id, conversations.source_id, conversations.default_channel, conversations.closed_at, conversations.deadline_response_at
+SELECT conversations.created_by_user_id, conversations.created_by_application_id, conversations.id, conversations.subject, conversations.assignee_id, conversations.source_id, conversations.default_channel, date_part('epoch', conversations.closed_at) AS closed_at_seconds, date_part('epoch', conversations.deadline_response_at) AS deadline_response_at_seconds
 FROM conversations
 WHERE conversations.account_id = $1::BIGINT AND conversations.id = any(ARRAY[$2::BIGINT]);
 

@@ -10,7 +10,7 @@ UPDATE conversations SET updated_at=$1::TIMESTAMP WITH TIME ZONE, assignee_id=$2
 
 EXECUTE store_activities (1, 'USER', 1, '{1,1,1}', '{ASSIGNED,REOPENED,MARKED_AS_SPAM}', '{…,…,…}', '{2,NULL,NULL}', '{NULL,NULL,NULL}', '{NULL,NULL,NULL}'); EXECUTE log_changes (1, '{CONVERSATION}', '{1}', '{1}', '{UPSERTED}', '{"{CONVERSATION_UPDATED}"}'); COMMIT; BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL plan_cache_mode = auto;
 
-SELECT conversations.id, conversations.assignee_id, conversations.default_channel, conversations.closed_at, conversations.marked_as_spam_at
+SELECT conversations.id, conversations.assignee_id, conversations.default_channel, date_part('epoch', conversations.closed_at) AS closed_at_seconds, date_part('epoch', conversations.marked_as_spam_at) AS marked_as_spam_at_seconds
 FROM conversations
 WHERE conversations.account_id = $1::BIGINT AND conversations.id = any(ARRAY[$2::BIGINT]);
 

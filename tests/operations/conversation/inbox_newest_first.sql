@@ -2,7 +2,7 @@ SELECT conversations.account_id AS parent, count(*) AS total
 FROM conversations
 WHERE conversations.account_id = $1::BIGINT AND conversations.account_id = any(ARRAY[$2::BIGINT]) GROUP BY conversations.account_id;
 
-SELECT parent.position, row.id, row.last_message_at
+SELECT parent.position, row.id, row.last_message_at, date_part('epoch', row.last_message_at) AS last_message_at_seconds
 FROM unnest(ARRAY[$1::BIGINT]) WITH ORDINALITY AS parent(key, position) JOIN LATERAL (SELECT conversations.id AS id, conversations.last_message_at AS last_message_at
 FROM conversations
 WHERE conversations.account_id = $2::BIGINT AND conversations.account_id = parent.key ORDER BY CASE WHEN (conversations.last_message_at IS NULL) THEN '-infinity'::timestamptz ELSE conversations.last_message_at END DESC, conversations.id DESC

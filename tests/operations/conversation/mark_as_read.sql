@@ -8,7 +8,7 @@ UPDATE conversations SET updated_at=$1::TIMESTAMP WITH TIME ZONE, read_at=$2::TI
 
 EXECUTE log_changes (1, '{CONVERSATION}', '{1}', '{1}', '{UPSERTED}', '{"{CONVERSATION_UPDATED}"}'); COMMIT; BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL plan_cache_mode = auto;
 
-SELECT conversations.id, conversations.read_at, conversations.read
+SELECT conversations.id, date_part('epoch', conversations.read_at) AS read_at_seconds, conversations.read
 FROM conversations
 WHERE conversations.account_id = $1::BIGINT AND conversations.id = any(ARRAY[$2::BIGINT]);
 

@@ -1,4 +1,4 @@
-SELECT parent.position, ends.beyond_after, row.updated_at, row.id
+SELECT parent.position, ends.beyond_after, row.updated_at, date_part('epoch', row.updated_at) AS updated_at_seconds, row.id
 FROM unnest(ARRAY[$1::BIGINT]) WITH ORDINALITY AS parent(key, position) JOIN LATERAL (SELECT (SELECT conversations.id
 FROM conversations
 WHERE conversations.account_id = $2::BIGINT AND conversations.account_id = parent.key AND (conversations.updated_at, conversations.id) >= ($3::TIMESTAMP WITH TIME ZONE, $4::BIGINT) ORDER BY conversations.updated_at ASC, conversations.id ASC
@@ -8,7 +8,7 @@ FROM conversations
 WHERE conversations.account_id = $2::BIGINT AND conversations.account_id = parent.key AND (conversations.updated_at, conversations.id) < ($3::TIMESTAMP WITH TIME ZONE, $4::BIGINT) ORDER BY conversations.updated_at DESC, conversations.id DESC
 LIMIT 3) AS row ON true;
 
-SELECT parent.position, ends.beyond_after, ends.beyond_before, row.updated_at, row.id
+SELECT parent.position, ends.beyond_after, ends.beyond_before, row.updated_at, date_part('epoch', row.updated_at) AS updated_at_seconds, row.id
 FROM unnest(ARRAY[$1::BIGINT]) WITH ORDINALITY AS parent(key, position) JOIN LATERAL (SELECT (SELECT conversations.id
 FROM conversations
 WHERE conversations.account_id = $2::BIGINT AND conversations.account_id = parent.key AND (conversations.updated_at, conversations.id) >= ($3::TIMESTAMP WITH TIME ZONE, $4::BIGINT) ORDER BY conversations.updated_at ASC, conversations.id ASC

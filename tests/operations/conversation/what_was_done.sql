@@ -6,7 +6,7 @@ SELECT activities.conversation_id AS parent, count(*) AS total
 FROM activities
 WHERE activities.account_id = $1::BIGINT AND activities.conversation_id = any(ARRAY[$2::BIGINT]) GROUP BY activities.conversation_id;
 
-SELECT parent.position, row.created_by_type, row.created_by_id, row.created_by_user_id, row.created_by_application_id, row.id, row.conversation_id, row.type, row.created_at, row.assignee_id, row.booking_id, row.message_id
+SELECT parent.position, row.created_by_type, row.created_by_id, row.created_by_user_id, row.created_by_application_id, row.id, row.conversation_id, row.type, date_part('epoch', row.created_at) AS created_at_seconds, row.assignee_id, row.booking_id, row.message_id
 FROM unnest(ARRAY[$1::BIGINT]) WITH ORDINALITY AS parent(key, position) JOIN LATERAL (SELECT activities.created_by_type AS created_by_type, activities.created_by_id AS created_by_id, activities.created_by_user_id AS created_by_user_id, activities.created_by_application_id AS created_by_application_id, activities.id AS id, activities.conversation_id AS conversation_id, activities.type AS type, activities.created_at AS created_at, activities.assignee_id AS assignee_id, activities.booking_id AS booking_id, activities.message_id AS message_id
 FROM activities
 WHERE activities.account_id = $2::BIGINT AND activities.conversation_id = parent.key ORDER BY activities.id ASC

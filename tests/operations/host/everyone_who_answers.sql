@@ -2,7 +2,7 @@ SELECT hosts.account_id AS parent, count(*) AS total
 FROM hosts
 WHERE hosts.account_id = $1::BIGINT AND hosts.account_id = any(ARRAY[$2::BIGINT]) GROUP BY hosts.account_id;
 
-SELECT parent.position, row.created_at, row.updated_at, row.id, row.firstname, row.lastname, row.email, row.user_id, row.source_id
+SELECT parent.position, date_part('epoch', row.created_at) AS created_at_seconds, date_part('epoch', row.updated_at) AS updated_at_seconds, row.id, row.firstname, row.lastname, row.email, row.user_id, row.source_id
 FROM unnest(ARRAY[$1::BIGINT]) WITH ORDINALITY AS parent(key, position) JOIN LATERAL (SELECT hosts.created_at AS created_at, hosts.updated_at AS updated_at, hosts.id AS id, hosts.firstname AS firstname, hosts.lastname AS lastname, hosts.email AS email, hosts.user_id AS user_id, hosts.source_id AS source_id
 FROM hosts
 WHERE hosts.account_id = $2::BIGINT AND hosts.account_id = parent.key ORDER BY hosts.id ASC

@@ -18,11 +18,11 @@ UPDATE conversations SET updated_at=$1::TIMESTAMP WITH TIME ZONE, closed_at=$2::
 
 EXECUTE store_activities (1, 'APPLICATION', 1, '{1}', '{REOPENED}', '{…}', '{NULL}', '{NULL}', '{1000}'); EXECUTE log_changes (1, '{PARTICIPANT,MESSAGE,CONVERSATION}', '{1,1000,1}', '{1,1,1}', '{UPSERTED,UPSERTED,UPSERTED}', '{"{}","{MESSAGE_CREATED}","{}"}'); COMMIT; BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL plan_cache_mode = auto;
 
-SELECT messages.created_by_user_id, messages.created_by_application_id, messages.id, messages.conversation_id, messages.sender_id, CASE WHEN (sum(coalesce(octet_length(messages.content), 0)) OVER (ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) <= $1::BIGINT) THEN messages.content END AS content, messages.channel, messages.origin, messages.sent_at, sum(coalesce(octet_length(messages.content), 0)) OVER (ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS bytes_read
+SELECT messages.created_by_user_id, messages.created_by_application_id, messages.id, messages.conversation_id, messages.sender_id, CASE WHEN (sum(coalesce(octet_length(messages.content), 0)) OVER (ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) <= $1::BIGINT) THEN messages.content END AS content, messages.channel, messages.origin, date_part('epoch', messages.sent_at) AS sent_at_seconds, sum(coalesce(octet_length(messages.content), 0)) OVER (ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS bytes_read
 FROM messages
 WHERE messages.account_id = $2::BIGINT AND messages.id = any(ARRAY[$3::BIGINT]);
 
-SELECT participants.id, participants.client_id, participants.host_id, participants.last_message_sent_at
+SELECT participants.id, participants.client_id, participants.host_id, date_part('epoch', participants.last_message_sent_at) AS last_message_sent_at_seconds
 FROM participants
 WHERE participants.account_id = $1::BIGINT AND participants.id = any(ARRAY[$2::BIGINT]);
 
@@ -30,7 +30,7 @@ SELECT applications.id, applications.name
 FROM applications
 WHERE applications.id = any(ARRAY[$1::BIGINT]);
 
-SELECT conversations.id, conversations.closed_at, conversations.last_message_at, conversations.read
+SELECT conversations.id, date_part('epoch', conversations.closed_at) AS closed_at_seconds, date_part('epoch', conversations.last_message_at) AS last_message_at_seconds, conversations.read
 FROM conversations
 WHERE conversations.account_id = $1::BIGINT AND conversations.id = any(ARRAY[$2::BIGINT]);
 

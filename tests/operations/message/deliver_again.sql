@@ -30,7 +30,7 @@ SELECT messages.external_id, messages.id, messages.conversation_id, CASE WHEN (s
 FROM messages
 WHERE messages.account_id = $2::BIGINT AND messages.id = any(ARRAY[$3::BIGINT]);
 
-SELECT conversations.id, conversations.unread_count, conversations.waiting_since
+SELECT conversations.id, conversations.unread_count, date_part('epoch', conversations.waiting_since) AS waiting_since_seconds
 FROM conversations
 WHERE conversations.account_id = $1::BIGINT AND conversations.id = any(ARRAY[$2::BIGINT]);
 

@@ -21,11 +21,11 @@ UPDATE conversations SET updated_at=$1::TIMESTAMP WITH TIME ZONE, deadline_respo
 
 EXECUTE log_changes (1, '{PARTICIPANT,MESSAGE,CONVERSATION}', '{2,1000,1}', '{1,1,1}', '{UPSERTED,UPSERTED,UPSERTED}', '{"{}","{MESSAGE_CREATED,MESSAGE_OUTGOING}","{}"}'); COMMIT; BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL plan_cache_mode = auto;
 
-SELECT messages.created_by_user_id, messages.created_by_application_id, messages.id, messages.conversation_id, messages.sender_id, CASE WHEN (sum(coalesce(octet_length(messages.content), 0)) OVER (ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) <= $1::BIGINT) THEN messages.content END AS content, messages.channel, messages.origin, messages.visibility, messages.sent_at, sum(coalesce(octet_length(messages.content), 0)) OVER (ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS bytes_read
+SELECT messages.created_by_user_id, messages.created_by_application_id, messages.id, messages.conversation_id, messages.sender_id, CASE WHEN (sum(coalesce(octet_length(messages.content), 0)) OVER (ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) <= $1::BIGINT) THEN messages.content END AS content, messages.channel, messages.origin, messages.visibility, messages.sent_at, date_part('epoch', messages.sent_at) AS sent_at_seconds, sum(coalesce(octet_length(messages.content), 0)) OVER (ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS bytes_read
 FROM messages
 WHERE messages.account_id = $2::BIGINT AND messages.id = any(ARRAY[$3::BIGINT]);
 
-SELECT participants.id, participants.last_message_sent_at
+SELECT participants.id, date_part('epoch', participants.last_message_sent_at) AS last_message_sent_at_seconds
 FROM participants
 WHERE participants.account_id = $1::BIGINT AND participants.id = any(ARRAY[$2::BIGINT]);
 
@@ -33,11 +33,11 @@ SELECT users.id, users.name
 FROM users
 WHERE users.account_id = $1::BIGINT AND users.id = any(ARRAY[$2::BIGINT]);
 
-SELECT conversations.id, conversations.closed_at, conversations.deadline_response_at, conversations.last_message_at, conversations.read
+SELECT conversations.id, date_part('epoch', conversations.closed_at) AS closed_at_seconds, date_part('epoch', conversations.deadline_response_at) AS deadline_response_at_seconds, date_part('epoch', conversations.last_message_at) AS last_message_at_seconds, conversations.read
 FROM conversations
 WHERE conversations.account_id = $1::BIGINT AND conversations.id = any(ARRAY[$2::BIGINT]);
 
-SELECT conversations.id, conversations.last_message_at
+SELECT conversations.id, date_part('epoch', conversations.last_message_at) AS last_message_at_seconds
 FROM conversations
 WHERE conversations.account_id = $1::BIGINT AND conversations.id = any(ARRAY[$2::BIGINT]);
 
@@ -57,11 +57,11 @@ SELECT idempotency_keys.digest, idempotency_keys.written_id
 FROM idempotency_keys
 WHERE idempotency_keys.account_id = $1::BIGINT AND idempotency_keys.actor_type = $2 AND idempotency_keys.actor_id = $3::BIGINT AND idempotency_keys.key = $4::VARCHAR;
 
-SELECT messages.created_by_user_id, messages.created_by_application_id, messages.id, messages.conversation_id, messages.sender_id, CASE WHEN (sum(coalesce(octet_length(messages.content), 0)) OVER (ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) <= $1::BIGINT) THEN messages.content END AS content, messages.channel, messages.origin, messages.visibility, messages.sent_at, sum(coalesce(octet_length(messages.content), 0)) OVER (ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS bytes_read
+SELECT messages.created_by_user_id, messages.created_by_application_id, messages.id, messages.conversation_id, messages.sender_id, CASE WHEN (sum(coalesce(octet_length(messages.content), 0)) OVER (ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) <= $1::BIGINT) THEN messages.content END AS content, messages.channel, messages.origin, messages.visibility, messages.sent_at, date_part('epoch', messages.sent_at) AS sent_at_seconds, sum(coalesce(octet_length(messages.content), 0)) OVER (ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS bytes_read
 FROM messages
 WHERE messages.account_id = $2::BIGINT AND messages.id = any(ARRAY[$3::BIGINT]);
 
-SELECT participants.id, participants.last_message_sent_at
+SELECT participants.id, date_part('epoch', participants.last_message_sent_at) AS last_message_sent_at_seconds
 FROM participants
 WHERE participants.account_id = $1::BIGINT AND participants.id = any(ARRAY[$2::BIGINT]);
 
@@ -69,11 +69,11 @@ SELECT users.id, users.name
 FROM users
 WHERE users.account_id = $1::BIGINT AND users.id = any(ARRAY[$2::BIGINT]);
 
-SELECT conversations.id, conversations.closed_at, conversations.deadline_response_at, conversations.last_message_at, conversations.read
+SELECT conversations.id, date_part('epoch', conversations.closed_at) AS closed_at_seconds, date_part('epoch', conversations.deadline_response_at) AS deadline_response_at_seconds, date_part('epoch', conversations.last_message_at) AS last_message_at_seconds, conversations.read
 FROM conversations
 WHERE conversations.account_id = $1::BIGINT AND conversations.id = any(ARRAY[$2::BIGINT]);
 
-SELECT conversations.id, conversations.last_message_at
+SELECT conversations.id, date_part('epoch', conversations.last_message_at) AS last_message_at_seconds
 FROM conversations
 WHERE conversations.account_id = $1::BIGINT AND conversations.id = any(ARRAY[$2::BIGINT]);
 

@@ -22,10 +22,10 @@ SELECT conversations.id
 FROM conversations
 WHERE conversations.account_id = $1::BIGINT AND conversations.id = any($2::BIGINT[]);
 
-SELECT rentals.created_at, rentals.updated_at, rentals.id, rentals.name, rentals.city, rentals.country_code
+SELECT date_part('epoch', rentals.created_at) AS created_at_seconds, date_part('epoch', rentals.updated_at) AS updated_at_seconds, rentals.id, rentals.name, rentals.city, rentals.country_code
 FROM rentals
 WHERE rentals.account_id = $1::BIGINT AND rentals.id = any($2::BIGINT[]);
 
-SELECT clients.created_at, clients.updated_at, clients.id, clients.fullname, clients.email, clients.phone, clients.preferred_locale
+SELECT date_part('epoch', clients.created_at) AS created_at_seconds, date_part('epoch', clients.updated_at) AS updated_at_seconds, clients.id, clients.fullname, clients.email, clients.phone, clients.preferred_locale
 FROM clients
 WHERE clients.account_id = $1::BIGINT AND clients.id = any($2::BIGINT[]);

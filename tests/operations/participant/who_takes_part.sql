@@ -4,7 +4,7 @@ FROM conversations
 WHERE conversations.account_id = $2::BIGINT AND conversations.account_id = parent.key ORDER BY conversations.created_at ASC, conversations.id ASC
 LIMIT 21) AS row ON true;
 
-SELECT parent.position, row.created_at, row.updated_at, row.id, row.conversation_id, row.member_type, row.member_id, row.client_id, row.host_id, row.read_at, row.last_message_sent_at
+SELECT parent.position, date_part('epoch', row.created_at) AS created_at_seconds, date_part('epoch', row.updated_at) AS updated_at_seconds, row.id, row.conversation_id, row.member_type, row.member_id, row.client_id, row.host_id, date_part('epoch', row.read_at) AS read_at_seconds, date_part('epoch', row.last_message_sent_at) AS last_message_sent_at_seconds
 FROM unnest($1::BIGINT[]) WITH ORDINALITY AS parent(key, position) JOIN LATERAL (SELECT participants.created_at AS created_at, participants.updated_at AS updated_at, participants.id AS id, participants.conversation_id AS conversation_id, participants.member_type AS member_type, participants.member_id AS member_id, participants.client_id AS client_id, participants.host_id AS host_id, participants.read_at AS read_at, participants.last_message_sent_at AS last_message_sent_at
 FROM participants
 WHERE participants.account_id = $2::BIGINT AND participants.conversation_id = parent.key ORDER BY participants.id ASC

@@ -11,7 +11,7 @@ WITH today AS MATERIALIZED
 FROM (SELECT accounts.time_zone AS time_zone, date_trunc('day', timezone(accounts.time_zone, now())) AS midnight
 FROM accounts
 WHERE accounts.id = $1::BIGINT) AS clock)
-SELECT conversations.updated_at, conversations.id, conversations.subject, conversations.assignee_id, conversations.default_channel, conversations.closed_at, conversations.deadline_response_at, conversations.marked_as_spam_at, conversations.unread_count, conversations.waiting_since, CASE WHEN (conversations.stays_until IS NOT NULL AND conversations.stays_until < (SELECT today.begins
+SELECT date_part('epoch', conversations.updated_at) AS updated_at_seconds, conversations.id, conversations.subject, conversations.assignee_id, conversations.default_channel, date_part('epoch', conversations.closed_at) AS closed_at_seconds, date_part('epoch', conversations.deadline_response_at) AS deadline_response_at_seconds, date_part('epoch', conversations.marked_as_spam_at) AS marked_as_spam_at_seconds, conversations.unread_count, date_part('epoch', conversations.waiting_since) AS waiting_since_seconds, CASE WHEN (conversations.stays_until IS NOT NULL AND conversations.stays_until < (SELECT today.begins
 FROM today)) THEN 'POST_STAY' WHEN (conversations.stays_until IS NULL AND (conversations.booking_statuses NOT IN (16, 24))) THEN 'INQUIRY' WHEN (conversations.stays_until IS NULL AND conversations.booking_statuses IN (16, 24)) THEN 'CANCELED' ELSE (SELECT CASE WHEN bool_or(bookings.status = 'BOOKED' AND bookings.start_at >= today.begins AND bookings.start_at < today.ends AND bookings.start_at > now() - interval '2 days' AND bookings.start_at < now() + interval '2 days') THEN 'CHECK_IN_TODAY' WHEN bool_or(bookings.status = 'BOOKED' AND bookings.end_at >= today.begins AND bookings.end_at < today.ends AND bookings.end_at > now() - interval '2 days' AND bookings.end_at < now() + interval '2 days') THEN 'CHECK_OUT_TODAY' WHEN bool_or(bookings.status = 'BOOKED' AND bookings.start_at < today.begins AND bookings.end_at >= today.ends AND bookings.end_at > now()) THEN 'AT_PROPERTY' ELSE 'RESERVED' END AS anon_1
 FROM conversation_bookings JOIN bookings ON bookings.account_id = conversation_bookings.account_id AND bookings.id = conversation_bookings.booking_id JOIN today ON true
 WHERE conversation_bookings.account_id = $1::BIGINT AND conversation_bookings.conversation_id = conversations.id) END AS stage
@@ -22,13 +22,13 @@ SELECT hosts.id, hosts.firstname, hosts.lastname
 FROM hosts
 WHERE hosts.account_id = $1::BIGINT AND hosts.id = any(ARRAY[$2::BIGINT]);
 
-SELECT parent.position, row.id, row.reference, row.status, row.start_at, row.end_at
+SELECT parent.position, row.id, row.reference, row.status, date_part('epoch', row.start_at) AS start_at_seconds, date_part('epoch', row.end_at) AS end_at_seconds
 FROM unnest(ARRAY[$1::BIGINT]) WITH ORDINALITY AS parent(key, position) JOIN LATERAL (SELECT bookings.id AS id, bookings.reference AS reference, bookings.status AS status, bookings.start_at AS start_at, bookings.end_at AS end_at
 FROM bookings JOIN conversation_bookings ON conversation_bookings.account_id = bookings.account_id AND conversation_bookings.booking_id = bookings.id
 WHERE bookings.account_id = $2::BIGINT AND conversation_bookings.conversation_id = parent.key ORDER BY conversation_bookings.booking_id ASC
 LIMIT 6) AS row ON true;
 
-SELECT parent.position, row.id, row.sender_id, CASE WHEN (sum(coalesce(octet_length(row.content), 0)) OVER (ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) <= $1::BIGINT) THEN row.content END AS content, row.channel, row.visibility, row.sent_at, row.automatic, sum(coalesce(octet_length(row.content), 0)) OVER (ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS bytes_read
+SELECT parent.position, row.id, row.sender_id, CASE WHEN (sum(coalesce(octet_length(row.content), 0)) OVER (ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) <= $1::BIGINT) THEN row.content END AS content, row.channel, row.visibility, row.sent_at, date_part('epoch', row.sent_at) AS sent_at_seconds, row.automatic, sum(coalesce(octet_length(row.content), 0)) OVER (ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS bytes_read
 FROM unnest(ARRAY[$2::BIGINT]) WITH ORDINALITY AS parent(key, position) JOIN LATERAL (SELECT messages.id AS id, messages.sender_id AS sender_id, messages.content AS content, messages.channel AS channel, messages.visibility AS visibility, messages.sent_at AS sent_at, messages.automatic AS automatic
 FROM messages
 WHERE messages.account_id = $3::BIGINT AND messages.conversation_id = parent.key ORDER BY messages.sent_at DESC, messages.id DESC
@@ -42,7 +42,7 @@ SELECT clients.id, clients.fullname
 FROM clients
 WHERE clients.account_id = $1::BIGINT AND clients.id = any(ARRAY[$2::BIGINT]);
 
-SELECT parent.position, row.created_by_type, row.created_by_user_id, row.created_by_application_id, row.id, row.type, row.created_at, row.assignee_id
+SELECT parent.position, row.created_by_type, row.created_by_user_id, row.created_by_application_id, row.id, row.type, date_part('epoch', row.created_at) AS created_at_seconds, row.assignee_id
 FROM unnest(ARRAY[$1::BIGINT]) WITH ORDINALITY AS parent(key, position) JOIN LATERAL (SELECT activities.created_by_type AS created_by_type, activities.created_by_user_id AS created_by_user_id, activities.created_by_application_id AS created_by_application_id, activities.id AS id, activities.type AS type, activities.created_at AS created_at, activities.assignee_id AS assignee_id
 FROM activities
 WHERE activities.account_id = $2::BIGINT AND activities.conversation_id = parent.key ORDER BY activities.id DESC

@@ -1,4 +1,4 @@
-SELECT accounts.created_at, accounts.updated_at, accounts.id, accounts.business_name, accounts.email, accounts.time_zone
+SELECT date_part('epoch', accounts.created_at) AS created_at_seconds, date_part('epoch', accounts.updated_at) AS updated_at_seconds, accounts.id, accounts.business_name, accounts.email, accounts.time_zone
 FROM accounts
 WHERE accounts.id = $1::BIGINT AND accounts.id = any(ARRAY[$2::BIGINT]);
 

@@ -138,12 +138,8 @@ def by_id(table: type[t.Table]) -> ById:
 @kept
 def _by_id_statement(table: type[t.Table], columns: Columns, *, single: bool) -> Statement:
     column: Any = table.id  # type: ignore[attr-defined]
-    return Statement.of(
-        visible(table, *limited(selected(_chosen(table, columns), columns))).where(
-            column == func.any(_keys(single=single))
-        ),
-        table,
-    )
+    shown = limited(selected(_chosen(table, columns), columns))
+    return Statement.of(visible(table, *shown).where(column == func.any(_keys(single=single))), table)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -12,7 +12,7 @@ from graphql import GraphQLError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gql.fields.scalars import read_big_int, read_date_time, read_decimal, show_date_time, show_decimal
+from gql.fields.scalars import read_big_int, read_date_time, read_decimal, show_date_time, show_decimal, show_seconds
 from tests.support.client import Client
 from tests.support.factories import store, store_account
 
@@ -115,6 +115,14 @@ def test_what_is_no_moment_is_refused(value: Any) -> None:
 @CHECKED
 def test_what_is_shown_is_read_as_the_same_moment(moment: datetime) -> None:
     assert read_date_time(show_date_time(moment)) == moment
+
+
+@given(st.integers(-62_135_596_800_000, 253_402_300_799_999))
+@CHECKED
+def test_seconds_are_shown_like_their_moment(milliseconds: int) -> None:
+    moment = datetime(1970, 1, 1, tzinfo=UTC) + milliseconds * timedelta(milliseconds=1)
+    # As PostgreSQL computes them: from microseconds, by a division.
+    assert show_seconds(milliseconds * 1_000 / 1_000_000) == show_date_time(moment)
 
 
 # -------------------- BigInt

@@ -27,7 +27,7 @@ DB_ORDER = [
     {"db.problem", "db.page", "db.criterion", "db.nesting"},
     {"db.seek"},
     {"db.failure"},
-    {"db.session", "db.pool", "db.texts", "db.commit", "db.thread", "db.cache"},
+    {"db.session", "db.pool", "db.texts", "db.times", "db.commit", "db.thread", "db.cache"},
     {"db.statement"},
     {"db.engine"},
     {"db.compiled"},

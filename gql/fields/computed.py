@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from graphql import get_named_type, is_list_type, is_non_null_type
+from graphql import is_non_null_type
 
 from gql.fields.field import Builder, Field, SelectedField
 
@@ -30,15 +30,9 @@ class ComputedField(Field):
         type_ = selected.definition.type
         arguments = ", ".join(builder.read(column) for column in self.columns)
         value = f"{builder.bind('compute', self.compute)}({arguments})"
-        # A function may return anything, so graphql-core's leaf types check the value. If it is declared to return a
-        # bool, the type checker has checked it; checking again took a tenth of the time of a page.
-        if not (_returns_bool(self.compute) and get_named_type(type_).name == "Boolean" and not is_list_type(type_)):
-            value = builder.serialise(value, type_, nullable=not is_non_null_type(type_))
+        # A function may return anything, so graphql-core's leaf types check the value.
+        value = builder.serialise(value, type_, nullable=not is_non_null_type(type_))
         builder.show(selected.key, value)
-
-
-def _returns_bool(compute: Callable[..., Any]) -> bool:
-    return getattr(compute, "__annotations__", {}).get("return") in {bool, "bool"}
 
 
 def computed(compute: Callable[..., Any], *columns: Any, description: str | None = None) -> Any:

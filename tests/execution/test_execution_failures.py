@@ -23,6 +23,7 @@ from gql.fields.node import encode_id
 from gql.log import FALLBACKS
 from gql.schema import build_schema
 from gql.types.conversation import Conversation
+from gql.types.person import Host
 from tests.oracles import reference
 from tests.oracles.reference import DROPPED, Pair, fill, pairing
 
@@ -313,22 +314,22 @@ async def test_a_failed_statement_is_logged_as_itself(pair: Pair, broken: pytest
     await mended(pair, broken)
 
 
-@pytest.mark.parametrize("value", [LookupError(), None, "yes", []])
+@pytest.mark.parametrize("value", [LookupError(), None, {}, []])
 async def test_a_computed_value_that_is_none_is_an_error(pair: Pair, broken: pytest.MonkeyPatch, value: Any) -> None:
-    definition: Any = Conversation.__strawberry_definition__  # type: ignore[attr-defined]
-    (closed,) = (field for field in definition.fields if field.python_name == "closed")
+    definition: Any = Host.__strawberry_definition__  # type: ignore[attr-defined]
+    (name,) = (field for field in definition.fields if field.python_name == "display_name")
 
-    def compute(_moment: Any) -> Any:
+    def compute(*_columns: Any) -> Any:
         if isinstance(value, Exception):
             raise value
         return value
 
-    broken.setattr(closed, "compute", compute)
+    broken.setattr(name, "compute", compute)
 
-    answer = await pair.answer("{ conversation(databaseId: 10) { subject closed } }")
+    answer = await pair.answer("{ hosts(first: 1) { nodes { id displayName } } }")
 
-    assert answer["data"] == {"conversation": None}
-    assert reported(answer) == [(["conversation", "closed"], *MASKED)]
+    assert answer["data"] is None
+    assert reported(answer) == [(["hosts", "nodes", 0, "displayName"], *MASKED)]
     broken.undo()
 
 

@@ -273,6 +273,22 @@ async def test_what_would_take_long_to_validate_is_refused_before(
     assert await reader.answer(document) == too_complex(*refusal)
 
 
+async def test_each_operation_of_a_document_may_have_all_aliases(reader: Client) -> None:
+    aliases = " ".join(f"a{number}: __typename" for number in range(20))
+    operations = " ".join(f"query O{number} {{ {aliases} }}" for number in range(60))
+
+    body = {"query": operations, "operationName": "O59"}
+    response = await reader.http.post("/graphql", json=body, headers=reader.headers)
+
+    assert response.json()["data"] == {f"a{number}": "Query" for number in range(20)}
+
+
+async def test_more_aliases_than_usual_can_be_configured(seeded_dsn: str) -> None:
+    aliases = " ".join(f"a{number}: __typename" for number in range(1_500))
+    async with serving(seeded_dsn, Statements(), max_aliases=1_500, max_root_fields=1_500) as client:
+        assert len(await client.data(f"{{ {aliases} }}")) == 1_500
+
+
 async def test_unknown_fields_are_reported_by_their_names(reader: Client) -> None:
     answer = await reader.answer("{ viewer { " + " ".join(f"u{n}" for n in range(250)) + " } }")
 

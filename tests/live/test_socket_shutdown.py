@@ -78,5 +78,5 @@ async def test_many_sockets_are_closed_some_at_a_time_and_in_time(dsn: str, tmp_
             took = time.monotonic() - asked
 
     assert (code, took < 10) == (0, True), took
-    # They are spread over 0.8 s, of which a busy client may notice the first late.
-    assert moments[-1] - moments[0] > 0.3
+    # They are spread over 0.8 s. A busy client notices any of them late, but none early.
+    assert moments[-1] > 0.7

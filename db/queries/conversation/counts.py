@@ -15,17 +15,12 @@ from db import tables as t
 from db.compiled import kept
 from db.criterion import Shape, Term, conditions, every
 from db.engine import Snapshot
-from db.queries.conversation.filters import FILTERS
-from db.queries.conversation.stage import stages_criterion
+from db.queries.conversation.filters import FILTERS, mine_among
+from db.queries.conversation.stage import AHEAD, TODAYS, stages_criterion
 from db.relations import filter_parameter, filter_parameters
 from db.scope import ACCOUNT, Viewer, visible
 from db.statement import Statement
 from db.tables import JourneyStage
-
-
-def _mine(viewer: Viewer) -> Term:
-    """Its assignee is one of the viewer's hosts."""
-    return FILTERS["mine"]((viewer, True))
 
 
 def _found(viewer: Viewer, **filter_: Any) -> Term:  # noqa: ARG001  # these numbers do not depend on the viewer
@@ -34,6 +29,8 @@ def _found(viewer: Viewer, **filter_: Any) -> Term:  # noqa: ARG001  # these num
 
 
 _STAGES = {stage.lower(): stage for stage in JourneyStage}
+_RESERVED = JourneyStage.RESERVED.lower()
+_NAMES_OF_TODAY = [stage.lower() for stage in TODAYS]
 
 # The conditions of the numbers, by their names in the API.
 COUNTS: Mapping[str, Callable[[Viewer], Term]] = {
@@ -42,7 +39,7 @@ COUNTS: Mapping[str, Callable[[Viewer], Term]] = {
     "spam": partial(_found, marked_as_spam=True),
     "unread": partial(_found, read=False),
     "unassigned": partial(_found, assigned=False),
-    "mine": _mine,
+    "mine": mine_among,
     "needs_reply": partial(_found, needs_reply=True),
     "overdue": partial(_found, overdue=True),
     "undelivered": partial(_found, delivery_failed=True),
@@ -57,11 +54,19 @@ async def load(snapshot: Snapshot, viewer: Viewer, names: Sequence[str], where: 
     # instead of 545.
     stages = {name: _STAGES[name] for name in counted if name in _STAGES}
     counted |= {name: every([stages_criterion([stage], stages.values())]) for name, stage in stages.items()}
+    # If all stages of today are counted, the rest of the stays that are not over is reserved, without a lookup of each:
+    # 404 instead of 435 ms.
+    subtracts = {_RESERVED, *_NAMES_OF_TODAY} <= counted.keys()
+    if subtracts:
+        counted[_RESERVED] = stages_criterion(AHEAD)
     shapes = tuple((name, term.clause) for name, term in counted.items())
     statement = await _statement.find(snapshot, shapes, tuple(term.clause for term in where))
     parameters = filter_parameters([*where, *counted.values()])
     (row,) = await snapshot.fetch(statement, {ACCOUNT: viewer.account_id, **parameters})
-    return [row[name] for name in names]
+    numbers = dict(row.items())
+    if subtracts:
+        numbers[_RESERVED] -= sum(numbers[name] for name in _NAMES_OF_TODAY)
+    return [numbers[name] for name in names]
 
 
 @kept

@@ -81,23 +81,39 @@ def _has_booking(statuses: Collection[BookingStatus]) -> Term:
 
 def _assigned_to(user: Any) -> ColumnElement[bool]:
     """The assignee is one of the user's hosts."""
-    hosts = visible(t.Host, _HOST.id).where(_HOST.user_id == user)
-    # Follows from the other conditions, and is evaluated once: PostgreSQL does not know when it plans how many
-    # conversations the hosts have, and would read all of an account to find none. All are counted, in the index
-    # of assignees, because for the first one it might scan the table.
-    number = visible(t.Conversation, func.count()).where(_C.assignee_id.in_(hosts)).correlate(None).scalar_subquery()
-    some_are = number > literal_column("0")
-    return and_(some_are, _C.assignee_id.is_not(None), _C.assignee_id.in_(hosts))
+    return and_(_C.assignee_id.is_not(None), _C.assignee_id.in_(visible(t.Host, _HOST.id).where(_HOST.user_id == user)))
 
 
-_HOSTS_OF_USER = Clause(_assigned_to, BigInteger(), bunched=True)
+def _assigned_to_any(user: Any) -> ColumnElement[bool]:
+    """The same, for finding conversations.
+
+    The first condition follows from the others, and is evaluated once: PostgreSQL does not know when it plans how many
+    conversations the hosts have, and would read all of an account to find none. All are counted, in the index of
+    assignees, because for the first one it might scan the table.
+    """
+    assigned = _assigned_to(user)
+    number = visible(t.Conversation, func.count()).where(assigned).correlate(None).scalar_subquery()
+    return and_(number > literal_column("0"), assigned)
+
+
+_HOSTS_OF_USER = Clause(_assigned_to_any, BigInteger(), bunched=True)
+_CHECKED = Clause(_assigned_to, BigInteger())
 
 
 def _mine(asked: tuple[Viewer, bool]) -> Term:
     """Whether its assignee is one of the user's hosts. An application has no hosts, so no assignee is."""
     viewer, wanted = asked
-    term = Term(_HOSTS_OF_USER, viewer.actor_id) if viewer.actor_type is CreatorType.USER else some([])
+    term = _of_user(viewer, _HOSTS_OF_USER)
     return term if wanted else opposite(term)
+
+
+def _of_user(viewer: Viewer, clause: Clause) -> Term:
+    return Term(clause, viewer.actor_id) if viewer.actor_type is CreatorType.USER else some([])
+
+
+def mine_among(viewer: Viewer) -> Term:
+    """`mine` for conversations that are read anyway: 425 instead of 455 ms of CPU for all numbers of a million."""
+    return _of_user(viewer, _CHECKED)
 
 
 def one_of(terms: Iterable[Term]) -> Term:

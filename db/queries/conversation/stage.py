@@ -69,9 +69,9 @@ _MET: dict[JourneyStage, ColumnElement[bool]] = {
     JourneyStage.CHECK_OUT_TODAY: and_(_BOOKED, _is_today(_B.end_at)),
     JourneyStage.AT_PROPERTY: and_(_BOOKED, _B.start_at < _BEGINS, _B.end_at >= _ENDS, _B.end_at > func.now()),
 }
-_TODAYS = tuple(_MET)
+TODAYS = tuple(_MET)
 # The stages of stays that are not over.
-_AHEAD = (*_TODAYS, JourneyStage.RESERVED)
+AHEAD = (*TODAYS, JourneyStage.RESERVED)
 
 _begins = _TODAY.select().with_only_columns(_BEGINS).scalar_subquery()
 _IS_AHEAD = and_(_C.stays_until.is_not(None), _C.stays_until >= _begins, _C.stays_until > func.now() - _AROUND)
@@ -145,7 +145,7 @@ BOOKING_ID = Expression("deciding_booking_id", deciding_booking(_B.id))
 
 @cache
 def _todays(number: int) -> CTE:
-    """The conversations at one of the first `number` of `_TODAYS`, each with the place of its stage in that list.
+    """The conversations at one of the first `number` of `TODAYS`, each with the place of its stage in that list.
 
     For each stage, an index of the bookings' dates and statuses has all that is needed. With the conditions joined by
     OR, PostgreSQL would read the bookings too: 175 instead of 20 ms for 38,000 of 1,100,000. All conditions in a
@@ -154,7 +154,7 @@ def _todays(number: int) -> CTE:
     bookings = union_all(
         *(
             visible(t.Booking, _B.id, literal_column(str(place)).label("place")).join(_TODAY, true()).where(_MET[stage])
-            for place, stage in enumerate(_TODAYS[:number])
+            for place, stage in enumerate(TODAYS[:number])
         )
     ).subquery("met")
     found = visible(t.ConversationBooking, _LINK.conversation_id.label("id"), func.min(bookings.c.place).label("place"))
@@ -163,14 +163,14 @@ def _todays(number: int) -> CTE:
 
 
 def _at(stages: Collection[JourneyStage], number: int) -> Select[Any]:
-    """The ids of the conversations at one of `stages`, a subset of the first `number` of `_TODAYS`."""
+    """The ids of the conversations at one of `stages`, a subset of the first `number` of `TODAYS`."""
     todays = _todays(number)
-    places: list[Any] = [literal_column(str(place)) for place, stage in enumerate(_TODAYS) if stage in stages]
+    places: list[Any] = [literal_column(str(place)) for place, stage in enumerate(TODAYS) if stage in stages]
     return todays.select().with_only_columns(todays.c.id).where(todays.c.place.in_(places))
 
 
 def _is_today_at(stages: Collection[JourneyStage], number: int) -> ColumnElement[bool]:
-    """The conversation is at one of `stages`, a subset of the first `number` of `_TODAYS`.
+    """The conversation is at one of `stages`, a subset of the first `number` of `TODAYS`.
 
     PostgreSQL must not estimate how many match: they are close together in the orders of conversations, and it would
     scan such an order as if they were spread evenly.
@@ -189,26 +189,26 @@ def stages_criterion(stages: Collection[JourneyStage], beside: Collection[Journe
 
 
 def _needed(stages: Collection[JourneyStage]) -> int:
-    """How many of `_TODAYS`, from the first on, decide whether a conversation is at one of `stages`."""
+    """How many of `TODAYS`, from the first on, decide whether a conversation is at one of `stages`."""
     if JourneyStage.RESERVED in stages:
-        return len(_TODAYS)
-    return max((1 + _TODAYS.index(stage) for stage in stages if stage in _TODAYS), default=0)
+        return len(TODAYS)
+    return max((1 + TODAYS.index(stage) for stage in stages if stage in TODAYS), default=0)
 
 
 @cache
 def _clause(stages: frozenset[JourneyStage], number: int) -> Clause:
     """One clause for each set of stages, of which there are few, because the SQL depends on the set."""
-    ahead = _ahead_condition(stages & frozenset(_AHEAD), number)
+    ahead = _ahead_condition(stages & frozenset(AHEAD), number)
     behind = [condition for stage, condition in _BEHIND.items() if stage in stages]
     condition = or_(false(), *ahead, *behind)
     return Clause(lambda _: condition, selective=bool(ahead) and not behind, indirect=bool(ahead), bunched=bool(stages))
 
 
 def _ahead_condition(stages: frozenset[JourneyStage], number: int) -> list[ColumnElement[bool]]:
-    """The condition for `stages`, a subset of `_AHEAD`; empty if there are none."""
+    """The condition for `stages`, a subset of `AHEAD`; empty if there are none."""
     if JourneyStage.RESERVED not in stages:
         return [_is_today_at(stages, number)] if stages else []
-    others = set(_TODAYS) - stages
+    others = set(TODAYS) - stages
     if not others:
         return [_IS_AHEAD]
-    return [and_(_IS_AHEAD, _C.id.not_in(_at(others, len(_TODAYS))))]
+    return [and_(_IS_AHEAD, _C.id.not_in(_at(others, len(TODAYS))))]

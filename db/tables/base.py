@@ -12,7 +12,18 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, ClassVar
 
-from sqlalchemy import BigInteger, CheckConstraint, Enum, ForeignKeyConstraint, Index, MetaData, Sequence, String
+import sqlalchemy
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    Enum,
+    ForeignKeyConstraint,
+    Index,
+    MetaData,
+    Sequence,
+    String,
+)
 from sqlalchemy.dialects.postgresql import ARRAY, TIMESTAMP
 from sqlmodel import AutoString, Field, SQLModel
 
@@ -47,6 +58,22 @@ class Table(SQLModel):
 
     metadata: ClassVar[MetaData] = MetaData(naming_convention=NAMES)
 
+    @classmethod
+    def __table_cls__(cls, name: str, metadata: MetaData, *items: Any, **options: Any) -> sqlalchemy.Table:
+        """SQLAlchemy's table of this class. Each column of a closed set gets its check."""
+        columns = [item for item in items if isinstance(item, Column)]
+        checks = [_is_one_of(column.name, column.type) for column in columns if isinstance(column.type, Enum)]
+        return sqlalchemy.Table(name, metadata, *items, *checks, **options)
+
+
+def _is_one_of(column: str, values: Enum) -> CheckConstraint:
+    """The check that `column` has one of the values, or null.
+
+    PostgreSQL reads the text of each check of a table for every statement that writes. SQLAlchemy's own check compares
+    with a list of constants, which takes longer to read: a mutation took 669 µs of PostgreSQL's CPU instead of 648.
+    """
+    return CheckConstraint(f"{column} = ANY ('{{{','.join(values.enums)}}}'::text[])", name=values.name)
+
 
 class TenantTable(Table):
     """A table in which each row belongs to one account."""
@@ -80,8 +107,8 @@ def row_id() -> Any:
 
 
 def enum_type(values: type[StrEnum]) -> Any:
-    """The column type of a closed set: text with a CHECK, so that adding a value is a simple migration."""
-    return Enum(values, native_enum=False, create_constraint=True, length=32, name=values.__name__.lower())
+    """The column type of a closed set: text with a check, so that adding a value is a simple migration."""
+    return Enum(values, native_enum=False, length=32, name=values.__name__.lower())
 
 
 def texts(length: int) -> Any:
@@ -91,8 +118,7 @@ def texts(length: int) -> Any:
 
 def only(column: str, values: type[StrEnum]) -> CheckConstraint:
     """The check that the list `column`, of the type `texts(32)`, has only values of a closed set."""
-    listed = ", ".join(f"'{value}'" for value in values)
-    return CheckConstraint(f"{column} <@ ARRAY[{listed}]::character varying[]", name=values.__name__.lower())
+    return CheckConstraint(f"{column} <@ '{{{','.join(values)}}}'::character varying[]", name=values.__name__.lower())
 
 
 def reference(column: str, table: str) -> ForeignKeyConstraint:

@@ -20,7 +20,7 @@ import asyncpg
 import pytest
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, Enum, text
 
 from db.migrations import apply
 from db.migrations.apply import LOCK, connected, downgrade, drift, migrate, pending
@@ -256,3 +256,73 @@ async def test_migrations_derive_what_is_searched_as_writers_do(copy_dsn: str) -
     assert len(derived) == 240
     assert earlier != derived
     assert filled == derived
+
+
+def _closed_columns() -> dict[tuple[str, str], str]:
+    """The checks of columns that have a closed set of values, by table and column. Some of the columns are lists."""
+    return {
+        (table.name, column.name): f"ck_{table.name}_{column.type.name}"
+        for table in Table.metadata.sorted_tables
+        for column in table.columns
+        if isinstance(column.type, Enum)
+    } | {("webhook_endpoints", "events"): "ck_webhook_endpoints_webhookevent"}
+
+
+# The other columns of a row that are checked together with one.
+_CHECKED_WITH = {
+    "created_by_type": ", created_by_id = 1, created_by_user_id = NULL, created_by_application_id = NULL",
+    "delivery_state": ", delivery_at = now()",
+    "member_type": ", client_id = NULL, host_id = NULL",
+}
+
+
+async def _refusals(dsn: str) -> dict[tuple[str, str], str]:
+    """The check that refuses an unknown value, for each column of a closed set that has one."""
+    connection = await asyncpg.connect(dsn)
+    transaction = connection.transaction()
+    await transaction.start()
+    await connection.execute("""
+        INSERT INTO idempotency_keys (account_id, actor_type, actor_id, key, digest, created_at)
+        VALUES (1, 'USER', 1, 'key', '', now());
+        INSERT INTO activities (account_id, conversation_id, type, created_at)
+        SELECT account_id, id, 'CLOSED', now() FROM conversations WHERE account_id = 1 LIMIT 1""")
+    found = {}
+    for table, column in _closed_columns():
+        also = _CHECKED_WITH.get(column, "")
+        value = "'{CREATED}'" if column == "events" else "'CREATED'"
+        try:
+            async with connection.transaction():
+                await connection.execute(f"UPDATE {table} SET {column} = {value}{also}")  # noqa: S608
+        except asyncpg.CheckViolationError as error:
+            found[table, column] = str(error.constraint_name)
+    await transaction.rollback()
+    await connection.close()
+    return found
+
+
+@pytest.mark.anyio
+async def test_no_column_of_a_closed_set_has_another_value(seeded_dsn: str) -> None:
+    """The transaction is rolled back."""
+    checks = _closed_columns()
+
+    assert len(checks) > 15
+    assert await _refusals(seeded_dsn) == checks
+
+
+@pytest.mark.anyio
+async def test_stored_rows_are_checked_after_a_migration_as_before(copy_dsn: str) -> None:
+    """An attempt was interrupted between the two steps of one table."""
+    await asyncio.to_thread(downgrade, copy_dsn, "0018")
+    connection = await asyncpg.connect(copy_dsn)
+    kept = await connection.fetch("SELECT * FROM messages ORDER BY account_id, id")
+
+    assert await _refusals(copy_dsn) == _closed_columns()
+    await connection.execute("""
+        ALTER TABLE changes DROP CONSTRAINT ck_changes_changetype,
+            ADD CONSTRAINT ck_changes_changetype CHECK (type <> '') NOT VALID""")
+    await asyncio.to_thread(migrate, copy_dsn)
+
+    assert await _refusals(copy_dsn) == _closed_columns()
+    assert await connection.fetch("SELECT conname FROM pg_constraint WHERE NOT convalidated") == []
+    assert await connection.fetch("SELECT * FROM messages ORDER BY account_id, id") == kept
+    await connection.close()

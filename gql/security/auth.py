@@ -110,12 +110,8 @@ class Authenticator:
         """The viewer of an `Authorization` header, and the end of its token. Raises UnauthenticatedError."""
         token = _bearer_token(authorization)
         digest = _digest(token)
-        known = self._verified.get(digest)
-        if known is not None:
-            if self._clock() < known[1]:
-                self._verified.move_to_end(digest)
-                return known[0]
-            del self._verified[digest]
+        if (known := self.find(digest)) is not None:
+            return known
         claims = self._decode(token, await self._key_of(token))
         expires = _check_times(claims, self._clock())
         viewer = _viewer(claims)
@@ -127,6 +123,17 @@ class Authenticator:
         if len(self._verified) > CACHE_SIZE:
             self._verified.popitem(last=False)
         return admitted
+
+    def find(self, digest: bytes) -> Admitted | None:
+        """The viewer of a token that was verified before, by the token's digest; None if it is not cached any more."""
+        known = self._verified.get(digest)
+        if known is None:
+            return None
+        if self._clock() < known[1]:
+            self._verified.move_to_end(digest)
+            return known[0]
+        del self._verified[digest]
+        return None
 
     async def _key_of(self, token: str) -> jwt.PyJWK:
         try:
@@ -174,6 +181,11 @@ def _bearer_token(authorization: str | None) -> str:
     if " " in token or not token.isascii():
         raise UnauthenticatedError("malformed")
     return token
+
+
+def digest_of(authorization: str) -> bytes:
+    """The digest of the token in a valid `Authorization` header."""
+    return _digest(_bearer_token(authorization))
 
 
 def _digest(token: str) -> bytes:

@@ -18,7 +18,7 @@ from starlette.types import Receive, Scope, Send
 from gql.errors import ANSWERS, Code, RequestError, is_cancelled
 from gql.execution.operation import Pipeline, ReadOnlyError
 from gql.execution.record import Record
-from gql.security.auth import Admitted, Authenticator, UnauthenticatedError
+from gql.security.auth import Admitted, Authenticator, UnauthenticatedError, digest_of
 from gql.web.etag import revalidated
 from gql.web.protocol import write_whole
 from gql.web.request import Acceptable, HttpRequest, RequestReader, negotiate, wants_page
@@ -142,17 +142,23 @@ class GraphQLEndpoint:
         return {"cost": {"requested": record.cost, "limit": self._pipeline.limits.cost}}
 
     async def _authenticate(self, request: HttpRequest, record: Record) -> Admitted:
+        facts = request.facts
+        if facts is not None and facts.token is not None and (admitted := self._authenticator.find(facts.token)):
+            return admitted
         headers = request.lines(b"authorization")
         if len(headers) > 1:
             # With several, a proxy may have checked another one.
             raise HttpError(400, "Send one Authorization header")
         try:
-            return await self._authenticator.authenticate(headers[0] if headers else None)
+            admitted = await self._authenticator.authenticate(headers[0] if headers else None)
         except UnauthenticatedError as error:
             record.refused = error.reason
             challenge = {"WWW-Authenticate": error.challenge}
             rejected = ANSWERS[Code.UNAUTHENTICATED]
             raise HttpError(rejected.status, rejected.message, Code.UNAUTHENTICATED, challenge) from None
+        if facts is not None:
+            facts.token = digest_of(headers[0])
+        return admitted
 
 
 class _Connection:

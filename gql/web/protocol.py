@@ -30,7 +30,8 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCy
 
 from gql.errors import Code
 from gql.settings import Settings
-from gql.web.http1 import Http1Protocol, StopParsingError
+from gql.web.heads import Heads, RepeatedHeadProtocol
+from gql.web.http1 import StopParsingError
 from gql.web.response import SECURITY, SECURITY_LINES, JsonResponse
 
 # Seconds in which a rejected client can read the response while its further data are discarded: otherwise the system
@@ -61,6 +62,8 @@ class ConnectionLimits:
     pipelined: int = 16
     unread: int = 65_536
     unread_seconds: float = 30.0
+    heads: Heads = field(default_factory=Heads, compare=False)
+    """The heads of requests that clients repeat, shared by all connections."""
     staying: set[object] = field(default_factory=set, compare=False)
     """The protocols of connections that stay open, which `INBOX_MAX_SOCKETS` limits instead of `connections`."""
 
@@ -118,11 +121,11 @@ class _Phase(Enum):
     BODY = auto()
 
 
-class LimitedProtocol(Http1Protocol):
+class LimitedProtocol(RepeatedHeadProtocol):
     """Uvicorn's protocol with limits. A request that arrives at once needs no timer."""
 
     def __init__(self, *arguments: Any, limits: ConnectionLimits, **named: Any) -> None:
-        super().__init__(*arguments, **named)
+        super().__init__(*arguments, heads=limits.heads, **named)
         self._limits = limits
         self._phase = _Phase.REQUEST
         self._entered = False
@@ -156,8 +159,12 @@ class LimitedProtocol(Http1Protocol):
         self._stop_watching()
 
     def data_received(self, data: bytes) -> None:
-        """Parse the data, and apply the limits to an incomplete request."""
+        """Parse the data, unless it repeats a request, and apply the limits to an incomplete request."""
         if self._rejected:
+            return
+        was_idle = self._is_idle()
+        if was_idle and self._start_repeated(data, {STREAMING: self._stay_open}):
+            self._stop_timer()
             return
         self._received += len(data)
         self._chunk = len(data)
@@ -171,14 +178,19 @@ class LimitedProtocol(Http1Protocol):
             self._stop_timer()
             if self._phase is not _Phase.REQUEST:
                 self._start_timer()
-        idle = self._phase is _Phase.REQUEST and (self.cycle is None or self.cycle.response_complete)
-        if idle and self._timer is None:
+            elif was_idle:
+                self._keep_head(data)
+        if self._timer is None and self._is_idle():
             # Uvicorn's own timer between two requests stops with any byte, also with a line break before a request.
             self._start_timer()
         if self._phase is _Phase.HEAD and self._received > self._limits.head:
             self._reject_head()
         elif self._phase is _Phase.BODY and self._received > self._limits.body:
             self._reject(413, "The body is too large", Code.BAD_USER_INPUT)
+
+    def _is_idle(self) -> bool:
+        """Whether no request is arriving or being answered."""
+        return self._phase is _Phase.REQUEST and (self.cycle is None or self.cycle.response_complete)
 
     def on_message_begin(self) -> None:
         """The first byte of a request."""

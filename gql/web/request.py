@@ -23,6 +23,7 @@ from db.nesting import is_nested_deeper
 from gql.execution.aside import LONG_BODY
 from gql.execution.call import Parameters
 from gql.execution.persisted import Reference
+from gql.web.heads import FACTS, Facts
 from gql.web.response import EVENT_STREAM, GRAPHQL_RESPONSE, HTML, JSON, HttpError
 
 _METHODS = "GET, POST"
@@ -62,6 +63,8 @@ class HttpRequest:
         self.places: ExitStack | None = None
         """What a stream has taken. It is given back when the request ends, however it ends."""
         self._scope = scope
+        self.facts: Facts | None = scope.get(FACTS)
+        """What earlier requests with the same head have found out about it."""
         self.headers: dict[bytes, bytes] = dict(reversed(scope["headers"]))
         """The first line of each header."""
 
@@ -230,8 +233,15 @@ def wants_page(request: HttpRequest) -> bool:
 
 def negotiate(request: HttpRequest) -> Acceptable:
     """The forms of a response that the client accepts. Raises `HttpError` (406) if there is none."""
+    facts = request.facts
+    if facts is not None and facts.acceptable is not None:
+        known: Acceptable = facts.acceptable
+        return known
     header = _accept(request)
-    return _negotiate(header) if len(header) <= _MAX_KEPT else _negotiate.__wrapped__(header)
+    acceptable = _negotiate(header) if len(header) <= _MAX_KEPT else _negotiate.__wrapped__(header)
+    if facts is not None:
+        facts.acceptable = acceptable
+    return acceptable
 
 
 def _accept(request: HttpRequest) -> str:

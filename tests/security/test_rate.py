@@ -20,8 +20,9 @@ from gql.settings import Settings
 from tests.support import world
 from tests.support.client import Client, Statements
 from tests.support.factories import log_changes, store
+from tests.support.persisting import automatic, get
 from tests.support.properties import examples
-from tests.support.request import refusal
+from tests.support.request import RESPONSE, refusal, send
 from tests.support.serving import serving
 
 pytestmark = pytest.mark.anyio
@@ -30,6 +31,9 @@ pytestmark = pytest.mark.anyio
 BEGIN = 1_800_000_000
 BUDGET = "{ rateLimit { limit remaining resetAt cost } }"
 FORTY = "{ hosts(first: 40) { nodes { id } } }"
+TWO = {"query": "{ hosts(first: 2) { nodes { id } } }"}
+# The headers of every answer to an authenticated request.
+NAMES = ("ratelimit-limit", "ratelimit-remaining", "ratelimit-reset")
 REFUSAL = refusal("The rate limit is exceeded: try again later", "RATE_LIMITED")
 VIEWER = Viewer(1, CreatorType.USER, 1, frozenset())
 
@@ -248,3 +252,34 @@ async def test_the_returned_wait_is_long_enough_and_not_too_long(steps: list[tup
                 assert await rates.charge(VIEWER, cost) is not None
                 clock.now = max(clock.now, budget.now + wait + 0.001)
                 assert await rates.charge(VIEWER, cost) is None
+
+
+async def test_every_answer_has_the_remaining_budget(seeded_dsn: str, statements: Statements) -> None:
+    async with serving(seeded_dsn, statements, rate_limit=100) as client:
+        await send(client, {"query": "{ __typename }", "extensions": automatic("{ __typename }")})
+        kept = await get(client, extensions=automatic("{ __typename }"))
+        answers = [
+            await send(client, TWO),
+            await send(client, {"query": "{"}, accept=RESPONSE),
+            await send(client, b"5"),
+            await send(client, method="PUT"),
+            await send(client, TWO, content_type="text/plain"),
+            kept,
+            await get(client, {"if-none-match": kept.headers["etag"]}, extensions=automatic("{ __typename }")),
+            await send(client, {"query": "{ hosts(first: 99) { nodes { id } } }"}),
+        ]
+        unknown = await send(client, TWO, authorization=None)
+
+    assert [answer.status_code for answer in answers] == [200, 400, 400, 405, 415, 200, 304, 429]
+    assert {answer.headers["ratelimit-limit"] for answer in answers} == {"100"}
+    assert all(answer.headers.get_list(name) for answer in answers for name in NAMES)
+    # Two `__typename` and two hosts are charged; requests that are not executed are not.
+    assert [int(answer.headers["ratelimit-remaining"]) for answer in answers[:5]] == [96] * 5
+    assert [name for name in unknown.headers if name.startswith("ratelimit")] == []
+
+
+async def test_there_are_no_rate_headers_without_a_limit(seeded_dsn: str, statements: Statements) -> None:
+    async with serving(seeded_dsn, statements, rate_limit=0) as client:
+        response = await send(client, TWO)
+
+    assert [name for name in response.headers if name.startswith("ratelimit")] == []

@@ -1,4 +1,4 @@
-"""Ends a write: stores its activities, logs its changes and commits, in one round trip.
+"""Ends a write: stores its last change and its activities, logs its changes and commits, in one round trip.
 
 The account's counter is the last row that a transaction locks. Other writers of the account wait for it, so it is
 locked only for one statement and the COMMIT, without a round trip to this process in between.
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from db import tables as t
 
@@ -36,16 +36,42 @@ class NotedActivity(NamedTuple):
     message_id: int | None = None
 
 
+class NotedState(NamedTuple):
+    """The new values of some of the `STATE` columns of a locked conversation, to be stored with the COMMIT."""
+
+    conversation_id: int
+    columns: Mapping[str, Any]
+
+
 @dataclass(slots=True)
 class Journal:
     """What a transaction did, to be stored with the COMMIT."""
 
+    state: NotedState | None = None
+    """No statement of the transaction follows it."""
     changes: dict[tuple[type[t.Table], int], NotedChange] = field(default_factory=dict)
     """The changed nodes, by table and id."""
     activities: list[NotedActivity] = field(default_factory=list)
     """In the order in which they happened."""
 
 
+# The columns of a conversation that clients change directly, and those that follow from them.
+_STATE_TYPES = {
+    "assignee_id": "bigint",
+    "default_channel": "text",
+    "closed_at": "timestamptz",
+    "marked_as_spam_at": "timestamptz",
+    "deadline_response_at": "timestamptz",
+    "wait_ended_at": "timestamptz",
+    "updated_at": "timestamptz",
+}
+STATE = frozenset(_STATE_TYPES)
+_SET = ", ".join(
+    f"{name} = CASE WHEN '{name}' = ANY ({{names}}) THEN {{{name}}} ELSE {name} END" for name in _STATE_TYPES
+)
+# Its parameters: the account, the conversation, the names of the changed columns, and the values of all.
+_CHANGE = f"UPDATE conversations SET {_SET} WHERE account_id = {{account}} AND id = {{id}}"  # noqa: S608  # names
+_CHANGE_PARAMETERS = {"account": "bigint", "id": "bigint", "names": "text[]", **_STATE_TYPES}
 # Its parameters: the account, and the types, ids, conversations, operations and events of the changes, in their order.
 # An array of arrays must be rectangular, so the events of a change are the text of an array.
 _LOG = """
@@ -97,7 +123,11 @@ def _prepare(name: str, sql: str, parameters: Mapping[str, str]) -> str:
 # asyncpg sends several statements together only if they have no parameters. So these are prepared in SQL when a
 # connection is set up, and executed with literals.
 PREPARE = "; ".join(
-    [_prepare("log_changes", _LOG, _PARAMETERS), _prepare("store_activities", _ACTIVITIES, _ACTIVITY_PARAMETERS)]
+    [
+        _prepare("change_conversation", _CHANGE, _CHANGE_PARAMETERS),
+        _prepare("store_activities", _ACTIVITIES, _ACTIVITY_PARAMETERS),
+        _prepare("log_changes", _LOG, _PARAMETERS),
+    ]
 )
 
 
@@ -108,6 +138,9 @@ def commit(viewer: Viewer, journal: Journal, *, prepared: bool) -> str:
     """
     # The literals are ids, times and names of this process, no text of clients.
     statements = []
+    if journal.state is not None:
+        values = _state(viewer, journal.state)
+        statements.append(_call("change_conversation", _CHANGE, _CHANGE_PARAMETERS, values, prepared=prepared))
     if journal.activities:
         values = _activities(viewer, journal.activities)
         statements.append(_call("store_activities", _ACTIVITIES, _ACTIVITY_PARAMETERS, values, prepared=prepared))
@@ -116,6 +149,15 @@ def commit(viewer: Viewer, journal: Journal, *, prepared: bool) -> str:
         values = _changes(viewer, journal)
         statements.append(_call("log_changes", _LOG, _PARAMETERS, values, prepared=prepared))
     return "; ".join([*statements, "COMMIT"])
+
+
+def _state(viewer: Viewer, state: NotedState) -> dict[str, str]:
+    return {
+        "account": str(viewer.account_id),
+        "id": str(state.conversation_id),
+        "names": _array(state.columns),
+        **{name: _literal(state.columns.get(name)) for name in _STATE_TYPES},
+    }
 
 
 def _changes(viewer: Viewer, journal: Journal) -> dict[str, str]:
@@ -150,6 +192,12 @@ def _call(name: str, sql: str, parameters: Mapping[str, str], values: Mapping[st
     if prepared:
         return f"EXECUTE {name} ({', '.join(values.values())})"
     return sql.format(**{parameter: f"{value}::{parameters[parameter]}" for parameter, value in values.items()})
+
+
+def _literal(value: int | str | datetime | None) -> str:
+    if isinstance(value, str | datetime):
+        return f"'{value.isoformat() if isinstance(value, datetime) else value}'"
+    return "NULL" if value is None else str(value)
 
 
 def _array(values: Iterable[object]) -> str:

@@ -204,13 +204,19 @@ class Transaction:
 
     async def fetch(self, statement: Statement, parameters: Mapping[str, Any]) -> list[Any]:
         """Run `statement` and return its rows."""
+        self._check_order()
         with self.timed():
             return await _fetch(self._connection, statement, parameters)
 
     async def run_many(self, statement: Statement, rows: Iterable[Mapping[str, Any]]) -> None:
         """Run `statement` once for the parameters of each row, in one round trip."""
+        self._check_order()
         with self.timed():
             await self._connection.executemany(statement.sql, [statement.arguments(row) for row in rows])
+
+    def _check_order(self) -> None:
+        if self.journal.state is not None:
+            raise RuntimeError("a statement would run before a change that was made before it")
 
     @contextmanager
     def timed(self) -> Iterator[None]:

@@ -17,7 +17,7 @@ from sqlalchemy import BigInteger, ColumnElement, bindparam, func
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 
 from db import tables as t
-from db.commit import NotedChange
+from db.commit import STATE, NotedChange, NotedState
 from db.engine import Transaction
 from db.failure import CollisionError
 from db.problem import Problem, ProblemCode
@@ -190,6 +190,19 @@ async def change(
     touched = _touched(row, values)
     await transaction.fetch(_update(table, tuple(touched)), _key(row) | _as_new(touched))
     _note(transaction, table, row, touched, *events, message_id=message_id)
+
+
+def change_last(
+    transaction: Transaction, conversation: Row, values: Mapping[str, Any], *events: t.WebhookEvent
+) -> None:
+    """Set columns of the state of a locked conversation, as `change` does, together with the COMMIT.
+
+    No statement may follow: it would not see the change.
+    """
+    touched = _touched(conversation, values)
+    assert touched.keys() <= STATE  # noqa: S101  # `commit` stores no others
+    transaction.journal.state = NotedState(conversation.id, touched)
+    _note(transaction, t.Conversation, conversation, touched, *events)
 
 
 async def change_several(

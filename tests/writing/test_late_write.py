@@ -9,6 +9,8 @@ import asyncpg
 import pytest
 
 from db import tables as t
+from db.engine import Database
+from db.queries.conversation import writes
 from db.scope import Viewer
 from gql.context import Context
 from gql.fields.node import encode_id
@@ -85,6 +87,40 @@ async def test_an_operation_that_changed_nothing_is_504(
         504,
         {"errors": [{"message": message, "extensions": {"code": "TIMEOUT"}}]},
     )
+    assert await connection.fetchval("SELECT count(closed_at) FROM conversations") == 0
+
+
+async def test_a_change_that_fails_with_the_commit_changes_nothing(
+    client: Client, connection: asyncpg.Connection[Any], ids: dict[str, str]
+) -> None:
+    """The change of one conversation is sent together with the COMMIT."""
+    await connection.execute("ALTER TABLE conversations ADD CONSTRAINT never CHECK (closed_at IS NULL)")
+    failed = await client.answer(ONE, b=ids["b"])
+    await connection.execute("ALTER TABLE conversations DROP CONSTRAINT never")
+    left = [await connection.fetchval(f"SELECT count(*) FROM {table}") for table in ("activities", "changes")]  # noqa: S608
+    done = await client.answer(ONE, b=ids["b"])
+
+    assert [error["extensions"]["code"] for error in failed["errors"]] == ["INTERNAL_SERVER_ERROR"]
+    assert left == [0, 0]
+    assert done == {"data": {"updateConversation": {"conversation": {"closed": True}}}}
+
+
+async def test_no_statement_follows_a_change_that_is_sent_with_the_commit(
+    dsn: str, connection: asyncpg.Connection[Any], ids: dict[str, str]
+) -> None:
+    viewer = Viewer(1, t.CreatorType.USER, 1, frozenset())
+    database = Database(dsn)
+
+    async def change_twice() -> None:
+        async with database.write(viewer) as transaction:
+            await writes.update(transaction, viewer, len(ids), {"closed": True}, None)
+            await writes.update(transaction, viewer, len(ids), {"closed": False}, None)
+
+    await database.start()
+    with pytest.raises(RuntimeError, match="would run before a change"):
+        await change_twice()
+    await database.stop()
+
     assert await connection.fetchval("SELECT count(closed_at) FROM conversations") == 0
 
 

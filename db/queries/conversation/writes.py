@@ -25,6 +25,7 @@ from db.queries.conversation import derived
 from db.queries.idempotency import once
 from db.queries.writing import (
     change,
+    change_last,
     change_several,
     differing,
     existing,
@@ -127,7 +128,11 @@ async def update(
     assert conversation is not None  # noqa: S101  # else it was rejected
     if _has_changed(conversation, unchanged_since):
         reject([_changed_problem("ifUnchangedSince")], id_)
-    await _apply(transaction, viewer, [conversation], changes)
+    values = _changed(conversation, changes)
+    if _ends_wait(conversation, values):
+        await _apply(transaction, viewer, [(conversation, values)])
+    elif values:
+        change_last(transaction, conversation, values, t.WebhookEvent.CONVERSATION_UPDATED)
     return id_
 
 
@@ -152,21 +157,24 @@ async def update_all(
         if _has_changed(held[id_], unchanged_since)
     ]
     reject(changed, unique(ids))
-    await _apply(transaction, viewer, list(held.values()), changes)
+    found = [(row, values) for row in held.values() if (values := _changed(row, changes))]
+    await _apply(transaction, viewer, found)
     return unique(ids)
 
 
-async def _apply(
-    transaction: Transaction, viewer: Viewer, conversations: Sequence[Row], changes: Mapping[str, Any]
-) -> None:
-    """Change locked conversations. All of them write the same columns, and so share one statement."""
-    found = [(row, values) for row in conversations if (values := _changed(row, changes))]
+async def _apply(transaction: Transaction, viewer: Viewer, found: Sequence[tuple[Row, Mapping[str, Any]]]) -> None:
+    """Store the new values of locked conversations. All of them write the same columns, and so share one statement."""
     columns = list(dict.fromkeys(name for _, values in found for name in values))
     complete = [(row, {name: values.get(name, row[name]) for name in columns}) for row, values in found]
     await change_several(transaction, t.Conversation, complete, t.WebhookEvent.CONVERSATION_UPDATED)
-    ended = [row.id for row, values in found if "wait_ended_at" in values and row.unanswered_since is not None]
+    ended = [row.id for row, values in found if _ends_wait(row, values)]
     if ended:
         await derived.derive(transaction, viewer.account_id, ended, [derived.COUNTERS])
+
+
+def _ends_wait(conversation: Row, values: Mapping[str, Any]) -> bool:
+    """Whether a guest waits until the new `values` are stored. Then the wait must be derived."""
+    return "wait_ended_at" in values and conversation.unanswered_since is not None
 
 
 def _changed(conversation: Row, changes: Mapping[str, Any]) -> dict[str, Any]:

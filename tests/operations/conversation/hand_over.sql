@@ -6,9 +6,7 @@ SELECT hosts.id
 FROM hosts
 WHERE hosts.account_id = $1::BIGINT AND hosts.id = any($2::BIGINT[]);
 
-UPDATE conversations SET updated_at=$1::TIMESTAMP WITH TIME ZONE, assignee_id=$2::BIGINT, default_channel=$3, closed_at=$4::TIMESTAMP WITH TIME ZONE, deadline_response_at=$5::TIMESTAMP WITH TIME ZONE, marked_as_spam_at=$6::TIMESTAMP WITH TIME ZONE, wait_ended_at=$7::TIMESTAMP WITH TIME ZONE WHERE conversations.account_id = $8::BIGINT AND conversations.id = $9::BIGINT;
-
-EXECUTE store_activities (1, 'USER', 1, '{1,1,1}', '{ASSIGNED,REOPENED,MARKED_AS_SPAM}', '{…,…,…}', '{2,NULL,NULL}', '{NULL,NULL,NULL}', '{NULL,NULL,NULL}'); EXECUTE log_changes (1, '{CONVERSATION}', '{1}', '{1}', '{UPSERTED}', '{"{CONVERSATION_UPDATED}"}'); COMMIT; BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL plan_cache_mode = auto;
+EXECUTE change_conversation (1, 1, '{assignee_id,default_channel,closed_at,marked_as_spam_at,wait_ended_at,deadline_response_at,updated_at}', 2, 'VRBO', NULL, '…', NULL, '…', '…'); EXECUTE store_activities (1, 'USER', 1, '{1,1,1}', '{ASSIGNED,REOPENED,MARKED_AS_SPAM}', '{…,…,…}', '{2,NULL,NULL}', '{NULL,NULL,NULL}', '{NULL,NULL,NULL}'); EXECUTE log_changes (1, '{CONVERSATION}', '{1}', '{1}', '{UPSERTED}', '{"{CONVERSATION_UPDATED}"}'); COMMIT; BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL plan_cache_mode = auto;
 
 SELECT conversations.id, conversations.assignee_id, conversations.default_channel, date_part('epoch', conversations.closed_at) AS closed_at_seconds, date_part('epoch', conversations.marked_as_spam_at) AS marked_as_spam_at_seconds
 FROM conversations

@@ -4,6 +4,7 @@
 |---|---|
 | no `Host`, or several, or one that names no host | 400, and the connection is closed |
 | `Transfer-Encoding` other than `chunked`, or in HTTP/1.0 | 400, and the connection is closed |
+| `HTTP/2.0` or `HTTP/0.9`, or another protocol, as in `GET / RTSP/1.0` | 400, and the connection is closed |
 | an absolute target (`GET http://host/path`) | its host replaces the header's (RFC 9112, 3.2.2) |
 | `Upgrade` to another protocol than WebSocket | the header is ignored |
 
@@ -47,6 +48,7 @@ class Http1Protocol(HttpToolsProtocol):
         """Start or queue the request, unless it is invalid or parsed again."""
         self._put_off = self.parser.should_upgrade() and not self._should_upgrade() and b"upgrade" in dict(self.headers)
         if not self._put_off:
+            self._check_version()
             self._check_host()
             self._check_coding()
             super().on_headers_complete()
@@ -55,6 +57,15 @@ class Http1Protocol(HttpToolsProtocol):
         """The last byte of a request, or of the head of one that is parsed again."""
         if not self._put_off:
             super().on_message_complete()
+
+    def _check_version(self) -> None:
+        version = self.parser.get_http_version()
+        if version == "1.1":
+            return
+        # The parser accepts two other protocols, and does not say which one it has found.
+        begin = b"%b %b " % (self.parser.get_method(), self.url)
+        if version != "1.0" or any(begin + name in self._data for name in (b"RTSP/", b"ICE/")):
+            self._refuse("The version is not HTTP/1.1 or HTTP/1.0")
 
     def _check_host(self) -> None:
         hosts = [value for name, value in self.headers if name == b"host"]

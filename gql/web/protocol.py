@@ -23,7 +23,6 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Any, cast
 
-import orjson
 import structlog
 from starlette.types import Message, Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
@@ -32,7 +31,7 @@ from gql.errors import Code
 from gql.settings import Settings
 from gql.web.heads import Heads, RepeatedHeadProtocol
 from gql.web.http1 import StopParsingError
-from gql.web.response import SECURITY, SECURITY_LINES, JsonResponse
+from gql.web.response import SECURITY, SECURITY_LINES, JsonResponse, error_body
 
 # Seconds in which a rejected client can read the response while its further data are discarded: otherwise the system
 # would reset the connection, and the client would lose the response.
@@ -378,7 +377,7 @@ class LimitedProtocol(RepeatedHeadProtocol):
 
     def _write_rejection(self, status: int, message: str, code: Code) -> None:
         _log.warning("request rejected", status=status, reason=message)
-        body = orjson.dumps({"errors": [{"message": message, "extensions": {"code": code}}]})
+        body = error_body(message, code)
         headers = [
             *SECURITY,
             (b"content-type", b"application/json; charset=utf-8"),

@@ -84,6 +84,11 @@ def write(media: str, status: int, payload: Mapping[str, Any], headers: Mapping[
     return JsonResponse(body, status, lines)
 
 
+def error_body(message: str, code: Code) -> bytes:
+    """The body of a response with one error, to what does not reach the application."""
+    return orjson.dumps({"errors": [{"message": message, "extensions": {"code": code}}]})
+
+
 def error_response(error: RequestError, media: str = JSON, extensions: Mapping[str, Any] | None = None) -> Response:
     """The response to a request that was not executed."""
     headers = dict(error.headers) if isinstance(error, HttpError) else {}

@@ -10,20 +10,26 @@
 | 2 s in which a client does not answer the server's close | the connection is aborted |
 
 `INBOX_MAX_SOCKETS` is checked by the application (`gql/live/places.py`), as event streams count too.
+
+A handshake that is not valid is answered in JSON, as any other error.
 """
 
 from __future__ import annotations
 
 import asyncio
 import random
+from http import HTTPStatus
 from typing import Any, cast
 
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.frames import Frame
-from websockets.http11 import Request
+from websockets.http11 import Request, Response
 from websockets.protocol import OPEN
+from websockets.server import ServerProtocol
 
+from gql.errors import Code
 from gql.web.closing import Close
+from gql.web.response import JSON, SECURITY, error_body
 
 # Seconds that a client has to answer a close. What it does not read would otherwise keep the connection.
 _LINGER = 2.0
@@ -72,12 +78,29 @@ class _Messages:
         return self._messages.pop(0)
 
 
+class _Handshake(ServerProtocol):
+    """The library's protocol, which would reject a handshake in plain text."""
+
+    def reject(self, status: int, text: str) -> Response:
+        """The response to a handshake that is not valid."""
+        response = super().reject(status, text)
+        code = Code.BAD_USER_INPUT if status < HTTPStatus.INTERNAL_SERVER_ERROR else Code.INTERNAL_SERVER_ERROR
+        # Further lines are for people who have opened the URL in a browser.
+        response.body = error_body(text.partition("\n")[0].rstrip("."), code)
+        for name, value in (("Content-Type", f"{JSON}; charset=utf-8"), ("Content-Length", str(len(response.body)))):
+            del response.headers[name]
+            response.headers[name] = value
+        response.headers.update((name.decode(), value.decode()) for name, value in SECURITY)
+        return response
+
+
 class LimitedSocket(WebSocketsSansIOProtocol):
     """Uvicorn's protocol with limits. `staying` are the process's connections that stay open; each adds itself."""
 
     def __init__(self, *arguments: Any, staying: set[object], **named: Any) -> None:
         super().__init__(*arguments, **named)
         self.queue = _Messages()  # type: ignore[assignment]  # has what uvicorn calls
+        self.conn = _Handshake(max_size=self.config.ws_max_size, logger=self.logger)
         self.close_timeout = _LINGER
         self._staying = staying
         self._arrived = 0

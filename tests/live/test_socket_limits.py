@@ -266,6 +266,14 @@ async def test_every_handshake_is_answered_and_no_connection_stays(
         await until(lambda: not server.state.connections)
 
     assert answer.partition(b" ")[2][:3] == expected
+    if expected != b"101":
+        head, _, body = answer.partition(b"\r\n\r\n")
+        [error] = json.loads(body)["errors"]
+        assert error["extensions"]["code"] == ("FORBIDDEN" if expected == b"403" else "BAD_USER_INPUT")
+        assert "\n" not in error["message"]
+        for line in (b"content-type: application/json; charset=utf-8", b"content-length: %d" % len(body)):
+            assert head.lower().count(line) == 1
+        assert b"x-content-type-options: nosniff" in head.lower()
     assert not [record for record in caplog.records if record.exc_info]
 
 

@@ -41,6 +41,12 @@ CHECKED = {
     "chunks of HTTP/1.0": b"GET / HTTP/1.0\r\n" + HOST + b"Transfer-Encoding: chunked\r\n",
     "no host": LINE,
     "an upgrade without a host": UPGRADE[:-2].replace(HOST, b""),
+    **{
+        protocol.decode(): LINE.replace(b"HTTP/1.1", protocol) + HOST
+        for protocol in (b"HTTP/2.0", b"HTTP/0.9", b"RTSP/1.0")
+    },
+    "ICE/1.0": b"SOURCE / ICE/1.0\r\n" + HOST,
+    "another protocol of an absolute target": b"GET http://inbox/a RTSP/1.0\r\n" + HOST,
     "two hosts": LINE + HOST + b"Host: other\r\n",
     "the same host twice": LINE + HOST + HOST,
     "two hosts of HTTP/1.0": b"GET / HTTP/1.0\r\n" + HOST + HOST,

@@ -286,6 +286,21 @@ async def test_foreign_keys_are_looked_up_by_whole_keys(
     assert by_others < by_key / 2
 
 
+async def test_the_values_of_a_new_account_are_derived_without_reading_the_others_again(
+    connection: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """PostgreSQL's statistics know only the first account, so it expects one row of the second."""
+    monkeypatch.setattr(load, "BATCH", 100)
+    async with connection.transaction():
+        await seed(connection, accounts=2, conversations=100)
+        read = await connection.fetchval("""
+            SELECT sum(idx_tup_fetch) FROM pg_stat_xact_user_tables
+            WHERE relname IN ('conversations', 'conversation_bookings', 'bookings')""")
+
+    # Each row of a batch may read the batch, but not each pair of its rows.
+    assert read < 20 * 100**2
+
+
 async def test_the_answer_counts_the_rows(connection: asyncpg.Connection) -> None:
     counts = await seed(connection, accounts=3, conversations=20)
     there = {table: await connection.fetchval(f"SELECT count(*) FROM {table}") for table in COLUMNS}  # noqa: S608

@@ -13,13 +13,16 @@ UPDATE conversations SET updated_at=$1::TIMESTAMP WITH TIME ZONE WHERE conversat
 UPDATE conversations c
 SET booking_statuses = fresh.booking_statuses, stays_until = fresh.stays_until
 FROM (
-SELECT c.id, coalesce(bit_or(CASE b.status WHEN 'BOOKED' THEN 1 WHEN 'TENTATIVE' THEN 2 WHEN 'UNAVAILABLE' THEN 4 WHEN 'LOCKED' THEN 8 WHEN 'CANCELED' THEN 16 END), 0)::smallint AS booking_statuses,
-max(greatest(b.start_at, b.end_at)) FILTER (WHERE b.status = 'BOOKED') AS stays_until
+SELECT c.id, fresh.booking_statuses, fresh.stays_until
 FROM conversations c
-LEFT JOIN conversation_bookings cb ON (cb.account_id, cb.conversation_id) = (c.account_id, c.id)
-LEFT JOIN bookings b ON (b.account_id, b.id) = (cb.account_id, cb.booking_id)
+CROSS JOIN LATERAL (
+SELECT coalesce(bit_or(CASE b.status WHEN 'BOOKED' THEN 1 WHEN 'TENTATIVE' THEN 2 WHEN 'UNAVAILABLE' THEN 4 WHEN 'LOCKED' THEN 8 WHEN 'CANCELED' THEN 16 END), 0)::smallint AS booking_statuses,
+max(greatest(b.start_at, b.end_at)) FILTER (WHERE b.status = 'BOOKED') AS stays_until
+FROM conversation_bookings cb
+JOIN bookings b ON (b.account_id, b.id) = (cb.account_id, cb.booking_id)
+WHERE (cb.account_id, cb.conversation_id) = (c.account_id, c.id)
+) fresh
 WHERE c.account_id = $1 AND c.id = ANY($2::bigint[])
-GROUP BY c.id
 ) fresh
 WHERE c.account_id = $1 AND c.id = fresh.id
 AND (c.booking_statuses, c.stays_until) IS DISTINCT FROM (fresh.booking_statuses, fresh.stays_until);

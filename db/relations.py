@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 
 from sqlalchemy import (
     CTE,
@@ -38,26 +38,13 @@ from db.engine import Snapshot
 from db.page import BY_ID, FIRST_PAGE, MOST_RANKED, Order, Page
 from db.scope import ACCOUNT, visible
 from db.seek import Sought
+from db.selection import ALL, Columns, chosen, join_referred, refers
 from db.statement import Statement
 from db.texts import limited
-from db.times import Seconds, selected
+from db.times import selected
 
 _KEYS = "keys"
 _KEY = "key"
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Expression:
-    """A value that is computed from other rows and selected with a row under `name`."""
-
-    name: str
-    value: ColumnElement[Any]
-
-
-# A column by its name, or what is selected instead. `None` as `Columns` selects all columns.
-Column: TypeAlias = str | Expression | Seconds
-Columns: TypeAlias = frozenset[Column] | None
-ALL: Columns = None
 
 
 class Window(NamedTuple):
@@ -138,8 +125,15 @@ def by_id(table: type[t.Table]) -> ById:
 @kept
 def _by_id_statement(table: type[t.Table], columns: Columns, *, single: bool) -> Statement:
     column: Any = table.id  # type: ignore[attr-defined]
-    shown = limited(selected(_chosen(table, columns), columns))
-    return Statement.of(visible(table, *shown).where(column == func.any(_keys(single=single))), table)
+    own = chosen(table, columns)
+    rows = visible(table, *own).where(column == func.any(_keys(single=single)))
+    if not refers(columns):
+        return Statement.of(rows.with_only_columns(*limited(selected(own, columns))), table)
+    # OFFSET keeps the planner from merging this into the outer query, where an expression would run twice: for its
+    # value, and for the row whose id it is.
+    row = rows.offset(literal_column("0")).subquery("row")
+    source, shown = join_referred(row, row, columns)
+    return Statement.of(select(*limited(shown)).select_from(source), table)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -243,8 +237,8 @@ def _page_statement(  # noqa: PLR0913, PLR0917  # all that the text depends on
     if columns is not None and order.column is not None:
         # A cursor holds the position of a row in the order.
         columns |= {order.column.key}
-    chosen = _chosen(many.target, columns)
-    order, found = _candidates(many, order, clauses, chosen)
+    own = chosen(many.target, columns)
+    order, found = _candidates(many, order, clauses, own)
 
     def of_parent(rows: Select[Any]) -> Select[Any]:
         return rows.where(many.parent == parent.c.key).correlate(parent)
@@ -254,25 +248,25 @@ def _page_statement(  # noqa: PLR0913, PLR0917  # all that the text depends on
     most: Any = bindparam("limit") if limit is None else literal_column(str(limit))
     page = Sought(order, many.child, [order.beyond(side, many.child) for side in sides], most, backward)
     by_id = _is_of_page(many, clauses, found, page)
-    row = (
-        page.first(found[0]) if by_id is None else page.sort(of_parent(many.select((), *chosen).where(by_id)))
-    ).lateral("row")
+    rows = page.first(found[0]) if by_id is None else page.sort(of_parent(many.select((), *own).where(by_id)))
+    row = rows.lateral("row")
     # If no rows are beyond, a parent without children needs no row that says so.
     ends = _ends(many, order, found, sides, most if clauses else None) if sides else None
-    source = parent.join(row, true()) if ends is None else parent.join(ends, true()).join(row, true(), isouter=True)
-    shown = (parent.c.position, *(() if ends is None else ends.c), *limited(selected(row.c, columns)))
-    return Statement.of(select(*shown).select_from(source), many.target)
+    source: FromClause = parent if ends is None else parent.join(ends, true())
+    source, shown = join_referred(source.join(row, true(), isouter=ends is not None), row, columns)
+    every = (parent.c.position, *(() if ends is None else ends.c), *limited(shown))
+    return Statement.of(select(*every).select_from(source), many.target)
 
 
 def _candidates(
-    many: Many, order: Order, clauses: tuple[Shape, ...], chosen: Sequence[Any]
+    many: Many, order: Order, clauses: tuple[Shape, ...], own: Sequence[Any]
 ) -> tuple[Order, list[Select[Any]]]:
-    """Selects of `chosen`: each child that meets `clauses` is in at least one. And the order, for their columns."""
+    """Selects of `own`: each child that meets `clauses` is in at least one. And the order, for their columns."""
     if order.within is None:
-        return order, [many.select(each, *chosen, ordered=True) for each in alternatives(clauses)]
+        return order, [many.select(each, *own, ordered=True) for each in alternatives(clauses)]
     ranked = _ranked(many, order, clauses)
     order = replace(order, column=ranked.c[order.column.key].label(order.column.key))
-    return order, [many.select((), *chosen, *order.expressions).join(ranked, ranked.c.id == many.child)]
+    return order, [many.select((), *own, *order.expressions).join(ranked, ranked.c.id == many.child)]
 
 
 def _is_of_page(
@@ -371,17 +365,6 @@ def _slices(rows: Sequence[Any], parents: int, page: Page) -> Iterator[Slice]:
             has_next=later or (more and not page.backward),
             has_previous=earlier or (more and page.backward),
         )
-
-
-def _chosen(table: type[t.Table], columns: Columns) -> list[Any]:
-    """The columns to select: those requested and the id, in the table's order, expressions last."""
-    every: Any = table.__table__.columns  # type: ignore[attr-defined]
-    if columns is None:
-        return list(every)
-    names = {"id", *(each.column if isinstance(each, Seconds) else each for each in columns)}
-    chosen = [column for column in every if column.key in names]
-    expressions = sorted((each for each in columns if isinstance(each, Expression)), key=lambda each: each.name)
-    return [*chosen, *(expression.value.label(expression.name) for expression in expressions)]
 
 
 @cache

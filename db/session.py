@@ -25,9 +25,10 @@ READING = {"random_page_cost": "1.1", "max_parallel_workers_per_gather": "0", "w
 WRITING = READING | {"plan_cache_mode": "force_generic_plan", "lock_timeout": "2s"}
 
 # Prepared statements that a connection keeps, and the characters that such a statement may have. PostgreSQL keeps about
-# 50 bytes for each character. Longer statements, those of large filters, are prepared each time.
+# 50 bytes for each character. Longer statements, those of large filters, are prepared each time. That of a conversation
+# with all that a screen shows of the rows that it refers to has 3,200.
 _KEPT_STATEMENTS = 200
-_LONGEST_KEPT = 3_000
+_LONGEST_KEPT = 4_000
 
 
 @dataclass(frozen=True, slots=True)

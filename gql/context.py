@@ -26,6 +26,7 @@ class Context:
     is_charged: bool = True
     """Whether closing charges the viewer. A shared execution is charged by its caller instead."""
     reads_once: bool = False
+    """Whether the operation runs one statement, so that it needs no transaction for a consistent result."""
     is_heavy: bool = False
     """Whether the viewer gets only one connection at a time."""
     max_text: int = sys.maxsize

@@ -16,7 +16,8 @@ from aiodataloader import DataLoader
 from db import tables as t
 from db.criterion import Term
 from db.queries.conversation import counts, match
-from db.relations import ALL, Columns, Expression, Many, Slice, Window, by_id
+from db.relations import Many, Slice, Window, by_id
+from db.selection import ALL, Columns, Expression
 from gql.context import Context
 
 _Batch: TypeAlias = Callable[[Sequence[Any]], Awaitable[list[Any]]]

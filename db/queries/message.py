@@ -23,8 +23,8 @@ from db.queries import external, participant, writing
 from db.queries.conversation import derived
 from db.queries.idempotency import ADDED_LATER, once
 from db.queries.search import worded
-from db.relations import Expression
 from db.scope import ACCOUNT, Viewer, visible
+from db.selection import Expression
 from db.statement import Row, Statement
 
 MAX_CONTENT = 65_536

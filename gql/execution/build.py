@@ -22,7 +22,7 @@ from graphql import (
 )
 
 from db import tables as t
-from db.relations import Column
+from db.selection import Column, Referred, Value, are_short
 from gql.fields.field import FallbackError, Planner, Step
 
 _S = TypeVar("_S", bound=Step)
@@ -50,12 +50,19 @@ class ObjectPlan:
     texts: tuple[tuple[str, int], ...]
     """The columns with texts of unlimited length, and how often an object contains each."""
 
+    @property
+    def is_short(self) -> bool:
+        """Whether an object needs only short columns of its row, and no other row."""
+        return not self.steps and self.table is not None and are_short(self.table, self.columns)
+
 
 class ObjectBuilder:
     """Implements `gql.fields.field.Builder`."""
 
-    def __init__(self, planner: Planner, table: type[t.Table] | None) -> None:
+    def __init__(self, planner: Planner, table: type[t.Table] | None, most: int, prefix: str) -> None:
         self.planner = planner
+        self.most = most
+        self._prefix = prefix
         self._table = table
         self._columns: set[Column] = set()
         self._items: list[str] = []
@@ -71,13 +78,17 @@ class ObjectBuilder:
         """The table of the rows."""
         return self._table
 
-    def read(self, name: Column) -> str:
+    def read(self, name: Value) -> str:
         """Python source that reads a column or attribute of `row`."""
         self._count(name)
         if self._table is None:
             return f"row.{name}"
         self._columns.add(name)
-        return f"row[{(name if isinstance(name, str) else name.name)!r}]"
+        return f"row[{self._prefix + (name if isinstance(name, str) else name.name)!r}]"
+
+    def join(self, referred: Referred) -> None:
+        """Select columns of a row that the level's rows refer to, together with their own."""
+        self._columns.add(referred)
 
     def global_id(self) -> str:
         """Python source of the row's global id."""
@@ -131,7 +142,7 @@ class ObjectBuilder:
         """The plan."""
         sources = "row in rows"
         if self._has_global_id:
-            sources = "row, global_id in zip(rows, encode_ids([row['id'] for row in rows]))"
+            sources = f"row, global_id in zip(rows, encode_ids([row[{self._prefix + 'id'!r}] for row in rows]))"
         text = f"lambda rows, encode_ids: [{{{', '.join(self._items)}}} for {sources}]"
         # The text contains names of GraphQL, columns and attributes, which were all checked to be identifiers when they
         # were declared. `eval` provides Python's builtins, which are needed for warnings.
@@ -145,7 +156,7 @@ class ObjectBuilder:
             tuple(self._texts.items()),
         )
 
-    def _count(self, name: Column) -> None:
+    def _count(self, name: Value) -> None:
         """Add a value to the size of an object."""
         if self._table is None:
             self._size += _ATTRIBUTE
@@ -155,7 +166,7 @@ class ObjectBuilder:
         # Types of texts and enums have a length, which is None if it is unlimited.
         length = 0 if hasattr(type_, "enums") else getattr(type_, "length", 0)
         if length is None:
-            self._texts[str(name)] += 1
+            self._texts[f"{self._prefix}{name}"] += 1
         else:
             self._size += max(_VALUE, ESCAPED * length)
 

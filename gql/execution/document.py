@@ -66,11 +66,6 @@ class Operation:
         return self.node.name.value if self.node.name else None
 
     @cached_property
-    def reads_once(self) -> bool:
-        """Whether one statement is enough, so that no transaction is needed for a consistent result."""
-        return self.type is OperationType.QUERY and self.measure.statements <= 1
-
-    @cached_property
     def asks_schema_only(self) -> bool:
         """Whether its result depends only on the schema: introspection at the root, without variables."""
         return not self.node.variable_definitions and all(

@@ -56,8 +56,6 @@ _FRAGMENTS = 5
 # Averages in a schema: the fields of a type, the arguments of a field.
 _PARTS = 5
 _INTROSPECTION = {"__schema", "__type"}
-# The statements of a field with its own resolver are unknown: assume more than one.
-_MANY = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +69,6 @@ class Measure:
     directives: int = 0
     list_items: int = 0
     """The items of the longest list literal."""
-    statements: int = 0
-    """An upper bound of the SQL statements."""
     cost: Cost = NOTHING
     objects: Cost = NOTHING
     """The number of input objects, which depends on variables."""
@@ -200,7 +196,6 @@ class DocumentWalk:
             ),
             directives=collected.directives + sum(measure.directives for measure in measures),
             list_items=max((measure.list_items for measure in measures), default=0),
-            statements=sum(measure.statements for measure in measures),
             cost=total(measure.cost for measure in measures),
             objects=total(measure.objects for measure in measures),
             scopes=scopes.union(*(measure.scopes for measure in measures)),
@@ -225,7 +220,6 @@ class DocumentWalk:
             # Not for introspection: tools select types of types of types, and validation limits their depth.
             depth=1 if nodes[0].name.value in _INTROSPECTION else 1 + below.depth,
             list_items=max(below.list_items, *literals, 0),
-            statements=below.statements + _statements(measured),
             personal=total([below.personal, *_personal_inputs(nodes[0])], int(_is_personal(definition))),
             cost=self._cost(measured, below.cost),
             # Fields with one key have equal arguments and are resolved once.
@@ -335,14 +329,6 @@ def _required_of_all(parent: GraphQLNamedType | None, condition: GraphQLNamedTyp
     if not (is_union_type(parent) and is_interface_type(condition)):
         return _NONE
     return _NONE.union(*(_required(type_) for type_ in parent.types))
-
-
-def _statements(measured: MeasuredField | None) -> int:
-    """The number of statements of the field itself."""
-    kind = declared(measured.definition) if measured else None
-    if measured is None or kind is None:
-        return 0
-    return kind.statements(measured) if isinstance(kind, Field) else _MANY
 
 
 def _is_personal(definition: GraphQLField | None) -> bool:

@@ -182,7 +182,6 @@ class Pipeline:
             call.cost,
             self._rates,
             self._webhooks,
-            reads_once=operation.reads_once,
             is_heavy=call.is_heavy,
             max_text=self._executor.max_text,
         )

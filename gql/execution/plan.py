@@ -35,7 +35,7 @@ from strawberry.types.field import StrawberryField
 from db import tables as t
 from gql.execution.arguments import read_arguments
 from gql.execution.build import ObjectBuilder, ObjectPlan
-from gql.fields.field import Arguments, Details, FallbackError, Field, SelectedField
+from gql.fields.field import MANY, Arguments, Details, FallbackError, Field, SelectedField
 from gql.fields.node import NODE_TABLES
 
 _TYPENAME = "__typename"
@@ -56,6 +56,8 @@ class Part:
     key: str | None
     operation: OperationDefinitionNode
     plan: ObjectPlan | FallbackError
+    reads_once: bool = False
+    """Whether the plan runs at most one SQL statement, which needs no transaction for a consistent result."""
 
 
 Parts: TypeAlias = tuple[Part, ...]
@@ -114,7 +116,9 @@ def plan_operation(
     except GraphQLError:
         return (Part(None, operation, FallbackError(_NO_CONDITION)),)
     if operation.operation is not OperationType.MUTATION:
-        return (Part(None, operation, planner.try_root(selected)),)
+        plan = planner.try_root(selected)
+        reads_once = isinstance(plan, ObjectPlan) and planner.statements <= 1
+        return (Part(None, operation, plan, reads_once),)
     return tuple(
         Part(key, _narrow(operation, details), planner.try_root({key: details})) for key, details in selected.items()
     )
@@ -159,6 +163,8 @@ class OperationPlanner:
         self._schema = schema
         self._operation = operation
         self._variables = variables
+        self.statements = 0
+        """The most SQL statements that the plans run."""
         self._fragments = {
             node.name.value: FragmentDetails(node)
             for node in document.definitions
@@ -177,26 +183,36 @@ class OperationPlanner:
             self._schema, self._fragments, self._variables, self._root, self._operation
         ).grouped_field_set
 
+    def count_statements(self, number: int) -> None:
+        """Count SQL statements that a step runs, at most `number` for a whole level."""
+        self.statements += number
+
     def try_root(self, selected: dict[str, Details]) -> ObjectPlan | FallbackError:
         """The plan of root fields, or the reason why there is none."""
         try:
-            return self._plan_fields(self._root, None, selected)
+            return self._plan_fields(self._root, None, selected, most=1)
         except FallbackError as error:
             return error
         except GraphQLError:
             return FallbackError(_NO_CONDITION)
 
-    def plan(self, type_: GraphQLNamedType, details: Details) -> ObjectPlan:
-        """The plan of the selection `details` on an object type."""
-        return self._plan_fields(type_, NODE_TABLES.get(type_.name), self.collect(type_, details))
+    def plan(self, type_: GraphQLNamedType, details: Details, most: int = MANY, prefix: str = "") -> ObjectPlan:
+        """The plan of the selection `details` on an object type, for levels of at most `most` sources.
 
-    def plan_selection(self, selected: SelectedField, table: type[t.Table] | None = None) -> ObjectPlan:
+        `prefix` begins the names of the columns in the sources, which are rows that refer to the rows of the type.
+        """
+        return self._plan_fields(type_, NODE_TABLES.get(type_.name), self.collect(type_, details), most, prefix)
+
+    def plan_selection(
+        self, selected: SelectedField, table: type[t.Table] | None = None, most: int = MANY
+    ) -> ObjectPlan:
         """The plan of the selection on a field whose type is an object type, or a list of one.
 
         `table` is that of the rows if the type is no node's.
         """
         type_ = get_named_type(selected.definition.type)
-        return self._plan_fields(type_, table or NODE_TABLES.get(type_.name), self.collect(type_, selected.details))
+        table = table or NODE_TABLES.get(type_.name)
+        return self._plan_fields(type_, table, self.collect(type_, selected.details), most)
 
     def collect(self, type_: GraphQLNamedType, details: Details) -> dict[str, Details]:
         """The fields of the selection `details` on an object type, by response key."""
@@ -207,10 +223,15 @@ class OperationPlanner:
         ).grouped_field_set
 
     def _plan_fields(
-        self, type_: GraphQLNamedType, table: type[t.Table] | None, selected: dict[str, Details]
+        self,
+        type_: GraphQLNamedType,
+        table: type[t.Table] | None,
+        selected: dict[str, Details],
+        most: int,
+        prefix: str = "",
     ) -> ObjectPlan:
         assert isinstance(type_, GraphQLObjectType)  # noqa: S101  # fields were collected on it
-        builder = ObjectBuilder(self, table)
+        builder = ObjectBuilder(self, table, most, prefix)
         for key, details in selected.items():
             name = details[0].node.name.value
             if name == _TYPENAME:

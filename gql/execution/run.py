@@ -73,15 +73,25 @@ class Execution(NamedTuple):
         # A query is one part. In a mutation each field is a part, because it reads the state after its own write.
         if self.operation.operation is OperationType.MUTATION:
             result = await self._run_in_turn(parts, context, size, timeout)
-        elif isinstance(parts[0].plan, ObjectPlan) and not parts[0].plan.steps:
-            # It waits for nothing, so it needs no timer.
-            result = await self._run_part(parts[0], context, size)
         else:
-            with Deadline(timeout):
-                result = await self._run_part(parts[0], context, size)
+            result = await self._run_query(parts[0], context, size, timeout)
         if result.data is not None:
             context.returned = size.returned
         return result
+
+    async def _run_query(
+        self,
+        part: Part,
+        context: Context,
+        size: ResponseSize,
+        timeout: float | None,  # noqa: ASYNC109  # of parts
+    ) -> ExecutionResult:
+        context.reads_once = part.reads_once
+        if isinstance(part.plan, ObjectPlan) and not part.plan.steps:
+            # It waits for nothing, so it needs no timer.
+            return await self._run_part(part, context, size)
+        with Deadline(timeout):
+            return await self._run_part(part, context, size)
 
     async def _run_in_turn(
         self,

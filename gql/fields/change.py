@@ -80,12 +80,9 @@ class ChangesCursorField(Field):
         """The cursor."""
         return await find_end(info.context)
 
-    def statements(self, measured: MeasuredField) -> int:  # noqa: ARG002
-        """One."""
-        return 1
-
     def plan(self, builder: Builder, selected: SelectedField) -> None:
         """Read it on the operation's snapshot."""
+        builder.planner.count_statements(1)
         builder.add_step(selected.key, ChangesCursorStep(selected.key))
 
 
@@ -113,14 +110,11 @@ class ChangesField(Field):
         """One node for each change, and the selection on it."""
         return times(size_of(measured.nodes[0], ("first",), MAX_SIZE, PAGE_SIZE), total([below], 1))
 
-    def statements(self, measured: MeasuredField) -> int:  # noqa: ARG002
-        """Two for a page of any size."""
-        return _STATEMENTS
-
     def plan(self, builder: Builder, selected: SelectedField) -> None:
         """Plan the selection on the page."""
         plan = builder.planner.plan_selection(selected)
         read = builder.planner.read_arguments(self, selected)
+        builder.planner.count_statements(_STATEMENTS)
         builder.add_step(selected.key, ChangesStep(selected.key, read, plan))
 
 
@@ -152,16 +146,13 @@ class ChangedNodeField(Field):
         """One node."""
         return total([below], 1)
 
-    def statements(self, measured: MeasuredField) -> int:  # noqa: ARG002
-        """One for each type."""
-        return len(ChangeType)
-
     def plan(self, builder: Builder, selected: SelectedField) -> None:
         """Plan the selection for each type that the node can have."""
         planner = builder.planner
         plans = {
             table: planner.plan(planner.object_type(table), selected.details) for table in change_tables().values()
         }
+        builder.planner.count_statements(len(plans))
         builder.add_step(selected.key, ChangedNodeStep(selected.key, plans))
 
 

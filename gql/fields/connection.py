@@ -21,12 +21,13 @@ from strawberry.schema.schema_converter import GraphQLCoreConverter
 
 from db.criterion import Term
 from db.page import DEFAULT_SIZE, MAX_SIZE, Order, Page, Position
-from db.relations import Column, Many, Slice, Window
+from db.relations import Many, Slice, Window
+from db.selection import Column
 from gql.context import Context
 from gql.errors import ClientError
 from gql.fields.column import column
 from gql.fields.cost import Cost, total
-from gql.fields.field import Details, FallbackError, Field, Level, MeasuredField, Planner
+from gql.fields.field import MANY, Details, FallbackError, Field, Level, MeasuredField, Planner
 from gql.loaders import load_count, load_counts, load_slice, load_slices
 
 T = TypeVar("T")
@@ -68,6 +69,8 @@ class EdgeField(Field):
     """The nodes that each row costs."""
     size: int
     """The most bytes of JSON of the object, in addition to those of its selection."""
+    statements: int
+    """The most SQL statements that it takes for all rows."""
 
     def cost(self, measured: MeasuredField, below: Cost) -> Cost:  # noqa: ARG002
         """What loading costs for each row, and the selection on the object."""
@@ -85,10 +88,6 @@ class TotalCountField(Field):
     def is_basic_field(self) -> bool:
         """True: `PendingConnection` counts."""
         return True
-
-    def statements(self, measured: MeasuredField) -> int:  # noqa: ARG002
-        """One, in addition to the page's."""
-        return 1
 
 
 @strawberry.type(description="A node and its cursor.")
@@ -311,8 +310,8 @@ class ConnectionPlan:
             _put(connections, key, await level.below(plan, infos))
 
 
-def plan_connection(planner: Planner, type_: GraphQLNamedType, details: Details) -> ConnectionPlan:
-    """The plan of the selection `details` on a connection type."""
+def plan_connection(planner: Planner, type_: GraphQLNamedType, details: Details, most: int) -> ConnectionPlan:
+    """The plan of the selection `details` on a connection type, for levels of at most `most` rows."""
     keys: list[tuple[str, str | None]] = []
     totals, page_infos, edges, nodes = [], [], [], []
     columns = frozenset[Column]({"id"})
@@ -320,22 +319,25 @@ def plan_connection(planner: Planner, type_: GraphQLNamedType, details: Details)
         name = fields[0].node.name.value
         keys.append((key, type_.name if name == "__typename" else None))
         if name == "totalCount":
+            planner.count_statements(1)
             totals.append(key)
         elif name == "edges":
-            edges.append((key, plan_edges(planner, _field_type(type_, name), fields)))
+            edges.append((key, plan_edges(planner, _field_type(type_, name), fields, most)))
             columns = columns.union(*(plan.columns for _, plan in edges[-1][1].nodes))
         elif name == "nodes":
-            nodes.append((key, planner.plan(_field_type(type_, name), fields)))
+            nodes.append((key, planner.plan(_field_type(type_, name), fields, most)))
             columns |= nodes[-1][1].columns
         elif name == "pageInfo":
             page_infos.append((key, planner.plan(_field_type(type_, name), fields)))
         elif name != "__typename":
             raise FallbackError(f"{type_.name}.{name} is no part of a connection")
-    return ConnectionPlan(tuple(keys), tuple(totals), tuple(page_infos), tuple(edges), tuple(nodes), columns)
+    plan = ConnectionPlan(tuple(keys), tuple(totals), tuple(page_infos), tuple(edges), tuple(nodes), columns)
+    planner.count_statements(int(plan.reads_page))
+    return plan
 
 
-def plan_edges(planner: Planner, type_: GraphQLNamedType, details: Details) -> EdgePlan:
-    """The plan of the selection `details` on an edge type."""
+def plan_edges(planner: Planner, type_: GraphQLNamedType, details: Details, most: int = MANY) -> EdgePlan:
+    """The plan of the selection `details` on an edge type, for levels of at most `most` rows."""
     keys, nodes, parts = [], [], []
     for key, fields in planner.collect(type_, details).items():
         name = fields[0].node.name.value
@@ -343,10 +345,11 @@ def plan_edges(planner: Planner, type_: GraphQLNamedType, details: Details) -> E
         if name in {"cursor", "__typename"}:
             continue
         kind = type_.fields[name].extensions[GraphQLCoreConverter.DEFINITION_BACKREF]  # type: ignore[attr-defined]
-        plan = planner.plan(_field_type(type_, name), fields)
+        plan = planner.plan(_field_type(type_, name), fields, most if name == "node" else MANY)
         if name == "node":
             nodes.append((key, plan))
         elif isinstance(kind, EdgeField):
+            planner.count_statements(kind.statements)
             parts.append((key, kind, plan))
         else:
             raise FallbackError(f"{type_.name}.{name} is no part of an edge")

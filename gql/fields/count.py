@@ -80,14 +80,11 @@ class CountsField(Field):
         """One statement that reads all conversations of the account, and its slow conditions."""
         return total([below, _cost(measured.nodes[0])])
 
-    def statements(self, measured: MeasuredField) -> int:  # noqa: ARG002
-        """One for all numbers."""
-        return 1
-
     def plan(self, builder: Builder, selected: SelectedField) -> None:
         """Plan the selected numbers."""
         plan = builder.planner.plan_selection(selected)
         read = builder.planner.read_arguments(self, selected)
+        builder.planner.count_statements(1)
         builder.merged(CountsStep).fields.append((selected.key, read, plan, _cost(selected.details[0].node)))
         builder.hold(selected.key)
 

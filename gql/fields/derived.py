@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from db import tables as t
-from db.relations import Expression, One
-from gql.fields.field import Builder, MeasuredField
+from db.relations import One
+from db.selection import Expression
+from gql.fields.field import Builder
 from gql.fields.one import OneField
 from gql.loaders import load_part, load_row
 
@@ -22,10 +23,6 @@ class DerivedField(OneField):
         parent = await load_part(info.context, source.table, self.expression, source.id)
         id_ = parent[self.expression.name]
         return None if id_ is None else await load_row(info.context, one.target, id_)
-
-    def statements(self, measured: MeasuredField) -> int:  # noqa: ARG002
-        """One for the rows, and one for their ids if graphql-core executes."""
-        return 2
 
     def read_key(self, builder: Builder, way: One) -> None:  # noqa: ARG002
         """Select the derived id like a column."""

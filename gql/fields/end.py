@@ -59,10 +59,6 @@ class EndField(Field):
         """One node."""
         return total([below], 1)
 
-    def statements(self, measured: MeasuredField) -> int:  # noqa: ARG002
-        """One."""
-        return 1
-
     def plan(self, builder: Builder, selected: SelectedField) -> None:
         """Read the rows of all parents together."""
         type_ = selected.definition.type
@@ -70,7 +66,8 @@ class EndField(Field):
             raise FallbackError(f"{self.python_name} may be null where none may be")
         builder.read(self.key)
         read = builder.planner.read_arguments(self, selected)
-        target = builder.planner.plan_selection(selected)
+        target = builder.planner.plan_selection(selected, most=builder.most)
+        builder.planner.count_statements(1)
         builder.add_step(selected.key, EndStep(selected.key, self, read, target))
 
 

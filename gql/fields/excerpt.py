@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from db.relations import Expression
+from db.selection import Expression
 from gql.errors import ClientError
 from gql.fields.field import Argument, Arguments, Builder, Field, Level, SelectedField, optional_arguments
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from db.relations import Expression
-from gql.fields.field import Builder, Field, MeasuredField, SelectedField
+from db.selection import Expression
+from gql.fields.field import Builder, Field, SelectedField
 from gql.loaders import load_part
 
 
@@ -18,10 +18,6 @@ class ExpressionField(Field):
         """The value, from its own loader: rows that are read completely have columns only."""
         row = await load_part(info.context, source.table, self.expression, source.id)
         return row[self.expression.name]
-
-    def statements(self, measured: MeasuredField) -> int:  # noqa: ARG002
-        """One, if graphql-core executes."""
-        return 1
 
     def plan(self, builder: Builder, selected: SelectedField) -> None:
         """Select it like a column."""

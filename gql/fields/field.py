@@ -6,6 +6,7 @@ and the run through the protocols below, which `gql.execution` implements.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol, TypeAlias, TypeVar
@@ -19,7 +20,7 @@ from strawberry.types.arguments import StrawberryArgument
 from strawberry.types.field import StrawberryField
 
 from db import tables as t
-from db.relations import Column
+from db.selection import Column, Referred, Value
 from gql.context import Context
 from gql.fields.cost import Cost
 
@@ -28,6 +29,9 @@ Details: TypeAlias = list[FieldDetails]
 
 # Reads a field's arguments from a request's variables, by the names of the resolver's parameters.
 Arguments: TypeAlias = Callable[[VariableValues], dict[str, Any]]
+
+# The most sources of a level that nothing limits.
+MANY = sys.maxsize
 
 _S = TypeVar("_S", bound="Step")
 
@@ -114,10 +118,16 @@ class Step(Protocol):
 class Planner(Protocol):
     """Makes plans of selections."""
 
-    def plan(self, type_: GraphQLNamedType, details: Details) -> Any:
-        """The plan of the selection `details` on an object type."""
+    def count_statements(self, number: int) -> None:
+        """Count SQL statements that a step runs, at most `number` for a whole level."""
 
-    def plan_selection(self, selected: SelectedField, table: type[t.Table] | None = None) -> Any:
+    def plan(self, type_: GraphQLNamedType, details: Details, most: int = MANY, prefix: str = "") -> Any:
+        """The plan of the selection `details` on an object type, for levels of at most `most` sources.
+
+        `prefix` begins the names of the columns in the sources, which are rows that refer to the rows of the type.
+        """
+
+    def plan_selection(self, selected: SelectedField, table: type[t.Table] | None = None, most: int = MANY) -> Any:
         """The plan of the selection on a field whose type is an object type, or a list of one.
 
         `table` is that of the rows if the type is no node's.
@@ -137,13 +147,18 @@ class Builder(Protocol):
     """The plan of one object type's selection while it is built, field by field."""
 
     planner: Planner
+    most: int
+    """The most sources that a level of the plan has. The columns of so few rows may include those of referred rows."""
 
     @property
     def table(self) -> type[t.Table] | None:
         """The table of the rows; None if the sources are other objects."""
 
-    def read(self, name: Column) -> str:
+    def read(self, name: Value) -> str:
         """Python source that reads a column or attribute of a source. A column is then selected."""
+
+    def join(self, referred: Referred) -> None:
+        """Select columns of a row that the level's rows refer to, together with their own."""
 
     def global_id(self) -> str:
         """Python source of a row's global id."""
@@ -191,10 +206,6 @@ class Field(StrawberryField):
     def cost(self, measured: MeasuredField, below: Cost) -> Cost:  # noqa: ARG002  # other kinds need it
         """The cost of the field for each parent, if the selection on it costs `below`."""
         return below
-
-    def statements(self, measured: MeasuredField) -> int:  # noqa: ARG002
-        """The most SQL statements that the field itself takes for a whole level."""
-        return 0
 
     def plan(self, builder: Builder, selected: SelectedField) -> None:
         """Add the field to the plan of a selection. Raises `FallbackError`."""

@@ -30,7 +30,7 @@ class GivenField(Field):
 
     def plan(self, builder: Builder, selected: SelectedField) -> None:
         """Plan the selection on it."""
-        plan = builder.planner.plan_selection(selected)
+        plan = builder.planner.plan_selection(selected, most=builder.most)
         builder.add_step(selected.key, GivenStep(selected.key, self, plan))
 
 

@@ -16,6 +16,7 @@ from gql.context import Context
 from gql.errors import ClientError, Code
 from gql.fields.cost import Cost, list_size, times, total
 from gql.fields.field import (
+    MANY,
     Argument,
     Arguments,
     Builder,
@@ -29,9 +30,6 @@ from gql.fields.field import (
 from gql.fields.node import NODE_SCOPES, GlobalId, decode_id
 from gql.fields.scalars import BigInt
 from gql.loaders import load_row, load_rows
-
-# Any number greater than one.
-_MANY = 1_000
 
 _IDS = {
     "id": Argument(strawberry.ID | None, "Global id."),
@@ -68,14 +66,11 @@ class LookupField(Field):
         """One node."""
         return total([below], 1)
 
-    def statements(self, measured: MeasuredField) -> int:  # noqa: ARG002
-        """One."""
-        return 1
-
     def plan(self, builder: Builder, selected: SelectedField) -> None:
         """Read the row with the selected columns."""
-        plan = builder.planner.plan(builder.planner.object_type(self.table), selected.details)
+        plan = builder.planner.plan(builder.planner.object_type(self.table), selected.details, most=1)
         read = builder.planner.read_arguments(self, selected)
+        builder.planner.count_statements(1)
         builder.add_step(selected.key, LookupStep(selected.key, self, read, plan))
 
 
@@ -116,14 +111,12 @@ class NodeField(Field):
         """One node."""
         return total([below], 1)
 
-    def statements(self, measured: MeasuredField) -> int:  # noqa: ARG002
-        """One."""
-        return 1
-
     def plan(self, builder: Builder, selected: SelectedField) -> None:
         """Plan the selection for each type that the row may have."""
         read = builder.planner.read_arguments(self, selected)
-        builder.add_step(selected.key, NodeStep(selected.key, read, _plans(builder, selected)))
+        builder.planner.count_statements(1)
+        plans = _plans(builder, selected, most=1)
+        builder.add_step(selected.key, NodeStep(selected.key, read, plans))
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,14 +147,12 @@ class NodesField(Field):
         """One node for each id."""
         return times(list_size(measured.nodes[0], "ids", measured.max_list), total([below], 1))
 
-    def statements(self, measured: MeasuredField) -> int:  # noqa: ARG002
-        """One for each type among them."""
-        return _MANY
-
     def plan(self, builder: Builder, selected: SelectedField) -> None:
         """Plan the selection for each type that a row may have."""
         read = builder.planner.read_arguments(self, selected)
-        builder.add_step(selected.key, NodesStep(selected.key, read, _plans(builder, selected)))
+        plans = _plans(builder, selected, most=MANY)
+        builder.planner.count_statements(len(plans))
+        builder.add_step(selected.key, NodesStep(selected.key, read, plans))
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,11 +170,11 @@ class NodesStep:
             target[self.key] = shown
 
 
-def _plans(builder: Builder, selected: SelectedField) -> dict[type[t.Table], Any]:
-    """A plan for each type that implements the field's interface."""
+def _plans(builder: Builder, selected: SelectedField, most: int) -> dict[type[t.Table], Any]:
+    """A plan for each type that implements the field's interface, for levels of at most `most` rows."""
     planner = builder.planner
     assert is_abstract_type(get_named_type(selected.definition.type))  # noqa: S101  # its type is the interface
-    return {table: planner.plan(planner.object_type(table), selected.details) for table in NODE_SCOPES}
+    return {table: planner.plan(planner.object_type(table), selected.details, most) for table in NODE_SCOPES}
 
 
 async def _nodes(level: Level, plans: Mapping[type[t.Table], Any], ids: Sequence[str]) -> list[Any]:

@@ -11,7 +11,7 @@ from strawberry.utils.str_converters import to_camel_case
 
 from db import tables as t
 from db.criterion import Criterion, Term
-from db.page import BY_ID, Order
+from db.page import BY_ID, MAX_SIZE, Order
 from db.relations import Many, Window
 from db.scope import ACCOUNT, Viewer
 from gql.context import Context
@@ -139,15 +139,13 @@ class ManyField(Field):
             costs += [weight] * (reads_page + (counts and narrowing.terms is not None))
         return total(costs, (_COUNTING_ACCOUNT if self.of_account else 1) if counts else 0)
 
-    def statements(self, measured: MeasuredField) -> int:
-        """One for the page. `TotalCountField` has one of its own."""
-        return int(_reads_page(measured))
-
     def plan(self, builder: Builder, selected: SelectedField) -> None:
         """Read the pages of all parents of a level together."""
         if not self.of_account:
             builder.read("id")
-        connection = plan_connection(builder.planner, get_named_type(selected.definition.type), selected.details)
+        connection = plan_connection(
+            builder.planner, get_named_type(selected.definition.type), selected.details, builder.most * MAX_SIZE
+        )
         step = ManyStep(
             selected.key,
             f"{selected.parent.name}.{selected.name}",

@@ -13,7 +13,6 @@ from db.queries.conversation.search import find_search
 from gql.context import Context
 from gql.fields.connection import EdgeField, PendingEdge
 from gql.fields.excerpt import DEFAULT_LENGTH, show_on_one_line
-from gql.fields.field import MeasuredField
 from gql.loaders import load_match, load_matches
 
 # Where 50 messages of 300 characters all have a word of the search, a conversation takes about 5 ms of
@@ -30,15 +29,13 @@ class MatchField(EdgeField):
 
     weight = _MATCHING
     size = _LONGEST
+    # For the search's words, and for the texts.
+    statements = 2
 
     async def get_result(self, source: PendingEdge, info: Any, args: list[Any], kwargs: dict[str, Any]) -> Any:  # noqa: ARG002
         """The text."""
         search = find_search(source.connection.window.where)
         return None if search is None else await load_match(info.context, search, source.node.id)
-
-    def statements(self, measured: MeasuredField) -> int:  # noqa: ARG002
-        """One for the search's words, and one for the texts."""
-        return 2
 
     async def load(self, context: Context, where: Sequence[Term], ids: Sequence[int]) -> list[Any]:
         """The texts of a page, if there is a search."""

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Awaitable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from graphql import is_non_null_type
 
 from db import tables as t
-from db.relations import Column, One
+from db.page import MAX_SIZE
+from db.relations import One
+from db.selection import Column, Referred
 from gql.fields.cost import Cost, total
 from gql.fields.field import Builder, FallbackError, Field, Level, MeasuredField, SelectedField
 from gql.loaders import load_row, load_rows
+
+# The most rows of a level whose referred rows are selected with them.
+MOST_JOINED = MAX_SIZE
 
 
 class OneField(Field):
@@ -37,24 +42,36 @@ class OneField(Field):
         """One node."""
         return total([below], 1)
 
-    def statements(self, measured: MeasuredField) -> int:  # noqa: ARG002
-        """One for each table."""
-        return len(self.ones)
-
     def plan(self, builder: Builder, selected: SelectedField) -> None:
         """Read the rows together with those of other fields of the level."""
-        references = builder.merged(References)
-        ways = []
-        for way in self.ones:
-            plan = builder.planner.plan(builder.planner.object_type(way.target), selected.details)
-            self.read_key(builder, way)
-            references.add(way, plan.columns)
-            ways.append((way, plan))
-        builder.add_step(selected.key, OneStep(selected.key, tuple(ways), is_non_null_type(selected.definition.type)))
+        ways = tuple(self._plan_way(builder, selected, way) for way in self.ones)
+        builder.add_step(selected.key, OneStep(selected.key, ways, is_non_null_type(selected.definition.type)))
+
+    def _plan_way(self, builder: Builder, selected: SelectedField, way: One) -> Way:
+        """Select the row together with its parent if that is cheaper than a statement."""
+        planner, type_ = builder.planner, builder.planner.object_type(way.target)
+        self.read_key(builder, way)
+        plan = planner.plan(type_, selected.details, builder.most)
+        if builder.table is None or builder.most > MOST_JOINED or not plan.is_short:
+            planner.count_statements(1)
+            builder.merged(References).add(way, plan.columns)
+            return Way(way, plan, is_joined=False)
+        referred = Referred(way.key, way.target, plan.columns)
+        builder.join(referred)
+        return Way(way, planner.plan(type_, selected.details, prefix=referred.prefix), is_joined=True)
 
     def read_key(self, builder: Builder, way: One) -> None:
         """Select the key of the row with its parent."""
         builder.read(way.key)
+
+
+class Way(NamedTuple):
+    """One of the foreign keys of a field, and the plan of the rows that it refers to."""
+
+    one: One
+    plan: Any
+    is_joined: bool
+    """Whether the columns of the plan are in the rows that refer."""
 
 
 @dataclass(slots=True)
@@ -90,20 +107,25 @@ class OneStep:
     """Puts the rows that the level refers to into the objects, by the first of `ways` whose key is set."""
 
     key: str
-    ways: tuple[tuple[One, Any], ...]
+    ways: tuple[Way, ...]
     required: bool
 
     async def run(self, level: Level) -> None:
         """Parents that refer to the same row share one object."""
         targets: list[Any] = [None] * len(level.sources)
         # The first way has precedence, so it is written last.
-        for one, plan in reversed(self.ways):
-            found, ids = level.found[one.target], level.values(one.key)
-            known = list({id_: None for id_ in ids if id_ in found})
-            rows = [found[id_] for id_ in known]
+        for one, plan, is_joined in reversed(self.ways):
+            ids = level.values(one.key)
+            if is_joined:
+                # A row that does not exist has no id there.
+                found = dict(zip(level.values(f"{one.key}.id"), level.sources, strict=True))
+                found.pop(None, None)
+            else:
+                known = level.found[one.target]
+                found = {id_: known[id_] for id_ in ids if id_ in known}
             # Each parent has one of them, so they occur as often as the parents.
-            objects = await level.below(plan, rows, shown=level.shown)
-            shown = dict(zip(known, objects, strict=True))
+            objects = await level.below(plan, list(found.values()), shown=level.shown)
+            shown = dict(zip(found, objects, strict=True))
             targets = [earlier if id_ is None else shown.get(id_) for id_, earlier in zip(ids, targets, strict=True)]
         if self.required and None in targets:
             raise FallbackError("a row is missing that must exist")

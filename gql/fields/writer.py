@@ -57,14 +57,11 @@ class WriterField(Field):
         """One node."""
         return total([below], 1)
 
-    def statements(self, measured: MeasuredField) -> int:  # noqa: ARG002
-        """One."""
-        return 1
-
     def plan(self, builder: Builder, selected: SelectedField) -> None:
         """Read the row with the selected columns."""
         plan = builder.planner.plan_selection(selected)
         read = builder.planner.read_arguments(self, selected)
+        builder.planner.count_statements(1)
         builder.add_step(selected.key, WriterStep(selected.key, self, read, plan))
 
 

@@ -13,7 +13,8 @@ from graphql import get_named_type
 
 from db import tables as t
 from db.page import Order
-from db.relations import Column, One
+from db.relations import One
+from db.selection import Column
 from gql.fields.connection import Edge, EdgePlan, encode_cursor, plan_edges
 from gql.fields.cost import Cost, times, total
 from gql.fields.field import Builder, Field, Level, MeasuredField, SelectedField
@@ -37,13 +38,10 @@ class WrittenField(Field):
         """As many nodes as a list may have."""
         return times(measured.max_list, total([below], 1))
 
-    def statements(self, measured: MeasuredField) -> int:  # noqa: ARG002
-        """One."""
-        return 1
-
     def plan(self, builder: Builder, selected: SelectedField) -> None:
         """Read the rows with the columns that are selected."""
         plan = builder.planner.plan(builder.planner.object_type(self.table), selected.details)
+        builder.planner.count_statements(1)
         builder.add_step(selected.key, WrittenStep(selected.key, self, plan))
 
 
@@ -83,10 +81,6 @@ class WrittenEdgeField(Field):
         """One node, also if only its cursor is selected."""
         return below if below.number else total([below], 1)
 
-    def statements(self, measured: MeasuredField) -> int:  # noqa: ARG002
-        """One."""
-        return 1
-
     def plan(self, builder: Builder, selected: SelectedField) -> None:
         """Read the row together with those of other fields of the payload."""
         edges = plan_edges(builder.planner, get_named_type(selected.definition.type), selected.details)
@@ -95,6 +89,7 @@ class WrittenEdgeField(Field):
             own |= {self.order.column.key}
         builder.read(self.one.key)
         builder.merged(References).add(self.one, own.union(*(plan.columns for _, plan in edges.nodes)))
+        builder.planner.count_statements(1)
         builder.add_step(selected.key, WrittenEdgeStep(selected.key, self, edges))
 
 
@@ -141,15 +136,12 @@ class WrittenOwnerField(Field):
         """One node."""
         return total([below], 1)
 
-    def statements(self, measured: MeasuredField) -> int:  # noqa: ARG002
-        """One for the written row, and one for its owner."""
-        return 2
-
     def plan(self, builder: Builder, selected: SelectedField) -> None:
         """Read the written row together with those of other fields of the payload."""
         plan = builder.planner.plan_selection(selected)
         builder.read(self.one.key)
         builder.merged(References).add(self.one, frozenset({self.owner.key}))
+        builder.planner.count_statements(2)
         builder.add_step(selected.key, WrittenOwnerStep(selected.key, self, plan))
 
 

@@ -93,13 +93,9 @@ class MutationField(Field):
         items = item_cost(measured.nodes[0], "input", measured.max_list)
         return total([below, times(_WRITING, items)], self.records * _WRITING)
 
-    def statements(self, measured: MeasuredField) -> int:  # noqa: ARG002
-        """More than one."""
-        return 2
-
     def plan(self, builder: Builder, selected: SelectedField) -> None:
         """Plan the payload like any read."""
-        plan = builder.planner.plan_selection(selected)
+        plan = builder.planner.plan_selection(selected, most=builder.most)
         read = builder.planner.read_arguments(self, selected)
         builder.add_step(selected.key, MutationStep(selected.key, self, read, plan))
 

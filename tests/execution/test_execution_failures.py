@@ -234,7 +234,7 @@ async def test_errors_come_in_graphql_cores_order(pair: Pair, broken: pytest.Mon
 
 LOADERS: dict[str, tuple[tuple[Any, str, type[t.Table]], list[Any]]] = {
     "one": ((ById, "load", t.Participant), ["messages", "nodes", 0, "sender"]),
-    "union": ((ById, "load", t.User), ["createdBy"]),
+    "union": ((ById, "load", t.Host), ["messages", "nodes", 1, "sender", "member"]),
     "page": ((Many, "load", t.Message), ["messages", "nodes"]),
     "number": ((Many, "count", t.Booking), ["bookings", "totalCount"]),
 }
@@ -248,19 +248,19 @@ async def test_a_loader_that_fails_is_reported_at_each_field_that_uses_it(
 
     answer = await pair.answer("""{
       conversation(databaseId: 10) {
-        subject createdBy { ... on User { name } } bookings { totalCount } messages { nodes { sender { id } } }
+        subject bookings { totalCount } messages { nodes { sender { member { ... on Host { user { name } } } } } }
       }
     }""")
 
     assert reported(answer) == [(["conversation", *path], *MASKED)]
-    # Only the creator is nullable.
-    assert (answer["data"]["conversation"] is None) is (path != ["createdBy"])
+    # Only the member is nullable.
+    assert (answer["data"]["conversation"] is None) is ("member" not in path)
     assert FALLBACKS == {"LookupError": 1}
     await mended(pair, broken)
 
 
 async def test_an_error_at_or_below_a_last_row_stops_at_it(pair: Pair, broken: pytest.MonkeyPatch) -> None:
-    document = "{ conversations { nodes { subject lastMessage { sender { id } } } } }"
+    document = "{ conversations { nodes { subject lastMessage { sender { conversation { id } } } } } }"
     keys, towels = {"subject": "Keys of 1", "lastMessage": None}, {"subject": "Towels of 1", "lastMessage": None}
     path = ["conversations", "nodes", 0, "lastMessage"]
 
@@ -378,7 +378,7 @@ WRITES = """mutation ($id: ID!, $none: ID!, $bookings: [ID!]!) {
   third: updateConversation(input: {conversationId: $id, closed: false}) { ...Shown }
 }
 fragment Shown on UpdateConversationPayload {
-  conversation { subject closed bookings { totalCount } messages { nodes { sender { memberType } } } }
+  conversation { subject closed bookings { totalCount } messages { nodes { sender { conversation { subject } } } } }
   userErrors { code path }
 }"""
 WRITTEN = {
@@ -408,7 +408,7 @@ async def writing(worlds: list[str]) -> AsyncIterator[Pair]:
 async def test_each_write_shows_itself_and_those_before(writing: Pair) -> None:
     answer = await writing.answer(WRITES, **WRITTEN)
 
-    senders = {"nodes": [{"sender": {"memberType": kind}} for kind in ("CLIENT", "HOST")]}
+    senders = {"nodes": [{"sender": {"conversation": {"subject": "Keys of 1"}}}] * 2}
     shown = {"subject": "Keys of 1", "messages": senders}
     references = [{"reference": f"{booking} of 1"} for booking in (20, 21, 22)]
     first, second, failing, third = answer["data"].values()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -11,8 +11,9 @@ import asyncpg
 import orjson
 from graphql import GraphQLSchema
 
-from db.engine import Database
+from db.engine import Database, Snapshot
 from db.scope import Viewer
+from db.statement import Statement
 from db.tables.enums import CreatorType
 from gql.context import Context
 from gql.errors import RequestError, show
@@ -34,6 +35,27 @@ _PATIENCE = 600.0
 DROPPED = "ignore:coroutine .* was never awaited:RuntimeWarning"
 
 
+class WatchedDatabase(Database):
+    """A database whose snapshots without a transaction run only one statement."""
+
+    def snapshot_for(self, viewer: Viewer, **options: Any) -> Snapshot:
+        """The snapshot. A second statement without a transaction raises, so that a plan falls back."""
+        snapshot = super().snapshot_for(viewer, **options)
+        if options["in_transaction"]:
+            return snapshot
+        fetch, ran = snapshot.fetch, 0
+
+        async def fetch_once(statement: Statement, parameters: Mapping[str, Any]) -> list[Any]:
+            nonlocal ran
+            ran += 1
+            if ran > 1:
+                raise AssertionError(f"a second statement without a transaction: {statement.sql}")
+            return await fetch(statement, parameters)
+
+        snapshot.fetch = fetch_once  # type: ignore[method-assign]
+        return snapshot
+
+
 @dataclass
 class Side:
     """One of the executors, with a database."""
@@ -49,7 +71,7 @@ class Side:
 
     async def answer(self, operation: Operation, variables: dict[str, Any]) -> dict[str, Any]:
         """The response without the ids of masked errors."""
-        context = Context(self.viewer, self.database, webhooks=self.webhooks, reads_once=operation.reads_once)
+        context = Context(self.viewer, self.database, webhooks=self.webhooks)
         try:
             execution = self.executor.execution(
                 self.executor.call(operation, Parameters(Reference(), None, variables), self.viewer)
@@ -129,7 +151,7 @@ async def fill(dsn: str) -> None:
 async def pairing(dsn: str, reference_dsn: str | None = None) -> AsyncIterator[Pair]:
     """Both on one database; for writes, each on its own."""
     settings = make_settings(dsn, operation_timeout=_PATIENCE)
-    databases = [Database(dsn, pool_size=2), Database(reference_dsn or dsn, pool_size=2)]
+    databases = [WatchedDatabase(dsn, pool_size=2), WatchedDatabase(reference_dsn or dsn, pool_size=2)]
     rules = WebhookRules(settings, lambda _id: None)
     sides = []
     for alone, database in zip((False, True), databases, strict=True):

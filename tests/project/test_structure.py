@@ -31,6 +31,7 @@ DB_ORDER = [
     {"db.statement"},
     {"db.engine"},
     {"db.compiled"},
+    {"db.selection"},
     {"db.relations"},
     {"db.changes", "db.listen"},
     {"db.queries"},

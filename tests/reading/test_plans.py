@@ -332,3 +332,29 @@ async def test_a_page_deep_down_reads_no_more_rows_than_the_first(
 
     # The page, and one more row on each side.
     assert rows_read(plan, "conversations") == 22
+
+
+@pytest.mark.parametrize("filter_", [{}, {"closed": False}, {"or": [{"closed": False}, {"markedAsSpam": True}]}])
+@pytest.mark.parametrize("size", ["first", "last"])
+async def test_the_rows_that_a_page_refers_to_are_joined_in_its_order(
+    large: tuple[Client, asyncpg.Connection], ran: Ran, filter_: dict[str, Any], size: str
+) -> None:
+    """By nested loops, which keep the order. The page is not sorted again, and no more of it is read."""
+    client, connection = large
+    selection = "nodes { subject assignee { firstname } source { name } createdBy { ... on User { name } } }"
+    await client.data(
+        f"query ($filter: ConversationFilter) {{ conversations({size}: 50, filter: $filter) {{ {selection} }} }}",
+        filter=filter_,
+    )
+
+    ((sql, values),) = ran.take()
+    plan = await explain(connection, sql, values, "ANALYZE, FORMAT JSON")
+
+    joins = [step for step in steps(plan) if step.get("Join Type") == "Left"]
+    assert {step["Node Type"] for step in joins} == {"Nested Loop"}
+    assert len(joins) == 4
+    # The outermost steps are the joins.
+    assert plan in joins
+    assert plan["Actual Rows"] == 51
+    assert rows_read(plan, "hosts") <= 2 * 51
+    assert rows_read(plan, "conversations") < 500

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import asyncpg
@@ -24,7 +25,7 @@ from gql.schema import build_schema
 from tests.operations.data import store_inbox
 from tests.oracles.relations import LAST, MANY, ONE, ROOTS, Rows, read, table_of
 from tests.support.client import Client, Statements
-from tests.support.factories import store, store_account
+from tests.support.factories import derive_all, store, store_account
 from tests.support.serving import serving
 from tests.support.world import World as SharedWorld
 from tests.support.world import empty
@@ -197,6 +198,83 @@ async def test_every_row_is_a_node_with_the_id_that_leads_to_it(world: World) ->
             {"__typename": name, "id": id_, "databaseId": str(row["id"])}
             for id_, row in zip(ids, rows.values(), strict=True)
         ]
+
+
+def page_of(selection: str) -> str:
+    """A document for a page of conversations."""
+    return f"""
+    query ($first: Int, $last: Int, $after: String, $filter: ConversationFilter, $order: ConversationOrder) {{
+      conversations(first: $first, last: $last, after: $after, filter: $filter, orderBy: $order) {{ {selection} }}
+    }}"""
+
+
+WITH_HOSTS = page_of(
+    "pageInfo { endCursor } nodes { databaseId assignee { firstname lastname } again: assignee { updatedAt } }"
+)
+ALONE = page_of("nodes { databaseId }")
+PAGES: list[dict[str, Any]] = [
+    {},
+    {"first": 5},
+    {"last": 5},
+    {"first": 5, "filter": {"closed": True}},
+    {"last": 3, "filter": {"closed": False}},
+    {"first": 7, "filter": {"or": [{"closed": True}, {"markedAsSpam": True}]}},
+    {"first": 7, "filter": {"search": "keys"}},
+    {"first": 7, "filter": {"search": "keys"}, "order": {"field": "RELEVANCE"}},
+    {"first": 7, "filter": {"updatedSince": "2020-01-01T00:00:00Z"}, "order": {"field": "CREATED_AT"}},
+    {"filter": {"ids": []}},
+]
+
+
+@pytest.mark.parametrize("account", [1, 2])
+async def test_the_rows_that_a_page_refers_to_come_with_it_in_its_order(shared: SharedWorld, account: int) -> None:
+    """Both accounts have the same ids, so that only the account distinguishes their hosts."""
+    await shared.fill(1, 2)
+    names = {None: None, 1: "Hugo", 2: "Hedda"}
+    assignees: dict[str, int | None] = {"10": None, "11": 1}
+    start = datetime(2026, 1, 1, tzinfo=UTC)
+    for place in range(12):
+        # Repeated and null references, in another order than that of the ids.
+        assignees[str(100 + place)] = assignee = [None, 1, 2, 1, 1][place % 5]
+        at = start + timedelta(days=place * 7 % 12)
+        values = {"id": 100 + place, "subject": f"Keys {place}", "assignee_id": assignee, "last_message_at": at}
+        state = {"closed_at": [at, None][place % 2], "marked_as_spam_at": [None, None, at][place % 3]}
+        for each in (1, 2):
+            await store(shared.connection, "conversations", account_id=each, **values, **state)
+    await derive_all(shared.connection, account)
+    viewer = shared.client.as_(account, "user:1")
+    await viewer.data("{ __typename }")
+
+    for arguments in PAGES:
+        shared.client.statements.take()
+        first = (await viewer.data(WITH_HOSTS, **arguments))["conversations"]
+        assert len(shared.client.statements.take()) == 1
+        assert bool(first["nodes"]) is (arguments.get("filter") != {"ids": []})
+        following = {**arguments, "after": first["pageInfo"]["endCursor"]}
+        second = (await viewer.data(WITH_HOSTS, **following))["conversations"]
+        for variables, page in ((arguments, first), (following, second)):
+            alone = (await viewer.data(ALONE, **variables))["conversations"]["nodes"]
+            assert [node["databaseId"] for node in page["nodes"]] == [node["databaseId"] for node in alone]
+            for node in page["nodes"]:
+                name = names[assignees[node["databaseId"]]]
+                assert node["assignee"] == (name and {"firstname": name, "lastname": f"of {account}"})
+                assert (node["again"] is None) == (name is None)
+
+
+async def test_a_row_that_no_longer_exists_is_null_beside_its_page(shared: SharedWorld) -> None:
+    """Only the reference of an activity can outlive its booking."""
+    await shared.fill(1)
+    await shared.connection.execute("UPDATE activities SET booking_id = 999 WHERE id = 61")
+
+    data = await shared.client.data(
+        "{ conversation(databaseId: 10) { activity { nodes { booking { reference } assignee { firstname } } } } }"
+    )
+
+    assert data["conversation"]["activity"]["nodes"] == [
+        {"booking": None, "assignee": {"firstname": "Hugo"}},
+        {"booking": None, "assignee": None},
+        {"booking": None, "assignee": None},
+    ]
 
 
 NAMES = [

@@ -35,10 +35,13 @@ class Statements:
     """The SQL statements since the last `take`, without those that begin and end transactions."""
 
     sql: list[str] = field(default_factory=list)
+    begun: int = 0
+    """The transactions for reading that began."""
 
     def add(self, sql: str) -> None:
         """Remember a statement, unless it sets up or tries a connection, or announces a commit."""
         first, *_ = sql.split(None, 1)
+        self.begun += first == "BEGIN"
         # The connection that listens is tried by an empty SELECT from time to time, as a slow test notices.
         ends = first.upper().strip(";") in {"BEGIN", "COMMIT", "ROLLBACK", ""} or sql == "SELECT"
         others = ("typeinfo_tree", "'jit'", "$1::bigint[], $2::varchar[]", "pg_notify", "LISTEN ", "PREPARE ")

@@ -8,8 +8,8 @@ from sqlalchemy import func, literal_column
 
 from db import tables as t
 from db.queries.conversation.stage import deciding_booking
-from db.relations import Expression
 from db.scope import visible
+from db.selection import Expression
 
 _B: Any = t.Booking
 _C: Any = t.Conversation

@@ -22,8 +22,8 @@ from sqlalchemy import CTE, ColumnElement, Select, and_, case, false, func, lite
 
 from db import tables as t
 from db.criterion import Clause, Term
-from db.relations import Expression
 from db.scope import visible
+from db.selection import Expression
 from db.tables import STATUS_BITS, BookingStatus, JourneyStage
 
 _A: Any = t.Account

@@ -1,18 +1,17 @@
-SELECT date_part('epoch', bookings.created_at) AS created_at_seconds, date_part('epoch', bookings.updated_at) AS updated_at_seconds, bookings.id, bookings.reference, bookings.external_reference, bookings.status, date_part('epoch', bookings.start_at) AS start_at_seconds, date_part('epoch', bookings.end_at) AS end_at_seconds, bookings.adults, bookings.children, bookings.currency, bookings.final_price, CASE WHEN (sum(coalesce(octet_length(bookings.notes), 0)) OVER (ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) <= $1::BIGINT) THEN bookings.notes END AS notes, bookings.client_id, bookings.rental_id, bookings.source_id, date_part('epoch', bookings.canceled_at) AS canceled_at_seconds, sum(coalesce(octet_length(bookings.notes), 0)) OVER (ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS bytes_read
+SELECT date_part('epoch', row.created_at) AS created_at_seconds, date_part('epoch', row.updated_at) AS updated_at_seconds, row.id, row.reference, row.external_reference, row.status, date_part('epoch', row.start_at) AS start_at_seconds, date_part('epoch', row.end_at) AS end_at_seconds, row.adults, row.children, row.currency, row.final_price, CASE WHEN (sum(coalesce(octet_length(row.notes), 0)) OVER (ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) <= $1::BIGINT) THEN row.notes END AS notes, row.client_id, row.rental_id, row.source_id, date_part('epoch', row.canceled_at) AS canceled_at_seconds, client_id.id AS "client_id.id", client_id.fullname AS "client_id.fullname", rental_id.id AS "rental_id.id", rental_id.name AS "rental_id.name", source_id.id AS "source_id.id", source_id.name AS "source_id.name", sum(coalesce(octet_length(row.notes), 0)) OVER (ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS bytes_read
+FROM (SELECT bookings.created_at AS created_at, bookings.updated_at AS updated_at, bookings.id AS id, bookings.reference AS reference, bookings.external_reference AS external_reference, bookings.status AS status, bookings.start_at AS start_at, bookings.end_at AS end_at, bookings.adults AS adults, bookings.children AS children, bookings.currency AS currency, bookings.final_price AS final_price, bookings.notes AS notes, bookings.client_id AS client_id, bookings.rental_id AS rental_id, bookings.source_id AS source_id, bookings.canceled_at AS canceled_at
 FROM bookings
-WHERE bookings.account_id = $2::BIGINT AND bookings.id = any(ARRAY[$3::BIGINT]);
-
-SELECT clients.id, clients.fullname
+WHERE bookings.account_id = $2::BIGINT AND bookings.id = any(ARRAY[$3::BIGINT])
+LIMIT ALL OFFSET 0) AS row LEFT OUTER JOIN LATERAL (SELECT clients.id AS id, clients.fullname AS fullname
 FROM clients
-WHERE clients.account_id = $1::BIGINT AND clients.id = any(ARRAY[$2::BIGINT]);
-
-SELECT rentals.id, rentals.name
+WHERE clients.account_id = $2::BIGINT AND clients.id = row.client_id
+LIMIT 1) AS client_id ON true LEFT OUTER JOIN LATERAL (SELECT rentals.id AS id, rentals.name AS name
 FROM rentals
-WHERE rentals.account_id = $1::BIGINT AND rentals.id = any(ARRAY[$2::BIGINT]);
-
-SELECT sources.id, sources.name
+WHERE rentals.account_id = $2::BIGINT AND rentals.id = row.rental_id
+LIMIT 1) AS rental_id ON true LEFT OUTER JOIN LATERAL (SELECT sources.id AS id, sources.name AS name
 FROM sources
-WHERE sources.account_id = $1::BIGINT AND sources.id = any(ARRAY[$2::BIGINT]);
+WHERE sources.account_id = $2::BIGINT AND sources.id = row.source_id
+LIMIT 1) AS source_id ON true;
 
 SELECT conversation_bookings.booking_id AS parent, count(*) AS total
 FROM conversation_bookings

@@ -2,23 +2,33 @@ SELECT bookings.account_id AS parent, count(*) AS total
 FROM bookings
 WHERE bookings.account_id = $1::BIGINT AND bookings.account_id = any(ARRAY[$2::BIGINT]) GROUP BY bookings.account_id;
 
-SELECT parent.position, row.id, row.status, row.final_price, row.client_id, date_part('epoch', row.canceled_at) AS canceled_at_seconds
+SELECT parent.position, row.id, row.status, row.final_price, row.client_id, date_part('epoch', row.canceled_at) AS canceled_at_seconds, client_id.id AS "client_id.id"
 FROM unnest(ARRAY[$1::BIGINT]) WITH ORDINALITY AS parent(key, position) JOIN LATERAL (SELECT bookings.id AS id, bookings.status AS status, bookings.final_price AS final_price, bookings.client_id AS client_id, bookings.canceled_at AS canceled_at
 FROM bookings
 WHERE bookings.account_id = $2::BIGINT AND bookings.account_id = parent.key ORDER BY bookings.id ASC
-LIMIT 21) AS row ON true;
-
-SELECT clients.id
+LIMIT 21) AS row ON true LEFT OUTER JOIN LATERAL (SELECT clients.id AS id
 FROM clients
-WHERE clients.account_id = $1::BIGINT AND clients.id = any(ARRAY[$2::BIGINT]);
+WHERE clients.account_id = $2::BIGINT AND clients.id = row.client_id
+LIMIT 1) AS client_id ON true;
 
 SELECT conversation_bookings.booking_id AS parent, count(*) AS total
 FROM conversation_bookings
 WHERE conversation_bookings.account_id = $1::BIGINT AND conversation_bookings.booking_id = any($2::BIGINT[]) GROUP BY conversation_bookings.booking_id;
 
-SELECT bookings.id, bookings.external_reference, bookings.adults, bookings.children, bookings.currency, bookings.final_price, CASE WHEN (sum(coalesce(octet_length(bookings.notes), 0)) OVER (ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) <= $1::BIGINT) THEN bookings.notes END AS notes, bookings.client_id, bookings.rental_id, bookings.source_id, date_part('epoch', bookings.canceled_at) AS canceled_at_seconds, sum(coalesce(octet_length(bookings.notes), 0)) OVER (ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS bytes_read
+SELECT row.id, row.external_reference, row.adults, row.children, row.currency, row.final_price, CASE WHEN (sum(coalesce(octet_length(row.notes), 0)) OVER (ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) <= $1::BIGINT) THEN row.notes END AS notes, row.client_id, row.rental_id, row.source_id, date_part('epoch', row.canceled_at) AS canceled_at_seconds, client_id.id AS "client_id.id", rental_id.id AS "rental_id.id", source_id.id AS "source_id.id", sum(coalesce(octet_length(row.notes), 0)) OVER (ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS bytes_read
+FROM (SELECT bookings.id AS id, bookings.external_reference AS external_reference, bookings.adults AS adults, bookings.children AS children, bookings.currency AS currency, bookings.final_price AS final_price, bookings.notes AS notes, bookings.client_id AS client_id, bookings.rental_id AS rental_id, bookings.source_id AS source_id, bookings.canceled_at AS canceled_at
 FROM bookings
-WHERE bookings.account_id = $2::BIGINT AND bookings.id = any(ARRAY[$3::BIGINT]);
+WHERE bookings.account_id = $2::BIGINT AND bookings.id = any(ARRAY[$3::BIGINT])
+LIMIT ALL OFFSET 0) AS row LEFT OUTER JOIN LATERAL (SELECT clients.id AS id
+FROM clients
+WHERE clients.account_id = $2::BIGINT AND clients.id = row.client_id
+LIMIT 1) AS client_id ON true LEFT OUTER JOIN LATERAL (SELECT rentals.id AS id
+FROM rentals
+WHERE rentals.account_id = $2::BIGINT AND rentals.id = row.rental_id
+LIMIT 1) AS rental_id ON true LEFT OUTER JOIN LATERAL (SELECT sources.id AS id
+FROM sources
+WHERE sources.account_id = $2::BIGINT AND sources.id = row.source_id
+LIMIT 1) AS source_id ON true;
 
 SELECT parent.position, row.id
 FROM unnest(ARRAY[$1::BIGINT]) WITH ORDINALITY AS parent(key, position) JOIN LATERAL (SELECT conversations.id AS id

@@ -39,21 +39,23 @@ AND (c.booking_statuses, c.stays_until) IS DISTINCT FROM (fresh.booking_statuses
 
 EXECUTE store_activities (1, 'USER', 1, '{1000,1000,1000,1000}', '{ASSIGNED,CLOSED,BOOKING_CONNECTED,BOOKING_CONNECTED}', '{…,…,…,…}', '{2,NULL,NULL,NULL}', '{NULL,NULL,1,3}', '{NULL,NULL,NULL,NULL}'); EXECUTE log_changes (1, '{CONVERSATION}', '{1000}', '{1000}', '{UPSERTED}', '{"{CONVERSATION_CREATED}"}'); COMMIT; BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL plan_cache_mode = auto;
 
-SELECT conversations.created_by_user_id, conversations.created_by_application_id, conversations.id, conversations.subject, conversations.assignee_id, conversations.source_id, conversations.default_channel, date_part('epoch', conversations.closed_at) AS closed_at_seconds, date_part('epoch', conversations.deadline_response_at) AS deadline_response_at_seconds
+SELECT row.created_by_user_id, row.created_by_application_id, row.id, row.subject, row.assignee_id, row.source_id, row.default_channel, date_part('epoch', row.closed_at) AS closed_at_seconds, date_part('epoch', row.deadline_response_at) AS deadline_response_at_seconds, assignee_id.id AS "assignee_id.id", assignee_id.firstname AS "assignee_id.firstname", created_by_application_id.id AS "created_by_application_id.id", created_by_user_id.id AS "created_by_user_id.id", created_by_user_id.name AS "created_by_user_id.name", source_id.id AS "source_id.id", source_id.name AS "source_id.name"
+FROM (SELECT conversations.created_by_user_id AS created_by_user_id, conversations.created_by_application_id AS created_by_application_id, conversations.id AS id, conversations.subject AS subject, conversations.assignee_id AS assignee_id, conversations.source_id AS source_id, conversations.default_channel AS default_channel, conversations.closed_at AS closed_at, conversations.deadline_response_at AS deadline_response_at
 FROM conversations
-WHERE conversations.account_id = $1::BIGINT AND conversations.id = any(ARRAY[$2::BIGINT]);
-
-SELECT hosts.id, hosts.firstname
+WHERE conversations.account_id = $1::BIGINT AND conversations.id = any(ARRAY[$2::BIGINT])
+LIMIT ALL OFFSET 0) AS row LEFT OUTER JOIN LATERAL (SELECT hosts.id AS id, hosts.firstname AS firstname
 FROM hosts
-WHERE hosts.account_id = $1::BIGINT AND hosts.id = any(ARRAY[$2::BIGINT]);
-
-SELECT sources.id, sources.name
-FROM sources
-WHERE sources.account_id = $1::BIGINT AND sources.id = any(ARRAY[$2::BIGINT]);
-
-SELECT users.id, users.name
+WHERE hosts.account_id = $1::BIGINT AND hosts.id = row.assignee_id
+LIMIT 1) AS assignee_id ON true LEFT OUTER JOIN LATERAL (SELECT applications.id AS id
+FROM applications
+WHERE applications.id = row.created_by_application_id
+LIMIT 1) AS created_by_application_id ON true LEFT OUTER JOIN LATERAL (SELECT users.id AS id, users.name AS name
 FROM users
-WHERE users.account_id = $1::BIGINT AND users.id = any(ARRAY[$2::BIGINT]);
+WHERE users.account_id = $1::BIGINT AND users.id = row.created_by_user_id
+LIMIT 1) AS created_by_user_id ON true LEFT OUTER JOIN LATERAL (SELECT sources.id AS id, sources.name AS name
+FROM sources
+WHERE sources.account_id = $1::BIGINT AND sources.id = row.source_id
+LIMIT 1) AS source_id ON true;
 
 SELECT parent.position, row.id
 FROM unnest(ARRAY[$1::BIGINT]) WITH ORDINALITY AS parent(key, position) JOIN LATERAL (SELECT bookings.id AS id

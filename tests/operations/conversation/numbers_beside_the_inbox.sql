@@ -25,17 +25,11 @@ WHERE todays_3.place IN (0)))) AS found(id))) AS check_in_today, count(*) FILTER
 FROM today) AND conversations.id IN (SELECT found.id
 FROM unnest(array((SELECT todays_3.id
 FROM todays_3
-WHERE todays_3.place IN (1)))) AS found(id))) AS check_out_today, count(*) FILTER (WHERE conversations.closed_at IS NOT NULL) AS closed, count(*) FILTER (WHERE conversations.stays_until IS NULL AND (conversations.booking_statuses NOT IN (16, 24))) AS inquiry, count(*) FILTER (WHERE (SELECT count(*) AS count_1
-FROM conversations
-WHERE conversations.account_id = $1::BIGINT AND conversations.assignee_id IN (SELECT hosts.id
-FROM hosts
-WHERE hosts.account_id = $1::BIGINT AND hosts.user_id = $2::BIGINT)) > 0 AND conversations.assignee_id IS NOT NULL AND conversations.assignee_id IN (SELECT hosts.id
+WHERE todays_3.place IN (1)))) AS found(id))) AS check_out_today, count(*) FILTER (WHERE conversations.closed_at IS NOT NULL) AS closed, count(*) FILTER (WHERE conversations.stays_until IS NULL AND (conversations.booking_statuses NOT IN (16, 24))) AS inquiry, count(*) FILTER (WHERE conversations.assignee_id IS NOT NULL AND conversations.assignee_id IN (SELECT hosts.id
 FROM hosts
 WHERE hosts.account_id = $1::BIGINT AND hosts.user_id = $2::BIGINT)) AS mine, count(*) FILTER (WHERE conversations.waiting_since IS NOT NULL) AS needs_reply, count(*) FILTER (WHERE conversations.closed_at IS NULL AND conversations.marked_as_spam_at IS NULL) AS open, count(*) FILTER (WHERE conversations.waiting_since IS NOT NULL AND CASE WHEN (conversations.deadline_response_at IS NULL) THEN 'infinity'::timestamptz ELSE conversations.deadline_response_at END < now()) AS overdue, count(*) FILTER (WHERE conversations.stays_until IS NOT NULL AND conversations.stays_until < (SELECT today.begins
 FROM today)) AS post_stay, count(*) FILTER (WHERE conversations.stays_until IS NOT NULL AND conversations.stays_until >= (SELECT today.begins
-FROM today) AND conversations.stays_until > now() - interval '2 days' AND (conversations.id NOT IN (SELECT todays_3.id
-FROM todays_3
-WHERE todays_3.place IN (0, 1, 2)))) AS reserved, count(*) FILTER (WHERE conversations.marked_as_spam_at IS NOT NULL) AS spam, count(*) FILTER (WHERE conversations.assignee_id IS NULL) AS unassigned, count(*) FILTER (WHERE conversations.undelivered_count > 0) AS undelivered, count(*) FILTER (WHERE NOT conversations.read) AS unread
+FROM today) AND conversations.stays_until > now() - interval '2 days') AS reserved, count(*) FILTER (WHERE conversations.marked_as_spam_at IS NOT NULL) AS spam, count(*) FILTER (WHERE conversations.assignee_id IS NULL) AS unassigned, count(*) FILTER (WHERE conversations.undelivered_count > 0) AS undelivered, count(*) FILTER (WHERE NOT conversations.read) AS unread
 FROM conversations
 WHERE conversations.account_id = $1::BIGINT;
 

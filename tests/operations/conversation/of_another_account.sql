@@ -1,10 +1,11 @@
-SELECT conversations.id, conversations.subject, conversations.assignee_id
+SELECT row.id, row.subject, row.assignee_id, assignee_id.id AS "assignee_id.id", assignee_id.lastname AS "assignee_id.lastname"
+FROM (SELECT conversations.id AS id, conversations.subject AS subject, conversations.assignee_id AS assignee_id
 FROM conversations
-WHERE conversations.account_id = $1::BIGINT AND conversations.id = any(ARRAY[$2::BIGINT]);
-
-SELECT hosts.id, hosts.lastname
+WHERE conversations.account_id = $1::BIGINT AND conversations.id = any(ARRAY[$2::BIGINT])
+LIMIT ALL OFFSET 0) AS row LEFT OUTER JOIN LATERAL (SELECT hosts.id AS id, hosts.lastname AS lastname
 FROM hosts
-WHERE hosts.account_id = $1::BIGINT AND hosts.id = any(ARRAY[$2::BIGINT]);
+WHERE hosts.account_id = $1::BIGINT AND hosts.id = row.assignee_id
+LIMIT 1) AS assignee_id ON true;
 
 SELECT parent.position, row.id, row.reference
 FROM unnest(ARRAY[$1::BIGINT]) WITH ORDINALITY AS parent(key, position) JOIN LATERAL (SELECT bookings.id AS id, bookings.reference AS reference

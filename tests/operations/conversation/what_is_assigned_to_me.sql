@@ -3,13 +3,13 @@ FROM unnest($1::BIGINT[]) WITH ORDINALITY AS parent(key, position) JOIN LATERAL 
 FROM conversations
 WHERE conversations.account_id = $2::BIGINT AND (SELECT count(*) AS count_1
 FROM conversations
-WHERE conversations.account_id = $2::BIGINT AND conversations.assignee_id IN (SELECT hosts.id
+WHERE conversations.account_id = $2::BIGINT AND conversations.assignee_id IS NOT NULL AND conversations.assignee_id IN (SELECT hosts.id
 FROM hosts
 WHERE hosts.account_id = $2::BIGINT AND hosts.user_id = $3::BIGINT)) > 0 AND conversations.assignee_id IS NOT NULL AND conversations.assignee_id IN (SELECT hosts.id
 FROM hosts
 WHERE hosts.account_id = $2::BIGINT AND hosts.user_id = $3::BIGINT) AND ((SELECT count(*) AS count_1
 FROM conversations
-WHERE conversations.account_id = $2::BIGINT AND conversations.assignee_id IN (SELECT hosts.id
+WHERE conversations.account_id = $2::BIGINT AND conversations.assignee_id IS NOT NULL AND conversations.assignee_id IN (SELECT hosts.id
 FROM hosts
 WHERE hosts.account_id = $2::BIGINT AND hosts.user_id = $3::BIGINT)) > 0 AND conversations.assignee_id IS NOT NULL AND conversations.assignee_id IN (SELECT hosts.id
 FROM hosts
@@ -33,13 +33,13 @@ FROM unnest($1::BIGINT[]) WITH ORDINALITY AS parent(key, position) JOIN LATERAL 
 FROM conversations
 WHERE conversations.account_id = $2::BIGINT AND NOT ((SELECT count(*) AS count_1
 FROM conversations
-WHERE conversations.account_id = $2::BIGINT AND conversations.assignee_id IN (SELECT hosts.id
+WHERE conversations.account_id = $2::BIGINT AND conversations.assignee_id IS NOT NULL AND conversations.assignee_id IN (SELECT hosts.id
 FROM hosts
 WHERE hosts.account_id = $2::BIGINT AND hosts.user_id = $3::BIGINT)) > 0 AND conversations.assignee_id IS NOT NULL AND conversations.assignee_id IN (SELECT hosts.id
 FROM hosts
 WHERE hosts.account_id = $2::BIGINT AND hosts.user_id = $3::BIGINT)) AND (NOT ((SELECT count(*) AS count_1
 FROM conversations
-WHERE conversations.account_id = $2::BIGINT AND conversations.assignee_id IN (SELECT hosts.id
+WHERE conversations.account_id = $2::BIGINT AND conversations.assignee_id IS NOT NULL AND conversations.assignee_id IN (SELECT hosts.id
 FROM hosts
 WHERE hosts.account_id = $2::BIGINT AND hosts.user_id = $3::BIGINT)) > 0 AND conversations.assignee_id IS NOT NULL AND conversations.assignee_id IN (SELECT hosts.id
 FROM hosts

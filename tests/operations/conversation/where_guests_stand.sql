@@ -30,12 +30,11 @@ WHERE todays_3.place IN (0, 1))) OR conversations.stays_until IS NOT NULL AND co
 FROM today) OR conversations.stays_until IS NULL AND (conversations.booking_statuses NOT IN (16, 24))) IS true AND conversations.account_id = parent.key ORDER BY CASE WHEN (conversations.last_message_at IS NULL) THEN '-infinity'::timestamptz ELSE conversations.last_message_at END DESC, conversations.id DESC
 LIMIT $3) AS row ON true;
 
-SELECT parent.position, row.id, row.sender_id, CASE WHEN (sum(coalesce(octet_length(row.content), 0)) OVER (ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) <= $1::BIGINT) THEN row.content END AS content, row.visibility, row.sent_at, date_part('epoch', row.sent_at) AS sent_at_seconds, sum(coalesce(octet_length(row.content), 0)) OVER (ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS bytes_read
+SELECT parent.position, row.id, row.sender_id, CASE WHEN (sum(coalesce(octet_length(row.content), 0)) OVER (ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) <= $1::BIGINT) THEN row.content END AS content, row.visibility, row.sent_at, date_part('epoch', row.sent_at) AS sent_at_seconds, sender_id.id AS "sender_id.id", sender_id.member_type AS "sender_id.member_type", sum(coalesce(octet_length(row.content), 0)) OVER (ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS bytes_read
 FROM unnest($2::BIGINT[]) WITH ORDINALITY AS parent(key, position) JOIN LATERAL (SELECT messages.id AS id, messages.sender_id AS sender_id, messages.content AS content, messages.visibility AS visibility, messages.sent_at AS sent_at
 FROM messages
 WHERE messages.account_id = $3::BIGINT AND messages.conversation_id = parent.key ORDER BY messages.sent_at DESC, messages.id DESC
-LIMIT 2) AS row ON true;
-
-SELECT participants.id, participants.member_type
+LIMIT 2) AS row ON true LEFT OUTER JOIN LATERAL (SELECT participants.id AS id, participants.member_type AS member_type
 FROM participants
-WHERE participants.account_id = $1::BIGINT AND participants.id = any($2::BIGINT[]);
+WHERE participants.account_id = $3::BIGINT AND participants.id = row.sender_id
+LIMIT 1) AS sender_id ON true;

@@ -52,13 +52,14 @@ SELECT messages.id, messages.external_digest
 FROM messages
 WHERE messages.account_id = $1::BIGINT AND messages.created_by_type = $2 AND messages.created_by_id = $3::BIGINT AND messages.external_id = $4::VARCHAR;
 
-SELECT messages.id, messages.conversation_id
+SELECT row.id, row.conversation_id, conversation_id.id AS "conversation_id.id", conversation_id.unread_count AS "conversation_id.unread_count"
+FROM (SELECT messages.id AS id, messages.conversation_id AS conversation_id
 FROM messages
-WHERE messages.account_id = $1::BIGINT AND messages.id = any(ARRAY[$2::BIGINT]);
-
-SELECT conversations.id, conversations.unread_count
+WHERE messages.account_id = $1::BIGINT AND messages.id = any(ARRAY[$2::BIGINT])
+LIMIT ALL OFFSET 0) AS row LEFT OUTER JOIN LATERAL (SELECT conversations.id AS id, conversations.unread_count AS unread_count
 FROM conversations
-WHERE conversations.account_id = $1::BIGINT AND conversations.id = any(ARRAY[$2::BIGINT]);
+WHERE conversations.account_id = $1::BIGINT AND conversations.id = row.conversation_id
+LIMIT 1) AS conversation_id ON true;
 
 SELECT messages.id, messages.conversation_id, messages.content
 FROM messages

@@ -2,7 +2,7 @@ SELECT messages.account_id AS parent, count(*) AS total
 FROM messages
 WHERE messages.account_id = $1::BIGINT AND (search_texts(messages.account_id, ARRAY[messages.content]) @@ search_query($1::BIGINT, $2::VARCHAR)) AND messages.account_id = any($3::BIGINT[]) GROUP BY messages.account_id;
 
-SELECT parent.position, row.id, row.conversation_id, CASE WHEN (sum(coalesce(octet_length(row.content), 0)) OVER (ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) <= $1::BIGINT) THEN row.content END AS content, row.sent_at, sum(coalesce(octet_length(row.content), 0)) OVER (ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS bytes_read
+SELECT parent.position, row.id, row.conversation_id, CASE WHEN (sum(coalesce(octet_length(row.content), 0)) OVER (ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) <= $1::BIGINT) THEN row.content END AS content, row.sent_at, conversation_id.id AS "conversation_id.id", conversation_id.subject AS "conversation_id.subject", sum(coalesce(octet_length(row.content), 0)) OVER (ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS bytes_read
 FROM unnest($2::BIGINT[]) WITH ORDINALITY AS parent(key, position) JOIN LATERAL (SELECT messages.id AS id, messages.conversation_id AS conversation_id, messages.content AS content, messages.sent_at AS sent_at
 FROM messages
 WHERE messages.account_id = $3::BIGINT AND messages.id = any(array((SELECT found.id
@@ -11,11 +11,10 @@ FROM messages
 WHERE messages.account_id = $3::BIGINT AND (search_texts(messages.account_id, ARRAY[messages.content]) @@ search_query($3::BIGINT, $4::VARCHAR)) ORDER BY messages.sent_at DESC, messages.id DESC
 LIMIT ALL OFFSET 0) AS found ORDER BY found.value DESC, found.id DESC
 LIMIT $5))) AND messages.account_id = parent.key ORDER BY messages.sent_at DESC, messages.id DESC
-LIMIT $5) AS row ON true;
-
-SELECT conversations.id, conversations.subject
+LIMIT $5) AS row ON true LEFT OUTER JOIN LATERAL (SELECT conversations.id AS id, conversations.subject AS subject
 FROM conversations
-WHERE conversations.account_id = $1::BIGINT AND conversations.id = any(ARRAY[$2::BIGINT]);
+WHERE conversations.account_id = $3::BIGINT AND conversations.id = row.conversation_id
+LIMIT 1) AS conversation_id ON true;
 
 SELECT parent.position, row.id, row.sent_at, date_part('epoch', row.sent_at) AS sent_at_seconds
 FROM unnest($1::BIGINT[]) WITH ORDINALITY AS parent(key, position) JOIN LATERAL (SELECT messages.id AS id, messages.sent_at AS sent_at

@@ -21,21 +21,23 @@ UPDATE conversations SET updated_at=$1::TIMESTAMP WITH TIME ZONE, deadline_respo
 
 EXECUTE log_changes (1, '{PARTICIPANT,MESSAGE,CONVERSATION}', '{2,1000,1}', '{1,1,1}', '{UPSERTED,UPSERTED,UPSERTED}', '{"{}","{MESSAGE_CREATED,MESSAGE_OUTGOING}","{}"}'); COMMIT; BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL plan_cache_mode = auto;
 
-SELECT messages.created_by_user_id, messages.created_by_application_id, messages.id, messages.conversation_id, messages.sender_id, CASE WHEN (sum(coalesce(octet_length(messages.content), 0)) OVER (ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) <= $1::BIGINT) THEN messages.content END AS content, messages.channel, messages.origin, messages.visibility, messages.sent_at, date_part('epoch', messages.sent_at) AS sent_at_seconds, sum(coalesce(octet_length(messages.content), 0)) OVER (ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS bytes_read
+SELECT row.created_by_user_id, row.created_by_application_id, row.id, row.conversation_id, row.sender_id, CASE WHEN (sum(coalesce(octet_length(row.content), 0)) OVER (ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) <= $1::BIGINT) THEN row.content END AS content, row.channel, row.origin, row.visibility, row.sent_at, date_part('epoch', row.sent_at) AS sent_at_seconds, conversation_id.id AS "conversation_id.id", date_part('epoch', conversation_id.closed_at) AS "conversation_id.closed_at_seconds", date_part('epoch', conversation_id.deadline_response_at) AS "conversation_id.deadline_response_at_seconds", date_part('epoch', conversation_id.last_message_at) AS "conversation_id.last_message_at_seconds", conversation_id.read AS "conversation_id.read", created_by_application_id.id AS "created_by_application_id.id", created_by_user_id.id AS "created_by_user_id.id", created_by_user_id.name AS "created_by_user_id.name", sender_id.id AS "sender_id.id", date_part('epoch', sender_id.last_message_sent_at) AS "sender_id.last_message_sent_at_seconds", sum(coalesce(octet_length(row.content), 0)) OVER (ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS bytes_read
+FROM (SELECT messages.created_by_user_id AS created_by_user_id, messages.created_by_application_id AS created_by_application_id, messages.id AS id, messages.conversation_id AS conversation_id, messages.sender_id AS sender_id, messages.content AS content, messages.channel AS channel, messages.origin AS origin, messages.visibility AS visibility, messages.sent_at AS sent_at
 FROM messages
-WHERE messages.account_id = $2::BIGINT AND messages.id = any(ARRAY[$3::BIGINT]);
-
-SELECT participants.id, date_part('epoch', participants.last_message_sent_at) AS last_message_sent_at_seconds
-FROM participants
-WHERE participants.account_id = $1::BIGINT AND participants.id = any(ARRAY[$2::BIGINT]);
-
-SELECT users.id, users.name
-FROM users
-WHERE users.account_id = $1::BIGINT AND users.id = any(ARRAY[$2::BIGINT]);
-
-SELECT conversations.id, date_part('epoch', conversations.closed_at) AS closed_at_seconds, date_part('epoch', conversations.deadline_response_at) AS deadline_response_at_seconds, date_part('epoch', conversations.last_message_at) AS last_message_at_seconds, conversations.read
+WHERE messages.account_id = $2::BIGINT AND messages.id = any(ARRAY[$3::BIGINT])
+LIMIT ALL OFFSET 0) AS row LEFT OUTER JOIN LATERAL (SELECT conversations.id AS id, conversations.closed_at AS closed_at, conversations.deadline_response_at AS deadline_response_at, conversations.last_message_at AS last_message_at, conversations.read AS read
 FROM conversations
-WHERE conversations.account_id = $1::BIGINT AND conversations.id = any(ARRAY[$2::BIGINT]);
+WHERE conversations.account_id = $2::BIGINT AND conversations.id = row.conversation_id
+LIMIT 1) AS conversation_id ON true LEFT OUTER JOIN LATERAL (SELECT applications.id AS id
+FROM applications
+WHERE applications.id = row.created_by_application_id
+LIMIT 1) AS created_by_application_id ON true LEFT OUTER JOIN LATERAL (SELECT users.id AS id, users.name AS name
+FROM users
+WHERE users.account_id = $2::BIGINT AND users.id = row.created_by_user_id
+LIMIT 1) AS created_by_user_id ON true LEFT OUTER JOIN LATERAL (SELECT participants.id AS id, participants.last_message_sent_at AS last_message_sent_at
+FROM participants
+WHERE participants.account_id = $2::BIGINT AND participants.id = row.sender_id
+LIMIT 1) AS sender_id ON true;
 
 SELECT conversations.id, date_part('epoch', conversations.last_message_at) AS last_message_at_seconds
 FROM conversations
@@ -57,21 +59,23 @@ SELECT idempotency_keys.digest, idempotency_keys.written_id
 FROM idempotency_keys
 WHERE idempotency_keys.account_id = $1::BIGINT AND idempotency_keys.actor_type = $2 AND idempotency_keys.actor_id = $3::BIGINT AND idempotency_keys.key = $4::VARCHAR;
 
-SELECT messages.created_by_user_id, messages.created_by_application_id, messages.id, messages.conversation_id, messages.sender_id, CASE WHEN (sum(coalesce(octet_length(messages.content), 0)) OVER (ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) <= $1::BIGINT) THEN messages.content END AS content, messages.channel, messages.origin, messages.visibility, messages.sent_at, date_part('epoch', messages.sent_at) AS sent_at_seconds, sum(coalesce(octet_length(messages.content), 0)) OVER (ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS bytes_read
+SELECT row.created_by_user_id, row.created_by_application_id, row.id, row.conversation_id, row.sender_id, CASE WHEN (sum(coalesce(octet_length(row.content), 0)) OVER (ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) <= $1::BIGINT) THEN row.content END AS content, row.channel, row.origin, row.visibility, row.sent_at, date_part('epoch', row.sent_at) AS sent_at_seconds, conversation_id.id AS "conversation_id.id", date_part('epoch', conversation_id.closed_at) AS "conversation_id.closed_at_seconds", date_part('epoch', conversation_id.deadline_response_at) AS "conversation_id.deadline_response_at_seconds", date_part('epoch', conversation_id.last_message_at) AS "conversation_id.last_message_at_seconds", conversation_id.read AS "conversation_id.read", created_by_application_id.id AS "created_by_application_id.id", created_by_user_id.id AS "created_by_user_id.id", created_by_user_id.name AS "created_by_user_id.name", sender_id.id AS "sender_id.id", date_part('epoch', sender_id.last_message_sent_at) AS "sender_id.last_message_sent_at_seconds", sum(coalesce(octet_length(row.content), 0)) OVER (ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS bytes_read
+FROM (SELECT messages.created_by_user_id AS created_by_user_id, messages.created_by_application_id AS created_by_application_id, messages.id AS id, messages.conversation_id AS conversation_id, messages.sender_id AS sender_id, messages.content AS content, messages.channel AS channel, messages.origin AS origin, messages.visibility AS visibility, messages.sent_at AS sent_at
 FROM messages
-WHERE messages.account_id = $2::BIGINT AND messages.id = any(ARRAY[$3::BIGINT]);
-
-SELECT participants.id, date_part('epoch', participants.last_message_sent_at) AS last_message_sent_at_seconds
-FROM participants
-WHERE participants.account_id = $1::BIGINT AND participants.id = any(ARRAY[$2::BIGINT]);
-
-SELECT users.id, users.name
-FROM users
-WHERE users.account_id = $1::BIGINT AND users.id = any(ARRAY[$2::BIGINT]);
-
-SELECT conversations.id, date_part('epoch', conversations.closed_at) AS closed_at_seconds, date_part('epoch', conversations.deadline_response_at) AS deadline_response_at_seconds, date_part('epoch', conversations.last_message_at) AS last_message_at_seconds, conversations.read
+WHERE messages.account_id = $2::BIGINT AND messages.id = any(ARRAY[$3::BIGINT])
+LIMIT ALL OFFSET 0) AS row LEFT OUTER JOIN LATERAL (SELECT conversations.id AS id, conversations.closed_at AS closed_at, conversations.deadline_response_at AS deadline_response_at, conversations.last_message_at AS last_message_at, conversations.read AS read
 FROM conversations
-WHERE conversations.account_id = $1::BIGINT AND conversations.id = any(ARRAY[$2::BIGINT]);
+WHERE conversations.account_id = $2::BIGINT AND conversations.id = row.conversation_id
+LIMIT 1) AS conversation_id ON true LEFT OUTER JOIN LATERAL (SELECT applications.id AS id
+FROM applications
+WHERE applications.id = row.created_by_application_id
+LIMIT 1) AS created_by_application_id ON true LEFT OUTER JOIN LATERAL (SELECT users.id AS id, users.name AS name
+FROM users
+WHERE users.account_id = $2::BIGINT AND users.id = row.created_by_user_id
+LIMIT 1) AS created_by_user_id ON true LEFT OUTER JOIN LATERAL (SELECT participants.id AS id, participants.last_message_sent_at AS last_message_sent_at
+FROM participants
+WHERE participants.account_id = $2::BIGINT AND participants.id = row.sender_id
+LIMIT 1) AS sender_id ON true;
 
 SELECT conversations.id, date_part('epoch', conversations.last_message_at) AS last_message_at_seconds
 FROM conversations

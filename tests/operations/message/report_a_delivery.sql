@@ -26,13 +26,14 @@ UPDATE conversations SET updated_at=$1::TIMESTAMP WITH TIME ZONE WHERE conversat
 
 EXECUTE log_changes (1, '{MESSAGE,CONVERSATION}', '{1,1}', '{1,1}', '{UPSERTED,UPSERTED}', '{"{MESSAGE_UPDATED,DELIVERY_FAILED}","{}"}'); COMMIT; BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL plan_cache_mode = auto;
 
-SELECT messages.id, messages.conversation_id, messages.sent_at, messages.delivery_state, messages.delivery_at, messages.delivery_error, messages.delivery_attempts, messages.relayed_id
+SELECT row.id, row.conversation_id, row.sent_at, row.delivery_state, row.delivery_at, row.delivery_error, row.delivery_attempts, row.relayed_id, conversation_id.id AS "conversation_id.id", conversation_id.undelivered_count AS "conversation_id.undelivered_count"
+FROM (SELECT messages.id AS id, messages.conversation_id AS conversation_id, messages.sent_at AS sent_at, messages.delivery_state AS delivery_state, messages.delivery_at AS delivery_at, messages.delivery_error AS delivery_error, messages.delivery_attempts AS delivery_attempts, messages.relayed_id AS relayed_id
 FROM messages
-WHERE messages.account_id = $1::BIGINT AND messages.id = any(ARRAY[$2::BIGINT]);
-
-SELECT conversations.id, conversations.undelivered_count
+WHERE messages.account_id = $1::BIGINT AND messages.id = any(ARRAY[$2::BIGINT])
+LIMIT ALL OFFSET 0) AS row LEFT OUTER JOIN LATERAL (SELECT conversations.id AS id, conversations.undelivered_count AS undelivered_count
 FROM conversations
-WHERE conversations.account_id = $1::BIGINT AND conversations.id = any(ARRAY[$2::BIGINT]);
+WHERE conversations.account_id = $1::BIGINT AND conversations.id = row.conversation_id
+LIMIT 1) AS conversation_id ON true;
 
 SELECT conversations.id
 FROM conversations
@@ -54,13 +55,14 @@ SELECT messages.account_id, messages.id, messages.conversation_id, messages.upda
 FROM messages
 WHERE messages.account_id = $1::BIGINT AND messages.id = $2::BIGINT;
 
-SELECT messages.id, messages.conversation_id, messages.sent_at, messages.delivery_state, messages.delivery_at, messages.delivery_error, messages.delivery_attempts, messages.relayed_id
+SELECT row.id, row.conversation_id, row.sent_at, row.delivery_state, row.delivery_at, row.delivery_error, row.delivery_attempts, row.relayed_id, conversation_id.id AS "conversation_id.id", conversation_id.undelivered_count AS "conversation_id.undelivered_count"
+FROM (SELECT messages.id AS id, messages.conversation_id AS conversation_id, messages.sent_at AS sent_at, messages.delivery_state AS delivery_state, messages.delivery_at AS delivery_at, messages.delivery_error AS delivery_error, messages.delivery_attempts AS delivery_attempts, messages.relayed_id AS relayed_id
 FROM messages
-WHERE messages.account_id = $1::BIGINT AND messages.id = any(ARRAY[$2::BIGINT]);
-
-SELECT conversations.id, conversations.undelivered_count
+WHERE messages.account_id = $1::BIGINT AND messages.id = any(ARRAY[$2::BIGINT])
+LIMIT ALL OFFSET 0) AS row LEFT OUTER JOIN LATERAL (SELECT conversations.id AS id, conversations.undelivered_count AS undelivered_count
 FROM conversations
-WHERE conversations.account_id = $1::BIGINT AND conversations.id = any(ARRAY[$2::BIGINT]);
+WHERE conversations.account_id = $1::BIGINT AND conversations.id = row.conversation_id
+LIMIT 1) AS conversation_id ON true;
 
 SELECT conversations.id
 FROM conversations
@@ -82,13 +84,14 @@ SELECT messages.account_id, messages.id, messages.conversation_id, messages.upda
 FROM messages
 WHERE messages.account_id = $1::BIGINT AND messages.id = $2::BIGINT;
 
-SELECT messages.id, messages.conversation_id, messages.sent_at, messages.delivery_state, messages.delivery_at, messages.delivery_error, messages.delivery_attempts, messages.relayed_id
+SELECT row.id, row.conversation_id, row.sent_at, row.delivery_state, row.delivery_at, row.delivery_error, row.delivery_attempts, row.relayed_id, conversation_id.id AS "conversation_id.id", conversation_id.undelivered_count AS "conversation_id.undelivered_count"
+FROM (SELECT messages.id AS id, messages.conversation_id AS conversation_id, messages.sent_at AS sent_at, messages.delivery_state AS delivery_state, messages.delivery_at AS delivery_at, messages.delivery_error AS delivery_error, messages.delivery_attempts AS delivery_attempts, messages.relayed_id AS relayed_id
 FROM messages
-WHERE messages.account_id = $1::BIGINT AND messages.id = any(ARRAY[$2::BIGINT]);
-
-SELECT conversations.id, conversations.undelivered_count
+WHERE messages.account_id = $1::BIGINT AND messages.id = any(ARRAY[$2::BIGINT])
+LIMIT ALL OFFSET 0) AS row LEFT OUTER JOIN LATERAL (SELECT conversations.id AS id, conversations.undelivered_count AS undelivered_count
 FROM conversations
-WHERE conversations.account_id = $1::BIGINT AND conversations.id = any(ARRAY[$2::BIGINT]);
+WHERE conversations.account_id = $1::BIGINT AND conversations.id = row.conversation_id
+LIMIT 1) AS conversation_id ON true;
 
 SELECT conversations.id
 FROM conversations

@@ -17,13 +17,17 @@ UPDATE conversations SET updated_at=$1::TIMESTAMP WITH TIME ZONE WHERE conversat
 
 EXECUTE log_changes (1, '{PARTICIPANT,CONVERSATION}', '{1000,1}', '{1,1}', '{UPSERTED,UPSERTED}', '{"{}","{CONVERSATION_UPDATED}"}'); COMMIT; BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL plan_cache_mode = auto;
 
-SELECT participants.id, participants.conversation_id, participants.member_type, participants.client_id, participants.host_id
+SELECT row.id, row.conversation_id, row.member_type, row.client_id, row.host_id, client_id.id AS "client_id.id", host_id.id AS "host_id.id", host_id.firstname AS "host_id.firstname"
+FROM (SELECT participants.id AS id, participants.conversation_id AS conversation_id, participants.member_type AS member_type, participants.client_id AS client_id, participants.host_id AS host_id
 FROM participants
-WHERE participants.account_id = $1::BIGINT AND participants.id = any(ARRAY[$2::BIGINT]);
-
-SELECT hosts.id, hosts.firstname
+WHERE participants.account_id = $1::BIGINT AND participants.id = any(ARRAY[$2::BIGINT])
+LIMIT ALL OFFSET 0) AS row LEFT OUTER JOIN LATERAL (SELECT clients.id AS id
+FROM clients
+WHERE clients.account_id = $1::BIGINT AND clients.id = row.client_id
+LIMIT 1) AS client_id ON true LEFT OUTER JOIN LATERAL (SELECT hosts.id AS id, hosts.firstname AS firstname
 FROM hosts
-WHERE hosts.account_id = $1::BIGINT AND hosts.id = any(ARRAY[$2::BIGINT]);
+WHERE hosts.account_id = $1::BIGINT AND hosts.id = row.host_id
+LIMIT 1) AS host_id ON true;
 
 SELECT conversations.id
 FROM conversations

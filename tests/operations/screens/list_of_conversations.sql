@@ -1,8 +1,4 @@
-SELECT count(*) FILTER (WHERE (SELECT count(*) AS count_1
-FROM conversations
-WHERE conversations.account_id = $1::BIGINT AND conversations.assignee_id IN (SELECT hosts.id
-FROM hosts
-WHERE hosts.account_id = $1::BIGINT AND hosts.user_id = $2::BIGINT)) > 0 AND conversations.assignee_id IS NOT NULL AND conversations.assignee_id IN (SELECT hosts.id
+SELECT count(*) FILTER (WHERE conversations.assignee_id IS NOT NULL AND conversations.assignee_id IN (SELECT hosts.id
 FROM hosts
 WHERE hosts.account_id = $1::BIGINT AND hosts.user_id = $2::BIGINT)) AS mine, count(*) FILTER (WHERE conversations.waiting_since IS NOT NULL) AS needs_reply, count(*) FILTER (WHERE conversations.closed_at IS NULL AND conversations.marked_as_spam_at IS NULL) AS open, count(*) FILTER (WHERE conversations.waiting_since IS NOT NULL AND CASE WHEN (conversations.deadline_response_at IS NULL) THEN 'infinity'::timestamptz ELSE conversations.deadline_response_at END < now()) AS overdue, count(*) FILTER (WHERE conversations.marked_as_spam_at IS NOT NULL) AS spam, count(*) FILTER (WHERE conversations.assignee_id IS NULL) AS unassigned, count(*) FILTER (WHERE NOT conversations.read) AS unread
 FROM conversations
@@ -16,7 +12,7 @@ WITH today AS MATERIALIZED
 FROM (SELECT accounts.time_zone AS time_zone, date_trunc('day', timezone(accounts.time_zone, now())) AS midnight
 FROM accounts
 WHERE accounts.id = $2::BIGINT) AS clock)
-SELECT parent.position, row.id, row.subject, row.assignee_id, row.source_id, row.default_channel, date_part('epoch', row.closed_at) AS closed_at_seconds, date_part('epoch', row.deadline_response_at) AS deadline_response_at_seconds, row.last_message_at, date_part('epoch', row.last_message_at) AS last_message_at_seconds, row.unread_count, row.read, date_part('epoch', row.waiting_since) AS waiting_since_seconds, row.deciding_booking_id, row.guest_id, row.stage
+SELECT parent.position, row.id, row.subject, row.assignee_id, row.source_id, row.default_channel, date_part('epoch', row.closed_at) AS closed_at_seconds, date_part('epoch', row.deadline_response_at) AS deadline_response_at_seconds, row.last_message_at, date_part('epoch', row.last_message_at) AS last_message_at_seconds, row.unread_count, row.read, date_part('epoch', row.waiting_since) AS waiting_since_seconds, row.deciding_booking_id, row.guest_id, row.stage, assignee_id.id AS "assignee_id.id", assignee_id.firstname AS "assignee_id.firstname", assignee_id.lastname AS "assignee_id.lastname", assignee_id.email AS "assignee_id.email", guest_id.id AS "guest_id.id", guest_id.fullname AS "guest_id.fullname", guest_id.email AS "guest_id.email", guest_id.phone AS "guest_id.phone", source_id.id AS "source_id.id", source_id.name AS "source_id.name"
 FROM unnest($1::BIGINT[]) WITH ORDINALITY AS parent(key, position) JOIN LATERAL (SELECT conversations.id AS id, conversations.subject AS subject, conversations.assignee_id AS assignee_id, conversations.source_id AS source_id, conversations.default_channel AS default_channel, conversations.closed_at AS closed_at, conversations.deadline_response_at AS deadline_response_at, conversations.last_message_at AS last_message_at, conversations.unread_count AS unread_count, conversations.read AS read, conversations.waiting_since AS waiting_since, (SELECT bookings.id
 FROM conversation_bookings JOIN bookings ON bookings.account_id = conversation_bookings.account_id AND bookings.id = conversation_bookings.booking_id JOIN today ON true
 WHERE conversation_bookings.account_id = $2::BIGINT AND conversation_bookings.conversation_id = conversations.id AND CASE WHEN (bookings.status = 'BOOKED' AND bookings.start_at >= today.begins AND bookings.start_at < today.ends AND bookings.start_at > now() - interval '2 days' AND bookings.start_at < now() + interval '2 days') THEN 0 WHEN (bookings.status = 'BOOKED' AND bookings.end_at >= today.begins AND bookings.end_at < today.ends AND bookings.end_at > now() - interval '2 days' AND bookings.end_at < now() + interval '2 days') THEN 1 WHEN (bookings.status = 'BOOKED' AND bookings.start_at < today.begins AND bookings.end_at >= today.ends AND bookings.end_at > now()) THEN 2 WHEN (bookings.status = 'BOOKED' AND greatest(bookings.start_at, bookings.end_at) >= today.begins) THEN 3 WHEN (bookings.status = 'BOOKED') THEN 4 WHEN (bookings.status IN ('TENTATIVE', 'UNAVAILABLE')) THEN 5 WHEN (bookings.status = 'CANCELED') THEN 6 END IS NOT NULL ORDER BY CASE WHEN (bookings.status = 'BOOKED' AND bookings.start_at >= today.begins AND bookings.start_at < today.ends AND bookings.start_at > now() - interval '2 days' AND bookings.start_at < now() + interval '2 days') THEN 0 WHEN (bookings.status = 'BOOKED' AND bookings.end_at >= today.begins AND bookings.end_at < today.ends AND bookings.end_at > now() - interval '2 days' AND bookings.end_at < now() + interval '2 days') THEN 1 WHEN (bookings.status = 'BOOKED' AND bookings.start_at < today.begins AND bookings.end_at >= today.ends AND bookings.end_at > now()) THEN 2 WHEN (bookings.status = 'BOOKED' AND greatest(bookings.start_at, bookings.end_at) >= today.begins) THEN 3 WHEN (bookings.status = 'BOOKED') THEN 4 WHEN (bookings.status IN ('TENTATIVE', 'UNAVAILABLE')) THEN 5 WHEN (bookings.status = 'CANCELED') THEN 6 END, greatest(bookings.start_at, bookings.end_at) < today.begins, CASE WHEN (greatest(bookings.start_at, bookings.end_at) < today.begins) THEN 'infinity'::timestamptz ELSE bookings.start_at END, greatest(bookings.start_at, bookings.end_at) DESC, bookings.id
@@ -32,34 +28,31 @@ FROM conversation_bookings JOIN bookings ON bookings.account_id = conversation_b
 WHERE conversation_bookings.account_id = $2::BIGINT AND conversation_bookings.conversation_id = conversations.id) END AS stage
 FROM conversations
 WHERE conversations.account_id = $2::BIGINT AND conversations.marked_as_spam_at IS NULL AND (conversations.marked_as_spam_at IS NULL) IS true AND conversations.account_id = parent.key ORDER BY CASE WHEN (conversations.last_message_at IS NULL) THEN '-infinity'::timestamptz ELSE conversations.last_message_at END DESC, conversations.id DESC
-LIMIT $3) AS row ON true;
-
-SELECT sources.id, sources.name
-FROM sources
-WHERE sources.account_id = $1::BIGINT AND sources.id = any(ARRAY[$2::BIGINT]);
-
-SELECT hosts.id, hosts.firstname, hosts.lastname, hosts.email
+LIMIT $3) AS row ON true LEFT OUTER JOIN LATERAL (SELECT hosts.id AS id, hosts.firstname AS firstname, hosts.lastname AS lastname, hosts.email AS email
 FROM hosts
-WHERE hosts.account_id = $1::BIGINT AND hosts.id = any($2::BIGINT[]);
-
-SELECT clients.id, clients.fullname, clients.email, clients.phone
+WHERE hosts.account_id = $2::BIGINT AND hosts.id = row.assignee_id
+LIMIT 1) AS assignee_id ON true LEFT OUTER JOIN LATERAL (SELECT clients.id AS id, clients.fullname AS fullname, clients.email AS email, clients.phone AS phone
 FROM clients
-WHERE clients.account_id = $1::BIGINT AND clients.id = any(ARRAY[$2::BIGINT]);
+WHERE clients.account_id = $2::BIGINT AND clients.id = row.guest_id
+LIMIT 1) AS guest_id ON true LEFT OUTER JOIN LATERAL (SELECT sources.id AS id, sources.name AS name
+FROM sources
+WHERE sources.account_id = $2::BIGINT AND sources.id = row.source_id
+LIMIT 1) AS source_id ON true;
 
-SELECT bookings.id, bookings.status, date_part('epoch', bookings.start_at) AS start_at_seconds, date_part('epoch', bookings.end_at) AS end_at_seconds, bookings.rental_id
+SELECT row.id, row.status, date_part('epoch', row.start_at) AS start_at_seconds, date_part('epoch', row.end_at) AS end_at_seconds, row.rental_id, rental_id.id AS "rental_id.id", rental_id.name AS "rental_id.name"
+FROM (SELECT bookings.id AS id, bookings.status AS status, bookings.start_at AS start_at, bookings.end_at AS end_at, bookings.rental_id AS rental_id
 FROM bookings
-WHERE bookings.account_id = $1::BIGINT AND bookings.id = any(ARRAY[$2::BIGINT]);
-
-SELECT rentals.id, rentals.name
+WHERE bookings.account_id = $1::BIGINT AND bookings.id = any(ARRAY[$2::BIGINT])
+LIMIT ALL OFFSET 0) AS row LEFT OUTER JOIN LATERAL (SELECT rentals.id AS id, rentals.name AS name
 FROM rentals
-WHERE rentals.account_id = $1::BIGINT AND rentals.id = any(ARRAY[$2::BIGINT]);
+WHERE rentals.account_id = $1::BIGINT AND rentals.id = row.rental_id
+LIMIT 1) AS rental_id ON true;
 
-SELECT parent.position, row.id, row.sender_id, row.visibility, row.sent_at, date_part('epoch', row.sent_at) AS sent_at_seconds, CASE WHEN (sum(coalesce(octet_length(row.beginning), 0)) OVER (ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) <= $1::BIGINT) THEN row.beginning END AS beginning, sum(coalesce(octet_length(row.beginning), 0)) OVER (ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS bytes_read
+SELECT parent.position, row.id, row.sender_id, row.visibility, row.sent_at, date_part('epoch', row.sent_at) AS sent_at_seconds, CASE WHEN (sum(coalesce(octet_length(row.beginning), 0)) OVER (ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) <= $1::BIGINT) THEN row.beginning END AS beginning, sender_id.id AS "sender_id.id", sender_id.member_type AS "sender_id.member_type", sum(coalesce(octet_length(row.beginning), 0)) OVER (ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS bytes_read
 FROM unnest($2::BIGINT[]) WITH ORDINALITY AS parent(key, position) JOIN LATERAL (SELECT messages.id AS id, messages.sender_id AS sender_id, messages.visibility AS visibility, messages.sent_at AS sent_at, left(messages.content, 4001) AS beginning
 FROM messages
 WHERE messages.account_id = $3::BIGINT AND messages.conversation_id = parent.key ORDER BY messages.sent_at DESC, messages.id DESC
-LIMIT 2) AS row ON true;
-
-SELECT participants.id, participants.member_type
+LIMIT 2) AS row ON true LEFT OUTER JOIN LATERAL (SELECT participants.id AS id, participants.member_type AS member_type
 FROM participants
-WHERE participants.account_id = $1::BIGINT AND participants.id = any(ARRAY[$2::BIGINT]);
+WHERE participants.account_id = $3::BIGINT AND participants.id = row.sender_id
+LIMIT 1) AS sender_id ON true;

@@ -29,16 +29,15 @@ FROM bookings
 WHERE bookings.account_id = $2::BIGINT AND (search_texts(bookings.account_id, ARRAY[bookings.reference, bookings.external_reference, search_ends(bookings.reference, 3, 12), search_ends(bookings.external_reference, 3, 12)]) @@ search_query($2::BIGINT, $3::VARCHAR)) UNION ALL SELECT bookings.id AS id
 FROM clients JOIN bookings ON bookings.account_id = clients.account_id AND bookings.client_id = clients.id
 WHERE clients.account_id = $2::BIGINT AND (search_texts(clients.account_id, ARRAY[clients.fullname, search_contact(clients.email, clients.phone)]) @@ search_query($2::BIGINT, $3::VARCHAR)))
-SELECT parent.position, row.id, row.reference, row.status, row.start_at, date_part('epoch', row.start_at) AS start_at_seconds, date_part('epoch', row.end_at) AS end_at_seconds, row.client_id
+SELECT parent.position, row.id, row.reference, row.status, row.start_at, date_part('epoch', row.start_at) AS start_at_seconds, date_part('epoch', row.end_at) AS end_at_seconds, row.client_id, client_id.id AS "client_id.id", client_id.fullname AS "client_id.fullname"
 FROM unnest($1::BIGINT[]) WITH ORDINALITY AS parent(key, position) JOIN LATERAL (SELECT bookings.id AS id, bookings.reference AS reference, bookings.status AS status, bookings.start_at AS start_at, bookings.end_at AS end_at, bookings.client_id AS client_id
 FROM bookings
 WHERE bookings.account_id = $2::BIGINT AND bookings.id = any(array((SELECT found.id
 FROM found))) AND bookings.account_id = parent.key ORDER BY bookings.start_at DESC, bookings.id DESC
-LIMIT $4) AS row ON true;
-
-SELECT clients.id, clients.fullname
+LIMIT $4) AS row ON true LEFT OUTER JOIN LATERAL (SELECT clients.id AS id, clients.fullname AS fullname
 FROM clients
-WHERE clients.account_id = $1::BIGINT AND clients.id = any(ARRAY[$2::BIGINT]);
+WHERE clients.account_id = $2::BIGINT AND clients.id = row.client_id
+LIMIT 1) AS client_id ON true;
 
 SELECT parent.position, row.created_at, row.id, row.firstname, row.lastname, CASE WHEN (sum(coalesce(octet_length(row.message), 0)) OVER (ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) <= $1::BIGINT) THEN row.message END AS message, sum(coalesce(octet_length(row.message), 0)) OVER (ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS bytes_read
 FROM unnest(ARRAY[$2::BIGINT]) WITH ORDINALITY AS parent(key, position) JOIN LATERAL (SELECT inquiries.created_at AS created_at, inquiries.id AS id, inquiries.firstname AS firstname, inquiries.lastname AS lastname, inquiries.message AS message
@@ -46,12 +45,11 @@ FROM inquiries
 WHERE inquiries.account_id = $3::BIGINT AND inquiries.account_id = parent.key ORDER BY inquiries.created_at DESC, inquiries.id DESC
 LIMIT 26) AS row ON true;
 
-SELECT parent.position, row.id, row.sender_id, CASE WHEN (sum(coalesce(octet_length(row.content), 0)) OVER (ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) <= $1::BIGINT) THEN row.content END AS content, row.visibility, row.sent_at, date_part('epoch', row.sent_at) AS sent_at_seconds, sum(coalesce(octet_length(row.content), 0)) OVER (ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS bytes_read
+SELECT parent.position, row.id, row.sender_id, CASE WHEN (sum(coalesce(octet_length(row.content), 0)) OVER (ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) <= $1::BIGINT) THEN row.content END AS content, row.visibility, row.sent_at, date_part('epoch', row.sent_at) AS sent_at_seconds, sender_id.id AS "sender_id.id", sender_id.member_type AS "sender_id.member_type", sum(coalesce(octet_length(row.content), 0)) OVER (ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS bytes_read
 FROM unnest($2::BIGINT[]) WITH ORDINALITY AS parent(key, position) JOIN LATERAL (SELECT messages.id AS id, messages.sender_id AS sender_id, messages.content AS content, messages.visibility AS visibility, messages.sent_at AS sent_at
 FROM messages
 WHERE messages.account_id = $3::BIGINT AND messages.conversation_id = any($4::BIGINT[]) AND messages.account_id = parent.key ORDER BY messages.sent_at DESC, messages.id DESC
-LIMIT $5) AS row ON true;
-
-SELECT participants.id, participants.member_type
+LIMIT $5) AS row ON true LEFT OUTER JOIN LATERAL (SELECT participants.id AS id, participants.member_type AS member_type
 FROM participants
-WHERE participants.account_id = $1::BIGINT AND participants.id = any($2::BIGINT[]);
+WHERE participants.account_id = $3::BIGINT AND participants.id = row.sender_id
+LIMIT 1) AS sender_id ON true;

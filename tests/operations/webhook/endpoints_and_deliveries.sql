@@ -2,19 +2,17 @@ SELECT webhook_endpoints.account_id AS parent, count(*) AS total
 FROM webhook_endpoints
 WHERE webhook_endpoints.account_id = $1::BIGINT AND webhook_endpoints.account_id = any(ARRAY[$2::BIGINT]) GROUP BY webhook_endpoints.account_id;
 
-SELECT parent.position, row.created_by_type, row.created_by_id, row.created_by_user_id, row.created_by_application_id, date_part('epoch', row.created_at) AS created_at_seconds, date_part('epoch', row.updated_at) AS updated_at_seconds, row.id, row.url, row.events, row.enabled, row.disabled_reason, row.document_id, row.scopes, date_part('epoch', row.previous_secret_until) AS previous_secret_until_seconds
+SELECT parent.position, row.created_by_type, row.created_by_id, row.created_by_user_id, row.created_by_application_id, date_part('epoch', row.created_at) AS created_at_seconds, date_part('epoch', row.updated_at) AS updated_at_seconds, row.id, row.url, row.events, row.enabled, row.disabled_reason, row.document_id, row.scopes, date_part('epoch', row.previous_secret_until) AS previous_secret_until_seconds, created_by_application_id.id AS "created_by_application_id.id", created_by_user_id.id AS "created_by_user_id.id"
 FROM unnest(ARRAY[$1::BIGINT]) WITH ORDINALITY AS parent(key, position) JOIN LATERAL (SELECT webhook_endpoints.created_by_type AS created_by_type, webhook_endpoints.created_by_id AS created_by_id, webhook_endpoints.created_by_user_id AS created_by_user_id, webhook_endpoints.created_by_application_id AS created_by_application_id, webhook_endpoints.created_at AS created_at, webhook_endpoints.updated_at AS updated_at, webhook_endpoints.id AS id, webhook_endpoints.url AS url, webhook_endpoints.events AS events, webhook_endpoints.enabled AS enabled, webhook_endpoints.disabled_reason AS disabled_reason, webhook_endpoints.document_id AS document_id, webhook_endpoints.scopes AS scopes, webhook_endpoints.previous_secret_until AS previous_secret_until
 FROM webhook_endpoints
 WHERE webhook_endpoints.account_id = $2::BIGINT AND webhook_endpoints.account_id = parent.key ORDER BY webhook_endpoints.id ASC
-LIMIT 3) AS row ON true;
-
-SELECT users.id
-FROM users
-WHERE users.account_id = $1::BIGINT AND users.id = any(ARRAY[$2::BIGINT]);
-
-SELECT applications.id
+LIMIT 3) AS row ON true LEFT OUTER JOIN LATERAL (SELECT applications.id AS id
 FROM applications
-WHERE applications.id = any(ARRAY[$1::BIGINT]);
+WHERE applications.id = row.created_by_application_id
+LIMIT 1) AS created_by_application_id ON true LEFT OUTER JOIN LATERAL (SELECT users.id AS id
+FROM users
+WHERE users.account_id = $2::BIGINT AND users.id = row.created_by_user_id
+LIMIT 1) AS created_by_user_id ON true;
 
 SELECT webhook_deliveries.endpoint_id AS parent, count(*) AS total
 FROM webhook_deliveries

@@ -107,6 +107,11 @@ class Order:
         """Expressions of the order to select beside the columns of the table."""
         return (self.column,) if isinstance(self.column, Label) else ()
 
+    @property
+    def columns(self) -> frozenset[str]:
+        """The columns of the table that `position` needs. Expressions are always selected."""
+        return frozenset() if self.column is None or self.expressions else frozenset({self.column.key})
+
     def parameters(self) -> dict[str, Any]:
         """The value of the expression's parameter."""
         return {} if self.value is None else {VALUE: self.value}

@@ -178,7 +178,10 @@ class Many:
     async def load(
         self, snapshot: Snapshot, account_id: int, parents: Sequence[int], window: Window, columns: Columns = ALL
     ) -> list[Slice]:
-        """A slice for each parent, its rows with at least `columns`. `parents` are distinct."""
+        """A slice for each parent, its rows with at least `columns`. `parents` are distinct.
+
+        A row has a position in the order only if the order's `columns` are among them.
+        """
         page = window.page
         clauses = tuple(term.clause for term in window.where)
         # Without a filter, PostgreSQL can plan a page once for all values, if the size of the page is a constant. With
@@ -234,9 +237,6 @@ def _page_statement(  # noqa: PLR0913, PLR0917  # all that the text depends on
     backward, after, before = shape
     keys = _keys(single=single)
     parent = func.unnest(keys).table_valued("key", with_ordinality="position").render_derived(name="parent")
-    if columns is not None and order.column is not None:
-        # A cursor holds the position of a row in the order.
-        columns |= {order.column.key}
     own = chosen(many.target, columns)
     order, found = _candidates(many, order, clauses, own)
 

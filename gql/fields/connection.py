@@ -157,9 +157,9 @@ class PendingEdge(NamedTuple):
         return encode_cursor(self.connection.field, self.connection.window.order, self.node)
 
 
-def page_info(field: str, order: Order, page: Slice) -> PageInfo:
-    """The cursors around `page` of the connection `field`."""
-    ends = [encode_cursor(field, order, row) for row in (*page.rows[:1], *page.rows[-1:])]
+def page_info(field: str, order: Order, page: Slice, *, has_cursors: bool = True) -> PageInfo:
+    """The cursors around `page` of the connection `field`, if it `has_cursors`, and whether there are more pages."""
+    ends = [encode_cursor(field, order, row) for row in (*page.rows[:1], *page.rows[-1:])] if has_cursors else []
     return PageInfo(
         has_next_page=page.has_next,
         has_previous_page=page.has_previous,
@@ -273,6 +273,8 @@ class ConnectionPlan:
     nodes: tuple[tuple[str, Any], ...]
     columns: frozenset[Column]
     """The columns that rows must have, in addition to those of cursors."""
+    has_cursors: bool
+    """Whether cursors are selected: of edges, or of the page."""
 
     @property
     def reads_page(self) -> bool:
@@ -289,7 +291,9 @@ class ConnectionPlan:
             for key in self.totals:
                 _put(connections, key, totals)
         if self.reads_page:
-            slices = await load_slices(level.context, many, window, parents, self.columns)
+            # The columns of an order are mostly times, which take longer to read than what is shown (`db.times`).
+            columns = self.columns | window.order.columns if self.has_cursors else self.columns
+            slices = await load_slices(level.context, many, window, parents, columns)
             await self._add_pages(level, pending, slices, connections)
         return connections
 
@@ -306,7 +310,9 @@ class ConnectionPlan:
             shown = await edges.run(level, pending.field, pending.window.order, rows, pending.window.where)
             _put(connections, key, _cut(shown, sizes))
         for key, plan in self.page_infos:
-            infos = [page_info(pending.field, pending.window.order, page) for page in slices]
+            infos = [
+                page_info(pending.field, pending.window.order, page, has_cursors=self.has_cursors) for page in slices
+            ]
             _put(connections, key, await level.below(plan, infos))
 
 
@@ -315,6 +321,7 @@ def plan_connection(planner: Planner, type_: GraphQLNamedType, details: Details,
     keys: list[tuple[str, str | None]] = []
     totals, page_infos, edges, nodes = [], [], [], []
     columns = frozenset[Column]({"id"})
+    has_cursors = False
     for key, fields in planner.collect(type_, details).items():
         name = fields[0].node.name.value
         keys.append((key, type_.name if name == "__typename" else None))
@@ -324,14 +331,19 @@ def plan_connection(planner: Planner, type_: GraphQLNamedType, details: Details,
         elif name == "edges":
             edges.append((key, plan_edges(planner, _field_type(type_, name), fields, most)))
             columns = columns.union(*(plan.columns for _, plan in edges[-1][1].nodes))
+            has_cursors |= any(part == "cursor" for _, part in edges[-1][1].keys)
         elif name == "nodes":
             nodes.append((key, planner.plan(_field_type(type_, name), fields, most)))
             columns |= nodes[-1][1].columns
         elif name == "pageInfo":
             page_infos.append((key, planner.plan(_field_type(type_, name), fields)))
+            parts = planner.collect(_field_type(type_, name), fields).values()
+            has_cursors |= any(part[0].node.name.value in {"startCursor", "endCursor"} for part in parts)
         elif name != "__typename":
             raise FallbackError(f"{type_.name}.{name} is no part of a connection")
-    plan = ConnectionPlan(tuple(keys), tuple(totals), tuple(page_infos), tuple(edges), tuple(nodes), columns)
+    plan = ConnectionPlan(
+        tuple(keys), tuple(totals), tuple(page_infos), tuple(edges), tuple(nodes), columns, has_cursors
+    )
     planner.count_statements(int(plan.reads_page))
     return plan
 

@@ -84,9 +84,7 @@ class WrittenEdgeField(Field):
     def plan(self, builder: Builder, selected: SelectedField) -> None:
         """Read the row together with those of other fields of the payload."""
         edges = plan_edges(builder.planner, get_named_type(selected.definition.type), selected.details)
-        own: frozenset[Column] = frozenset({"id"})
-        if self.order.column is not None:
-            own |= {self.order.column.key}
+        own: frozenset[Column] = self.order.columns | {"id"}
         builder.read(self.one.key)
         builder.merged(References).add(self.one, own.union(*(plan.columns for _, plan in edges.nodes)))
         builder.planner.count_statements(1)

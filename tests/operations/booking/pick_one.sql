@@ -28,8 +28,8 @@ FROM bookings
 WHERE bookings.account_id = $2::BIGINT AND (search_texts(bookings.account_id, ARRAY[bookings.reference, bookings.external_reference, search_ends(bookings.reference, 3, 12), search_ends(bookings.external_reference, 3, 12)]) @@ search_query($2::BIGINT, $5::VARCHAR)) UNION ALL SELECT bookings.id AS id
 FROM clients JOIN bookings ON bookings.account_id = clients.account_id AND bookings.client_id = clients.id
 WHERE clients.account_id = $2::BIGINT AND (search_texts(clients.account_id, ARRAY[clients.fullname, search_contact(clients.email, clients.phone)]) @@ search_query($2::BIGINT, $5::VARCHAR)))
-SELECT parent.position, row.id, row.start_at, row.client_id, client_id.id AS "client_id.id", client_id.fullname AS "client_id.fullname"
-FROM unnest($1::BIGINT[]) WITH ORDINALITY AS parent(key, position) JOIN LATERAL (SELECT bookings.id AS id, bookings.start_at AS start_at, bookings.client_id AS client_id
+SELECT parent.position, row.id, row.client_id, client_id.id AS "client_id.id", client_id.fullname AS "client_id.fullname"
+FROM unnest($1::BIGINT[]) WITH ORDINALITY AS parent(key, position) JOIN LATERAL (SELECT bookings.id AS id, bookings.client_id AS client_id
 FROM bookings
 WHERE bookings.account_id = $2::BIGINT AND bookings.id = any(coalesce((SELECT array_agg(near.id) AS array_agg_1
 FROM (SELECT first.id AS id

@@ -16,8 +16,8 @@ SELECT inquiries.conversation_id AS parent, count(*) AS total
 FROM inquiries
 WHERE inquiries.account_id = $1::BIGINT AND inquiries.conversation_id = any(ARRAY[$2::BIGINT]) GROUP BY inquiries.conversation_id;
 
-SELECT parent.position, row.id, row.sent_at
-FROM unnest(ARRAY[$1::BIGINT]) WITH ORDINALITY AS parent(key, position) JOIN LATERAL (SELECT messages.id AS id, messages.sent_at AS sent_at
+SELECT parent.position, row.id
+FROM unnest(ARRAY[$1::BIGINT]) WITH ORDINALITY AS parent(key, position) JOIN LATERAL (SELECT messages.id AS id
 FROM messages
 WHERE messages.account_id = $2::BIGINT AND messages.conversation_id = parent.key ORDER BY messages.sent_at ASC, messages.id ASC
 LIMIT 21) AS row ON true;

@@ -1,5 +1,5 @@
-SELECT parent.position, row.id, row.last_message_at
-FROM unnest($1::BIGINT[]) WITH ORDINALITY AS parent(key, position) JOIN LATERAL (SELECT conversations.id AS id, conversations.last_message_at AS last_message_at
+SELECT parent.position, row.id
+FROM unnest($1::BIGINT[]) WITH ORDINALITY AS parent(key, position) JOIN LATERAL (SELECT conversations.id AS id
 FROM conversations
 WHERE conversations.account_id = $2::BIGINT AND (EXISTS (SELECT conversation_texts.conversation_id
 FROM conversation_texts

@@ -38,8 +38,8 @@ SELECT messages.conversation_id AS parent, count(*) AS total
 FROM messages
 WHERE messages.account_id = $1::BIGINT AND messages.external_id IS NOT NULL AND messages.external_id = any($2::VARCHAR(255)[]) AND messages.conversation_id = any($3::BIGINT[]) GROUP BY messages.conversation_id;
 
-SELECT parent.position, row.external_id, row.id, row.sent_at
-FROM unnest($1::BIGINT[]) WITH ORDINALITY AS parent(key, position) JOIN LATERAL (SELECT messages.external_id AS external_id, messages.id AS id, messages.sent_at AS sent_at
+SELECT parent.position, row.external_id, row.id
+FROM unnest($1::BIGINT[]) WITH ORDINALITY AS parent(key, position) JOIN LATERAL (SELECT messages.external_id AS external_id, messages.id AS id
 FROM messages
 WHERE messages.account_id = $2::BIGINT AND messages.external_id IS NOT NULL AND messages.external_id = any($3::VARCHAR(255)[]) AND messages.conversation_id = parent.key ORDER BY messages.sent_at ASC, messages.id ASC
 LIMIT $4) AS row ON true;

@@ -16,7 +16,7 @@ FROM conversations
 WHERE conversations.account_id = $3::BIGINT AND conversations.id = row.conversation_id
 LIMIT 1) AS conversation_id ON true;
 
-SELECT parent.position, row.id, row.sent_at, date_part('epoch', row.sent_at) AS sent_at_seconds
+SELECT parent.position, row.id, date_part('epoch', row.sent_at) AS sent_at_seconds
 FROM unnest($1::BIGINT[]) WITH ORDINALITY AS parent(key, position) JOIN LATERAL (SELECT messages.id AS id, messages.sent_at AS sent_at
 FROM messages
 WHERE messages.account_id = $2::BIGINT AND messages.conversation_id = any($3::BIGINT[]) AND messages.visibility = $4 AND messages.account_id = parent.key ORDER BY messages.sent_at ASC, messages.id ASC

@@ -1,5 +1,5 @@
-SELECT parent.position, row.created_at, row.id
-FROM unnest(ARRAY[$1::BIGINT]) WITH ORDINALITY AS parent(key, position) JOIN LATERAL (SELECT conversations.created_at AS created_at, conversations.id AS id
+SELECT parent.position, row.id
+FROM unnest(ARRAY[$1::BIGINT]) WITH ORDINALITY AS parent(key, position) JOIN LATERAL (SELECT conversations.id AS id
 FROM conversations
 WHERE conversations.account_id = $2::BIGINT AND conversations.account_id = parent.key ORDER BY conversations.created_at ASC, conversations.id ASC
 LIMIT 21) AS row ON true;

@@ -48,7 +48,7 @@ FROM rentals
 WHERE rentals.account_id = $1::BIGINT AND rentals.id = row.rental_id
 LIMIT 1) AS rental_id ON true;
 
-SELECT parent.position, row.id, row.sender_id, row.visibility, row.sent_at, date_part('epoch', row.sent_at) AS sent_at_seconds, CASE WHEN (sum(coalesce(octet_length(row.beginning), 0)) OVER (ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) <= $1::BIGINT) THEN row.beginning END AS beginning, sender_id.id AS "sender_id.id", sender_id.member_type AS "sender_id.member_type", sum(coalesce(octet_length(row.beginning), 0)) OVER (ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS bytes_read
+SELECT parent.position, row.id, row.sender_id, row.visibility, date_part('epoch', row.sent_at) AS sent_at_seconds, CASE WHEN (sum(coalesce(octet_length(row.beginning), 0)) OVER (ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) <= $1::BIGINT) THEN row.beginning END AS beginning, sender_id.id AS "sender_id.id", sender_id.member_type AS "sender_id.member_type", sum(coalesce(octet_length(row.beginning), 0)) OVER (ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS bytes_read
 FROM unnest($2::BIGINT[]) WITH ORDINALITY AS parent(key, position) JOIN LATERAL (SELECT messages.id AS id, messages.sender_id AS sender_id, messages.visibility AS visibility, messages.sent_at AS sent_at, left(messages.content, 4001) AS beginning
 FROM messages
 WHERE messages.account_id = $3::BIGINT AND messages.conversation_id = parent.key ORDER BY messages.sent_at DESC, messages.id DESC

@@ -29,7 +29,7 @@ FROM bookings
 WHERE bookings.account_id = $2::BIGINT AND (search_texts(bookings.account_id, ARRAY[bookings.reference, bookings.external_reference, search_ends(bookings.reference, 3, 12), search_ends(bookings.external_reference, 3, 12)]) @@ search_query($2::BIGINT, $3::VARCHAR)) UNION ALL SELECT bookings.id AS id
 FROM clients JOIN bookings ON bookings.account_id = clients.account_id AND bookings.client_id = clients.id
 WHERE clients.account_id = $2::BIGINT AND (search_texts(clients.account_id, ARRAY[clients.fullname, search_contact(clients.email, clients.phone)]) @@ search_query($2::BIGINT, $3::VARCHAR)))
-SELECT parent.position, row.id, row.reference, row.status, row.start_at, date_part('epoch', row.start_at) AS start_at_seconds, date_part('epoch', row.end_at) AS end_at_seconds, row.client_id, client_id.id AS "client_id.id", client_id.fullname AS "client_id.fullname"
+SELECT parent.position, row.id, row.reference, row.status, date_part('epoch', row.start_at) AS start_at_seconds, date_part('epoch', row.end_at) AS end_at_seconds, row.client_id, client_id.id AS "client_id.id", client_id.fullname AS "client_id.fullname"
 FROM unnest($1::BIGINT[]) WITH ORDINALITY AS parent(key, position) JOIN LATERAL (SELECT bookings.id AS id, bookings.reference AS reference, bookings.status AS status, bookings.start_at AS start_at, bookings.end_at AS end_at, bookings.client_id AS client_id
 FROM bookings
 WHERE bookings.account_id = $2::BIGINT AND bookings.id = any(array((SELECT found.id
@@ -39,8 +39,8 @@ FROM clients
 WHERE clients.account_id = $2::BIGINT AND clients.id = row.client_id
 LIMIT 1) AS client_id ON true;
 
-SELECT parent.position, row.created_at, row.id, row.firstname, row.lastname, CASE WHEN (sum(coalesce(octet_length(row.message), 0)) OVER (ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) <= $1::BIGINT) THEN row.message END AS message, sum(coalesce(octet_length(row.message), 0)) OVER (ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS bytes_read
-FROM unnest(ARRAY[$2::BIGINT]) WITH ORDINALITY AS parent(key, position) JOIN LATERAL (SELECT inquiries.created_at AS created_at, inquiries.id AS id, inquiries.firstname AS firstname, inquiries.lastname AS lastname, inquiries.message AS message
+SELECT parent.position, row.id, row.firstname, row.lastname, CASE WHEN (sum(coalesce(octet_length(row.message), 0)) OVER (ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) <= $1::BIGINT) THEN row.message END AS message, sum(coalesce(octet_length(row.message), 0)) OVER (ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS bytes_read
+FROM unnest(ARRAY[$2::BIGINT]) WITH ORDINALITY AS parent(key, position) JOIN LATERAL (SELECT inquiries.id AS id, inquiries.firstname AS firstname, inquiries.lastname AS lastname, inquiries.message AS message
 FROM inquiries
 WHERE inquiries.account_id = $3::BIGINT AND inquiries.account_id = parent.key ORDER BY inquiries.created_at DESC, inquiries.id DESC
 LIMIT 26) AS row ON true;

@@ -55,6 +55,53 @@ class Journal:
     """In the order in which they happened."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    """A statement with named parameters, and their types in order."""
+
+    name: str
+    sql: str
+    types: Mapping[str, str]
+
+    def prepare(self) -> str:
+        """The statement that prepares it."""
+        places = {parameter: f"${place}" for place, parameter in enumerate(self.types, 1)}
+        return f"PREPARE {self.name} ({', '.join(self.types.values())}) AS {self.sql.format(**places)}"
+
+    def call(self, values: Iterable[Any], *, prepared: bool) -> str:
+        """The prepared statement with these values, or the statement itself."""
+        literals = map(_literal, values)
+        if prepared:
+            return f"EXECUTE {self.name} ({', '.join(literals)})"
+        typed = zip(self.types.items(), literals, strict=True)
+        return self.sql.format(**{parameter: f"{value}::{type_}" for (parameter, type_), value in typed})
+
+
+class _Insert:
+    """A statement that stores rows, with a form for one row and a form for several, which come as arrays.
+
+    Without arrays, closing a conversation takes 529 µs of PostgreSQL's CPU instead of 550.
+    """
+
+    def __init__(self, names: tuple[str, str], sql: str, types: Mapping[str, str], columns: Mapping[str, str]) -> None:
+        one, several = names
+        given = ", ".join(f"{{{column}}}" for column in columns)
+        place = f"AS given({', '.join(columns)}, place)"
+        arrays = {column: f"{type_}[]" for column, type_ in columns.items()}
+        self._one = _Prepared(one, f"{sql} (SELECT {given}, 1) {place}", {**types, **columns})
+        self._several = _Prepared(several, f"{sql} unnest({given}) WITH ORDINALITY {place}", {**types, **arrays})
+
+    def prepare(self) -> str:
+        """The statements that prepare both forms."""
+        return f"{self._one.prepare()}; {self._several.prepare()}"
+
+    def call(self, values: Iterable[Any], rows: Sequence[Sequence[Any]], *, prepared: bool) -> str:
+        """The statement with the `values` of its parameters and these rows."""
+        if len(rows) == 1:
+            return self._one.call([*values, *rows[0]], prepared=prepared)
+        return self._several.call([*values, *map(list, zip(*rows, strict=True))], prepared=prepared)
+
+
 # The columns of a conversation that clients change directly, and those that follow from them.
 _STATE_TYPES = {
     "assignee_id": "bigint",
@@ -69,66 +116,52 @@ STATE = frozenset(_STATE_TYPES)
 _SET = ", ".join(
     f"{name} = CASE WHEN '{name}' = ANY ({{names}}) THEN {{{name}}} ELSE {name} END" for name in _STATE_TYPES
 )
-# Its parameters: the account, the conversation, the names of the changed columns, and the values of all.
-_CHANGE = f"UPDATE conversations SET {_SET} WHERE account_id = {{account}} AND id = {{id}}"  # noqa: S608  # names
-_CHANGE_PARAMETERS = {"account": "bigint", "id": "bigint", "names": "text[]", **_STATE_TYPES}
-# Its parameters: the account, and the types, ids, conversations, operations and events of the changes, in their order.
-# An array of arrays must be rectangular, so the events of a change are the text of an array.
-_LOG = """
+# `names` are the changed columns. The values of the others are ignored.
+_CHANGE = _Prepared(
+    "change_conversation",
+    f"UPDATE conversations SET {_SET} WHERE account_id = {{account}} AND id = {{id}}",  # noqa: S608  # column names
+    {"account": "bigint", "id": "bigint", "names": "text[]", **_STATE_TYPES},
+)
+# `count` is the number of changes, in their order. An array of arrays must be rectangular, so the events of a change
+# are the text of an array.
+_LOG = _Insert(
+    ("log_change", "log_changes"),
+    """
 WITH counter AS (
-    INSERT INTO change_counters AS c (account_id, number, removed) VALUES ({account}, cardinality({ids}), 0)
+    INSERT INTO change_counters AS c (account_id, number, removed) VALUES ({account}, {count}, 0)
     ON CONFLICT (account_id) DO UPDATE SET number = c.number + excluded.number
     RETURNING number
 )
 INSERT INTO changes (account_id, number, type, node_id, conversation_id, operation, at, events)
-SELECT {account}, counter.number - cardinality({ids}) + given.place, given.type, given.node_id,
+SELECT {account}, counter.number - {count} + given.place, given.type, given.node_id,
     given.conversation_id, given.operation, clock_timestamp(), given.events::varchar[]
-FROM counter CROSS JOIN unnest({types}, {ids}, {conversations}, {operations}, {events})
-    WITH ORDINALITY AS given(type, node_id, conversation_id, operation, events, place)
-"""
-_PARAMETERS = {
-    "account": "bigint",
-    "types": "text[]",
-    "ids": "bigint[]",
-    "conversations": "bigint[]",
-    "operations": "text[]",
-    "events": "text[]",
-}
-# Its parameters: the account, the type and id of the actor, and the columns of the activities.
-_ACTIVITIES = """
+FROM counter CROSS JOIN""",
+    {"account": "bigint", "count": "bigint"},
+    {"type": "text", "node_id": "bigint", "conversation_id": "bigint", "operation": "text", "events": "text"},
+)
+_STORE = _Insert(
+    ("store_activity", "store_activities"),
+    """
 INSERT INTO activities (account_id, created_by_type, created_by_id, created_by_user_id, created_by_application_id,
     conversation_id, type, created_at, assignee_id, booking_id, message_id)
 SELECT {account}, {actor_type}, {actor_id}, CASE {actor_type} WHEN 'USER' THEN {actor_id} END,
-    CASE {actor_type} WHEN 'APPLICATION' THEN {actor_id} END, given.*
-FROM unnest({conversations}, {types}, {moments}, {assignees}, {bookings}, {messages}) AS given
-"""
-_ACTIVITY_PARAMETERS = {
-    "account": "bigint",
-    "actor_type": "text",
-    "actor_id": "bigint",
-    "conversations": "bigint[]",
-    "types": "text[]",
-    "moments": "timestamptz[]",
-    "assignees": "bigint[]",
-    "bookings": "bigint[]",
-    "messages": "bigint[]",
-}
-
-
-def _prepare(name: str, sql: str, parameters: Mapping[str, str]) -> str:
-    places = {parameter: f"${place}" for place, parameter in enumerate(parameters, 1)}
-    return f"PREPARE {name} ({', '.join(parameters.values())}) AS {sql.format(**places)}"
-
+    CASE {actor_type} WHEN 'APPLICATION' THEN {actor_id} END, given.conversation_id, given.type, given.created_at,
+    given.assignee_id, given.booking_id, given.message_id
+FROM""",
+    {"account": "bigint", "actor_type": "text", "actor_id": "bigint"},
+    {
+        "conversation_id": "bigint",
+        "type": "text",
+        "created_at": "timestamptz",
+        "assignee_id": "bigint",
+        "booking_id": "bigint",
+        "message_id": "bigint",
+    },
+)
 
 # asyncpg sends several statements together only if they have no parameters. So these are prepared in SQL when a
 # connection is set up, and executed with literals.
-PREPARE = "; ".join(
-    [
-        _prepare("change_conversation", _CHANGE, _CHANGE_PARAMETERS),
-        _prepare("store_activities", _ACTIVITIES, _ACTIVITY_PARAMETERS),
-        _prepare("log_changes", _LOG, _PARAMETERS),
-    ]
-)
+PREPARE = f"{_CHANGE.prepare()}; {_STORE.prepare()}; {_LOG.prepare()}"
 
 
 def commit(viewer: Viewer, journal: Journal, *, prepared: bool) -> str:
@@ -137,68 +170,43 @@ def commit(viewer: Viewer, journal: Journal, *, prepared: bool) -> str:
     `prepared` says whether the connection has executed `PREPARE`. Through a pooler none has.
     """
     # The literals are ids, times and names of this process, no text of clients.
+    account = viewer.account_id
     statements = []
     if journal.state is not None:
-        values = _state(viewer, journal.state)
-        statements.append(_call("change_conversation", _CHANGE, _CHANGE_PARAMETERS, values, prepared=prepared))
+        id_, columns = journal.state
+        values = [account, id_, list(columns), *map(columns.get, _STATE_TYPES)]
+        statements.append(_CHANGE.call(values, prepared=prepared))
     if journal.activities:
-        values = _activities(viewer, journal.activities)
-        statements.append(_call("store_activities", _ACTIVITIES, _ACTIVITY_PARAMETERS, values, prepared=prepared))
+        actor = account, viewer.actor_type, viewer.actor_id
+        statements.append(_STORE.call(actor, journal.activities, prepared=prepared))
     if journal.changes:
         # The account's counter is locked as late as possible.
-        values = _changes(viewer, journal)
-        statements.append(_call("log_changes", _LOG, _PARAMETERS, values, prepared=prepared))
+        rows = [_logged(table, id_, change) for (table, id_), change in journal.changes.items()]
+        statements.append(_LOG.call((account, len(rows)), rows, prepared=prepared))
     return "; ".join([*statements, "COMMIT"])
 
 
-def _state(viewer: Viewer, state: NotedState) -> dict[str, str]:
-    return {
-        "account": str(viewer.account_id),
-        "id": str(state.conversation_id),
-        "names": _array(state.columns),
-        **{name: _literal(state.columns.get(name)) for name in _STATE_TYPES},
-    }
+def _logged(table: type[t.Table], id_: int, change: NotedChange) -> tuple[Any, ...]:
+    """The columns of a change in the log."""
+    events = f"{{{','.join(change.events)}}}"
+    return t.change_type(table), id_, change.conversation_id, change.operation, events
 
 
-def _changes(viewer: Viewer, journal: Journal) -> dict[str, str]:
-    changes = journal.changes
-    return {
-        "account": str(viewer.account_id),
-        "types": _array(t.change_type(table) for table, _ in changes),
-        "ids": _array(id_ for _, id_ in changes),
-        "conversations": _array(change.conversation_id for change in changes.values()),
-        "operations": _array(change.operation for change in changes.values()),
-        "events": _array(f'"{{{",".join(change.events)}}}"' for change in changes.values()),
-    }
+def _literal(value: Any) -> str:
+    """An SQL literal of an int, a name, a time, None, or a list of them."""
+    if isinstance(value, list):
+        return f"'{{{','.join(map(_element, value))}}}'"
+    text = _text(value)
+    return text if value is None or isinstance(value, int) else f"'{text}'"
 
 
-def _activities(viewer: Viewer, activities: Sequence[NotedActivity]) -> dict[str, str]:
-    conversations, types, moments, assignees, bookings, messages = zip(*activities, strict=True)
-    return {
-        "account": str(viewer.account_id),
-        "actor_type": f"'{viewer.actor_type}'",
-        "actor_id": str(viewer.actor_id),
-        "conversations": _array(conversations),
-        "types": _array(types),
-        "moments": _array(moment.isoformat() for moment in moments),
-        "assignees": _array(assignees),
-        "bookings": _array(bookings),
-        "messages": _array(messages),
-    }
+def _element(value: Any) -> str:
+    """An element of an array's literal."""
+    # Only the text of an array must be quoted.
+    return f'"{value}"' if isinstance(value, str) and value.startswith("{") else _text(value)
 
 
-def _call(name: str, sql: str, parameters: Mapping[str, str], values: Mapping[str, str], *, prepared: bool) -> str:
-    """The prepared statement with these values, or the statement itself."""
-    if prepared:
-        return f"EXECUTE {name} ({', '.join(values.values())})"
-    return sql.format(**{parameter: f"{value}::{parameters[parameter]}" for parameter, value in values.items()})
-
-
-def _literal(value: int | str | datetime | None) -> str:
-    if isinstance(value, str | datetime):
-        return f"'{value.isoformat() if isinstance(value, datetime) else value}'"
-    return "NULL" if value is None else str(value)
-
-
-def _array(values: Iterable[object]) -> str:
-    return "'{" + ",".join("NULL" if value is None else str(value) for value in values) + "}'"
+def _text(value: Any) -> str:
+    if value is None:
+        return "NULL"
+    return value.isoformat() if isinstance(value, datetime) else str(value)

@@ -163,9 +163,9 @@ async def test_activities_are_stored_in_the_round_trip_of_the_commit(user: Clien
     await write(user, "updateConversation", "", conversationId=THERE, defaultChannel="VRBO")
     other = user.statements.take()
 
-    assert [("store_activities" in sql, "log_changes" in sql, "COMMIT" in sql) for sql in closing[-1:]] == [(True,) * 3]
-    assert len([sql for sql in closing if "activities" in sql]) == 1
-    assert [("store_activities" in sql, "COMMIT" in sql) for sql in other[-1:]] == [(False, True)]
+    assert [("store_activity" in sql, "log_change" in sql, "COMMIT" in sql) for sql in closing[-1:]] == [(True,) * 3]
+    assert len([sql for sql in closing if "activit" in sql]) == 1
+    assert [("store_activity" in sql, "COMMIT" in sql) for sql in other[-1:]] == [(False, True)]
 
 
 WRITER = "query($c: ID!) { viewer { participant(conversationId: $c) { id memberType conversation { databaseId } } } }"

@@ -34,7 +34,7 @@ INSERT INTO conversations (external_id, external_digest, created_by_type, create
 
 -- db.queries.derivation.TEXTS;
 
-EXECUTE log_changes (1, '{CONVERSATION}', '{1000}', '{1000}', '{UPSERTED}', '{"{CONVERSATION_CREATED}"}'); COMMIT; BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL plan_cache_mode = auto;
+EXECUTE log_change (1, 1, 'CONVERSATION', 1000, 1000, 'UPSERTED', '{CONVERSATION_CREATED}'); COMMIT; BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL plan_cache_mode = auto;
 
 SELECT conversations.external_id, conversations.id, conversations.read
 FROM conversations

@@ -29,7 +29,7 @@ AND (c.booking_statuses, c.stays_until) IS DISTINCT FROM (fresh.booking_statuses
 
 -- db.queries.derivation.TEXTS;
 
-EXECUTE store_activities (1, 'USER', 1, '{1}', '{BOOKING_DISCONNECTED}', '{…}', '{NULL}', '{2}', '{NULL}'); EXECUTE log_changes (1, '{CONVERSATION}', '{1}', '{1}', '{UPSERTED}', '{"{BOOKINGS_CHANGED}"}'); COMMIT; BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL plan_cache_mode = auto;
+EXECUTE store_activity (1, 'USER', 1, 1, 'BOOKING_DISCONNECTED', '…', NULL, 2, NULL); EXECUTE log_change (1, 1, 'CONVERSATION', 1, 1, 'UPSERTED', '{BOOKINGS_CHANGED}'); COMMIT; BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL plan_cache_mode = auto;
 
 SELECT conversations.id
 FROM conversations

@@ -6,7 +6,7 @@ SELECT hosts.id
 FROM hosts
 WHERE hosts.account_id = $1::BIGINT AND hosts.id = any($2::BIGINT[]);
 
-EXECUTE change_conversation (1, 1, '{assignee_id,default_channel,closed_at,marked_as_spam_at,wait_ended_at,deadline_response_at,updated_at}', 2, 'VRBO', NULL, '…', NULL, '…', '…'); EXECUTE store_activities (1, 'USER', 1, '{1,1,1}', '{ASSIGNED,REOPENED,MARKED_AS_SPAM}', '{…,…,…}', '{2,NULL,NULL}', '{NULL,NULL,NULL}', '{NULL,NULL,NULL}'); EXECUTE log_changes (1, '{CONVERSATION}', '{1}', '{1}', '{UPSERTED}', '{"{CONVERSATION_UPDATED}"}'); COMMIT; BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL plan_cache_mode = auto;
+EXECUTE change_conversation (1, 1, '{assignee_id,default_channel,closed_at,marked_as_spam_at,wait_ended_at,deadline_response_at,updated_at}', 2, 'VRBO', NULL, '…', NULL, '…', '…'); EXECUTE store_activities (1, 'USER', 1, '{1,1,1}', '{ASSIGNED,REOPENED,MARKED_AS_SPAM}', '{…,…,…}', '{2,NULL,NULL}', '{NULL,NULL,NULL}', '{NULL,NULL,NULL}'); EXECUTE log_change (1, 1, 'CONVERSATION', 1, 1, 'UPSERTED', '{CONVERSATION_UPDATED}'); COMMIT; BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL plan_cache_mode = auto;
 
 SELECT row.id, row.assignee_id, row.default_channel, date_part('epoch', row.closed_at) AS closed_at_seconds, date_part('epoch', row.marked_as_spam_at) AS marked_as_spam_at_seconds, assignee_id.id AS "assignee_id.id", assignee_id.firstname AS "assignee_id.firstname"
 FROM (SELECT conversations.id AS id, conversations.assignee_id AS assignee_id, conversations.default_channel AS default_channel, conversations.closed_at AS closed_at, conversations.marked_as_spam_at AS marked_as_spam_at

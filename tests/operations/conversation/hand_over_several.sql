@@ -8,7 +8,7 @@ WHERE hosts.account_id = $1::BIGINT AND hosts.id = any($2::BIGINT[]);
 
 UPDATE conversations SET updated_at=$1::TIMESTAMP WITH TIME ZONE, assignee_id=$2::BIGINT, default_channel=$3, closed_at=$4::TIMESTAMP WITH TIME ZONE, marked_as_spam_at=$5::TIMESTAMP WITH TIME ZONE WHERE conversations.account_id = $6::BIGINT AND conversations.id = $7::BIGINT;
 
-EXECUTE store_activities (1, 'USER', 1, '{1,1,3,3}', '{ASSIGNED,REOPENED,ASSIGNED,UNMARKED_AS_SPAM}', '{…,…,…,…}', '{2,NULL,2,NULL}', '{NULL,NULL,NULL,NULL}', '{NULL,NULL,NULL,NULL}'); EXECUTE log_changes (1, '{CONVERSATION,CONVERSATION}', '{1,3}', '{1,3}', '{UPSERTED,UPSERTED}', '{"{CONVERSATION_UPDATED}","{CONVERSATION_UPDATED}"}'); COMMIT; BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL plan_cache_mode = auto;
+EXECUTE store_activities (1, 'USER', 1, '{1,1,3,3}', '{ASSIGNED,REOPENED,ASSIGNED,UNMARKED_AS_SPAM}', '{…,…,…,…}', '{2,NULL,2,NULL}', '{NULL,NULL,NULL,NULL}', '{NULL,NULL,NULL,NULL}'); EXECUTE log_changes (1, 2, '{CONVERSATION,CONVERSATION}', '{1,3}', '{1,3}', '{UPSERTED,UPSERTED}', '{"{CONVERSATION_UPDATED}","{CONVERSATION_UPDATED}"}'); COMMIT; BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL plan_cache_mode = auto;
 
 SELECT conversations.id, conversations.assignee_id, conversations.default_channel, date_part('epoch', conversations.closed_at) AS closed_at_seconds, date_part('epoch', conversations.marked_as_spam_at) AS marked_as_spam_at_seconds
 FROM conversations

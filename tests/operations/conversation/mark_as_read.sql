@@ -6,7 +6,7 @@ UPDATE conversations SET updated_at=$1::TIMESTAMP WITH TIME ZONE, read_at=$2::TI
 
 -- db.queries.derivation.COUNTERS;
 
-EXECUTE log_changes (1, '{CONVERSATION}', '{1}', '{1}', '{UPSERTED}', '{"{CONVERSATION_UPDATED}"}'); COMMIT; BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL plan_cache_mode = auto;
+EXECUTE log_change (1, 1, 'CONVERSATION', 1, 1, 'UPSERTED', '{CONVERSATION_UPDATED}'); COMMIT; BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL plan_cache_mode = auto;
 
 SELECT conversations.id, date_part('epoch', conversations.read_at) AS read_at_seconds, conversations.read
 FROM conversations

@@ -24,7 +24,7 @@ UPDATE conversations SET updated_at=$1::TIMESTAMP WITH TIME ZONE WHERE conversat
 
 -- db.queries.derivation.TEXTS;
 
-EXECUTE log_changes (1, '{PARTICIPANT,MESSAGE,CONVERSATION}', '{1,1000,1}', '{1,1,1}', '{UPSERTED,UPSERTED,UPSERTED}', '{"{}","{MESSAGE_CREATED}","{}"}'); COMMIT; BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL plan_cache_mode = auto;
+EXECUTE log_changes (1, 3, '{PARTICIPANT,MESSAGE,CONVERSATION}', '{1,1000,1}', '{1,1,1}', '{UPSERTED,UPSERTED,UPSERTED}', '{"{}","{MESSAGE_CREATED}","{}"}'); COMMIT; BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL plan_cache_mode = auto;
 
 SELECT messages.external_id, messages.id, messages.conversation_id, CASE WHEN (sum(coalesce(octet_length(messages.content), 0)) OVER (ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) <= $1::BIGINT) THEN messages.content END AS content, messages.automatic, sum(coalesce(octet_length(messages.content), 0)) OVER (ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS bytes_read
 FROM messages

@@ -24,7 +24,7 @@ UPDATE conversations SET updated_at=$1::TIMESTAMP WITH TIME ZONE WHERE conversat
 
 -- db.queries.derivation.COUNTERS;
 
-EXECUTE log_changes (1, '{MESSAGE,CONVERSATION}', '{1,1}', '{1,1}', '{UPSERTED,UPSERTED}', '{"{MESSAGE_UPDATED,DELIVERY_FAILED}","{}"}'); COMMIT; BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL plan_cache_mode = auto;
+EXECUTE log_changes (1, 2, '{MESSAGE,CONVERSATION}', '{1,1}', '{1,1}', '{UPSERTED,UPSERTED}', '{"{MESSAGE_UPDATED,DELIVERY_FAILED}","{}"}'); COMMIT; BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL plan_cache_mode = auto;
 
 SELECT row.id, row.conversation_id, row.sent_at, row.delivery_state, row.delivery_at, row.delivery_error, row.delivery_attempts, row.relayed_id, conversation_id.id AS "conversation_id.id", conversation_id.undelivered_count AS "conversation_id.undelivered_count"
 FROM (SELECT messages.id AS id, messages.conversation_id AS conversation_id, messages.sent_at AS sent_at, messages.delivery_state AS delivery_state, messages.delivery_at AS delivery_at, messages.delivery_error AS delivery_error, messages.delivery_attempts AS delivery_attempts, messages.relayed_id AS relayed_id

@@ -15,7 +15,7 @@ UPDATE conversations SET updated_at=$1::TIMESTAMP WITH TIME ZONE WHERE conversat
 
 -- db.queries.derivation.TEXTS;
 
-EXECUTE log_changes (1, '{PARTICIPANT,CONVERSATION}', '{1000,1}', '{1,1}', '{UPSERTED,UPSERTED}', '{"{}","{CONVERSATION_UPDATED}"}'); COMMIT; BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL plan_cache_mode = auto;
+EXECUTE log_changes (1, 2, '{PARTICIPANT,CONVERSATION}', '{1000,1}', '{1,1}', '{UPSERTED,UPSERTED}', '{"{}","{CONVERSATION_UPDATED}"}'); COMMIT; BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL plan_cache_mode = auto;
 
 SELECT row.id, row.conversation_id, row.member_type, row.client_id, row.host_id, client_id.id AS "client_id.id", host_id.id AS "host_id.id", host_id.firstname AS "host_id.firstname"
 FROM (SELECT participants.id AS id, participants.conversation_id AS conversation_id, participants.member_type AS member_type, participants.client_id AS client_id, participants.host_id AS host_id

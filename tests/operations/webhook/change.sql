@@ -4,7 +4,7 @@ WHERE webhook_endpoints.account_id = $1::BIGINT AND webhook_endpoints.id = $2::B
 
 UPDATE webhook_endpoints SET updated_at=$1::TIMESTAMP WITH TIME ZONE, url=$2::VARCHAR, events=$3::VARCHAR(32)[], enabled=$4::BOOLEAN, disabled_reason=$5::VARCHAR, document_id=$6::VARCHAR, scopes=$7::VARCHAR(64)[], failing_since=$8::TIMESTAMP WITH TIME ZONE WHERE webhook_endpoints.account_id = $9::BIGINT AND webhook_endpoints.id = $10::BIGINT;
 
-EXECUTE log_changes (1, '{WEBHOOK_ENDPOINT}', '{1}', '{NULL}', '{UPSERTED}', '{"{}"}'); COMMIT; BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL plan_cache_mode = auto;
+EXECUTE log_change (1, 1, 'WEBHOOK_ENDPOINT', 1, NULL, 'UPSERTED', '{}'); COMMIT; BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL plan_cache_mode = auto;
 
 SELECT webhook_endpoints.id, webhook_endpoints.url, webhook_endpoints.events, webhook_endpoints.enabled, webhook_endpoints.document_id, webhook_endpoints.scopes
 FROM webhook_endpoints

@@ -6,7 +6,7 @@ WHERE webhook_endpoints.account_id = $1::BIGINT AND webhook_endpoints.id = $2::B
 
 UPDATE webhook_endpoints SET updated_at=$1::TIMESTAMP WITH TIME ZONE, secret=$2::BYTEA, secret_id=$3::BIGINT, previous_secret=$4::BYTEA, previous_secret_until=$5::TIMESTAMP WITH TIME ZONE WHERE webhook_endpoints.account_id = $6::BIGINT AND webhook_endpoints.id = $7::BIGINT;
 
-EXECUTE log_changes (1, '{WEBHOOK_ENDPOINT}', '{1}', '{NULL}', '{UPSERTED}', '{"{}"}'); COMMIT; BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL plan_cache_mode = auto;
+EXECUTE log_change (1, 1, 'WEBHOOK_ENDPOINT', 1, NULL, 'UPSERTED', '{}'); COMMIT; BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL plan_cache_mode = auto;
 
 SELECT webhook_endpoints.id
 FROM webhook_endpoints

@@ -233,6 +233,14 @@ async def _fetch(connection: Any, statement: Statement, parameters: Mapping[str,
     return await connection.fetch(statement.sql, *arguments, record_class=statement.record_class)  # type: ignore[no-any-return]
 
 
+async def _discard(connection: Any) -> None:
+    """Close a connection, and cancel what it runs: preparing waits for tables that are locked."""
+    try:
+        await connection.close(timeout=_STOP_WITHIN)
+    except Exception:  # noqa: BLE001  # the error that made it useless is raised
+        connection.terminate()
+
+
 class Database:
     """The pools of a process. Made without connecting; `start()` connects."""
 
@@ -311,7 +319,7 @@ class Database:
         try:
             await session.set_up(connection)
         except BaseException:
-            connection.terminate()
+            await asyncio.shield(_discard(connection))
             raise
         return connection
 

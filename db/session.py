@@ -28,7 +28,7 @@ WRITING = READING | {"plan_cache_mode": "force_generic_plan", "lock_timeout": "2
 # 50 bytes for each character. Longer statements, those of large filters, are prepared each time. That of a conversation
 # with all that a screen shows of the rows that it refers to has 3,200.
 _KEPT_STATEMENTS = 200
-_LONGEST_KEPT = 4_000
+_LONGEST_KEPT = 3_300
 
 
 @dataclass(frozen=True, slots=True)

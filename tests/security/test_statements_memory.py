@@ -82,13 +82,13 @@ async def test_a_connection_keeps_short_statements_and_at_most_200(seeded_dsn: s
     await database.start()
     async with database.snapshot() as snapshot:
         for number in range(10):
-            await snapshot.fetch(statement(f"SELECT {number} AS id --{'x' * 4_000}"), {})
+            await snapshot.fetch(statement(f"SELECT {number} AS id --{'x' * 3_300}"), {})
         [length] = await snapshot.fetch(longest, {})
         for number in range(300):
             await snapshot.fetch(statement(f"SELECT {number} AS id"), {})
         [count] = await snapshot.fetch(kept, {})
     await database.stop()
 
-    assert length.id < 4_000
+    assert length.id < 3_300
     # The one that counts is one of them.
     assert count.id == 200

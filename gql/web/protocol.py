@@ -162,8 +162,7 @@ class LimitedProtocol(RepeatedHeadProtocol):
         if self._rejected:
             return
         was_idle = self._is_idle()
-        if was_idle and self._start_repeated(data, {STREAMING: self._stay_open}):
-            self._stop_timer()
+        if was_idle and self._repeats(data):
             return
         self._received += len(data)
         self._chunk = len(data)
@@ -177,7 +176,7 @@ class LimitedProtocol(RepeatedHeadProtocol):
             self._stop_timer()
             if self._phase is not _Phase.REQUEST:
                 self._start_timer()
-            elif was_idle:
+            if was_idle and self._phase is not _Phase.HEAD:
                 self._keep_head(data)
         if self._timer is None and self._is_idle():
             # Uvicorn's own timer between two requests stops with any byte, also with a line break before a request.
@@ -190,6 +189,16 @@ class LimitedProtocol(RepeatedHeadProtocol):
     def _is_idle(self) -> bool:
         """Whether no request is arriving or being answered."""
         return self._phase is _Phase.REQUEST and (self.cycle is None or self.cycle.response_complete)
+
+    def _repeats(self, data: bytes) -> bool:
+        """Whether the data begin a request that need not be parsed, which is started then."""
+        if not self._start_repeated(data, {STREAMING: self._stay_open}):
+            return False
+        self._stop_timer()
+        if self._missing:
+            self._phase, self._received = _Phase.BODY, 0
+            self._start_timer()
+        return True
 
     def on_message_begin(self) -> None:
         """The first byte of a request."""

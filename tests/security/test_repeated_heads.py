@@ -42,6 +42,7 @@ REPEATABLE = [
     POST.replace(b"Bearer a", b"Bearer b"),
     POST.replace(b"graphql", b"graphqL"),
     POST.replace(b": 5", b": 0")[:-5],
+    POST.replace(b": 5", b": 05"),
     POST.replace(b"\r\nHost", b"\r\nX:\r\nX: a\r\nConnection: keep-alive\r\nHost"),
 ]
 OTHERS = [
@@ -51,7 +52,6 @@ OTHERS = [
     POST.replace(b"1.1", b"1.0"),
     POST.replace(b"/graphql", b"/graphql?a=b"),
     POST.replace(b"/graphql", b"http://other/graphql"),
-    POST.replace(b": 5", b": 05"),
     POST.replace(b"Content-Length: 5", b"Transfer-Encoding: chunked").replace(b"hello", b"5\r\nhello\r\n0\r\n\r\n"),
     b"GET /graphql HTTP/1.1\r\nHost: inbox\r\n\r\n",
     HEAD.replace(b"inbox", b"inbox" + b"x" * 4_096) + b"\r\nhello",
@@ -69,10 +69,14 @@ async def echo(scope: Any, receive: Any, send: Any) -> None:
         body += message["body"]
         more = message["more_body"]
     scope = {name: value for name, value in scope.items() if name not in {FACTS, STREAMING}}
-    answer = repr((sorted(scope.items()), body)).encode()
+    await respond(repr((sorted(scope.items()), body)).encode(), receive, send)
+
+
+async def respond(answer: bytes, receive: Any, send: Any) -> None:
+    """Send an answer as the endpoint does."""
     response = JsonResponse(answer, 200, [(b"content-length", b"%d" % len(answer))])
     if not write_whole(send, response):
-        await response(scope, receive, send)
+        await response({"type": "http"}, receive, send)
 
 
 CONFIG = uvicorn.Config(echo, interface="asgi3", lifespan="off", log_config=None, access_log=False)
@@ -91,6 +95,8 @@ class Wire(asyncio.Transport):
         limits = replace(QUICK, heads=heads)
         self.protocol = LimitedProtocol(config=CONFIG, server_state=ServerState(), app_state={"a": 1}, limits=limits)
         self.protocol.app = self._call
+        # As in production; here pytest listens to all logs.
+        self.protocol.access_log = False
         self.protocol.connection_made(self)
 
     async def _call(self, scope: Any, receive: Any, send: Any) -> None:
@@ -210,9 +216,34 @@ async def test_a_request_in_two_reads_gets_the_same_answer() -> None:
         assert await ask(heads, pieces) == await ask(Heads(0), pieces)
 
 
-async def answer_at_once(_scope: Any, _receive: Any, send: Any) -> None:
+@pytest.mark.parametrize("cuts", [[-5], [-3], [-5, -3, -1]])
+async def test_a_head_is_kept_that_comes_before_the_body(cuts: list[int]) -> None:
+    answers = []
+    pieces = [POST[start:end] for start, end in pairwise([0, *(len(POST) + cut for cut in cuts), len(POST)])]
+    for heads in (Heads(0), Heads()):
+        wire = Wire(heads)
+        for _ in range(4):
+            for piece in pieces:
+                wire.send(piece)
+                await wire.settle()
+        answers.append(await wire.end())
+
+    assert answers[0] == answers[1]
+    assert [FACTS in scope for scope in wire.scopes] == [False, False, True, True]
+
+
+async def test_the_body_after_a_kept_head_must_arrive_in_time() -> None:
+    limits = replace(QUICK, heads=await warm([POST]))
+    async with Server().serving(limits) as server, server.connected() as (reader, writer):
+        writer.write(POST)
+        assert status(await reader.readuntil(b"hello")) == 200
+        writer.write(POST[:-1])
+        assert status(await asyncio.wait_for(reader.read(), 5)) == 408
+
+
+async def answer_at_once(_scope: Any, receive: Any, send: Any) -> None:
     """Answer without reading the body."""
-    write_whole(send, JsonResponse(b"hello", 200, [(b"content-length", b"5")]))
+    await respond(b"hello", receive, send)
 
 
 @pytest.mark.parametrize("app", [echo, answer_at_once])
@@ -221,12 +252,33 @@ async def test_a_request_within_another_one_is_not_answered(app: Any, begin: byt
     heads, answers = await warm([POST]), []
     for kept in (Heads(0), heads):
         wire = Wire(kept, app)
-        for piece in (POST, begin, POST, POST):
+        for piece in (POST, begin, POST, POST, POST[:-5], b"hello", POST[:-3], b"l", b"lo" + POST, POST):
             wire.send(piece)
             await wire.settle()
         answers.append((await wire.end(), len(wire.scopes)))
 
     assert answers[0] == answers[1]
+
+
+async def test_a_body_that_comes_after_the_answer_keeps_the_connection() -> None:
+    heads, answers = await warm([POST]), []
+    for kept in (Heads(0), heads):
+        wire = Wire(kept, answer_at_once)
+        for piece in (POST[:-5], b"hello"):
+            wire.send(piece)
+            await wire.settle()
+        answers.append(await wire.end())
+
+    assert answers[0] == answers[1]
+    assert answers[0][0].startswith(b"HTTP/1.1 200 OK\r\n")
+
+
+async def test_a_read_of_several_requests_is_answered_completely() -> None:
+    heads, pieces = await warm([POST]), [POST, None, POST + POST + POST[:-2], None, b"lo" + POST]
+
+    answers = await ask(heads, pieces)
+    assert answers == await ask(Heads(0), pieces)
+    assert answers[0].count(b"HTTP/1.1 200") == 5
 
 
 async def test_a_connection_is_not_closed_as_idle_while_a_repeated_request_is_answered() -> None:

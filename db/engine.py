@@ -121,12 +121,15 @@ class Snapshot:
     async def _fetch(self, statement: Statement, parameters: Mapping[str, Any]) -> list[Any]:
         if self._closed:
             raise SnapshotClosedError("the operation has ended")
-        connection = self._connection or await self._open()
+        if self._connection is None:
+            await self._open()
+        elif not self._in_transaction:
+            raise RuntimeError("a second statement needs a transaction, to read the same moment")
         if statement.counts_text:
             parameters = {**parameters, LEFT: self._text_left}
         started = time.perf_counter()
         try:
-            rows = await _fetch(connection, statement, parameters)
+            rows = await _fetch(self._connection, statement, parameters)
         finally:
             self.seconds += time.perf_counter() - started
         if statement.counts_text and rows:
@@ -141,11 +144,10 @@ class Snapshot:
             self._pool, self._connection, self._share = pool, connection, share
         return not self._closed
 
-    async def _open(self) -> Any:
+    async def _open(self) -> None:
         self._connection = await self._acquire()
         if self._in_transaction:
             await self._connection.execute(self._session.begin(_BEGIN))
-        return self._connection
 
     async def _acquire(self) -> Any:
         if self._find_share is None:

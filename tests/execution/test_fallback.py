@@ -14,6 +14,7 @@ from db import tables as t
 from db.relations import ById
 from gql import types
 from gql.execution.level import PlanLevel
+from gql.execution.plan import OperationPlanner
 from gql.fields.lookup import LookupStep
 from gql.fields.many import ManyStep
 from gql.fields.node import NODE_TABLES, node
@@ -82,6 +83,21 @@ async def test_a_defect_in_a_plan_changes_no_answer_and_is_counted_and_logged_on
     }
     assert "in run" in frames
     assert GUESTS_TEXT not in frames
+
+
+async def test_a_plan_of_more_statements_than_were_counted_is_not_followed(
+    inbox: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They would run without a transaction, and each would read another moment."""
+    monkeypatch.setattr(OperationPlanner, "count_statements", lambda *_: None)
+    await inbox.data("{ __typename }")
+    inbox.statements.take()
+
+    assert await inbox.data(THREAD) == THREAD_DATA
+
+    assert FALLBACKS == {"RuntimeError": 1}
+    # The first one of the plan, and both of graphql-core in a transaction.
+    assert (len(inbox.statements.take()), inbox.statements.begun) == (3, 1)
 
 
 async def test_a_defect_in_a_mutations_plan_writes_once(
@@ -164,7 +180,7 @@ async def test_what_two_fields_ask_for_is_read_once(
 
     assert answer["conversation"]["a"]["nodes"][0] == answer["conversation"]["b"]["nodes"][0]
     # The conversation, and its messages with their senders, which graphql-core loads with a statement of their own.
-    assert len(inbox.statements.take()) == 2 if planned else 3
+    assert len(inbox.statements.take()) == (2 if planned else 3)
 
 
 async def test_a_load_that_is_interrupted_is_an_error_of_its_field(

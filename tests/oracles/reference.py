@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -11,9 +11,8 @@ import asyncpg
 import orjson
 from graphql import GraphQLSchema
 
-from db.engine import Database, Snapshot
+from db.engine import Database
 from db.scope import Viewer
-from db.statement import Statement
 from db.tables.enums import CreatorType
 from gql.context import Context
 from gql.errors import RequestError, show
@@ -33,27 +32,6 @@ CHANNEL = Viewer(1, CreatorType.APPLICATION, APPLICATION, SCOPES)
 _PATIENCE = 600.0
 # graphql-core drops what runs beside an error, some of it before it was awaited. Tests of errors pass this over.
 DROPPED = "ignore:coroutine .* was never awaited:RuntimeWarning"
-
-
-class WatchedDatabase(Database):
-    """A database whose snapshots without a transaction run only one statement."""
-
-    def snapshot_for(self, viewer: Viewer, **options: Any) -> Snapshot:
-        """The snapshot. A second statement without a transaction raises, so that a plan falls back."""
-        snapshot = super().snapshot_for(viewer, **options)
-        if options["in_transaction"]:
-            return snapshot
-        fetch, ran = snapshot.fetch, 0
-
-        async def fetch_once(statement: Statement, parameters: Mapping[str, Any]) -> list[Any]:
-            nonlocal ran
-            ran += 1
-            if ran > 1:
-                raise AssertionError(f"a second statement without a transaction: {statement.sql}")
-            return await fetch(statement, parameters)
-
-        snapshot.fetch = fetch_once  # type: ignore[method-assign]
-        return snapshot
 
 
 @dataclass
@@ -151,7 +129,7 @@ async def fill(dsn: str) -> None:
 async def pairing(dsn: str, reference_dsn: str | None = None) -> AsyncIterator[Pair]:
     """Both on one database; for writes, each on its own."""
     settings = make_settings(dsn, operation_timeout=_PATIENCE)
-    databases = [WatchedDatabase(dsn, pool_size=2), WatchedDatabase(reference_dsn or dsn, pool_size=2)]
+    databases = [Database(dsn, pool_size=2), Database(reference_dsn or dsn, pool_size=2)]
     rules = WebhookRules(settings, lambda _id: None)
     sides = []
     for alone, database in zip((False, True), databases, strict=True):

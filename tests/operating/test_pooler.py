@@ -7,12 +7,12 @@ import json
 import os
 import pwd
 import shutil
-import socket
 import subprocess
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, quote, urlsplit
 
 import asyncpg
 import pytest
@@ -40,9 +40,9 @@ CONFIGURATION = """
 * = host={host} port={port} user=postgres
 
 [pgbouncer]
-listen_addr = 127.0.0.1
-listen_port = {listen}
-unix_socket_dir =
+listen_addr =
+listen_port = 6432
+unix_socket_dir = {folder}
 auth_type = any
 pool_mode = transaction
 default_pool_size = 2
@@ -55,13 +55,11 @@ logfile = {folder}/log
 def pooled(server_dsn: str) -> Iterator[Callable[[str], str]]:
     """Starts PgBouncer for the tests' server; returns a function from a DSN to one through PgBouncer."""
     server = {name: values[0] for name, values in parse_qs(urlsplit(server_dsn).query).items()}
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
     # PgBouncer does not run as root.
     account = pwd.getpwnam("nobody") if os.geteuid() == 0 else pwd.getpwuid(os.geteuid())
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "pgbouncer.ini"
-        file.write_text(CONFIGURATION.format(**server, listen=port, folder=folder))
+        file.write_text(CONFIGURATION.format(**server, folder=folder))
         Path(folder).chmod(0o755)
         os.chown(folder, account.pw_uid, account.pw_gid)
         process = subprocess.Popen(  # noqa: S603
@@ -72,7 +70,10 @@ def pooled(server_dsn: str) -> Iterator[Callable[[str], str]]:
             stderr=subprocess.DEVNULL,
         )
         try:
-            yield lambda dsn: f"postgresql://postgres@127.0.0.1:{port}{urlsplit(dsn).path}"
+            while not (Path(folder) / ".s.PGSQL.6432").exists():
+                assert process.poll() is None, (Path(folder) / "log").read_text()
+                time.sleep(0.01)
+            yield lambda dsn: f"postgresql://postgres@{urlsplit(dsn).path}?host={quote(folder)}&port=6432"
         finally:
             process.terminate()
             process.wait()
